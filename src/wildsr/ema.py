@@ -1,0 +1,44 @@
+"""Exponential moving average of the networks that will be used, beside their raw weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+
+class EMA(nn.Module):
+    """Averages of some networks: ``average += (1 - d) * (weight - average)``.
+
+    ``d = min(decay, (1 + n) / (10 + n))`` at update ``n``, so that the first, random weights are soon forgotten.
+    Buffers (running statistics and the like) are copied.
+
+    Args:
+        networks: what to average, by name.
+        decay: in [0, 1); 0 keeps a plain copy.
+    """
+
+    def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+        self.networks = nn.ModuleDict({n: copy.deepcopy(m) for n, m in networks.items()})
+        self.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def update(self, networks: Mapping[str, nn.Module], updates: int) -> None:
+        """Move the averages towards ``networks`` after ``updates`` earlier calls."""
+        decay = min(self.decay, (1 + updates) / (10 + updates))
+        for name, average in self.networks.items():
+            source = networks[name]
+            pairs = list(zip(average.parameters(), source.parameters(), strict=True))
+            if pairs:
+                averages, weights = (list(side) for side in zip(*pairs, strict=True))
+                torch._foreach_lerp_(averages, [w.detach() for w in weights], 1 - decay)
+            for buffer, value in zip(average.buffers(), source.buffers(), strict=True):
+                buffer.copy_(value)
+
+    def train(self, mode: bool = True) -> EMA:  # noqa: ARG002
+        """Stay in evaluation mode: averages are for use, never for training."""
+        return super().train(False)

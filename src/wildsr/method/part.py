@@ -1,0 +1,146 @@
+"""The parts a method is made of: what it is given, its networks, and the tensors it derives from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+Value = Tensor | tuple[Tensor, ...]
+
+
+class Part:
+    """A named ingredient of a method.
+
+    A descriptor, never ``__getattr__``, so that a typo inside a tensor's body stays an ordinary ``AttributeError``.
+    """
+
+    def __init__(self, about: str = "") -> None:
+        self.__doc__ = about
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, step: Method | None, owner: type | None = None) -> Any:  # noqa: ANN401
+        return self if step is None else self.read(step)
+
+    def read(self, step: Method) -> Any:  # noqa: ANN401
+        """The part's value in this iteration."""
+        raise NotImplementedError
+
+
+class given(Part):  # noqa: N801  (reads as a declaration)
+    """A tensor of the batch; ``about`` states its shape and meaning."""
+
+    def read(self, step: Method) -> Tensor:
+        """The batch's entry of this name."""
+        return step.batch[self.name]
+
+
+class network(Part):  # noqa: N801
+    """A network; ``about`` states what goes in and what comes out."""
+
+    def read(self, step: Method) -> nn.Module:
+        """The network, noting that whoever is being computed came from it."""
+        return step.use_network(self.name)
+
+
+class tensor(Part):  # noqa: N801
+    """A tensor (or a tuple of them) computed on first use.
+
+    It is kept until a network that it came from is about to be trained. Random draws get a ``@tensor`` of their own,
+    so that whatever is computed again from them sees the same draw.
+    """
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        super().__init__(compute.__doc__ or "")
+        self.compute = compute
+
+    def read(self, step: Method) -> Value:
+        """The kept value, or a new one."""
+        return step.use_tensor(self.name, self.compute)
+
+
+def constant(value: Value) -> Value:
+    """The same value, cut from the graph that made it."""
+    if isinstance(value, Tensor):
+        return value.detach()
+    return tuple(part.detach() for part in value)
+
+
+class Method:
+    """One iteration of a method on one batch.
+
+    Subclasses only declare parts; which losses hang on them, and with what weight, is said in ``conf/method``.
+    Each declares ``restored``: the SR of ``real_lr`` by itself, which inference and evaluation ask every method for.
+
+    **The invariant**: an update sees as constants whatever its trained networks did not produce. ``begin`` keeps it.
+
+    Args:
+        networks: one module for every declared ``network``.
+        batch: one tensor for every declared ``given`` that is going to be read; float, RGB, [0, 1].
+        scale: how many times larger HR is than LR.
+    """
+
+    parts: ClassVar[Mapping[type[Part], tuple[str, ...]]]
+
+    def __init__(
+        self, networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
+    ) -> None:
+        self.networks, self.batch, self.scale = networks, batch, scale
+        self.kept: dict[str, tuple[Value, frozenset[str]]] = {}
+        self._sources: list[set[str]] = []  # one set for every tensor that is being computed
+        self.trace: Callable[[str, str], None] = lambda event, name: None
+
+    def __init_subclass__(cls) -> None:
+        """List the parts by kind, in the order of their declaration."""
+        found = {name: part for base in reversed(cls.__mro__) for name, part in vars(base).items()}
+        cls.parts = {
+            kind: tuple(name for name, part in found.items() if isinstance(part, kind))
+            for kind in (given, network, tensor)
+        }
+
+    def begin(self, trained: frozenset[str]) -> None:
+        """Start an update of the networks ``trained``.
+
+        They thaw and all others freeze (``requires_grad_(False)``: gradient still flows through them); tensors that
+        came from them are forgotten; the remaining ones become constants.
+        """
+        for name, module in self.networks.items():
+            module.requires_grad_(name in trained)
+        self.kept = {
+            name: (constant(value), sources)
+            for name, (value, sources) in self.kept.items()
+            if not sources & trained
+        }
+
+    def use_network(self, name: str) -> nn.Module:
+        """The network ``name``, recorded as a source of the tensor that is being computed."""
+        if self._sources:
+            self._sources[-1].add(name)
+        return self.networks[name]
+
+    def use_tensor(self, name: str, compute: Callable[[Method], Value]) -> Value:
+        """The tensor ``name``, computed unless it is kept; its sources become those of whoever reads it."""
+        if name in self.kept:
+            self.trace("kept", name)
+        else:
+            with self.sources() as sources:
+                value = compute(self)
+            self.kept[name] = value, frozenset(sources)
+            self.trace("computed", name)
+        value, origin = self.kept[name]
+        if self._sources:
+            self._sources[-1] |= origin
+        return value
+
+    @contextmanager
+    def sources(self) -> Iterator[set[str]]:
+        """Collect the names of the networks that are read, directly or through tensors, within the block."""
+        self._sources.append(set())
+        try:
+            yield self._sources[-1]
+        finally:
+            self._sources.pop()

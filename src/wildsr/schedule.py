@@ -1,0 +1,51 @@
+"""Learning-rate factors as functions of the iteration alone, so that resuming needs no state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+class Constant:
+    """Factor 1, after a linear rise over the first ``warmup`` iterations."""
+
+    def __init__(self, warmup: int = 0) -> None:
+        self.warmup = warmup
+
+    def __call__(self, iteration: int) -> float:
+        """The factor at ``iteration``, counted from 0."""
+        return min(1.0, (iteration + 1) / self.warmup) if self.warmup else 1.0
+
+
+class MultiStep:
+    """Multiply by ``gamma`` at each of ``milestones`` (iterations)."""
+
+    def __init__(self, milestones: Sequence[int], gamma: float = 0.5) -> None:
+        self.milestones, self.gamma = sorted(milestones), gamma
+
+    def __call__(self, iteration: int) -> float:
+        """The factor at ``iteration``, counted from 0."""
+        return self.gamma ** sum(iteration >= milestone for milestone in self.milestones)
+
+
+class Inverse:
+    """``1 / (1 + iteration / half)``: steps that shrink, yet can still go any distance (Robbins & Monro 1951)."""
+
+    def __init__(self, half: int) -> None:
+        self.half = half
+
+    def __call__(self, iteration: int) -> float:
+        """The factor at ``iteration``, counted from 0; 1/2 at ``half``."""
+        return 1 / (1 + iteration / self.half)
+
+
+class Cosine:
+    """Fall from 1 to ``final`` over ``until`` iterations (Loshchilov & Hutter 2017, eq. 5, one cycle)."""
+
+    def __init__(self, until: int, final: float = 0.0) -> None:
+        self.until, self.final = until, final
+
+    def __call__(self, iteration: int) -> float:
+        """The factor at ``iteration``, counted from 0."""
+        progress = min(1.0, iteration / self.until)
+        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
