@@ -1,0 +1,113 @@
+"""The embedded default: scikit-image's sample photos, split by photo, and a camera that nobody is told about."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import numpy as np
+import skimage
+import torch
+from PIL import Image
+
+from wildsr.data.image import read_image
+from wildsr.data.module import Folders
+from wildsr.data.store import default_cache
+from wildsr.degradation.camera import KnownCamera
+from wildsr.error import UserError
+
+# Both domains hold colour and gray, texture and sky, and have similar spectra on average: what remains different
+# between them is the camera. The two motorcycles are one scene and stay on one side.
+HR = ("brick", "camera", "gravel", "hubble_deep_field", "ihc", "motorcycle_left", "motorcycle_right")
+LR = ("astronaut", "coins", "grass", "rocket")
+HELD_OUT = ("chelsea", "coffee")
+NOISE_SEED = 20180
+
+
+class Demo(Folders):
+    """``Folders`` over the demo photos, which are written as PNG files into the cache on first use.
+
+    ``camera`` is the true degradation: evaluation draws it beside the learned one; no method is given it.
+
+    Args:
+        camera: the hidden camera; it takes the LR domain and the held-out LR photos.
+        scale: HR size / LR size.
+        patch: LR pixels.
+        batch: samples of each domain.
+        seed: of the crops.
+        cache: where the photos are kept; None for the user's cache folder.
+        workers: of the data loader.
+    """
+
+    def __init__(
+        self,
+        camera: KnownCamera,
+        scale: int,
+        patch: int,
+        batch: int,
+        seed: int,
+        cache: str | None = None,
+        workers: int = 0,
+    ) -> None:
+        self.camera = camera
+        root = (Path(cache).expanduser() if cache else default_cache()) / f"demo-{self._key(scale)}"
+        super().__init__(
+            lr=str(root / "lr"),
+            hr=str(root / "hr"),
+            val_lr=str(root / "val_lr"),
+            val_hr=str(root / "val_hr"),
+            scale=scale,
+            patch=patch,
+            batch=batch,
+            seed=seed,
+            cache=cache,
+            workers=workers,
+        )
+        self.root = root
+
+    def prepare_data(self) -> None:
+        """Write the photos, once, then pack them."""
+        if not self.root.is_dir():
+            partial = self.root.with_name(f".{self.root.name}-{uuid.uuid4().hex}")
+            try:
+                _write(partial, self.camera, self.scale)
+                os.replace(partial, self.root)
+            except OSError as error:
+                if not self.root.is_dir():  # unless another process has just finished the same
+                    raise UserError(f"Cannot write the demo photos to {self.root}: {error}.") from error
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        super().prepare_data()
+
+    def _key(self, scale: int) -> str:
+        facts = [self.camera.physical(), self.camera.jpeg_quality, scale, HR, LR, HELD_OUT, NOISE_SEED]
+        return hashlib.blake2b(json.dumps(facts).encode(), digest_size=6).hexdigest()
+
+
+def _write(root: Path, camera: KnownCamera, scale: int) -> None:
+    source = Path(skimage.__file__).parent / "data"
+    available = {path.stem: path for path in source.iterdir()}
+    with torch.random.fork_rng():
+        torch.manual_seed(NOISE_SEED)
+        for domain, names in (("hr", HR), ("lr", LR), ("val", HELD_OUT)):
+            for name in names:
+                if name not in available:
+                    raise UserError(f"scikit-image {skimage.__version__} has no sample photo {name!r}.")
+                photo = read_image(available[name])
+                height, width = (side // scale * scale for side in photo.shape[:2])
+                photo = photo[:height, :width]
+                if domain != "lr":
+                    _save(photo, root / {"hr": "hr", "val": "val_hr"}[domain] / f"{name}.png")
+                if domain != "hr":
+                    hr = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float().div(255)
+                    lr = camera(hr)[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+                    _save(lr, root / {"lr": "lr", "val": "val_lr"}[domain] / f"{name}.png")
+
+
+def _save(photo: np.ndarray, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photo).save(path)

@@ -1,0 +1,1 @@
+"""Image formation with fixed parameters, on batches."""

@@ -1,0 +1,34 @@
+"""Antialiased bicubic downscaling: what most super-resolution networks are trained against."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def downscale(hr: Tensor, scale: int) -> Tensor:
+    """Antialiased bicubic (a = -0.5, as MATLAB and Pillow), (B, 3, H, W) -> (B, 3, H / s, W / s), not clamped."""
+    if scale == 1:
+        return hr
+    size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+    return F.interpolate(hr, size=size, mode="bicubic", antialias=True, align_corners=False)
+
+
+def to_8_bit(images: Tensor) -> Tensor:
+    """Clamp to [0, 1] and round to multiples of 1/255, with the gradient of the identity (straight-through)."""
+    rounded = images.detach().clamp(0, 1).mul(255).round().div(255)
+    return images + (rounded - images.detach())
+
+
+class Bicubic(nn.Module):
+    """``downscale`` and rounding to 8 bits, as a file would hold it."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, hr: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, 3, H / s, W / s) in [0, 1]."""
+        return to_8_bit(downscale(hr, self.scale)).clamp(0, 1)
+
+

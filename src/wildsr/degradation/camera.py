@@ -1,0 +1,101 @@
+"""A camera with known parameters: blur, subsampling, sensor noise, JPEG."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from wildsr.degradation.bicubic import to_8_bit
+from wildsr.degradation.blur import blur_and_sample, centred_grid, gaussian_kernel
+from wildsr.error import UserError
+
+
+class KnownCamera(nn.Module):
+    """``lr = jpeg(round(sample(blur(hr)) + noise))``; nothing in it is trained and no gradient passes the JPEG.
+
+    Args:
+        scale: HR pixels for each LR pixel and direction.
+        blur_major: standard deviation along the blur's long axis, in HR pixels.
+        blur_minor: along the short one.
+        blur_angle: of the long axis, in degrees from x towards y (downwards).
+        read: standard deviation of the noise in the dark, in 1/255.
+        shot: additional standard deviation at full brightness, in 1/255 (variances add).
+        jpeg_quality: of Pillow, 1 to 100; None leaves JPEG out.
+        kernel_size: of the blur, in HR pixels; odd.
+    """
+
+    offsets: Tensor
+
+    def __init__(
+        self,
+        scale: int,
+        blur_major: float = 2.4,
+        blur_minor: float = 1.4,
+        blur_angle: float = 30.0,
+        read: float = 3.0,
+        shot: float = 6.0,
+        jpeg_quality: int | None = 95,
+        kernel_size: int = 21,
+    ) -> None:
+        super().__init__()
+        if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
+            raise UserError(
+                f"Argument `jpeg_quality` must be null or 1 to 100, but got {jpeg_quality}."
+            )
+        if min(blur_major, blur_minor) <= 0 or min(read, shot) < 0:
+            raise UserError(
+                "Arguments `blur_major` and `blur_minor` must be above 0, `read` and `shot` at least 0, "
+                f"but got {blur_major}, {blur_minor}, {read} and {shot}."
+            )
+        self.scale, self.read, self.shot, self.jpeg_quality = scale, read, shot, jpeg_quality
+        self.blur = (blur_major, blur_minor, blur_angle)
+        self.register_buffer("offsets", centred_grid(kernel_size, scale), persistent=False)
+
+    def kernel(self) -> Tensor:
+        """The blur kernel, (1, k, k), summing to 1."""
+        major, minor, angle = self.blur
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        xx, yy = (major * cos) ** 2 + (minor * sin) ** 2, (major * sin) ** 2 + (minor * cos) ** 2
+        xy = (major**2 - minor**2) * sin * cos
+        a = math.sqrt(xx)
+        factors = (a, xy / a, math.sqrt(yy - (xy / a) ** 2))
+        return gaussian_kernel(*map(torch.tensor, factors), self.offsets)[None]
+
+    def noise_std(self, brightness: Tensor) -> Tensor:
+        """Standard deviation of the noise, in [0, 1] units, at ``brightness`` in [0, 1]; same shape."""
+        return ((self.read / 255) ** 2 + (self.shot / 255) ** 2 * brightness.clamp(0, 1)).sqrt()
+
+    def physical(self) -> dict[str, float]:
+        """The parameters, named as ``network.camera.Camera`` names them."""
+        major, minor, angle = self.blur
+        return {
+            "blur_major": major,
+            "blur_minor": minor,
+            "blur_angle": angle,
+            "noise_read": self.read,
+            "noise_shot": self.shot,
+        }
+
+    @torch.no_grad()
+    def forward(self, hr: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> 8-bit values (B, 3, H / s, W / s) in [0, 1]."""
+        clean = blur_and_sample(hr, self.kernel().to(hr), self.scale)
+        lr = to_8_bit(clean + torch.randn_like(clean) * self.noise_std(clean))
+        return lr if self.jpeg_quality is None else jpeg(lr, self.jpeg_quality)
+
+
+def jpeg(images: Tensor, quality: int) -> Tensor:
+    """Encode and decode by Pillow, without chroma subsampling, (B, 3, H, W) in [0, 1]; no gradient."""
+    decoded = []
+    for image in images.mul(255).round().byte().cpu():
+        file = io.BytesIO()
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(
+            file, "JPEG", quality=quality, subsampling=0
+        )
+        decoded.append(torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1))
+    return torch.stack(decoded).to(images).div(255)
