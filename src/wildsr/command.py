@@ -1,0 +1,113 @@
+"""The verbs: compose the configuration, build, run; what a user got wrong ends as one sentence."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from wildsr.error import UserError, nearest
+
+HERE = Path(__file__).resolve().parent
+CONF = next(p for p in (HERE.parents[1] / "conf", HERE / "conf") if p.is_dir() or p == HERE / "conf")
+
+Verb = Callable[[list[str], Console], int]
+
+
+def configure(name: str, overrides: list[str]) -> DictConfig:
+    """Compose ``conf/NAME.yaml`` with what was typed.
+
+    Raises:
+        UserError: for an unknown key or choice, with the nearest one that exists.
+    """
+    for override in overrides:
+        if override.startswith("-") or "=" not in override and not override.startswith("~"):
+            raise UserError(f"Arguments are key=value, but got {override!r}.")
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
+            config = compose(name, overrides)
+            OmegaConf.resolve(config) if not OmegaConf.missing_keys(config) else None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_explain(name, str(error))) from error
+    return config
+
+
+def _explain(name: str, message: str) -> str:
+    """Hydra's message as one sentence with a suggestion."""
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
+        keys = _keys(OmegaConf.to_container(compose(name)))
+    found = re.search(r"Could not override '([^']+)'", message)
+    if found:
+        typed = found.group(1)
+        hint = nearest(typed, keys)
+        if name == "train" and typed in ("data.lr", "data.hr", "data.val_lr", "data.val_hr"):
+            hint = " It belongs to `data=folders`, which was not chosen."
+        return f"There is no key `{typed}`.{hint}"
+    found = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\n\t\S+)*)", message)
+    if found:
+        choice, group, available = found.groups()
+        value, choices = choice.rsplit("/", 1)[-1], available.split()
+        return f"`{group}` must be one of {choices}, but got {value!r}.{nearest(value, choices)}"
+    return " ".join(message.split())
+
+
+def _keys(node: Any, prefix: str = "") -> list[str]:  # noqa: ANN401
+    keys = []
+    for key, value in node.items():
+        keys.append(f"{prefix}{key}")
+        if isinstance(value, dict):
+            keys += _keys(value, f"{prefix}{key}.")
+    return keys
+
+
+def run(verb: Verb, arguments: list[str]) -> int:
+    """Carry out a verb; its exit code, 2 for a user's mistake."""
+    console = Console(highlight=False, soft_wrap=True)
+    warnings.filterwarnings("ignore", module="lightning")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*pynvml.*")
+    os.environ.setdefault("WANDB_SILENT", "true")
+    try:
+        return verb(arguments, console)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def main() -> None:
+    """``wildsr train ...`` and ``wildsr evaluate ...``."""
+    verbs = ("train", "evaluate")
+    if len(sys.argv) < 2 or sys.argv[1] not in verbs:
+        print(f"usage: wildsr {{{'|'.join(verbs)}}} key=value ...", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(start(sys.argv[1], sys.argv[2:]))
+
+
+def start(verb: str, arguments: list[str]) -> int:
+    """Import and carry out the verb of this name."""
+    if any(a in ("-h", "--help") for a in arguments):
+        print((CONF / f"{verb}.yaml").read_text())
+        return 0
+    if verb == "train":
+        from wildsr.train import train as carry_out
+    else:
+        from wildsr.evaluate import evaluate as carry_out
+    return run(carry_out, arguments)

@@ -1,0 +1,30 @@
+"""A method as one network: real LR in, SR out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from wildsr.method.part import Method
+
+
+class Restorer(nn.Module):
+    """What a method's ``restored`` computes, with given networks.
+
+    Args:
+        method: the method's class.
+        networks: at least those that ``restored`` comes from.
+        scale: HR size / LR size.
+    """
+
+    def __init__(self, method: type[Method], networks: Mapping[str, nn.Module], scale: int) -> None:
+        super().__init__()
+        self.method, self.scale = method, scale
+        self.networks = nn.ModuleDict(networks)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, 3, sH, sW), not clamped."""
+        step = self.method(self.networks, {"real_lr": lr}, self.scale)
+        restored: Tensor = step.restored  # type: ignore[attr-defined]
+        return restored

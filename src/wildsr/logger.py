@@ -1,0 +1,219 @@
+"""Where curves and pictures go: a CSV always, and W&B or TensorBoard beside it; never a reason to stop."""
+
+from __future__ import annotations
+
+import csv
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from wildsr.error import UserError, unknown
+
+KINDS = ("wandb", "csv", "tensorboard", "none")
+Say = Callable[[str], None]
+
+
+class Log(Protocol):
+    """What a logger can do. The x-axis is the iteration, always."""
+
+    def scalars(self, values: Mapping[str, float], iteration: int) -> None:
+        """Add a point to each named curve."""
+
+    def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
+        """Add pictures, by name."""
+
+    def finish(self) -> None:
+        """Write out what is still in memory."""
+
+
+class CSV:
+    """``metrics.csv`` in long form: iteration, name, value; after a resume it has no row twice.
+
+    Args:
+        path: the file.
+        start: the iteration at which training (re)starts; rows from later ones are dropped.
+    """
+
+    def __init__(self, path: Path, start: int) -> None:
+        rows = []
+        if path.exists():
+            with path.open(newline="") as file:
+                complete = [row for row in csv.reader(file) if len(row) == 3 and row[0].isdigit()]
+            rows = [row for row in complete if int(row[0]) <= start]
+        partial = path.with_suffix(".partial")
+        with partial.open("w", newline="") as file:
+            csv.writer(file).writerows([["iteration", "name", "value"], *rows])
+        os.replace(partial, path)
+        self.path = path
+
+    def scalars(self, values: Mapping[str, float], iteration: int) -> None:
+        """Append one row for each value."""
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerows([iteration, n, f"{v:.7g}"] for n, v in values.items())
+
+    def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
+        """Nothing: the pictures are files already."""
+
+    def finish(self) -> None:
+        """Nothing: every row is on disk already."""
+
+
+class WandB:
+    """A Weights & Biases run: online with credentials, offline without.
+
+    Args:
+        run: the run folder; the W&B files go into its ``wandb``, the run's id beside them, so that it continues.
+        project: the W&B project.
+        mode: auto, online or offline; the environment's ``WANDB_MODE`` wins.
+        config: what was configured, as plain containers.
+        say: prints a line for the user.
+    """
+
+    def __init__(self, run: Path, project: str, mode: str, config: dict[str, Any], say: Say) -> None:
+        import wandb
+
+        if mode not in ("auto", "online", "offline"):
+            raise unknown("`logger.mode`", mode, ("auto", "online", "offline"))
+        mode = os.environ.get("WANDB_MODE") or mode
+        if mode == "auto":
+            mode = "online" if os.environ.get("WANDB_API_KEY") or _stored_key() else "offline"
+        remembered = run / "wandb-id.txt"
+        known = remembered.read_text().strip() if remembered.exists() else ""
+        identity = known or uuid.uuid4().hex[:8]
+        for attempt in dict.fromkeys((mode, "offline")):
+            try:
+                self.run = wandb.init(
+                    project=project,
+                    name=run.name,
+                    id=identity,
+                    dir=run,
+                    mode=attempt,  # type: ignore[arg-type]
+                    resume="allow" if attempt == "online" else None,
+                    config=config,
+                    settings=wandb.Settings(init_timeout=30, silent=True, console="off"),
+                )
+                break
+            except Exception as error:
+                say(f"W&B could not start {attempt} ({str(error).splitlines()[0]}).")
+        else:
+            raise RuntimeError("W&B could not start, not even offline")
+        remembered.write_text(identity)
+        self.run.define_metric("iteration")
+        self.run.define_metric("*", step_metric="iteration")
+        if attempt == "offline":
+            say(f"W&B writes offline; to sync later: wandb sync {run / 'wandb'}/offline-run-*")
+
+    def scalars(self, values: Mapping[str, float], iteration: int) -> None:
+        """Log the values at this iteration."""
+        self.run.log({**values, "iteration": iteration})
+
+    def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
+        """Log the pictures at this iteration."""
+        import wandb
+
+        images = {name: wandb.Image(str(path)) for name, path in paths.items()}
+        self.run.log({**images, "iteration": iteration})
+
+    def finish(self) -> None:
+        """Close the run."""
+        self.run.finish()
+
+
+class TensorBoard:
+    """TensorBoard event files in the run folder's ``tensorboard``."""
+
+    def __init__(self, run: Path, start: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise UserError(
+                "`logger=tensorboard` needs the package tensorboard: pip install 'wildsr[tensorboard]'."
+            ) from error
+        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=start or None)
+
+    def scalars(self, values: Mapping[str, float], iteration: int) -> None:
+        """Log the values at this iteration."""
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, iteration)
+
+    def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
+        """Log the pictures at this iteration."""
+        import numpy as np
+        from PIL import Image
+
+        for name, path in paths.items():
+            picture = np.asarray(Image.open(path).convert("RGB"))
+            self.writer.add_image(name, picture, iteration, dataformats="HWC")
+
+    def finish(self) -> None:
+        """Flush and close."""
+        self.writer.close()
+
+
+class Safe:
+    """Passes everything on to a logger until that fails once; then says so and stays silent."""
+
+    def __init__(self, inner: Log, say: Say) -> None:
+        self.inner: Log | None = inner
+        self.say = say
+
+    def _try(self, what: str, *arguments: Any) -> None:  # noqa: ANN401
+        if self.inner is None:
+            return
+        try:
+            getattr(self.inner, what)(*arguments)
+        except Exception as error:
+            name, self.inner = type(self.inner).__name__, None
+            self.say(f"{name} stopped logging ({str(error).splitlines()[:1]}); training goes on.")
+
+    def scalars(self, values: Mapping[str, float], iteration: int) -> None:
+        """Pass on."""
+        self._try("scalars", values, iteration)
+
+    def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
+        """Pass on."""
+        self._try("pictures", paths, iteration)
+
+    def finish(self) -> None:
+        """Pass on."""
+        self._try("finish")
+
+
+def loggers(
+    settings: Mapping[str, Any], run: Path, config: dict[str, Any], start: int, say: Say
+) -> list[Log]:
+    """The CSV, and what ``logger=`` chose.
+
+    Raises:
+        UserError: for an unknown kind, or TensorBoard without its package.
+    """
+    made: list[Log] = [CSV(run / "metrics.csv", start)]
+    kind = settings["kind"]
+    if kind not in KINDS:
+        raise unknown("`logger`", kind, KINDS)
+    if kind == "tensorboard":
+        made.append(Safe(TensorBoard(run, start), say))
+    if kind == "wandb":
+        try:
+            made.append(Safe(WandB(run, settings["project"], settings["mode"], config, say), say))
+        except UserError:
+            raise
+        except Exception as error:
+            say(f"W&B is left out: {error}. The curves are in {run / 'metrics.csv'}.")
+    return made
+
+
+def _stored_key() -> bool:
+    """Whether `wandb login` left a key in netrc."""
+    import netrc
+
+    for name in (os.environ.get("NETRC"), "~/.netrc", "~/_netrc"):
+        try:
+            hosts = netrc.netrc(str(Path(name).expanduser())).hosts if name else {}
+        except (OSError, netrc.NetrcParseError):
+            continue
+        if any("wandb" in host for host in hosts):
+            return True
+    return False

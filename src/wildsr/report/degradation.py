@@ -1,0 +1,71 @@
+"""What a degrader, learned or known, does to a picture: its kernel and its noise, as pictures and numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.report.camera import kernel_statistics
+
+LEVELS = 17  # brightness levels at which noise is stated
+
+
+def describe(degrader: nn.Module) -> dict[str, Any] | None:
+    """The kernel and the noise of a degrader, in the form that ``camera_figure`` draws.
+
+    A camera states its own; a network that returns (LR, kernel, noise), as PDM's does, is sampled: the mean of its
+    kernels, and the spread of its noise on flat patches.
+
+    Returns:
+        {"kernel": (k, k), "brightness": (L,), "noise_std": (L,) in [0, 1] units, "summary": str}; None for a degrader
+        that has neither.
+    """
+    brightness = torch.linspace(0, 1, LEVELS)
+    if hasattr(degrader, "physical"):
+        device = next(iter(degrader.buffers())).device
+        kernel = degrader.kernel()[0].detach().cpu()  # type: ignore[operator]
+        std = degrader.noise_std(brightness.to(device)).detach().cpu()  # type: ignore[operator]
+        physical = degrader.physical()  # type: ignore[operator]
+    elif hasattr(degrader, "draws"):
+        kernel, std = _sampled(degrader, brightness)
+        found = kernel_statistics(kernel)
+        physical = {
+            "blur_major": found["sigma_major"],
+            "blur_minor": found["sigma_minor"],
+            "blur_angle": found["angle_degrees"],
+            "noise_read": 255 * float(std[0]),
+            "noise_shot": 255 * float((std[-1] ** 2 - std[0] ** 2).clamp(min=0).sqrt()),
+        }
+    else:
+        return None
+    return {
+        "kernel": kernel,
+        "brightness": brightness,
+        "noise_std": std,
+        "summary": summary(physical),
+    }
+
+
+def summary(physical: dict[str, float]) -> str:
+    """Blur and noise in words."""
+    return (
+        f"blur {physical['blur_major']:.2f} x {physical['blur_minor']:.2f} px at "
+        f"{physical['blur_angle']:.0f} degrees, noise {physical['noise_read']:.1f}/255 read + "
+        f"{physical['noise_shot']:.1f}/255 shot"
+    )
+
+
+@torch.no_grad()
+def _sampled(degrader: nn.Module, brightness: Tensor) -> tuple[Tensor, Tensor]:
+    parameter = next(degrader.parameters())
+    side = 32 * int(degrader.scale)  # type: ignore[arg-type]
+    flat = brightness.to(parameter)[:, None, None, None].expand(-1, 3, side, side).contiguous()
+    training = degrader.training
+    degrader.eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        _, kernel, noise = degrader(flat, *degrader.draws(flat))  # type: ignore[operator]
+    degrader.train(training)
+    return kernel.mean(0).float().cpu(), noise.flatten(1).std(1).float().cpu()

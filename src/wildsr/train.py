@@ -1,0 +1,234 @@
+"""The verb ``train``: the main job, from two folders to an upscaler and an honest table."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.markup import escape
+
+from wildsr import build, checkpoint, run
+from wildsr.command import configure
+from wildsr.data.module import Folders
+from wildsr.evaluation import Upscale, evaluate, interpolation, tiled
+from wildsr.inference.weights import save_weights
+from wildsr.keeper import Keeper
+from wildsr.logger import Log, loggers
+from wildsr.metric.table import Panel, markdown, write_results
+from wildsr.objective import Explained
+from wildsr.progress import Progressing
+from wildsr.training import Training
+from wildsr.watch import Watch, pictures, readable, restorer
+
+BASELINE = "bicubic-trained"
+_RUN = "WILDSR_RUN"  # the run's folder, for the processes that Lightning starts for further devices
+
+
+@dataclass
+class Job:
+    """What a training needs to know about the run that it is part of."""
+
+    config: DictConfig
+    data: Folders
+    panel: Panel
+    console: Console
+
+
+def train(overrides: list[str], console: Console) -> int:
+    """Train, compare, report; the exit code."""
+    config = configure("train", overrides)
+    resumed = _resumed(config, overrides)
+    if resumed is not None:
+        overrides = run.merged(run.overrides_of(resumed), overrides)
+        config = configure("train", overrides)
+    build.check(config)
+    build.tune_allocator()
+    if config.explain:
+        console.print(escape(explained(config)))
+        return 0
+    data: Folders = build.make(config.data, "data")
+    panel: Panel = build.make(config.metric, "metric")
+    build.training(config)  # every name is checked before any photo is read
+    data.prepare_data()
+    data.setup()
+    assert data.report is not None
+    for line in data.report.lines():
+        console.print(escape(line))
+    readable(data.photos, console)
+    folder = _folder(config, overrides, resumed)
+    console.print(f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}")
+
+    job = Job(config, data, panel, console)
+    name = str(config.method._target_).rsplit(".", 2)[-2]
+    logs = loggers(config.logger, folder.folder, run.plain(config), _iteration(folder), _say(console))
+    try:
+        training, stopped = _fit(job, folder, name, logs)
+        if stopped is not None:
+            console.print(f"stopped and saved; go on with: python train.py resume={folder.folder}")
+            return 128 + stopped
+        upscalers: dict[str, Upscale] = {"bicubic": interpolation("bicubic", config.scale)}
+        if config.baseline:
+            baseline, stopped = _fit_baseline(job, folder, training)
+            if stopped is not None:
+                console.print(f"stopped and saved; go on with: python train.py resume={folder.folder}")
+                return 128 + stopped
+            upscalers[BASELINE] = tiled(restorer(baseline), config.scale, config.tile)
+        upscalers[name] = tiled(restorer(training), config.scale, config.tile)
+        if training.global_rank == 0:
+            _report(job, folder, training, upscalers, logs)
+    finally:
+        for log in logs:
+            log.finish()
+    return 0
+
+
+def explained(config: DictConfig) -> str:
+    """The table of ``explain=true``: what each update trains, computes and holds constant."""
+    training = build.training(config)
+    rows = training.objective.explain(
+        dict(training.networks.items()), build.sample_batch(config), config.scale
+    )
+    return explain_table(rows)
+
+
+def explain_table(rows: list[Explained]) -> str:
+    """Markdown of the rows of ``Objective.explain``."""
+    header = ["update", "trains", "terms", "tensors computed", "constants"]
+    cells = [
+        [r.update, *(", ".join(v) for v in (r.trains, r.terms, r.computed, r.constants))] for r in rows
+    ]
+    widths = [max(len(line[i]) for line in [header, *cells]) for i in range(len(header))]
+    lines = [header, ["-" * width for width in widths], *cells]
+    return "\n".join(
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines
+    )
+
+
+def _resumed(config: DictConfig, overrides: list[str]) -> Path | None:
+    if config.resume is None:
+        return None
+    return run.to_resume(str(config.resume), Path(config.runs_dir).expanduser(), config.name, overrides)
+
+
+def _folder(config: DictConfig, overrides: list[str], resumed: Path | None) -> run.Run:
+    if _RUN in os.environ and int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        folder = Path(os.environ[_RUN])
+        return run.Run(folder, bool(checkpoint.checkpoints(folder / "checkpoints")))
+    if resumed is not None:
+        run.record(resumed, config, overrides)
+        made = run.Run(resumed, bool(checkpoint.checkpoints(resumed / "checkpoints")))
+    else:
+        method, data = (str(config[k]._target_).rsplit(".", 2)[-2] for k in ("method", "data"))
+        data = {"module": "folders"}.get(data, data)
+        made = run.create(config, overrides, f"{method}-{data}")
+    os.environ[_RUN] = str(made.folder)
+    return made
+
+
+def _iteration(folder: run.Run) -> int:
+    return int(checkpoint.newest(folder.folder)["iteration"]) if folder.resumed else 0
+
+
+def _fit(
+    job: Job, folder: run.Run, name: str, logs: list[Log], seconds: float | None = None
+) -> tuple[Training, int | None]:
+    """Train, or go on training, to the end; the training, and the signal that ended it early."""
+    config = job.config
+    training = build.training(config)
+    if folder.resumed:
+        training.restore(checkpoint.newest(folder.folder))
+    training.to(memory_format=torch.channels_last)
+    seconds = config.seconds if seconds is None else seconds
+    finished = training.iteration >= config.iterations or (
+        seconds is not None and training.seconds >= seconds
+    )
+    if finished:
+        return training, None
+    data = job.data
+    data.start, data.iterations = training.iteration, config.iterations
+    keeper = Keeper(
+        folder.checkpoints,
+        config.checkpoint_every,
+        config.keep,
+        {"config": run.plain(config)},
+        seconds,
+    )
+    progress = Progressing(name, config.iterations, config.log_every, logs, job.console, seconds)
+    watch = Watch(data, job.panel, config.validate_every, folder.images, logs, config.tile, job.console)
+    # In this order, so that the time of a checkpoint or a look is not taken for waiting for data.
+    trainer = build.trainer(config, [keeper, watch, progress])
+    trainer.fit(training, train_dataloaders=data.train_dataloader())
+    return training, keeper.signal
+
+
+def _fit_baseline(job: Job, folder: run.Run, training: Training) -> tuple[Training, int | None]:
+    """The same upscaler, trained on bicubic pairs for as many seconds: what people do today."""
+    plain = run.plain(job.config)
+    own = plain["method"]
+    supervised = configure("train", ["method=supervised", "degradation=bicubic", f"scale={plain['scale']}"])
+    method = run.plain(supervised)["method"]
+    method["networks"]["upscale"] = own["networks"]["upscale"]
+    method["optimizers"]["upscale"] = own["optimizers"]["upscale"]
+    method["schedules"] = {n: s for n, s in own["schedules"].items() if n == "upscale"}
+    method["ema"] = own["ema"]
+    ends_by_the_clock = 100 * plain["iterations"]
+    config = OmegaConf.create({**plain, "method": method, "iterations": ends_by_the_clock})
+    inner = folder.folder / BASELINE
+    sub = run.Run(inner, bool(checkpoint.checkpoints(inner / "checkpoints")))
+    inner.mkdir(exist_ok=True)
+    run.record(inner, config, [])
+    again = Job(config, job.data, job.panel, job.console)
+    logs = loggers({"kind": "csv"}, inner, {}, _iteration(sub), _say(job.console))
+    return _fit(again, sub, BASELINE, logs, seconds=training.seconds)
+
+
+def _report(
+    job: Job, folder: run.Run, training: Training, upscalers: dict[str, Upscale], logs: list[Log]
+) -> None:
+    """The table, the pictures and the weights, at the end."""
+    console, config = job.console, job.config
+    scale = config.scale
+    sources = sorted(training.ema.networks)
+    for name in sources:
+        suffix = "" if len(sources) == 1 else f"_{name}"
+        architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
+        path = folder.weights / f"{scale}x_{folder.folder.name}{suffix}.safetensors"
+        save_weights(training.ema.networks[name], path, architecture, scale)
+        console.print(f"weights: {path}")
+    begun = time.perf_counter()
+    rows = evaluate(upscalers, job.data.photos, job.panel, folder.folder / "results")
+    protocol = {
+        **job.panel.protocol(),
+        "photos": len(job.data.photos),
+        "scale": scale,
+        "iterations": training.iteration,
+        "training_seconds": round(training.seconds, 1),
+    }
+    write_results(folder.folder, rows, protocol)
+    upscale = upscalers[next(reversed(upscalers))]
+    made = pictures(training, job.data, upscale, folder.folder)
+    for log in logs:
+        log.pictures(made, training.iteration)
+        for row in rows:
+            known = {f"test/{row.name}/{k}": v for k, v in row.means().items() if v is not None}
+            log.scalars(known, training.iteration)
+    for path in made.values():
+        console.print(f"picture: {path}")
+    console.print(f"evaluated in {time.perf_counter() - begun:.0f} s; {folder.folder / 'results.json'}\n")
+    console.print(escape(markdown(rows)))
+    if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
+        console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
+    lpips: Any = protocol.get("lpips")
+    if isinstance(lpips, dict) and lpips.get("needs"):
+        console.print(f"LPIPS is missing: {escape(str(lpips['needs']))}")
+
+
+def _say(console: Console) -> Any:  # noqa: ANN401
+    return lambda text: console.print(escape(text))
+
