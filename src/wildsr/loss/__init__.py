@@ -1,0 +1,1 @@
+"""What a term of an update computes; a function first, an ``nn.Module`` second."""

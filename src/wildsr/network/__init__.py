@@ -1,0 +1,1 @@
+"""Upscalers, degraders and critics; no file here knows a method."""

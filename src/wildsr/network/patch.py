@@ -1,0 +1,107 @@
+"""The critic of patches: one logit for every place, each of which sees only a neighbourhood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from wildsr.error import UserError, unknown
+from wildsr.network.argument import check_counts
+
+NORMS: dict[str, Callable[[nn.Conv2d, bool], list[nn.Module]]] = {
+    "instance": lambda conv, inner: (
+        [conv, nn.InstanceNorm2d(conv.out_channels)] if inner else [conv]
+    ),
+    "none": lambda conv, inner: [conv],
+    "spectral": lambda conv, inner: [spectral_norm(conv)],
+}
+
+
+class PatchCritic(nn.Module):
+    """PatchGAN (Isola et al. 2017, arXiv:1611.07004), with strides for small LR images.
+
+    ``layers`` convolutions of features, 2 features, 4, 8, 8, ... channels with LeakyReLU 0.2, then
+    one to a single channel. The first has ``first_stride``, the last with features and the one to
+    the logits have stride 1, those between have ``stride``. Published receptive fields: 11 pixels
+    (kernel 3, stride 1: PDM-SR, joint), 25 (kernel 3, stride 2: PDM-SR, degradation), 37 (kernel
+    4, stride 2) and 70 (kernel 4, strides 2, 2: CycleGAN).
+
+    A map of logits, and not of 64 channels as in some re-implementations. Padding is kernel // 2,
+    so that the map is never empty. Instance normalisation removes the contrast and the level of a
+    channel from each image; a critic that is to judge a noise level or a colour sees more without
+    it.
+
+    Args:
+        features: channels of the first layer; doubled up to eightfold.
+        layers: convolutions before the one to the logits.
+        kernel: side of every convolution.
+        stride: of the inner layers.
+        norm: "instance" (published: after all but the first and the last, without parameters),
+            "spectral" (on every convolution) or "none".
+        in_channels: of the image.
+        first_stride: of the first layer.
+
+    Shapes:
+        image (B, in_channels, H, W), [0, 1] -> logits (B, 1, h, w).
+
+    Raises:
+        UserError: a count or norm that does not exist; an image too small for instance
+            normalisation.
+    """
+
+    def __init__(
+        self,
+        features: int = 64,
+        layers: int = 4,
+        kernel: int = 3,
+        stride: int = 1,
+        norm: str = "instance",
+        in_channels: int = 3,
+        first_stride: int = 1,
+    ) -> None:
+        super().__init__()
+        check_counts(features=features, layers=layers, kernel=kernel, stride=stride)
+        check_counts(in_channels=in_channels, first_stride=first_stride)
+        if norm not in NORMS:
+            raise unknown("Argument `norm`", norm, NORMS)
+        inner = [stride] * (layers - 2) + [1] * (layers > 1)
+        self.kernel, self.strides, self.norm = kernel, [first_stride, *inner, 1], norm
+        widths = [in_channels, *[features * min(2**i, 8) for i in range(layers)], 1]
+        modules: list[nn.Module] = []
+        for i, step in enumerate(self.strides):
+            convolution = nn.Conv2d(widths[i], widths[i + 1], kernel, step, kernel // 2)
+            modules += NORMS[norm](convolution, 0 < i < layers)
+            modules += [nn.LeakyReLU(0.2, inplace=True)] if i < layers else []
+        self.body = nn.Sequential(*modules)
+
+    @property
+    def receptive_field(self) -> int:
+        """The side of the square of pixels that one logit sees (statistics of norms aside)."""
+        field, jump = 1, 1
+        for stride in self.strides:
+            field += (self.kernel - 1) * jump
+            jump *= stride
+        return field
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Judge ``image`` (B, in_channels, H, W): logits (B, 1, h, w)."""
+        if self.norm == "instance" and self._smallest_map(*image.shape[-2:]) < 2:
+            raise UserError(
+                "Argument `image` is too small for `norm` 'instance', which needs two or more "
+                f"places to normalise over, but got {tuple(image.shape)}."
+            )
+        logits: Tensor = self.body(image)
+        return logits
+
+    def _smallest_map(self, height: int, width: int) -> float:
+        """The fewest places that any normalisation has to work with."""
+        places = []
+        for stride in self.strides[:-1]:
+            height, width = (
+                (side + 2 * (self.kernel // 2) - self.kernel) // stride + 1
+                for side in (height, width)
+            )
+            places.append(height * width)
+        return min(places[1:], default=float("inf"))  # the first layer has none
