@@ -1,0 +1,1 @@
+"""How good an image is; each metric states its protocol."""

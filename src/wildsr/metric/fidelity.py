@@ -1,0 +1,127 @@
+"""PSNR and SSIM as the super-resolution papers report them."""
+
+from __future__ import annotations
+
+import torch
+from kornia.metrics import ssim as ssim_map
+from torch import Tensor
+
+from wildsr.error import UserError, unknown
+
+CHANNELS = ("rgb", "y")
+WINDOW = 11  # taps of the SSIM window; its sigma is 1.5
+
+
+def round8(image: Tensor, argument: str = "image") -> Tensor:
+    """The 8-bit levels of an image, as a file would hold them: ``round(255 clamp(x, 0, 1))``.
+
+    Args:
+        image: any shape, floats in [0, 1].
+        argument: what an error calls the image.
+
+    Returns:
+        Whole numbers from 0 to 255 in float64 (float32 loses SSIM's variances in flat regions).
+
+    Raises:
+        UserError: the image is not of floats, or a value is NaN or infinite: clamping would turn
+            it into a colour.
+    """
+    if not image.is_floating_point():
+        raise UserError(f"Argument `{argument}` must hold floats in [0, 1], but got {image.dtype}.")
+    if image.device.type == "mps":  # has no float64
+        image = image.cpu()
+    image = image.double()
+    if not torch.isfinite(image).all():
+        raise UserError(
+            f"Argument `{argument}` must hold finite numbers, but got NaN or infinite pixels."
+        )
+    return (image.clamp(0, 1) * 255).round()
+
+
+def luma(rgb: Tensor) -> Tensor:
+    """The Y of BT.601 in studio swing, ``16 + 65.481 R + 128.553 G + 24.966 B``.
+
+    Equal to MATLAB's ``rgb2ycbcr`` of a floating-point image, times 255.
+
+    Args:
+        rgb: (B, 3, H, W), [0, 1].
+
+    Returns:
+        (B, 1, H, W), 16 to 235, not rounded again.
+    """
+    weights = rgb.new_tensor([65.481, 128.553, 24.966])
+    return 16 + torch.einsum("bchw,c->bhw", rgb, weights).unsqueeze(1)
+
+
+def psnr(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tensor:
+    """Peak signal-to-noise ratio, ``10 log10(255^2 / mean (x - y)^2)``, in dB.
+
+    Both images are rounded to 8 bits, then lose ``border`` pixels on every side.
+
+    Args:
+        prediction: (B, 3, H, W), [0, 1].
+        target: (B, 3, H, W), [0, 1].
+        border: pixels cut from every side; the classical benchmarks cut the scale.
+        channel: "rgb" (one mean over the three) or "y" (see :func:`luma`).
+
+    Returns:
+        (B,) in float64; infinite for identical images.
+
+    Raises:
+        UserError: different sizes, pixels that are not finite floats, nothing left of the image,
+            an unknown channel.
+    """
+    x, y = _compared(prediction, target, border, channel, at_least=1)
+    return 10 * torch.log10(255**2 / (x - y).square().mean(dim=(1, 2, 3)))
+
+
+def ssim(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tensor:
+    """Structural similarity (Wang et al. 2004, eq. 13), the mean over the window's valid region.
+
+    11 x 11 Gaussian window of sigma 1.5, K = (0.01, 0.03), population covariance; on RGB the
+    mean of the three channels. Rounding and border as in :func:`psnr`.
+
+    Args:
+        prediction: (B, 3, H, W), [0, 1].
+        target: (B, 3, H, W), [0, 1].
+        border: pixels cut from every side.
+        channel: "rgb" or "y".
+
+    Returns:
+        (B,) in float64, at most 1.
+
+    Raises:
+        UserError: as :func:`psnr`, and an image smaller than the window after the cut.
+    """
+    x, y = _compared(prediction, target, border, channel, at_least=WINDOW)
+    # Not torchmetrics: its mean includes the reflected border, and its window is not separable
+    # (forty times slower here).
+    return ssim_map(x, y, WINDOW, max_val=255.0, eps=0.0, padding="valid").mean(dim=(1, 2, 3))
+
+
+def _compared(
+    prediction: Tensor, target: Tensor, border: int, channel: str, at_least: int
+) -> tuple[Tensor, Tensor]:
+    """Both images as they are compared: checked, rounded, in the channel, without the border."""
+    if channel not in CHANNELS:
+        raise unknown("Argument `channel`", channel, CHANNELS)
+    if border < 0:
+        raise UserError(f"Argument `border` must be 0 or more pixels, but got {border}.")
+    if prediction.shape != target.shape:
+        raise UserError(
+            "Argument `prediction` must have the size of `target`, "
+            f"but got {tuple(prediction.shape)} and {tuple(target.shape)}."
+        )
+    if target.ndim != 4 or target.shape[1] != 3:
+        raise UserError(
+            f"Argument `target` must have the shape (B, 3, H, W), but got {tuple(target.shape)}."
+        )
+    height, width = (side - 2 * border for side in target.shape[2:])
+    if min(height, width) < at_least:
+        raise UserError(
+            f"Argument `target` must be at least {at_least} x {at_least} pixels after cutting "
+            f"`border`={border} from every side, but got {max(height, 0)} x {max(width, 0)}."
+        )
+    kept = (..., slice(border, border + height), slice(border, border + width))
+    x, y = round8(prediction[kept], "prediction"), round8(target[kept], "target")
+    return (luma(x / 255), luma(y / 255)) if channel == "y" else (x, y)
