@@ -44,7 +44,7 @@ def check(config: DictConfig) -> None:
         raise UserError(f"{' and '.join(missing)} must be given: folders of photos.")
 
 
-def make(node: DictConfig, what: str) -> Any:  # noqa: ANN401
+def make(node: DictConfig, what: str) -> Any:
     """Instantiate ``node`` by its ``_target_``; what its constructor refuses becomes one sentence.
 
     Raises:
@@ -69,7 +69,9 @@ def method_class(config: DictConfig) -> type[Method]:
 def networks(config: DictConfig) -> dict[str, nn.Module]:
     """New networks, the same for the same ``seed``."""
     torch.manual_seed(config.seed)
-    return {str(n): make(node, f"method.networks.{n}") for n, node in config.method.networks.items()}
+    return {
+        str(n): make(node, f"method.networks.{n}") for n, node in config.method.networks.items()
+    }
 
 
 def sample_batch(config: DictConfig) -> dict[str, Tensor]:
@@ -83,9 +85,9 @@ def training(config: DictConfig) -> Training:
     """The objective, its networks and the loop, every name in the configuration checked.
 
     Raises:
-        UserError: for any name that does not exist, and for terms, networks or tensors without effect.
+        UserError: for names that do not exist, and terms, networks or tensors without effect.
     """
-    plain: dict[str, Any] = OmegaConf.to_container(config.method, resolve=True)  # type: ignore[assignment]
+    plain: Any = OmegaConf.to_container(config.method, resolve=True)
     losses: Any = OmegaConf.to_container(config.loss, resolve=True)
     made = networks(config)
     objective = Objective(method_class(config), plain["updates"], losses, plain["frozen"])
@@ -93,7 +95,7 @@ def training(config: DictConfig) -> Training:
     objective.explain(made, batch, config.scale)
     averaged, _ = objective.restored_from(made, batch, config.scale)
 
-    def optimizer(name: str) -> Any:  # noqa: ANN401
+    def optimizer(name: str) -> Any:
         node = config.method.optimizers[name]
         return lambda parameters: instantiate(node, params=list(parameters), _convert_="all")
 
@@ -101,7 +103,10 @@ def training(config: DictConfig) -> Training:
         objective,
         made,
         {str(name): optimizer(str(name)) for name in config.method.optimizers},
-        {str(n): make(node, f"method.schedules.{n}") for n, node in config.method.schedules.items()},
+        {
+            str(n): make(node, f"method.schedules.{n}")
+            for n, node in config.method.schedules.items()
+        },
         frozenset(averaged),
         config.scale,
         config.seed,
@@ -118,7 +123,8 @@ def trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightnin
     known = ("bf16-mixed", "32-true", "64-true")
     if settings["precision"] not in known:
         raise UserError(
-            f"`trainer.precision` must be one of {['auto', *known]}, but got {settings['precision']!r}."
+            f"`trainer.precision` must be one of {['auto', *known]}, "
+            f"but got {settings['precision']!r}."
         )
     try:
         made: lightning.Trainer = instantiate(
@@ -139,9 +145,10 @@ def trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightnin
 
 
 def tune_allocator() -> None:
-    """Keep freed memory for reuse on glibc: training and inference on a CPU are up to twice as fast.
+    """Keep freed memory for reuse on glibc, which makes work on a CPU up to twice as fast.
 
-    By default glibc returns every large buffer to the system, which then clears its pages again for the next one.
+    By default glibc returns every large buffer to the system, which then clears its pages again for
+    the next one.
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -17,14 +17,14 @@ _NAME = re.compile(r"iteration-(\d+)\.ckpt")
 
 
 def save(folder: Path, state: dict[str, Any], keep: int = 2) -> Path:
-    """Write ``state`` as ``iteration-N.ckpt`` into ``folder`` and remove all but the newest ``keep``.
+    """Write ``iteration-N.ckpt`` into ``folder`` and remove all but the newest ``keep``.
 
-    The file appears under its name only when it is complete and on disk, so that a kill at any moment leaves the
-    earlier ones readable.
+    The file appears under its name only when it is complete and on disk, so that a kill at any
+    moment leaves the earlier ones readable.
 
     Args:
         folder: made if it does not exist.
-        state: plain dicts, lists, strings, numbers and tensors; ``state["iteration"]`` names the file.
+        state: plain containers, numbers and tensors; ``state["iteration"]`` names the file.
         keep: at least 1.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,8 +65,8 @@ def load(path: Path) -> dict[str, Any]:
         raise UserError(f"There is no checkpoint {path}.") from error
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"{path} is refused: it is damaged, or holds objects other than tensors and plain data, "
-            "which could run code when opened."
+            f"{path} is refused: it is damaged, or holds objects other than tensors and "
+            "plain data, which could run code when opened."
         ) from error
     except Exception as error:  # torch raises half a dozen types on damaged archives
         raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
@@ -111,6 +111,7 @@ def fill(module: torch.nn.Module, weights: dict[str, Any], what: str) -> None:
     problems = [f"lacks {k}" for k in missing[:1]] + [f"has {k}" for k in extra[:1]] + shapes[:1]
     if problems:
         raise UserError(
-            f"{what} belongs to another architecture than {type(module).__name__}: it {', '.join(problems)}."
+            f"{what} belongs to another architecture than {type(module).__name__}: "
+            f"it {', '.join(problems)}."
         )
     module.load_state_dict(weights)

@@ -22,7 +22,9 @@ from rich.console import Console
 from wildsr.error import UserError, nearest
 
 HERE = Path(__file__).resolve().parent
-CONF = next(p for p in (HERE.parents[1] / "conf", HERE / "conf") if p.is_dir() or p == HERE / "conf")
+CONF = next(
+    p for p in (HERE.parents[1] / "conf", HERE / "conf") if p.is_dir() or p == HERE / "conf"
+)
 
 Verb = Callable[[list[str], Console], int]
 
@@ -34,7 +36,7 @@ def configure(name: str, overrides: list[str]) -> DictConfig:
         UserError: for an unknown key or choice, with the nearest one that exists.
     """
     for override in overrides:
-        if override.startswith("-") or "=" not in override and not override.startswith("~"):
+        if override.startswith("-") or ("=" not in override and not override.startswith("~")):
             raise UserError(f"Arguments are key=value, but got {override!r}.")
     GlobalHydra.instance().clear()
     try:
@@ -57,7 +59,9 @@ def _explain(name: str, message: str) -> str:
         if name == "train" and typed in ("data.lr", "data.hr", "data.val_lr", "data.val_hr"):
             hint = " It belongs to `data=folders`, which was not chosen."
         return f"There is no key `{typed}`.{hint}"
-    found = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\n\t\S+)*)", message)
+    found = re.search(
+        r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\n\t\S+)*)", message
+    )
     if found:
         choice, group, available = found.groups()
         value, choices = choice.rsplit("/", 1)[-1], available.split()
@@ -65,7 +69,7 @@ def _explain(name: str, message: str) -> str:
     return " ".join(message.split())
 
 
-def _keys(node: Any, prefix: str = "") -> list[str]:  # noqa: ANN401
+def _keys(node: Any, prefix: str = "") -> list[str]:
     keys = []
     for key, value in node.items():
         keys.append(f"{prefix}{key}")

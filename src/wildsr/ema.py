@@ -12,8 +12,8 @@ from torch import nn
 class EMA(nn.Module):
     """Averages of some networks: ``average += (1 - d) * (weight - average)``.
 
-    ``d = min(decay, (1 + n) / (10 + n))`` at update ``n``, so that the first, random weights are soon forgotten.
-    Buffers (running statistics and the like) are copied.
+    ``d = min(decay, (1 + n) / (10 + n))`` at update ``n``, so that the first, random weights are
+    soon forgotten. Buffers (running statistics and the like) are copied.
 
     Args:
         networks: what to average, by name.
@@ -39,6 +39,6 @@ class EMA(nn.Module):
             for buffer, value in zip(average.buffers(), source.buffers(), strict=True):
                 buffer.copy_(value)
 
-    def train(self, mode: bool = True) -> EMA:  # noqa: ARG002
+    def train(self, mode: bool = True) -> EMA:
         """Stay in evaluation mode: averages are for use, never for training."""
         return super().train(False)

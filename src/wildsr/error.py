@@ -24,6 +24,6 @@ def unknown(argument: str, value: object, choices: Iterable[str]) -> UserError:
 
 
 def nearest(value: str, choices: Iterable[str]) -> str:
-    """The end of a sentence: " Did you mean ...?" with the choice nearest to ``value``, or nothing."""
+    """A sentence's end: " Did you mean ...?" with the choice nearest to ``value``, or nothing."""
     near = difflib.get_close_matches(value, list(choices), n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""

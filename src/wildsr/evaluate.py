@@ -1,4 +1,4 @@
-"""The verb ``evaluate``: a run, published weights and plain interpolation on photos, in one table."""
+"""The verb ``evaluate``: a run, published weights and interpolation, in one table."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ def evaluate(overrides: list[str], console: Console) -> int:
     output = _output(config)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("evaluating", total=len(photos) * len(upscalers))
-        rows = measure(
-            upscalers, photos, panel, output / "results", lambda note: bar.advance(task)
-        )
+        rows = measure(upscalers, photos, panel, output / "results", lambda note: bar.advance(task))
     protocol = {**panel.protocol(), "scale": scale, "photos": len(photos)}
     write_results(output, rows, protocol)
     console.print(escape(markdown(rows)))
@@ -65,14 +63,16 @@ def restorer_of(folder: Path) -> Restorer:
     """The averaged networks of the newest checkpoint of a run.
 
     Raises:
-        UserError: if the folder is no run, has no readable checkpoint, or one of another architecture.
+        UserError: if the folder is no run, or has no checkpoint of its architecture.
     """
     config = run.config_of(folder)
     state = checkpoint.newest(folder)
     made = build.networks(config)
     for name, weights in state["ema"].items():
         if name not in made:
-            raise UserError(f"The checkpoint in {folder} has a network `{name}`, its config has none.")
+            raise UserError(
+                f"The checkpoint in {folder} has a network `{name}`, its config has none."
+            )
         fill(made[name], weights, f"The checkpoint's average of `{name}`")
     averaged = {name: made[name] for name in state["ema"]}
     return Restorer(build.method_class(config), averaged, config.scale).eval()
@@ -88,7 +88,9 @@ def _photos(config: DictConfig, scales: dict[str, int]) -> tuple[ValidationPhoto
         if config.data.hr is not None:
             raise UserError("`data.hr` is the truth of `data.lr`, which was not given.")
         if config.run is None:
-            raise UserError("`data.lr` must be given: a folder of LR photos (or `run`, for its own).")
+            raise UserError(
+                "`data.lr` must be given: a folder of LR photos (or `run`, for its own)."
+            )
         data: Folders = build.make(run.config_of(Path(str(config.run)).expanduser()).data, "data")
         data.prepare_data()
         data.setup()

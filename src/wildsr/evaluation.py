@@ -38,9 +38,10 @@ def evaluate(
 
     Args:
         upscalers: name -> function of (1, 3, H, W) in [0, 1].
-        photos: items with ``name``, ``lr`` (3, H, W) and, where there is a truth, ``hr`` (3, sH, sW), all uint8.
+        photos: items with ``name``, ``lr`` (3, H, W) and, where there is a truth, ``hr`` (3, sH,
+            sW), all uint8.
         panel: the metrics.
-        folder: where the results are written as PNG, one folder for each upscaler; None keeps no pictures.
+        folder: where results go as PNG, one folder an upscaler; None keeps no pictures.
         advance: called after each picture, for a progress bar.
 
     Returns:

@@ -15,7 +15,7 @@ from wildsr.training import Training
 
 
 class Keeper(lightning.Callback):
-    """Saves the training state every so many iterations and at the end, and ends training when asked to.
+    """Saves the training state at intervals and at the end; ends training when asked to.
 
     Args:
         folder: of the checkpoints.
@@ -26,7 +26,12 @@ class Keeper(lightning.Callback):
     """
 
     def __init__(
-        self, folder: Path, every: int, keep: int, extra: dict[str, Any], seconds: float | None = None
+        self,
+        folder: Path,
+        every: int,
+        keep: int,
+        extra: dict[str, Any],
+        seconds: float | None = None,
     ) -> None:
         self.folder, self.every, self.keep = folder, every, keep
         self.extra, self.seconds = extra, seconds
@@ -34,8 +39,10 @@ class Keeper(lightning.Callback):
         self._saved = -1
         self._previous: dict[int, Any] = {}
 
-    def on_train_start(self, trainer: lightning.Trainer, training: lightning.LightningModule) -> None:
-        """Take over the signals: a first one ends training after the iteration, a second Ctrl-C at once."""
+    def on_train_start(
+        self, trainer: lightning.Trainer, training: lightning.LightningModule
+    ) -> None:
+        """Take the signals: a first one ends training after the iteration, a second at once."""
         assert isinstance(training, Training)
         self._saved = training.iteration
         if threading.current_thread() is threading.main_thread():
@@ -48,7 +55,10 @@ class Keeper(lightning.Callback):
         self.signal = number
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, training: lightning.LightningModule, *_: Any  # noqa: ANN401
+        self,
+        trainer: lightning.Trainer,
+        training: lightning.LightningModule,
+        *_: Any,
     ) -> None:
         """Save when it is time; end training when asked to."""
         assert isinstance(training, Training)
@@ -67,7 +77,9 @@ class Keeper(lightning.Callback):
         self._save(trainer, training)
         self.teardown(trainer, training, "fit")
 
-    def teardown(self, trainer: lightning.Trainer, training: lightning.LightningModule, stage: str) -> None:
+    def teardown(
+        self, trainer: lightning.Trainer, training: lightning.LightningModule, stage: str
+    ) -> None:
         """Give the signals back, also after an error."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)

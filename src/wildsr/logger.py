@@ -1,4 +1,4 @@
-"""Where curves and pictures go: a CSV always, and W&B or TensorBoard beside it; never a reason to stop."""
+"""Where curves and pictures go: a CSV always, W&B or TensorBoard beside it."""
 
 from __future__ import annotations
 
@@ -64,14 +64,17 @@ class WandB:
     """A Weights & Biases run: online with credentials, offline without.
 
     Args:
-        run: the run folder; the W&B files go into its ``wandb``, the run's id beside them, so that it continues.
+        run: the run folder; the W&B files go into its ``wandb``, the run's id beside them, so that
+            it continues.
         project: the W&B project.
         mode: auto, online or offline; the environment's ``WANDB_MODE`` wins.
         config: what was configured, as plain containers.
         say: prints a line for the user.
     """
 
-    def __init__(self, run: Path, project: str, mode: str, config: dict[str, Any], say: Say) -> None:
+    def __init__(
+        self, run: Path, project: str, mode: str, config: dict[str, Any], say: Say
+    ) -> None:
         import wandb
 
         if mode not in ("auto", "online", "offline"):
@@ -129,7 +132,8 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UserError(
-                "`logger=tensorboard` needs the package tensorboard: pip install 'wildsr[tensorboard]'."
+                "`logger=tensorboard` needs the package tensorboard: "
+                "pip install 'wildsr[tensorboard]'."
             ) from error
         self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=start or None)
 
@@ -159,7 +163,7 @@ class Safe:
         self.inner: Log | None = inner
         self.say = say
 
-    def _try(self, what: str, *arguments: Any) -> None:  # noqa: ANN401
+    def _try(self, what: str, *arguments: Any) -> None:
         if self.inner is None:
             return
         try:

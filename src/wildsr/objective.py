@@ -1,4 +1,4 @@
-"""From the names in ``conf/method`` to numbers: the terms of the updates of a method, every name checked."""
+"""From the names in ``conf/method`` to numbers, every name checked."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ class Objective:
 
     Args:
         method: the class that derives the tensors.
-        updates: name -> {trains, terms, every, clip}; a term is {loss, weight, pool, <loss's arguments and options>}.
+        updates: name -> {trains, terms, every, clip}; a term is {loss, weight, pool} and the
+            arguments and options of its loss.
         losses: the catalogue: name -> {_target_, <options>}.
         frozen: networks that no update trains, on purpose.
 
@@ -99,7 +100,11 @@ class Objective:
     ) -> None:
         self.method, self.frozen = method, frozenset(frozen)
         _known("`method.frozen`", frozen, method.parts[network])
-        self.updates = tuple(self._update(name, dict(u), losses) for name, u in updates.items())
+        self.updates = tuple(
+            self._update(name, _mapping(f"`method.updates.{name}`", spec), losses)
+            for name, spec in updates.items()
+            if spec is not None
+        )
         if not self.updates:
             raise UserError("`method.updates` must hold at least one update, but is empty.")
 
@@ -111,26 +116,27 @@ class Objective:
     def _update(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Update:
         where = f"`method.updates.{name}`"
         _known(where, spec, ("trains", "terms", "every", "clip"))
-        trains, terms = spec.get("trains") or [], spec.get("terms") or {}
+        trains = spec.get("trains") or []
+        terms = _mapping(f"{where}.terms", spec.get("terms") or {})
+        terms = {key: value for key, value in terms.items() if value is not None}
         if not trains or not terms:
             raise UserError(f"{where} needs `trains` (networks) and `terms` (losses), got {spec}.")
         _known(f"{where}.trains", trains, self.method.parts[network])
         every, clip = spec.get("every", 1), spec.get("clip")
         if not (isinstance(every, int) and every >= 1):
             raise UserError(f"{where}.every must be an integer of at least 1, but got {every!r}.")
-        if not (clip is None or clip > 0):
+        if not (clip is None or (isinstance(clip, int | float) and clip > 0)):
             raise UserError(f"{where}.clip must be a positive number or null, but got {clip!r}.")
         built = tuple(
-            self._term(f"{name}/{key}", dict(value), losses)
+            self._term(f"{name}/{key}", _mapping(f"Term `{name}/{key}`", value), losses)
             for key, value in terms.items()
-            if value is not None
         )
         return Update(name, frozenset(trains), built, every, clip)
 
     def _term(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Term:
         where = f"Term `{name}`"
         chosen = spec.pop("loss", None)
-        if chosen not in losses:
+        if chosen not in list(losses):
             raise unknown(f"{where}: loss", chosen, losses)
         options = dict(losses[chosen])
         target = get_class(options.pop("_target_"))
@@ -144,6 +150,8 @@ class Objective:
         weight, size = spec.pop("weight", 1.0), spec.pop("pool", 0)
         if not isinstance(weight, int | float):
             raise UserError(f"{where}: weight must be a number, but got {weight!r}.")
+        if not (isinstance(size, int) and size >= 0):
+            raise UserError(f"{where}: pool must be a number of images, but got {size!r}.")
         if size and "fake" not in operands:
             raise UserError(f"{where}: pool is for losses of a `fake`, which {chosen!r} is not.")
         names = {a: spec.pop(a) for a in list(spec) if a in operands}
@@ -154,14 +162,20 @@ class Objective:
                 names.pop(argument, None)
         for argument, value in names.items():
             kinds = (network,) if argument in critics else (given, tensor)
-            _known(f"{where}: {argument}", [value], [n for k in kinds for n in self.method.parts[k]])
+            _known(
+                f"{where}: {argument}", [value], [n for k in kinds for n in self.method.parts[k]]
+            )
+        try:
+            loss = target(**(options | spec))
+        except (TypeError, ValueError) as error:  # of which UserError is one
+            raise UserError(f"{where}: {error}") from error
         return Term(
             name,
-            target(**(options | spec)),
+            loss,
             {a: v for a, v in names.items() if a not in critics},
             {a: v for a, v in names.items() if a in critics},
             float(weight),
-            ImagePool(int(size)),
+            ImagePool(size),
         )
 
     def explain(
@@ -170,7 +184,7 @@ class Objective:
         """Run one iteration without its steps, on copies, and tell what each update computed.
 
         Raises:
-            UserError: for a network that nothing trains, a term that reaches no trained network, a tensor nobody uses.
+            UserError: for an untrained network, a term that trains nothing, an unused tensor.
         """
         self._check_networks(networks)
         copies = {name: copy.deepcopy(module) for name, module in networks.items()}
@@ -178,22 +192,22 @@ class Objective:
         with torch.random.fork_rng(), torch.enable_grad():
             step = self.method(copies, batch, scale)
             for update in self.updates:
-                events: list[tuple[str, str]] = []
-                step.trace = lambda event, name, events=events: events.append((event, name))
                 step.begin(update.trains)
+                step.events.clear()
                 for term in update.terms:
-                    with step.sources() as sources:
-                        pool, term.pool = term.pool, ImagePool(0)  # a dry run leaves no trace in the histories
-                        term(step)
-                        term.pool = pool
-                    if not sources & update.trains:
+                    pool, term.pool = (
+                        term.pool,
+                        ImagePool(term.pool.size),
+                    )  # its own history stays as it is
+                    value, term.pool = term(step), pool
+                    if not value.requires_grad:  # all other networks are frozen
                         raise UserError(
-                            f"Term `{term.name}` reaches none of the networks that its update trains "
-                            f"({sorted(update.trains)}); it would train nothing."
+                            f"Term `{term.name}` reaches none of the networks that its update "
+                            f"trains ({sorted(update.trains)}); it would train nothing."
                         )
                     used |= set(term.tensors.values())
-                computed = list(dict.fromkeys(n for event, n in events if event == "computed"))
-                kept = dict.fromkeys(n for event, n in events if event == "kept")
+                computed = list(dict.fromkeys(n for event, n in step.events if event == "computed"))
+                kept = dict.fromkeys(n for event, n in step.events if event == "kept")
                 constants = [n for n in kept if n not in computed]
                 used |= {*computed, *constants}
                 rows.append(
@@ -209,7 +223,8 @@ class Objective:
         for name in self.method.parts[tensor]:
             if name not in used:
                 raise UserError(
-                    f"Tensor `{name}` of {self.method.__name__} is used by no term and not by `restored`."
+                    f"Tensor `{name}` of {self.method.__name__} is used by no term and not by "
+                    "`restored`."
                 )
         return rows
 
@@ -217,12 +232,10 @@ class Objective:
         self, networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
     ) -> tuple[set[str], set[str]]:
         """The networks, and the tensors, that ``restored`` comes from."""
-        tensors: set[str] = set()
         step = self.method(networks, {"real_lr": batch["real_lr"]}, scale)
-        step.trace = lambda event, name: tensors.add(name)
         with torch.random.fork_rng(), torch.no_grad(), step.sources() as sources:
             _ = step.restored  # type: ignore[attr-defined]
-        return sources, tensors
+        return sources, {name for _, name in step.events}
 
     def _check_networks(self, networks: Mapping[str, nn.Module]) -> None:
         missing = [name for name in self.method.parts[network] if name not in networks]
@@ -239,6 +252,12 @@ class Objective:
                 )
             if not free and name in trained:
                 raise UserError(f"Network `{name}` is to be trained, but has no parameters.")
+
+
+def _mapping(where: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where} must be names with values, but got {value!r}.")
+    return dict(value)
 
 
 def _known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""A history of generated images, so that a critic does not forget what it has already learned to reject."""
+"""A history of generated images, so that a critic does not forget what it rejected."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor
 class ImagePool:
     """Image pool (Shrivastava et al. 2017, sec. 2.3; CycleGAN's form).
 
-    Until the pool is full it stores what passes. From then on each image, with probability 1/2, is replaced by a
-    random stored one and takes its place.
+    Until the pool is full it stores what passes. From then on each image, with probability 1/2, is
+    replaced by a random stored one and takes its place.
 
     Args:
         size: how many images are remembered; 0 passes everything through.

@@ -1,4 +1,4 @@
-"""The progress bar and the curves: iteration, speed, time left, share of the time spent waiting for data."""
+"""The progress bar and the curves: iteration, speed, time left, waiting for data."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class Progressing(lightning.Callback):
         self.begun = self.ended = self.last_line = self.mark = 0.0
         self.marked = 0
 
-    def on_train_start(self, trainer: lightning.Trainer, training: lightning.LightningModule) -> None:
+    def on_train_start(
+        self, trainer: lightning.Trainer, training: lightning.LightningModule
+    ) -> None:
         """Open the bar."""
         assert isinstance(training, Training)
         self.begun = self.ended = self.last_line = self.mark = time.perf_counter()
@@ -63,12 +65,15 @@ class Progressing(lightning.Callback):
                 self.name, total=self.iterations, completed=training.iteration, note=""
             )
 
-    def on_train_batch_start(self, *_: Any) -> None:  # noqa: ANN401
+    def on_train_batch_start(self, *_: Any) -> None:
         """The time since the last iteration ended was spent waiting for data."""
         self.waited += time.perf_counter() - self.ended
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, training: lightning.LightningModule, *_: Any  # noqa: ANN401
+        self,
+        trainer: lightning.Trainer,
+        training: lightning.LightningModule,
+        *_: Any,
     ) -> None:
         """Move the bar, add points to the curves."""
         assert isinstance(training, Training)
@@ -98,7 +103,8 @@ class Progressing(lightning.Callback):
         values = {name: float(value) for name, value in training.values.items()}
         for name, network in training.networks.items():
             if hasattr(network, "physical"):
-                values |= {f"{name}/{key}": value for key, value in network.physical().items()}
+                stated: dict[str, float] = network.physical()  # type: ignore[operator]
+                values |= {f"{name}/{key}": value for key, value in stated.items()}
         values |= {"speed/iterations_per_second": speed, "speed/waiting_for_data": waiting}
         for log in self.logs:
             log.scalars(values, training.iteration)
@@ -107,12 +113,10 @@ class Progressing(lightning.Callback):
         """Do not count what follows (validation, say) as waiting for data."""
         self.ended = time.perf_counter()
 
-    def on_train_end(self, *_: Any) -> None:  # noqa: ANN401
+    def on_train_end(self, *_: Any) -> None:
         """Close the bar."""
         self.bar.stop()
 
-    def on_exception(self, *_: Any) -> None:  # noqa: ANN401
+    def on_exception(self, *_: Any) -> None:
         """Close the bar."""
         self.bar.stop()
-
-

@@ -70,7 +70,9 @@ def overrides_of(folder: Path) -> list[str]:
     try:
         saved: list[str] = json.loads((folder / "overrides.json").read_text())
     except (OSError, ValueError) as error:
-        reason = "does not exist" if not folder.exists() else "is not a run folder (no overrides.json)"
+        reason = (
+            "does not exist" if not folder.exists() else "is not a run folder (no overrides.json)"
+        )
         raise UserError(f"The run folder {folder} {reason}.") from error
     return saved
 
@@ -94,8 +96,8 @@ def config_of(folder: Path) -> DictConfig:
 def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str]) -> Path | None:
     """The folder that ``resume`` means; None when ``auto`` finds nothing to go on with.
 
-    ``auto`` is ``runs_dir/name`` when there is a name, else the newest run in ``runs_dir`` that was started with the
-    same choices.
+    ``auto`` is ``runs_dir/name`` when there is a name, else the newest run in ``runs_dir`` that was
+    started with the same choices.
 
     Raises:
         UserError: if a folder that was named does not exist or is no run.
@@ -112,9 +114,15 @@ def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str
     candidates = []
     for path in runs_dir.glob("*/overrides.json"):
         folder = path.parent
-        if checkpoints(folder / "checkpoints") and choices(overrides_of(folder)) == choices(overrides):
+        if checkpoints(folder / "checkpoints") and choices(overrides_of(folder)) == choices(
+            overrides
+        ):
             candidates.append(folder)
-    return max(candidates, key=lambda folder: checkpoints(folder / "checkpoints")[0].stat().st_mtime, default=None)
+    return max(
+        candidates,
+        key=lambda folder: checkpoints(folder / "checkpoints")[0].stat().st_mtime,
+        default=None,
+    )
 
 
 def create(config: DictConfig, overrides: list[str], default_name: str) -> Run:

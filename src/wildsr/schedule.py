@@ -29,7 +29,11 @@ class MultiStep:
 
 
 class Inverse:
-    """``1 / (1 + iteration / half)``: steps that shrink, yet can still go any distance (Robbins & Monro 1951)."""
+    """``1 / (1 + iteration / half)``: shrinking steps of any total length.
+
+    The first series of step sizes that stochastic approximation was proven with (Robbins & Monro
+    1951).
+    """
 
     def __init__(self, half: int) -> None:
         self.half = half
@@ -40,7 +44,7 @@ class Inverse:
 
 
 class Cosine:
-    """Fall from 1 to ``final`` over ``until`` iterations (Loshchilov & Hutter 2017, eq. 5, one cycle)."""
+    """Fall from 1 to ``final`` over ``until`` iterations (Loshchilov & Hutter 2017, eq. 5)."""
 
     def __init__(self, until: int, final: float = 0.0) -> None:
         self.until, self.final = until, final

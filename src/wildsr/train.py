@@ -66,7 +66,9 @@ def train(overrides: list[str], console: Console) -> int:
 
     job = Job(config, data, panel, console)
     name = str(config.method._target_).rsplit(".", 2)[-2]
-    logs = loggers(config.logger, folder.folder, run.plain(config), _iteration(folder), _say(console))
+    logs = loggers(
+        config.logger, folder.folder, run.plain(config), _iteration(folder), _say(console)
+    )
     try:
         training, stopped = _fit(job, folder, name, logs)
         if stopped is not None:
@@ -76,7 +78,9 @@ def train(overrides: list[str], console: Console) -> int:
         if config.baseline:
             baseline, stopped = _fit_baseline(job, folder, training)
             if stopped is not None:
-                console.print(f"stopped and saved; go on with: python train.py resume={folder.folder}")
+                console.print(
+                    f"stopped and saved; go on with: python train.py resume={folder.folder}"
+                )
                 return 128 + stopped
             upscalers[BASELINE] = tiled(restorer(baseline), config.scale, config.tile)
         upscalers[name] = tiled(restorer(training), config.scale, config.tile)
@@ -101,19 +105,23 @@ def explain_table(rows: list[Explained]) -> str:
     """Markdown of the rows of ``Objective.explain``."""
     header = ["update", "trains", "terms", "tensors computed", "constants"]
     cells = [
-        [r.update, *(", ".join(v) for v in (r.trains, r.terms, r.computed, r.constants))] for r in rows
+        [r.update, *(", ".join(v) for v in (r.trains, r.terms, r.computed, r.constants))]
+        for r in rows
     ]
     widths = [max(len(line[i]) for line in [header, *cells]) for i in range(len(header))]
     lines = [header, ["-" * width for width in widths], *cells]
     return "\n".join(
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
+        for line in lines
     )
 
 
 def _resumed(config: DictConfig, overrides: list[str]) -> Path | None:
     if config.resume is None:
         return None
-    return run.to_resume(str(config.resume), Path(config.runs_dir).expanduser(), config.name, overrides)
+    return run.to_resume(
+        str(config.resume), Path(config.runs_dir).expanduser(), config.name, overrides
+    )
 
 
 def _folder(config: DictConfig, overrides: list[str], resumed: Path | None) -> run.Run:
@@ -160,7 +168,9 @@ def _fit(
         seconds,
     )
     progress = Progressing(name, config.iterations, config.log_every, logs, job.console, seconds)
-    watch = Watch(data, job.panel, config.validate_every, folder.images, logs, config.tile, job.console)
+    watch = Watch(
+        data, job.panel, config.validate_every, folder.images, logs, config.tile, job.console
+    )
     # In this order, so that the time of a checkpoint or a look is not taken for waiting for data.
     trainer = build.trainer(config, [keeper, watch, progress])
     trainer.fit(training, train_dataloaders=data.train_dataloader())
@@ -171,7 +181,9 @@ def _fit_baseline(job: Job, folder: run.Run, training: Training) -> tuple[Traini
     """The same upscaler, trained on bicubic pairs for as many seconds: what people do today."""
     plain = run.plain(job.config)
     own = plain["method"]
-    supervised = configure("train", ["method=supervised", "degradation=bicubic", f"scale={plain['scale']}"])
+    supervised = configure(
+        "train", ["method=supervised", "degradation=bicubic", f"scale={plain['scale']}"]
+    )
     method = run.plain(supervised)["method"]
     method["networks"]["upscale"] = own["networks"]["upscale"]
     method["optimizers"]["upscale"] = own["optimizers"]["upscale"]
@@ -220,7 +232,9 @@ def _report(
             log.scalars(known, training.iteration)
     for path in made.values():
         console.print(f"picture: {path}")
-    console.print(f"evaluated in {time.perf_counter() - begun:.0f} s; {folder.folder / 'results.json'}\n")
+    console.print(
+        f"evaluated in {time.perf_counter() - begun:.0f} s; {folder.folder / 'results.json'}\n"
+    )
     console.print(escape(markdown(rows)))
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
@@ -229,6 +243,5 @@ def _report(
         console.print(f"LPIPS is missing: {escape(str(lpips['needs']))}")
 
 
-def _say(console: Console) -> Any:  # noqa: ANN401
+def _say(console: Console) -> Any:
     return lambda text: console.print(escape(text))
-

@@ -20,10 +20,10 @@ Schedule = Callable[[int], float]
 
 
 class Training(lightning.LightningModule):
-    """Networks, their optimisers and the objective that moves them, one batch (an **iteration**) at a time.
+    """Networks, their optimisers and the objective that moves them, by **iterations**: batches.
 
-    Nothing random outlives an iteration: every generator is seeded anew from (seed, iteration, rank), so that a
-    resumed run needs no generator's state and validation cannot disturb training.
+    Nothing random outlives an iteration: every generator is seeded anew from (seed, iteration,
+    rank), so that a resumed run needs no generator's state and validation cannot disturb training.
 
     Args:
         objective: the updates.
@@ -34,8 +34,8 @@ class Training(lightning.LightningModule):
         scale: HR size / LR size.
         seed: of all random draws.
         decay: of the averages.
-        augment: give every sample its own flip and transpose. Changes the orientation that a camera has learned,
-            so it is applied to neither domain unless the method wants it.
+        augment: give every sample its own flip and transpose. Changes the orientation that a camera
+            has learned, so it is applied to neither domain unless the method wants it.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Training(lightning.LightningModule):
         self.shown: dict[str, Tensor] = {}
         self._restored_optimizers: dict[str, Any] = {}
 
-    # Lightning's hooks -----------------------------------------------------------------------------------------
+    # Lightning's hooks
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """One optimiser a trained network."""
@@ -92,18 +92,18 @@ class Training(lightning.LightningModule):
         """One iteration: every update that is due, then the averages."""
         start = time.perf_counter()
         torch.manual_seed(_mix(self.seed, self.iteration, self.global_rank))
-        step = self.objective.method(self.networks, self._images(batch), self.scale)
+        step = self.objective.method(dict(self.networks.items()), self._images(batch), self.scale)
         self.values = {}
         for update in self.objective.updates:
             if self.iteration % update.every == 0:
                 step.begin(update.trains)
                 self._carry_out(update, {term.name: term(step) for term in update.terms})
         self.networks.requires_grad_(True)  # DDP and checkpoints meet them as they were made
-        self.ema.update(self.networks, self.iteration)
+        self.ema.update(dict(self.networks.items()), self.iteration)
         self.iteration += 1
         self.seconds += time.perf_counter() - start
 
-    # the parts of an iteration ---------------------------------------------------------------------------------
+    # The parts of an iteration
 
     def _images(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The batch as floats in [0, 1] on the device."""
@@ -126,8 +126,8 @@ class Training(lightning.LightningModule):
         if not bool(torch.isfinite(total)):
             culprits = [name for name, value in values.items() if not bool(torch.isfinite(value))]
             raise UserError(
-                f"Term {' and '.join(f'`{c}`' for c in culprits or values)} became NaN or infinite at "
-                f"iteration {self.iteration}; nothing was saved since the last good checkpoint."
+                f"Term {' and '.join(f'`{c}`' for c in culprits or values)} became NaN or infinite "
+                f"at iteration {self.iteration}; nothing was saved since the last good checkpoint."
             )
         optimizers = self._optimizers(update)
         for optimizer in optimizers.values():
@@ -150,7 +150,7 @@ class Training(lightning.LightningModule):
         named = zip(self.optimizer_names, listed, strict=True)
         return {name: optimizer for name, optimizer in named if name in update.trains}
 
-    # what a checkpoint holds -----------------------------------------------------------------------------------
+    # What a checkpoint holds
 
     def state(self) -> dict[str, Any]:
         """Everything that the next iteration depends on, on the CPU, as plain containers."""
@@ -197,7 +197,7 @@ def _mix(seed: int, iteration: int, rank: int) -> int:
     return mixed >> 1
 
 
-def _cpu(state: Any) -> Any:  # noqa: ANN401
+def _cpu(state: Any) -> Any:
     if isinstance(state, Tensor):
         return state.detach().cpu().clone()
     if isinstance(state, Mapping):

@@ -53,7 +53,10 @@ class Watch(lightning.Callback):
         self.logs, self.tile, self.console = logs, tile, console
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, training: lightning.LightningModule, *_: Any  # noqa: ANN401
+        self,
+        trainer: lightning.Trainer,
+        training: lightning.LightningModule,
+        *_: Any,
     ) -> None:
         """Look when it is time."""
         assert isinstance(training, Training)
@@ -83,9 +86,12 @@ def restorer(training: Training) -> Restorer:
 
 
 def pictures(
-    training: Training, data: Folders, upscale: Any, folder: Path  # noqa: ANN401
+    training: Training,
+    data: Folders,
+    upscale: Any,
+    folder: Path,
 ) -> dict[str, Path]:
-    """A contact sheet, and the learned kernel and noise if the method has a degrader that states them.
+    """A contact sheet, and the learned kernel and noise where there is a degrader.
 
     Returns:
         name -> file, for the loggers.
@@ -126,7 +132,7 @@ def fake_lr(
     truth: Tensor | None,
     index: int,
 ) -> Tensor | None:
-    """What the method makes of a sharp photo, (1, 3, h, w): of ``truth``, or of one from the HR folder."""
+    """What the method makes of ``truth``, or of a photo of the HR folder: (1, 3, h, w)."""
     if "fake_lr" not in method.parts[tensor]:
         return None
     if truth is None:
@@ -148,7 +154,7 @@ def fake_lr(
 
 
 def readable(photos: ValidationPhotos, console: Console) -> None:
-    """Read every validation photo once, before training: drop what cannot be read, refuse pairs that do not fit.
+    """Read every validation photo once: drop what cannot be read, refuse pairs that do not fit.
 
     Raises:
         UserError: if a photo and its truth are not ``scale`` apart.

@@ -1,4 +1,4 @@
-"""The embedded default: scikit-image's sample photos, split by photo, and a camera that nobody is told about."""
+"""The embedded default: scikit-image's sample photos, split by photo, and a hidden camera."""
 
 from __future__ import annotations
 
@@ -20,9 +20,18 @@ from wildsr.data.store import default_cache
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
 
-# Both domains hold colour and gray, texture and sky, and have similar spectra on average: what remains different
-# between them is the camera. The two motorcycles are one scene and stay on one side.
-HR = ("brick", "camera", "gravel", "hubble_deep_field", "ihc", "motorcycle_left", "motorcycle_right")
+# Both domains hold colour and gray, texture and sky, and have similar spectra on average: what
+# remains different between them is the camera. The two motorcycles are one scene and stay on one
+# side.
+HR = (
+    "brick",
+    "camera",
+    "gravel",
+    "hubble_deep_field",
+    "ihc",
+    "motorcycle_left",
+    "motorcycle_right",
+)
 LR = ("astronaut", "coins", "grass", "rocket")
 HELD_OUT = ("chelsea", "coffee")
 NOISE_SEED = 20180
@@ -31,7 +40,8 @@ NOISE_SEED = 20180
 class Demo(Folders):
     """``Folders`` over the demo photos, which are written as PNG files into the cache on first use.
 
-    ``camera`` is the true degradation: evaluation draws it beside the learned one; no method is given it.
+    ``camera`` is the true degradation: evaluation draws it beside the learned one; no method is
+    given it.
 
     Args:
         camera: the hidden camera; it takes the LR domain and the held-out LR photos.
@@ -78,13 +88,23 @@ class Demo(Folders):
                 os.replace(partial, self.root)
             except OSError as error:
                 if not self.root.is_dir():  # unless another process has just finished the same
-                    raise UserError(f"Cannot write the demo photos to {self.root}: {error}.") from error
+                    raise UserError(
+                        f"Cannot write the demo photos to {self.root}: {error}."
+                    ) from error
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
         super().prepare_data()
 
     def _key(self, scale: int) -> str:
-        facts = [self.camera.physical(), self.camera.jpeg_quality, scale, HR, LR, HELD_OUT, NOISE_SEED]
+        facts = [
+            self.camera.physical(),
+            self.camera.jpeg_quality,
+            scale,
+            HR,
+            LR,
+            HELD_OUT,
+            NOISE_SEED,
+        ]
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=6).hexdigest()
 
 
@@ -96,7 +116,7 @@ def _write(root: Path, camera: KnownCamera, scale: int) -> None:
         for domain, names in (("hr", HR), ("lr", LR), ("val", HELD_OUT)):
             for name in names:
                 if name not in available:
-                    raise UserError(f"scikit-image {skimage.__version__} has no sample photo {name!r}.")
+                    raise UserError(f"the installed scikit-image has no sample photo {name!r}.")
                 photo = read_image(available[name])
                 height, width = (side // scale * scale for side in photo.shape[:2])
                 photo = photo[:height, :width]

@@ -7,7 +7,10 @@ from torch import Tensor, nn
 
 
 def downscale(hr: Tensor, scale: int) -> Tensor:
-    """Antialiased bicubic (a = -0.5, as MATLAB and Pillow), (B, 3, H, W) -> (B, 3, H / s, W / s), not clamped."""
+    """Antialiased bicubic, a = -0.5 as MATLAB and Pillow, not clamped.
+
+    (B, 3, H, W) -> (B, 3, H / s, W / s).
+    """
     if scale == 1:
         return hr
     size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
@@ -15,7 +18,7 @@ def downscale(hr: Tensor, scale: int) -> Tensor:
 
 
 def to_8_bit(images: Tensor) -> Tensor:
-    """Clamp to [0, 1] and round to multiples of 1/255, with the gradient of the identity (straight-through)."""
+    """Clamp to [0, 1] and round to 1/255, with the gradient of the identity (straight-through)."""
     rounded = images.detach().clamp(0, 1).mul(255).round().div(255)
     return images + (rounded - images.detach())
 
@@ -30,5 +33,3 @@ class Bicubic(nn.Module):
     def forward(self, hr: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, 3, H / s, W / s) in [0, 1]."""
         return to_8_bit(downscale(hr, self.scale)).clamp(0, 1)
-
-

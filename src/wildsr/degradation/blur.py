@@ -1,4 +1,4 @@
-"""Blur and sampling as a sensor does them: one kernel or one for each image, fast in both directions."""
+"""Blur and sampling as a sensor does them, with one kernel or one for each image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from wildsr.error import UserError
 
 
 def centred_grid(size: int, scale: int) -> Tensor:
-    """Offsets (2, k, k), x then y, of a kernel's taps from the middle of an output pixel, in HR pixels.
+    """Offsets (2, k, k), x then y, of the taps from an output pixel's middle, in HR pixels.
 
-    The middle of output pixel ``i`` lies at HR coordinate ``scale * i + (scale - 1) / 2``, between two HR pixels for
-    an even scale; the kernel's middle tap is HR pixel ``scale * i + (scale - 1) // 2`` (see ``blur_and_sample``).
+    The middle of output pixel ``i`` lies at HR coordinate ``scale * i + (scale - 1) / 2``, between
+    two HR pixels for an even scale; the kernel's middle tap is HR pixel ``scale * i + (scale - 1)
+    // 2`` (see ``blur_and_sample``).
     """
     if size % 2 == 0 or size < 1:
         raise UserError(f"Argument `kernel_size` must be an odd number, but got {size}.")

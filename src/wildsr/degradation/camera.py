@@ -16,7 +16,7 @@ from wildsr.error import UserError
 
 
 class KnownCamera(nn.Module):
-    """``lr = jpeg(round(sample(blur(hr)) + noise))``; nothing in it is trained and no gradient passes the JPEG.
+    """``lr = jpeg(round(sample(blur(hr)) + noise))``, without gradient.
 
     Args:
         scale: HR pixels for each LR pixel and direction.
@@ -49,8 +49,8 @@ class KnownCamera(nn.Module):
             )
         if min(blur_major, blur_minor) <= 0 or min(read, shot) < 0:
             raise UserError(
-                "Arguments `blur_major` and `blur_minor` must be above 0, `read` and `shot` at least 0, "
-                f"but got {blur_major}, {blur_minor}, {read} and {shot}."
+                "Arguments `blur_major` and `blur_minor` must be above 0, `read` and "
+                f"`shot` 0 or more, but got {blur_major}, {blur_minor}, {read} and {shot}."
             )
         self.scale, self.read, self.shot, self.jpeg_quality = scale, read, shot, jpeg_quality
         self.blur = (blur_major, blur_minor, blur_angle)
@@ -64,10 +64,11 @@ class KnownCamera(nn.Module):
         xy = (major**2 - minor**2) * sin * cos
         a = math.sqrt(xx)
         factors = (a, xy / a, math.sqrt(yy - (xy / a) ** 2))
-        return gaussian_kernel(*map(torch.tensor, factors), self.offsets)[None]
+        x, shear, y = map(torch.tensor, factors)
+        return gaussian_kernel(x, shear, y, self.offsets)[None]
 
     def noise_std(self, brightness: Tensor) -> Tensor:
-        """Standard deviation of the noise, in [0, 1] units, at ``brightness`` in [0, 1]; same shape."""
+        """Standard deviation of the noise at ``brightness``, both in [0, 1] units; same shape."""
         return ((self.read / 255) ** 2 + (self.shot / 255) ** 2 * brightness.clamp(0, 1)).sqrt()
 
     def physical(self) -> dict[str, float]:
@@ -90,7 +91,7 @@ class KnownCamera(nn.Module):
 
 
 def jpeg(images: Tensor, quality: int) -> Tensor:
-    """Encode and decode by Pillow, without chroma subsampling, (B, 3, H, W) in [0, 1]; no gradient."""
+    """Encode and decode (B, 3, H, W) in [0, 1] by Pillow, without chroma subsampling."""
     decoded = []
     for image in images.mul(255).round().byte().cpu():
         file = io.BytesIO()

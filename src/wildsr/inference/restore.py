@@ -25,6 +25,6 @@ class Restorer(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, 3, sH, sW), not clamped."""
-        step = self.method(self.networks, {"real_lr": lr}, self.scale)
+        step = self.method(dict(self.networks.items()), {"real_lr": lr}, self.scale)
         restored: Tensor = step.restored  # type: ignore[attr-defined]
         return restored

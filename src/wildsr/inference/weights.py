@@ -19,14 +19,16 @@ from wildsr.error import UserError
 KEY = "wildsr"  # of the description in a file's metadata
 
 
-def save_weights(network: nn.Module, path: Path, architecture: Mapping[str, Any], scale: int) -> None:
+def save_weights(
+    network: nn.Module, path: Path, architecture: Mapping[str, Any], scale: int
+) -> None:
     """Write the weights alone, under the architecture's original key names, as safetensors.
 
     Args:
         network: the upscaler.
         path: ends in .safetensors; appears only when it is complete.
-        architecture: the ``_target_`` and the arguments that made ``network``; kept as metadata, which other tools
-            ignore and ``load_upscaler`` reads.
+        architecture: the ``_target_`` and the arguments that made ``network``; kept as metadata,
+            which other tools ignore and ``load_upscaler`` reads.
         scale: HR size / LR size.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,9 @@ def load_upscaler(path: Path) -> tuple[nn.Module, int]:
                 about = (file.metadata() or {}).get(KEY)
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
-            raise UserError(f"`weights`: {path} is not a readable safetensors file: {error}.") from error
+            raise UserError(
+                f"`weights`: {path} is not a readable safetensors file: {error}."
+            ) from error
         if about is not None:
             return _ours(path, json.loads(about), weights)
     return _published(path)
@@ -73,7 +77,9 @@ def _published(path: Path) -> tuple[nn.Module, int]:
         found = ModelLoader(device="cpu").load_from_file(path)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"`weights`: {path} is of no architecture that spandrel knows: {reason}") from error
+        raise UserError(
+            f"`weights`: {path} is of no architecture that spandrel knows: {reason}"
+        ) from error
     if not isinstance(found, ImageModelDescriptor) or found.input_channels != 3:
         raise UserError(f"`weights`: {path} does not take one RGB image.")
     return found.model.eval(), int(found.scale)

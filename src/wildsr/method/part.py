@@ -1,4 +1,4 @@
-"""The parts a method is made of: what it is given, its networks, and the tensors it derives from them."""
+"""What a method is made of: what it is given, its networks, the tensors it derives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ Value = Tensor | tuple[Tensor, ...]
 class Part:
     """A named ingredient of a method.
 
-    A descriptor, never ``__getattr__``, so that a typo inside a tensor's body stays an ordinary ``AttributeError``.
+    A descriptor, never ``__getattr__``, so that a typo inside a tensor's body stays an ordinary
+    ``AttributeError``.
     """
 
     def __init__(self, about: str = "") -> None:
@@ -23,10 +24,10 @@ class Part:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, step: Method | None, owner: type | None = None) -> Any:  # noqa: ANN401
+    def __get__(self, step: Method | None, owner: type | None = None) -> Any:
         return self if step is None else self.read(step)
 
-    def read(self, step: Method) -> Any:  # noqa: ANN401
+    def read(self, step: Method) -> Any:
         """The part's value in this iteration."""
         raise NotImplementedError
 
@@ -50,8 +51,8 @@ class network(Part):  # noqa: N801
 class tensor(Part):  # noqa: N801
     """A tensor (or a tuple of them) computed on first use.
 
-    It is kept until a network that it came from is about to be trained. Random draws get a ``@tensor`` of their own,
-    so that whatever is computed again from them sees the same draw.
+    It is kept until a network that it came from is about to be trained. Random draws get a
+    ``@tensor`` of their own, so that whatever is computed again from them sees the same draw.
     """
 
     def __init__(self, compute: Callable[[Any], Value]) -> None:
@@ -73,10 +74,12 @@ def constant(value: Value) -> Value:
 class Method:
     """One iteration of a method on one batch.
 
-    Subclasses only declare parts; which losses hang on them, and with what weight, is said in ``conf/method``.
-    Each declares ``restored``: the SR of ``real_lr`` by itself, which inference and evaluation ask every method for.
+    Subclasses only declare parts; which losses hang on them, and with what weight, is said in
+    ``conf/method``. Each declares ``restored``: the SR of ``real_lr`` by itself, which inference
+    and evaluation ask every method for.
 
-    **The invariant**: an update sees as constants whatever its trained networks did not produce. ``begin`` keeps it.
+    **The invariant**: an update sees as constants whatever its trained networks did not produce.
+    ``begin`` keeps it.
 
     Args:
         networks: one module for every declared ``network``.
@@ -92,7 +95,7 @@ class Method:
         self.networks, self.batch, self.scale = networks, batch, scale
         self.kept: dict[str, tuple[Value, frozenset[str]]] = {}
         self._sources: list[set[str]] = []  # one set for every tensor that is being computed
-        self.trace: Callable[[str, str], None] = lambda event, name: None
+        self.events: list[tuple[str, str]] = []  # ("computed" or "kept", tensor), as it happens
 
     def __init_subclass__(cls) -> None:
         """List the parts by kind, in the order of their declaration."""
@@ -105,8 +108,8 @@ class Method:
     def begin(self, trained: frozenset[str]) -> None:
         """Start an update of the networks ``trained``.
 
-        They thaw and all others freeze (``requires_grad_(False)``: gradient still flows through them); tensors that
-        came from them are forgotten; the remaining ones become constants.
+        They thaw and all others freeze (``requires_grad_(False)``: gradient still flows through
+        them); tensors that came from them are forgotten; the remaining ones become constants.
         """
         for name, module in self.networks.items():
             module.requires_grad_(name in trained)
@@ -123,14 +126,14 @@ class Method:
         return self.networks[name]
 
     def use_tensor(self, name: str, compute: Callable[[Method], Value]) -> Value:
-        """The tensor ``name``, computed unless it is kept; its sources become those of whoever reads it."""
+        """The tensor ``name``, computed unless kept; whoever reads it inherits its sources."""
         if name in self.kept:
-            self.trace("kept", name)
+            self.events.append(("kept", name))
         else:
             with self.sources() as sources:
                 value = compute(self)
             self.kept[name] = value, frozenset(sources)
-            self.trace("computed", name)
+            self.events.append(("computed", name))
         value, origin = self.kept[name]
         if self._sources:
             self._sources[-1] |= origin
@@ -138,7 +141,7 @@ class Method:
 
     @contextmanager
     def sources(self) -> Iterator[set[str]]:
-        """Collect the names of the networks that are read, directly or through tensors, within the block."""
+        """Collect the names of the networks read within the block, also through tensors."""
         self._sources.append(set())
         try:
             yield self._sources[-1]

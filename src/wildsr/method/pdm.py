@@ -1,4 +1,4 @@
-"""PDM-SR: a probabilistic degradation model, learned with the upscaler (Luo et al., CVPR 2022, arXiv:2203.04962)."""
+"""PDM-SR, a probabilistic degradation model (Luo et al., CVPR 2022, arXiv:2203.04962)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wildsr.method.part import Method, given, network, tensor
 
 
 class PDM(Method):
-    """Unpaired SR through a random kernel and a random noise, each made by a network from normal draws."""
+    """Unpaired SR through a random kernel and noise, each made by a network from draws."""
 
     hr = given("(B, 3, sH, sW) sharp crop")
     real_lr = given("(B, 3, H, W) crop of an unrelated real LR photo")
@@ -39,7 +39,7 @@ class PDM(Method):
 
     @tensor
     def sr(self) -> Tensor:
-        """(B, 3, sH, sW) the sharp crop again, from the generated LR as an 8-bit file would hold it."""
+        """(B, 3, sH, sW) the sharp crop again, from the generated LR in 8 bits."""
         return self.upscale(to_8_bit(self.fake_lr))
 
     @tensor

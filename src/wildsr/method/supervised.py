@@ -1,4 +1,4 @@
-"""Training on pairs that a known degradation makes: what people do today, and the oracle when it is the true one."""
+"""Training on pairs that a known degradation makes: what people do today."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wildsr.method.part import Method, given, network, tensor
 
 
 class Supervised(Method):
-    """An upscaler trained on (degrade(hr), hr)."""
+    """An upscaler trained on (degrade(hr), hr): the oracle when ``degrade`` is the true camera."""
 
     hr = given("(B, 3, sH, sW) sharp crop")
     real_lr = given("(B, 3, H, W) real LR photo; not seen in training")

@@ -9,7 +9,7 @@ from wildsr.method.part import Method, given, network, tensor
 
 
 class Wild(Method):
-    """PDM-SR's objective (Luo et al. 2022) with a camera in the place of free kernel and noise networks.
+    """PDM-SR's objective (Luo et al. 2022) with a camera in place of free networks.
 
     A handful of physical parameters is all that a few minutes of a critic's signal can pin down.
     """
@@ -27,7 +27,7 @@ class Wild(Method):
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) what the learned camera makes of the sharp crop, as an 8-bit file would hold it."""
+        """(B, 3, H, W) what the learned camera makes of the sharp crop, in 8 bits."""
         return to_8_bit(self.degrade(self.hr, self.draws))
 
     @tensor

@@ -10,17 +10,18 @@ from torch import Tensor, nn
 from wildsr.degradation.blur import blur_and_sample, centred_grid, gaussian_kernel
 from wildsr.error import UserError
 
-FLOOR = 0.4  # HR pixels; a narrower Gaussian is a single pixel on the grid and gives its width no gradient
+FLOOR = 0.4  # HR pixels; a narrower Gaussian is one pixel and gives its width no gradient
 
 
 class Camera(nn.Module):
     """``lr = sample(blur(hr)) + noise``, each stage differentiable in its parameters.
 
-    - blur: an anisotropic Gaussian with covariance ``L L^T``, ``L = [[a, 0], [b, c]]`` (HR pixels). Its centre is
-      pinned to the middle of an output pixel, between HR pixels for an even scale: a critic of patches cannot see a
-      constant shift, so a free centre would drift and the SR with it.
-    - noise: Gaussian, independent by pixel and channel, with variance ``read^2 + shot^2 * brightness`` (the
-      signal-dependent noise of a linear sensor, Foi et al. 2008, eq. 2).
+    - blur: an anisotropic Gaussian with covariance ``L L^T``, ``L = [[a, 0], [b, c]]`` (HR pixels).
+      Its centre is pinned to the middle of an output pixel, between HR pixels for an even scale: a
+      critic of patches cannot see a constant shift, so a free centre would drift and the SR with
+      it.
+    - noise: Gaussian, independent by pixel and channel, with variance ``read^2 + shot^2 *
+      brightness`` (the signal-dependent noise of a linear sensor, Foi et al. 2008, eq. 2).
 
     Args:
         scale: HR pixels for each LR pixel and direction.
@@ -59,7 +60,7 @@ class Camera(nn.Module):
         return gaussian_kernel(a, self.shear, c, self.offsets)[None]
 
     def noise_std(self, brightness: Tensor) -> Tensor:
-        """Standard deviation of the noise, in [0, 1] units, at ``brightness`` in [0, 1]; same shape."""
+        """Standard deviation of the noise at ``brightness``, both in [0, 1] units; same shape."""
         read, shot = self.noise.exp() / 255
         return (read**2 + shot**2 * brightness.clamp(0, 1)).sqrt()
 
@@ -71,7 +72,7 @@ class Camera(nn.Module):
     def forward(self, hr: Tensor, draws: Tensor) -> Tensor:
         """The LR picture (B, 3, H/s, W/s), not clamped, of ``hr`` (B, 3, H, W) in [0, 1]."""
         clean = blur_and_sample(hr, self.kernel().to(hr.dtype), self.scale)
-        # The level follows the brightness, but the blur is not to be learned through the noise that it causes.
+        # The level follows the brightness; the blur is not to be learned through the noise.
         return clean + draws * self.noise_std(clean.detach()).to(clean.dtype)
 
     @torch.no_grad()

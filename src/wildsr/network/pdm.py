@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wildsr.degradation.blur import blur_and_sample, pinned_softmax
 from wildsr.error import UserError
 from wildsr.network.argument import check_counts, shuffle_factors
-from wildsr.degradation.blur import blur_and_sample, pinned_softmax
 
 
 class _ResidualBlock(nn.Module):

@@ -1,26 +1,24 @@
-"""What a degrader, learned or known, does to a picture: its kernel and its noise, as pictures and numbers."""
+"""What a degrader, learned or known, does to a picture: its kernel and its noise."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from wildsr.report.camera import kernel_statistics
+from wildsr.report.camera import CameraState, kernel_statistics
 
 LEVELS = 17  # brightness levels at which noise is stated
 
 
-def describe(degrader: nn.Module) -> dict[str, Any] | None:
+def describe(degrader: nn.Module) -> CameraState | None:
     """The kernel and the noise of a degrader, in the form that ``camera_figure`` draws.
 
-    A camera states its own; a network that returns (LR, kernel, noise), as PDM's does, is sampled: the mean of its
-    kernels, and the spread of its noise on flat patches.
+    A camera states its own; a network that returns (LR, kernel, noise), as PDM's does, is sampled:
+    the mean of its kernels, and the spread of its noise on flat patches.
 
     Returns:
-        {"kernel": (k, k), "brightness": (L,), "noise_std": (L,) in [0, 1] units, "summary": str}; None for a degrader
-        that has neither.
+        {"kernel": (k, k), "brightness": (L,), "noise_std": (L,) in [0, 1] units, "summary": str};
+        None for a degrader that has neither.
     """
     brightness = torch.linspace(0, 1, LEVELS)
     if hasattr(degrader, "physical"):

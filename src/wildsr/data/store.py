@@ -1,0 +1,299 @@
+"""Images decoded once into one flat file, which every later start and every worker maps.
+
+A store is a folder ``<cache>/stores/<key>`` of two files::
+
+    pixels.bin    uint8 RGB rows of all images, one after the other, without gaps
+    index.json    size (height, width) by name, and the reason by name of unreadable files
+
+The key is a hash of the files' content: a store never goes stale, and a moved data set is not
+decoded again. ``<cache>/listings`` remembers the key of a list of files, sizes and dates, so that
+a start need not read the data set only to hash it. A store appears by one rename of a finished
+folder, so builders may race or be killed: nobody ever sees half a store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wildsr.data.image import Pixels, UnreadableImage, read_image, relative_names
+from wildsr.error import UserError
+
+VERSION = 1
+_UNREADABLE = "unreadable"
+_ABANDONED = 24 * 3600.0  # seconds without a write after which any unfinished build is dead
+
+Progress = Callable[[int, int], None]
+
+
+class PackedStore:
+    """Read-only images in one memory-mapped file. Pickled, it travels as a path.
+
+    Attributes:
+        argument: what the user calls this data set (``data.lr``), for error messages.
+        key: hash of the content; equal keys mean the same files under the same names.
+        names: the readable images, named by their path below the shared folder.
+        sizes: int array (N, 2) of height and width.
+        skipped: reason by name for the files that could not be read.
+    """
+
+    def __init__(self, folder: Path, argument: str) -> None:
+        index = json.loads((folder / "index.json").read_text("utf-8"))
+        self.folder, self.argument, self.key = folder, argument, folder.name
+        self.names: list[str] = list(index["sizes"])
+        self.skipped: dict[str, str] = index["skipped"]
+        self.sizes: npt.NDArray[np.int64] = np.array(list(index["sizes"].values()), np.int64)
+        lengths = self.sizes.prod(axis=1) * 3
+        self._starts = np.cumsum(lengths) - lengths
+        # No MADV_RANDOM: it halves the speed from a cold disk.
+        self._pixels = np.memmap(folder / "pixels.bin", np.uint8, "r").view(np.ndarray)
+        if (index["version"], len(self._pixels)) != (VERSION, lengths.sum()):
+            raise ValueError(f"Store {folder} is damaged.")
+
+    def __reduce__(self) -> tuple[type[PackedStore], tuple[Path, str]]:
+        return PackedStore, (self.folder, self.argument)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def image(self, index: int) -> Pixels:
+        """Image as a read-only uint8 view (H, W, 3)."""
+        height, width = self.sizes[index].tolist()
+        start = int(self._starts[index])
+        return self._pixels[start : start + height * width * 3].reshape(height, width, 3)
+
+    def gather(
+        self,
+        index: npt.NDArray[np.int64],
+        top: npt.NDArray[np.int64],
+        left: npt.NDArray[np.int64],
+        size: int,
+    ) -> Pixels:
+        """Square crops as a uint8 array (B, size, size, 3), one strided copy each.
+
+        Args:
+            index: which image each crop comes from, (B,).
+            top: first row, (B,).
+            left: first column, (B,).
+            size: side in pixels.
+
+        Raises:
+            IndexError: a crop leaves its image.
+        """
+        heights, widths = self.sizes[index].T
+        outside = (top < 0) | (left < 0) | (top + size > heights) | (left + size > widths)
+        if size < 1 or outside.any():
+            raise IndexError(f"Crops of {size} pixels must lie inside their images.")
+        crops = np.empty((len(index), size, size, 3), np.uint8)
+        # A row of a crop is one opaque element, so that numpy copies rows and not bytes.
+        row = np.dtype((np.void, size * 3))
+        targets = crops.reshape(len(index), size * size * 3).view(row)
+        starts = self._starts[index] + (top * widths + left) * 3
+        for target, start, width in zip(targets, starts.tolist(), widths.tolist(), strict=True):
+            target[:] = np.ndarray((size,), row, self._pixels, start, (width * 3,))
+        return crops
+
+
+def default_cache() -> Path:
+    """``$WILDSR_CACHE``, else ``$XDG_CACHE_HOME/wildsr``, else ``~/.cache/wildsr``."""
+    shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("WILDSR_CACHE") or f"{shared}/wildsr").expanduser()
+
+
+def open_store(
+    paths: Sequence[Path],
+    cache: Path | None,
+    argument: str,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> PackedStore:
+    """The packed store of these files, built if the cache does not have it yet.
+
+    Memory does not grow with the data set: at most ``workers + 1`` images are decoded at a time.
+
+    Args:
+        paths: image files, in the order that the store shall have.
+        cache: folder for stores; ``None`` for :func:`default_cache`.
+        argument: what the user calls this data set, for error messages.
+        workers: decoding threads, at least 1.
+        progress: called with (files done, files in all) while a store is built.
+
+    Raises:
+        UserError: no file, too many unreadable, files that change meanwhile, no room for them.
+    """
+    if not paths:
+        raise UserError(f"Argument `{argument}` must name at least one image, but got none.")
+    paths = list(dict.fromkeys(paths))  # twice the same name would hide one
+    listing = _listing(paths)
+    cache = default_cache() if cache is None else Path(cache).expanduser()
+    note = cache / "listings" / listing
+    with contextlib.suppress(OSError, ValueError):
+        if known := _load(cache / "stores" / note.read_text("ascii"), argument):
+            return known
+    with ThreadPoolExecutor(workers) as pool:
+        digests = list(pool.map(_digest, paths))
+    folder = cache / "stores" / _hash([VERSION, digests, relative_names(paths)])
+    try:
+        store = _load(folder, argument)
+        store = store or _build(folder, paths, listing, argument, workers, progress)
+    except OSError as error:
+        raise UserError(
+            f"Argument `{argument}`: its decoded images cannot be kept in {cache} "
+            f"({error.strerror or error}). Make room there, or name another folder by "
+            "`data.cache` or the environment variable WILDSR_CACHE."
+        ) from error
+    # What cannot be opened today may be readable tomorrow with the same date.
+    if _UNREADABLE not in digests and _listing(paths) == listing:
+        with contextlib.suppress(OSError):  # Only a shortcut: missing or torn, the store is found.
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(folder.name, "ascii")
+    return store
+
+
+def _hash(parts: list[Any]) -> str:
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+
+def _listing(paths: Sequence[Path]) -> str:
+    parts: list[Any] = []
+    for path in paths:
+        parts.append(os.path.abspath(path))
+        with contextlib.suppress(OSError):
+            state = os.stat(path)
+            parts += [state.st_size, state.st_mtime_ns]
+    return _hash([VERSION, parts])
+
+
+def _digest(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return _UNREADABLE
+
+
+def _load(folder: Path, argument: str) -> PackedStore | None:
+    """The store in ``folder``, or None if there is no sound one."""
+    try:
+        return PackedStore(folder, argument)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _build(
+    folder: Path,
+    paths: list[Path],
+    listing: str,
+    argument: str,
+    workers: int,
+    progress: Progress | None,
+) -> PackedStore:
+    host = _hash([platform.node()])
+    private = folder.parent / f".{folder.name}.{host}.{os.getpid()}.{uuid.uuid4().hex}"
+    _sweep(folder.parent, host)
+    private.mkdir(parents=True)
+    try:
+        sizes: dict[str, tuple[int, ...]] = {}
+        skipped: dict[str, str] = {}
+        with open(private / "pixels.bin", "wb") as file:
+            images = zip(relative_names(paths), _decoded(paths, workers), strict=True)
+            for done, (name, image) in enumerate(images, start=1):
+                if isinstance(image, str):
+                    skipped[name] = image
+                else:
+                    sizes[name] = image.shape[:2]
+                    file.write(image.data)
+                if progress is not None:
+                    progress(done, len(paths))
+            file.flush()
+            os.fsync(file.fileno())
+        if _listing(paths) != listing:  # The key would promise another content.
+            raise UserError(f"Argument `{argument}`: its files changed while they were being read.")
+        _judge(skipped, len(paths), argument)
+        with open(private / "index.json", "w", encoding="utf-8") as index:
+            json.dump({"version": VERSION, "sizes": sizes, "skipped": skipped}, index)
+            index.flush()
+            os.fsync(index.fileno())
+        return _publish(private, folder, argument)
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _decoded(paths: list[Path], workers: int) -> Iterator[Pixels | str]:
+    """Images in order, or the reason why not, never more than ``workers + 1`` in memory."""
+
+    def decode(path: Path) -> Pixels | str:
+        try:
+            return read_image(path)
+        except UnreadableImage as error:
+            return error.reason
+
+    waiting: deque[Future[Pixels | str]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for path in paths:
+            waiting.append(pool.submit(decode, path))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        yield from (future.result() for future in waiting)
+
+
+def _judge(skipped: dict[str, str], count: int, argument: str) -> None:
+    bad = len(skipped)
+    if 2 * bad > count:
+        few = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:3])
+        raise UserError(
+            f"Argument `{argument}`: {bad} of {count} images cannot be read, too many ({few})."
+        )
+
+
+def _publish(private: Path, folder: Path, argument: str) -> PackedStore:
+    """Give the finished store its name; if another builder was faster, use theirs."""
+    for _ in range(5):
+        failure = OSError(f"store {folder} cannot be opened")
+        try:
+            os.rename(private, folder)
+        except OSError as error:
+            failure = error
+        if store := _load(folder, argument):
+            return store
+        # A damaged store is in the way. Renamed, not deleted: others may race to replace it.
+        aside = private.with_name(f"{private.name}-damaged")
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(folder, aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    raise failure
+
+
+def _sweep(stores: Path, host: str) -> None:
+    """Remove what killed builders left behind."""
+    for leftover in stores.glob(".*.*.*.*"):
+        with contextlib.suppress(OSError, ValueError):
+            _, _, builder, process, _ = leftover.name.split(".")
+            newest = max(part.stat().st_mtime for part in [leftover, *leftover.iterdir()])
+            if time.time() - newest > _ABANDONED or (builder == host and not _alive(int(process))):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    if sys.platform == "win32":  # Signal 0 would be Ctrl+C there; age alone decides.
+        return True
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)  # else: somebody else's
+    return True
