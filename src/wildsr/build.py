@@ -44,14 +44,14 @@ def check(config: DictConfig) -> None:
         raise UserError(f"{' and '.join(missing)} must be given: folders of photos.")
 
 
-def make(node: DictConfig, what: str) -> Any:
+def make(node: DictConfig, what: str, **arguments: Any) -> Any:
     """Instantiate ``node`` by its ``_target_``; what its constructor refuses becomes one sentence.
 
     Raises:
         UserError: naming ``what`` could not be made and why.
     """
     try:
-        return instantiate(node)
+        return instantiate(node, **arguments)
     except Exception as error:
         cause = error.__cause__ or error
         if isinstance(cause, UserError):
@@ -96,10 +96,10 @@ def training(config: DictConfig) -> Training:
     averaged, _ = objective.restored_from(made, batch, config.scale)
 
     def optimizer(name: str) -> Any:
-        node = config.method.optimizers[name]
-        return lambda parameters: instantiate(node, params=list(parameters), _convert_="all")
+        node, what = config.method.optimizers[name], f"method.optimizers.{name}"
+        return lambda parameters: make(node, what, params=list(parameters), _convert_="all")
 
-    return Training(
+    training = Training(
         objective,
         made,
         {str(name): optimizer(str(name)) for name in config.method.optimizers},
@@ -112,6 +112,8 @@ def training(config: DictConfig) -> Training:
         config.seed,
         config.method.ema,
     )
+    training.configure_optimizers()  # what they refuse is to be said now, not when all is set up
+    return training
 
 
 def trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightning.Trainer:

@@ -102,11 +102,11 @@ def fill(module: torch.nn.Module, weights: dict[str, Any], what: str) -> None:
         UserError: if they are of another architecture; names the first differences.
     """
     own = module.state_dict()
-    missing, extra = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    missing, extra = [k for k in own if k not in weights], [k for k in weights if k not in own]
     shapes = [
         f"{k} is {tuple(weights[k].shape)} instead of {tuple(own[k].shape)}"
-        for k in own.keys() & weights.keys()
-        if weights[k].shape != own[k].shape
+        for k in own
+        if k in weights and weights[k].shape != own[k].shape
     ]
     problems = [f"lacks {k}" for k in missing[:1]] + [f"has {k}" for k in extra[:1]] + shapes[:1]
     if problems:

@@ -21,6 +21,7 @@ from wildsr.evaluation import evaluate as measure
 from wildsr.inference.restore import Restorer
 from wildsr.inference.weights import load_upscaler
 from wildsr.metric.table import Panel, markdown, write_results
+from wildsr.train import BASELINE
 from wildsr.watch import readable
 
 
@@ -35,6 +36,8 @@ def evaluate(overrides: list[str], console: Console) -> int:
     if config.run is not None:
         folder = Path(str(config.run)).expanduser()
         name, networks_scale = _method_name(folder), run.config_of(folder).scale
+        if (folder / BASELINE).is_dir():
+            networks[BASELINE] = restorer_of(folder / BASELINE)
         networks[name], scales[f"run={folder}"] = restorer_of(folder), networks_scale
     if config.weights is not None:
         path = Path(str(config.weights)).expanduser()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def train(overrides: list[str], console: Console) -> int:
         overrides = run.merged(run.overrides_of(resumed), overrides)
         config = configure("train", overrides)
     build.check(config)
+    console.quiet = console.quiet or _process() > 0
     build.tune_allocator()
     if config.explain:
         console.print(escape(explained(config)))
@@ -66,9 +68,7 @@ def train(overrides: list[str], console: Console) -> int:
 
     job = Job(config, data, panel, console)
     name = str(config.method._target_).rsplit(".", 2)[-2]
-    logs = loggers(
-        config.logger, folder.folder, run.plain(config), _iteration(folder), _say(console)
-    )
+    logs = _loggers(job, config.logger, folder)
     try:
         training, stopped = _fit(job, folder, name, logs)
         if stopped is not None:
@@ -125,7 +125,7 @@ def _resumed(config: DictConfig, overrides: list[str]) -> Path | None:
 
 
 def _folder(config: DictConfig, overrides: list[str], resumed: Path | None) -> run.Run:
-    if _RUN in os.environ and int(os.environ.get("LOCAL_RANK", "0")) > 0:
+    if _RUN in os.environ and _process() > 0:
         folder = Path(os.environ[_RUN])
         return run.Run(folder, bool(checkpoint.checkpoints(folder / "checkpoints")))
     if resumed is not None:
@@ -196,7 +196,7 @@ def _fit_baseline(job: Job, folder: run.Run, training: Training) -> tuple[Traini
     inner.mkdir(exist_ok=True)
     run.record(inner, config, [])
     again = Job(config, job.data, job.panel, job.console)
-    logs = loggers({"kind": "csv"}, inner, {}, _iteration(sub), _say(job.console))
+    logs = _loggers(again, {"kind": "csv"}, sub)
     return _fit(again, sub, BASELINE, logs, seconds=training.seconds)
 
 
@@ -243,5 +243,17 @@ def _report(
         console.print(f"LPIPS is missing: {escape(str(lpips['needs']))}")
 
 
-def _say(console: Console) -> Any:
-    return lambda text: console.print(escape(text))
+def _loggers(job: Job, settings: Mapping[str, Any], folder: run.Run) -> list[Log]:
+    """The loggers of the first process; the others have nothing to say."""
+    if _process() > 0:
+        return []
+
+    def say(text: str) -> None:
+        job.console.print(escape(text))
+
+    return loggers(settings, folder.folder, run.plain(job.config), _iteration(folder), say)
+
+
+def _process() -> int:
+    """Which of the processes this is, for further devices have one each."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from wildsr.checkpoint import fill
 from wildsr.data.crops import augment
 from wildsr.ema import EMA
-from wildsr.error import UserError
+from wildsr.error import UserError, unknown
 from wildsr.objective import Objective, Update
 
 Schedule = Callable[[int], float]
@@ -56,6 +56,10 @@ class Training(lightning.LightningModule):
         self.networks = nn.ModuleDict(networks)
         self.losses = nn.ModuleList([term.loss for term in objective.terms])
         trained = {name for update in objective.updates for name in update.trains}
+        for argument, names in (("optimizers", optimizers), ("schedules", schedules)):
+            for name in names:
+                if name not in networks:
+                    raise unknown(f"`method.{argument}`", name, networks)
         for name in sorted(trained - optimizers.keys()):
             raise UserError(f"`method.optimizers` lacks {name!r}, which an update trains.")
         self.optimizer_names = sorted(trained)
@@ -127,8 +131,11 @@ class Training(lightning.LightningModule):
             culprits = [name for name, value in values.items() if not bool(torch.isfinite(value))]
             raise UserError(
                 f"Term {' and '.join(f'`{c}`' for c in culprits or values)} became NaN or infinite "
-                f"at iteration {self.iteration}; nothing was saved since the last good checkpoint."
+                f"at iteration {self.iteration}; training stopped, and the checkpoints hold the "
+                "last good state."
             )
+        if not any(term.weight for term in update.terms):
+            return  # only logged
         optimizers = self._optimizers(update)
         for optimizer in optimizers.values():
             optimizer.zero_grad()
