@@ -12,7 +12,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from wildsr.error import UserError
@@ -139,6 +138,7 @@ def _draw_kernels(
         direction = f" x {minor} px, {facts['angle_degrees']:.0f}°" if major != minor else " px"
         panel.set_title(f"Kernel, {name}\n{major}{direction}")
         panel.set(xlim=(-seen, seen), ylim=(seen, -seen), facecolor="black", xlabel="HR pixels")
+    ticks = [brightest * part for part in (0, 1 / 16, 1 / 4, 1)]  # evenly spaced under the root
     figure.colorbar(
-        image, ax=list(panels.values()), shrink=0.7, label="weight", ticks=MaxNLocator(4)
+        image, ax=list(panels.values()), shrink=0.7, label="weight", ticks=ticks, format="%.3f"
     )
