@@ -12,7 +12,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from wildsr.error import UserError
+from wildsr.error import UserError, first_line
 from wildsr.method.part import Method
 from wildsr.objective import Objective
 from wildsr.training import Training
@@ -28,13 +28,15 @@ def check(config: DictConfig) -> None:
     """
     if config.scale not in SCALES:
         raise UserError(f"`scale` must be one of {list(SCALES)}, but got {config.scale!r}.")
-    for key in ("iterations", "validate_every", "checkpoint_every", "log_every", "keep", "tile"):
-        if not (isinstance(config[key], int) and config[key] >= 1):
-            raise UserError(f"`{key}` must be an integer of at least 1, but got {config[key]!r}.")
-    if not isinstance(config.seed, int):
-        raise UserError(f"`seed` must be an integer, but got {config.seed!r}.")
-    if config.seconds is not None and not config.seconds > 0:
-        raise UserError(f"`seconds` must be a positive number or null, but got {config.seconds!r}.")
+    least = dict.fromkeys(("iterations", "keep", "validate_every", "checkpoint_every"), 1)
+    for key, minimum in {**least, "log_every": 1, "tile": 8, "seed": 0}.items():
+        if not (isinstance(config[key], int) and config[key] >= minimum):
+            raise UserError(
+                f"`{key}` must be an integer of at least {minimum}, but got {config[key]!r}."
+            )
+    seconds = config.seconds
+    if not (seconds is None or (isinstance(seconds, int | float) and seconds > 0)):
+        raise UserError(f"`seconds` must be a positive number or null, but got {seconds!r}.")
     for key in ("patch", "batch"):
         value = config.data[key]
         if not (isinstance(value, int) and value >= 1):
@@ -56,13 +58,16 @@ def make(node: DictConfig, what: str, **arguments: Any) -> Any:
         cause = error.__cause__ or error
         if isinstance(cause, UserError):
             raise UserError(f"`{what}`: {cause}") from error
-        reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-        raise UserError(f"`{what}` cannot be made: {reason}") from error
+        raise UserError(f"`{what}` cannot be made: {first_line(cause)}") from error
 
 
 def method_class(config: DictConfig) -> type[Method]:
     """The method that the configuration names."""
-    found: type[Method] = get_class(config.method._target_)
+    target = config.method._target_
+    try:
+        found: type[Method] = get_class(target)
+    except Exception as error:
+        raise UserError(f"`method._target_` must be a class, but got {target!r}.") from error
     return found
 
 
@@ -142,7 +147,8 @@ def trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightnin
             _convert_="object",
         )
     except Exception as error:
-        raise UserError(f"`trainer` cannot be made: {str(error).splitlines()[0]}") from error
+        cause = error.__cause__ or error
+        raise UserError(f"`trainer` cannot be made: {first_line(cause)}") from error
     return made
 
 

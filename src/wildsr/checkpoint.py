@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from wildsr.error import UserError
+from wildsr.error import UserError, first_line
 
 FORMAT = 1
 _NAME = re.compile(r"iteration-(\d+)\.ckpt")
@@ -69,7 +69,7 @@ def load(path: Path) -> dict[str, Any]:
             "plain data, which could run code when opened."
         ) from error
     except Exception as error:  # torch raises half a dozen types on damaged archives
-        raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} is damaged: {first_line(error)}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"{path} is not a wildsr checkpoint (format {FORMAT}).")
     return state

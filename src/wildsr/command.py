@@ -28,6 +28,12 @@ CONF = next(
 
 Verb = Callable[[list[str], Console], int]
 
+# Their values are paths: taken as they are, whatever Hydra's grammar makes of "Photos (2019), best".
+PATHS = (
+    *(f"data.{name}" for name in ("lr", "hr", "val_lr", "val_hr", "cache")),
+    *("run", "weights", "output", "resume", "name", "runs_dir"),
+)
+
 
 def configure(name: str, overrides: list[str]) -> DictConfig:
     """Compose ``conf/NAME.yaml`` with what was typed.
@@ -36,16 +42,26 @@ def configure(name: str, overrides: list[str]) -> DictConfig:
         UserError: for an unknown key or choice, with the nearest one that exists.
     """
     for override in overrides:
-        if override.startswith("-") or ("=" not in override and not override.startswith("~")):
+        if not re.match(r"~|[^-=][^=]*=", override):
             raise UserError(f"Arguments are key=value, but got {override!r}.")
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
-            config = compose(name, overrides)
+            config = compose(name, [_written(o) for o in overrides])
             OmegaConf.resolve(config) if not OmegaConf.missing_keys(config) else None
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_explain(name, str(error))) from error
     return config
+
+
+def _written(override: str) -> str:
+    """The override as Hydra's grammar wants it."""
+    key, _, value = override.partition("=")
+    if key in PATHS and value not in ("null", "???") and value[:1] not in ("'", '"'):
+        quoted = value.replace("'", "\\'")
+        return f"{key}='{quoted}'"
+    # Below `updates` keys may be new; the objective checks every one of them itself.
+    return f"++{override}" if override.startswith("method.updates.") else override
 
 
 def _explain(name: str, message: str) -> str:
@@ -110,6 +126,9 @@ def start(verb: str, arguments: list[str]) -> int:
     if any(a in ("-h", "--help") for a in arguments):
         print((CONF / f"{verb}.yaml").read_text())
         return 0
+    # Before torch is imported: its threads spin while they wait for each other, and where another
+    # program has one of the cores, an iteration of a small network then takes ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if verb == "train":
         from wildsr.train import train as carry_out
     else:

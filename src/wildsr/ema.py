@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from wildsr.error import UserError
+
 
 class EMA(nn.Module):
     """Averages of some networks: ``average += (1 - d) * (weight - average)``.
@@ -22,6 +24,8 @@ class EMA(nn.Module):
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
         super().__init__()
+        if not (isinstance(decay, int | float) and 0 <= decay < 1):
+            raise UserError(f"`method.ema` must be a number from 0 to below 1, but got {decay!r}.")
         self.decay = decay
         self.networks = nn.ModuleDict({n: copy.deepcopy(m) for n, m in networks.items()})
         self.requires_grad_(False).eval()

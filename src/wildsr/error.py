@@ -10,6 +10,11 @@ class UserError(ValueError):
     """A mistake a user can make; the commands print it as one sentence, without a stack trace."""
 
 
+def first_line(error: BaseException) -> str:
+    """What went wrong in one line, also where an error has no text."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 def unknown(argument: str, value: object, choices: Iterable[str]) -> UserError:
     """The error for a name that is not among ``choices``, with the nearest one.
 

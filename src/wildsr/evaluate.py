@@ -15,10 +15,11 @@ from wildsr.checkpoint import fill
 from wildsr.command import configure
 from wildsr.data.image import list_images, read_image
 from wildsr.data.module import Folders, ValidationPhotos, pair
-from wildsr.error import UserError
+from wildsr.error import UserError, unknown
 from wildsr.evaluation import Upscale, interpolation, tiled
 from wildsr.evaluation import evaluate as measure
 from wildsr.inference.restore import Restorer
+from wildsr.inference.tile import KINDS
 from wildsr.inference.weights import load_upscaler
 from wildsr.metric.table import Panel, markdown, write_results
 from wildsr.train import BASELINE
@@ -30,6 +31,8 @@ def evaluate(overrides: list[str], console: Console) -> int:
     config = configure("evaluate", overrides)
     if not (isinstance(config.tile, int) and config.tile >= 8):
         raise UserError(f"`tile` must be an integer of at least 8, but got {config.tile!r}.")
+    if config.upscaler not in KINDS:
+        raise unknown("`upscaler`", config.upscaler, KINDS)
     build.tune_allocator()
     networks: dict[str, nn.Module] = {}
     scales: dict[str, int] = {}
@@ -44,7 +47,7 @@ def evaluate(overrides: list[str], console: Console) -> int:
         networks[path.stem], scales[f"weights={path}"] = load_upscaler(path)
     photos, scale = _photos(config, scales)
     readable(photos, console)
-    config.scale = scale
+    config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
     panel: Panel = build.make(config.metric, "metric")
 
     upscalers: dict[str, Upscale] = {config.upscaler: interpolation(config.upscaler, scale)}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError, first_line, unknown
 
 KINDS = ("wandb", "csv", "tensorboard", "none")
 Say = Callable[[str], None]
@@ -33,7 +33,8 @@ class CSV:
 
     Args:
         path: the file.
-        start: the iteration at which training (re)starts; rows from later ones are dropped.
+        start: the iteration at which training (re)starts; rows from later ones are dropped, and
+            those of the table at the end, which is made anew.
     """
 
     def __init__(self, path: Path, start: int) -> None:
@@ -41,7 +42,7 @@ class CSV:
         if path.exists():
             with path.open(newline="") as file:
                 complete = [row for row in csv.reader(file) if len(row) == 3 and row[0].isdigit()]
-            rows = [row for row in complete if int(row[0]) <= start]
+            rows = [r for r in complete if int(r[0]) <= start and not r[1].startswith("test/")]
         partial = path.with_suffix(".partial")
         with partial.open("w", newline="") as file:
             csv.writer(file).writerows([["iteration", "name", "value"], *rows])
@@ -99,7 +100,7 @@ class WandB:
                 )
                 break
             except Exception as error:
-                say(f"W&B could not start {attempt} ({str(error).splitlines()[0]}).")
+                say(f"W&B could not start {attempt} ({first_line(error)}).")
         else:
             raise RuntimeError("W&B could not start, not even offline")
         remembered.write_text(identity)
@@ -170,7 +171,7 @@ class Safe:
             getattr(self.inner, what)(*arguments)
         except Exception as error:
             name, self.inner = type(self.inner).__name__, None
-            self.say(f"{name} stopped logging ({str(error).splitlines()[:1]}); training goes on.")
+            self.say(f"{name} stopped logging ({first_line(error)}); training goes on.")
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
         """Pass on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -114,10 +115,10 @@ def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str
     candidates = []
     for path in runs_dir.glob("*/overrides.json"):
         folder = path.parent
-        if checkpoints(folder / "checkpoints") and choices(overrides_of(folder)) == choices(
-            overrides
-        ):
-            candidates.append(folder)
+        with contextlib.suppress(UserError):  # a damaged run does not stand in another's way
+            same = choices(overrides_of(folder)) == choices(overrides)
+            if same and checkpoints(folder / "checkpoints"):
+                candidates.append(folder)
     return max(
         candidates,
         key=lambda folder: checkpoints(folder / "checkpoints")[0].stat().st_mtime,

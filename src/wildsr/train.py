@@ -17,10 +17,11 @@ from rich.markup import escape
 from wildsr import build, checkpoint, run
 from wildsr.command import configure
 from wildsr.data.module import Folders
+from wildsr.error import unknown
 from wildsr.evaluation import Upscale, evaluate, interpolation, tiled
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
-from wildsr.logger import Log, loggers
+from wildsr.logger import KINDS, Log, loggers
 from wildsr.metric.table import Panel, markdown, write_results
 from wildsr.objective import Explained
 from wildsr.progress import Progressing
@@ -56,7 +57,7 @@ def train(overrides: list[str], console: Console) -> int:
         return 0
     data: Folders = build.make(config.data, "data")
     panel: Panel = build.make(config.metric, "metric")
-    build.training(config)  # every name is checked before any photo is read
+    _check(config, resumed)
     data.prepare_data()
     data.setup()
     assert data.report is not None
@@ -90,6 +91,17 @@ def train(overrides: list[str], console: Console) -> int:
         for log in logs:
             log.finish()
     return 0
+
+
+def _check(config: DictConfig, resumed: Path | None) -> None:
+    """Refuse what cannot be trained, or not go on, before any photo is read or file written."""
+    if config.logger.kind not in KINDS:
+        raise unknown("`logger`", config.logger.kind, KINDS)
+    build.trainer(config, [])
+    training = build.training(config)
+    build.trainer(config, [])
+    if resumed is not None and checkpoint.checkpoints(resumed / "checkpoints"):
+        training.restore(checkpoint.newest(resumed))
 
 
 def explained(config: DictConfig) -> str:
@@ -238,6 +250,7 @@ def _report(
     console.print(escape(markdown(rows)))
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
+        return
     lpips: Any = protocol.get("lpips")
     if isinstance(lpips, dict) and lpips.get("needs"):
         console.print(f"LPIPS is missing: {escape(str(lpips['needs']))}")

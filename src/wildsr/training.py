@@ -129,11 +129,7 @@ class Training(lightning.LightningModule):
             self.values[name] = value.detach()
         if not bool(torch.isfinite(total)):
             culprits = [name for name, value in values.items() if not bool(torch.isfinite(value))]
-            raise UserError(
-                f"Term {' and '.join(f'`{c}`' for c in culprits or values)} became NaN or infinite "
-                f"at iteration {self.iteration}; training stopped, and the checkpoints hold the "
-                "last good state."
-            )
+            raise self._diverged(f"Term {' and '.join(f'`{c}`' for c in culprits or values)}")
         if not any(term.weight for term in update.terms):
             return  # only logged
         optimizers = self._optimizers(update)
@@ -151,6 +147,12 @@ class Training(lightning.LightningModule):
             optimizer.zero_grad()  # a kept gradient would be one more copy of the network in memory
         torch.clear_autocast_cache()  # it holds casts of the weights from before the step
 
+    def _diverged(self, what: str) -> UserError:
+        return UserError(
+            f"{what} became NaN or infinite at iteration {self.iteration}; training stopped, and "
+            "the checkpoints hold the last good state."
+        )
+
     def _optimizers(self, update: Update) -> dict[str, Any]:
         all_of_them = self.optimizers()
         listed = all_of_them if isinstance(all_of_them, list) else [all_of_them]
@@ -160,7 +162,14 @@ class Training(lightning.LightningModule):
     # What a checkpoint holds
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next iteration depends on, on the CPU, as plain containers."""
+        """Everything that the next iteration depends on, on the CPU, as plain containers.
+
+        Raises:
+            UserError: if a network is not finite; its state would replace a good one.
+        """
+        for name, network in self.networks.items():
+            if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
+                raise self._diverged(f"Network `{name}`")
         listed = self.optimizers(use_pl_optimizer=False)
         listed = listed if isinstance(listed, list) else [listed]
         pools = [term.pool.state() for term in self.objective.terms]

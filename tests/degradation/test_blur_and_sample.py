@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-from wildsr.error import UserError
 from wildsr.degradation.blur import blur_and_sample, pinned_softmax
+from wildsr.error import UserError
 
 
 def direct_sum(hr, kernel, scale, offset):

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from wildsr.checkpoint import fill
-from wildsr.error import UserError
+from wildsr.error import UserError, first_line
 
 KEY = "wildsr"  # of the description in a file's metadata
 
@@ -76,9 +76,8 @@ def _published(path: Path) -> tuple[nn.Module, int]:
     try:
         found = ModelLoader(device="cpu").load_from_file(path)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"`weights`: {path} is of no architecture that spandrel knows: {reason}"
+            f"`weights`: {path} is of no architecture that spandrel knows: {first_line(error)}"
         ) from error
     if not isinstance(found, ImageModelDescriptor) or found.input_channels != 3:
         raise UserError(f"`weights`: {path} does not take one RGB image.")

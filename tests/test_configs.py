@@ -1,0 +1,259 @@
+"""Every shipped configuration: it composes, mirrors the code, explains itself and trains."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import get_class
+from omegaconf import OmegaConf
+from torch.utils.data import DataLoader
+
+import wildsr
+from wildsr import build
+from wildsr.command import CONF, configure
+from wildsr.loss.perceptual import MissingWeights, missing_weights
+from wildsr.train import explained
+
+PACKAGE = Path(wildsr.__file__).parent
+FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
+TWO = ["data=folders", "iterations=2", "data.patch=8", "data.batch=2", "trainer.accelerator=cpu"]
+
+
+def within(folder):
+    """The choices of a config group."""
+    found = sorted(path.stem for path in (CONF / folder).glob("*.yaml"))
+    assert found, folder
+    return found
+
+
+def commands(path):
+    """(verb, overrides) of each command in the comments at the top of a file."""
+    found = []
+    for line in (CONF / path).read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        command = re.match(r"#\s+python (\w+)\.py(.*?)(\s{3,}.*)?$", line)
+        if command:
+            verb, overrides = command.group(1), shlex.split(command.group(2))
+            found.append((verb, [o for o in overrides if o != "..."]))
+    return found
+
+
+def targets(node):
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "_target_":
+                yield value
+            yield from targets(value)
+
+
+# The mirror -----------------------------------------------------------------------------------
+
+
+def test_groups_mirror_packages():
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert groups - packages == {"trainer", "logger", "experiment"}
+    assert packages - groups == {"report", "inference"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_targets_exist_in_the_package_of_their_group(path):
+    group = path.parts[0]
+    whole = OmegaConf.to_container(OmegaConf.load(CONF / path))
+    named = list(targets(whole))
+    for target in named:
+        assert callable(get_class(target)), target
+    if (PACKAGE / group).is_dir():
+        own = [target for target in named if target.startswith(f"wildsr.{group}.")]
+        assert own, f"{path} makes nothing of wildsr.{group}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_a_file_opens_with_commands_that_compose(path):
+    found = commands(path)
+    assert found, f"{path} does not say which command runs it"
+    for verb, overrides in found:
+        configure(verb, overrides)
+    group, typed = "/".join(path.parts[:-1]), [o for _, overrides in found for o in overrides]
+    if group == "loss":
+        names = OmegaConf.load(CONF / path)
+        assert any(str(name) in override for name in names for override in typed)
+    elif group not in ("", "trainer"):
+        assert f"{group}={path.stem}" in typed, f"no command of {path} chooses it"
+
+
+def test_a_command_is_found_whatever_stands_beside_it():
+    assert commands("degradation/demo_camera.yaml") == [
+        ("train", ["method=supervised", "degradation=demo_camera"])
+    ]
+    assert ("train", ["resume=auto"]) in commands("train.yaml")
+    assert len(commands("evaluate.yaml")) == 4
+
+
+# What each method computes --------------------------------------------------------------------
+
+TABLES = {
+    "pdm": """\
+| update  | trains  | terms       | tensors computed              | constants |
+| ------- | ------- | ----------- | ----------------------------- | --------- |
+| degrade | degrade | fool, noise | draws, formed, fake_lr, noise |           |
+| judge   | critic  | real        |                               | fake_lr   |
+| upscale | upscale | pixel       | sr                            | fake_lr   |""",
+    "supervised": """\
+| update  | trains  | terms | tensors computed | constants |
+| ------- | ------- | ----- | ---------------- | --------- |
+| upscale | upscale | pixel | fake_lr, sr      |           |""",
+    "wild": """\
+| update  | trains  | terms        | tensors computed | constants |
+| ------- | ------- | ------------ | ---------------- | --------- |
+| degrade | degrade | fool         | draws, fake_lr   |           |
+| judge   | critic  | real, smooth |                  | fake_lr   |
+| upscale | upscale | pixel        | sr               | fake_lr   |""",
+}
+
+
+def test_every_method_has_a_table():
+    assert sorted(TABLES) == within("method")
+
+
+@pytest.mark.parametrize("method", sorted(TABLES))
+def test_explain(method, of, small):
+    assert explained(configure("train", [*of(method), *small])) == TABLES[method]
+
+
+# Two iterations -------------------------------------------------------------------------------
+
+
+def finite(training):
+    assert training.iteration == 2
+    assert training.values
+    assert all(torch.isfinite(value) for value in training.values.values())
+    return training
+
+
+def fitted(fit, plain_batches, *overrides):
+    return finite(fit(list(overrides), plain_batches(2)))
+
+
+@pytest.mark.parametrize("method", within("method"))
+def test_method(method, of, tiny, tmp_path, carry_out):
+    overrides = [*tiny, *of(method), "iterations=2", f"runs_dir={tmp_path}", "name=it"]
+    assert carry_out("train", overrides) == 0
+    assert (tmp_path / "it" / "results.json").exists()
+    assert list((tmp_path / "it" / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("name", within("network/upscaler"))
+def test_upscaler(name, photos, plain_batches):
+    folders = [f"data.lr={photos.lr}", f"data.hr={photos.hr}", *TWO]
+    config = configure("train", [*folders, "method=supervised", f"network/upscaler={name}"])
+    training = build.training(config)
+    build.trainer(config, []).fit(training, DataLoader(plain_batches(2), batch_size=None))
+    finite(training)
+
+
+@pytest.mark.parametrize("name", within("network/degrader"))
+def test_degrader(name, fit, plain_batches):
+    method = {"pdm": "pdm"}.get(name, "wild")  # PDM's returns three tensors, cameras one
+    training = fitted(fit, plain_batches, f"method={method}", f"network/degrader={name}")
+    assert "degrade/fool" in training.values
+
+
+@pytest.mark.parametrize("name", within("network/critic"))
+def test_critic(name, fit, plain_batches):
+    training = fitted(fit, plain_batches, "method=wild", f"network/critic={name}")
+    assert "judge/smooth" in training.values
+
+
+@pytest.mark.parametrize("name", within("degradation"))
+def test_degradation(name, fit, plain_batches):
+    training = fitted(fit, plain_batches, "method=supervised", f"degradation={name}")
+    assert "upscale/pixel" in training.values
+
+
+@pytest.mark.parametrize("name", within("metric"))
+def test_metric(name, tiny, tmp_path, carry_out):
+    free = [o for o in tiny if not o.startswith("metric.")]
+    overrides = [*free, f"metric={name}", "method=supervised", "iterations=2"]
+    assert carry_out("train", [*overrides, f"runs_dir={tmp_path}", "name=it"]) == 0
+    assert (
+        f'"channel": "{"y" if name == "classical" else name}"'
+        in (tmp_path / "it" / "results.json").read_text()
+    )
+
+
+@pytest.mark.parametrize("name", sorted({*within("logger")} - {"wandb"}))  # see test_logger.py
+def test_logger(name, tiny, tmp_path, carry_out):
+    overrides = [*tiny, f"logger={name}", "method=supervised", "iterations=2", "name=it"]
+    assert carry_out("train", [*overrides, f"runs_dir={tmp_path}"]) == 0
+    assert (tmp_path / "it" / "metrics.csv").read_text().count("upscale/pixel") == 2
+    assert (tmp_path / "it" / "tensorboard").exists() == (name == "tensorboard")
+
+
+@pytest.mark.parametrize("name", within("trainer"))
+def test_trainer(name):
+    assert build.trainer(configure("train", [f"trainer={name}", "trainer.accelerator=cpu"]), [])
+
+
+@pytest.mark.parametrize("name", within("data"))
+def test_data(name, photos, small, tmp_path, carry_out):
+    folders = {"folders": [f"data.lr={photos.lr}", f"data.hr={photos.hr}", "data.patch=8"]}
+    overrides = [f"data={name}", *folders.get(name, []), *small, "iterations=2", "baseline=false"]
+    overrides += ["metric.metrics=[psnr]", "data.batch=2", f"runs_dir={tmp_path}", "name=it"]
+    assert carry_out("train", overrides) == 0
+    assert (tmp_path / "it" / "contact.png").exists()
+
+
+@pytest.mark.parametrize("name", within("experiment"))
+def test_experiment(name, tiny, tmp_path, carry_out):
+    overrides = [*tiny, f"experiment={name}", "iterations=2", f"runs_dir={tmp_path}", "name=it"]
+    assert carry_out("train", overrides) == 0
+    assert (tmp_path / "it" / "results.json").exists()
+
+
+def _catalogue():
+    found = {}
+    for name in within("loss"):
+        found |= OmegaConf.to_container(OmegaConf.load(CONF / "loss" / f"{name}.yaml"))
+    return found
+
+
+LOSSES = _catalogue()
+TERMS = {  # update, term: where each loss of the catalogue has its place
+    "l1": ("upscale", "prediction: sr, target: hr"),
+    "l2": ("upscale", "prediction: sr, target: hr"),
+    "charbonnier": ("upscale", "prediction: sr, target: hr"),
+    "lpips": ("upscale", "prediction: sr, target: hr"),
+    "noise_mean": ("degrade", "noise: fake_lr"),
+    "fool": ("degrade", "critic: critic, fake: fake_lr"),
+    "judge": ("judge", "critic: critic, real: real_lr, fake: fake_lr"),
+    "r1": ("judge", "critic: critic, real: real_lr"),
+}
+
+
+def test_the_catalogue_is_complete():
+    assert LOSSES.keys() == TERMS.keys()
+    config = configure("train", [])
+    assert OmegaConf.to_container(config.loss) == LOSSES
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss(name, fit, plain_batches):
+    update, operands = TERMS[name]
+    term = f"+method.updates.{update}.terms.more={{loss: {name}, {operands}}}"
+    overrides = ["method=wild", term, "data.patch=8"]
+    if name == "lpips" and missing_weights(LOSSES[name]["net"]):
+        with pytest.raises((MissingWeights, ValueError), match=r"needs vgg16-.*pth"):
+            fitted(fit, plain_batches, *overrides)
+        return
+    training = fitted(fit, plain_batches, *overrides)
+    assert training.values[f"{update}/more"] != 0
+
+
+def test_the_verbs_without_arguments():
+    assert configure("train", []).method._target_ == "wildsr.method.wild.Wild"
+    assert configure("evaluate", []).upscaler == "bicubic"
+    assert within(".") == ["evaluate", "train"]

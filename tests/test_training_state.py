@@ -1,0 +1,68 @@
+"""What a checkpoint holds of the loop, and which checkpoints it refuses."""
+
+import re
+
+import pytest
+import torch
+
+from wildsr.error import UserError
+
+
+def same(one, other):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(v, other[k]) for k, v in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def test_a_state_is_plain_and_restores_to_the_same_state(fit, plain_batches):
+    overrides = ["method=wild", "+method.updates.judge.terms.real.pool=3"]
+    trained = fit(overrides, plain_batches(2))
+    state = trained.state()
+    assert [len(images) for images in state["pools"][0]] == [0, 3, 0, 0]
+    restored = []
+
+    def restore(training):
+        training.restore(state)
+        assert training.iteration == 2
+        restored.append(training)
+
+    training = fit(overrides, [], restore)
+    assert same(training.state() | {"seconds": 0}, state | {"seconds": 0})
+    assert training.seconds == trained.seconds
+    _assert_plain(state)
+
+
+def _assert_plain(value):
+    assert type(value) in (dict, list, str, int, float, bool, type(None), torch.Tensor), type(value)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            _assert_plain(part)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "network.upscaler.features=5",
+            r"network `upscale` .* Compact: it body.0.weight is \(4, 3, 3, 3\) instead of \(5, 3",
+        ),
+        ("network.upscaler.convolutions=2", "network `upscale` .*: it lacks body.5.weight"),
+        ("network.critic.layers=5", "network `critic` .* PatchCritic"),
+    ],
+)
+def test_a_state_of_another_architecture_is_refused_by_name(fit, plain_batches, change, message):
+    state = fit(["method=wild"], plain_batches(1)).state()
+    with pytest.raises(UserError, match=message):
+        fit(["method=wild", change], [], lambda training: training.restore(state))
+
+
+def test_a_state_of_another_method_is_refused(fit, plain_batches):
+    state = fit(["method=supervised"], plain_batches(1)).state()
+    with pytest.raises(UserError, match=re.escape("The checkpoint's network `degrade`")):
+        fit(["method=wild"], [], lambda training: training.restore(state))
