@@ -28,7 +28,7 @@ CONF = next(
 
 Verb = Callable[[list[str], Console], int]
 
-# Their values are paths: taken as they are, whatever Hydra's grammar makes of "Photos (2019), best".
+# Their values are paths, taken as they are, whatever Hydra's grammar makes of "Photos (2019)".
 PATHS = (
     *(f"data.{name}" for name in ("lr", "hr", "val_lr", "val_hr", "cache")),
     *("run", "weights", "output", "resume", "name", "runs_dir"),
