@@ -15,6 +15,7 @@ import torch
 
 from wildsr import command
 from wildsr.checkpoint import checkpoints, load
+from wildsr.run import config_of, overrides_of
 from wildsr.training import Training
 
 # A pool, updates that are not always due, a schedule; BatchNorm and random draws come with PDM.
@@ -120,6 +121,8 @@ def test_more_iterations(run, straight, undisturbed, tmp_path):
         assert run(name, "iterations=6", "resume=auto") == 0
         assert differences(straight, state(tmp_path / name, 6)) == []
         assert curves(tmp_path / name) == curves(undisturbed)
+        assert overrides_of(tmp_path / name).count("iterations=6") == 1
+        assert config_of(tmp_path / name).iterations == 6
     assert {i for i, _ in curves(undisturbed)} == set(range(1, 7))
 
 

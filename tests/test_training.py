@@ -184,7 +184,7 @@ def test_bf16_sees_the_weights_of_after_a_step(fit, plain_batches):
     precision = "trainer.precision=bf16-mixed"
     overrides = ["method=supervised", *sgd("upscale"), f"+method.updates.again={again}", precision]
     training = fit(overrides, plain_batches(1))
-    assert training.values["again/pixel"] < training.values["upscale/pixel"] - 1e-3
+    assert training.values["again/pixel"] < training.values["upscale/pixel"] - 1e-4
 
 
 def test_a_loss_that_is_not_finite_names_term_and_iteration(fit, plain_batches):

@@ -1,6 +1,7 @@
 """The embedded photos: split by photo, taken by a camera that no method is told about."""
 
 import multiprocessing
+import os
 import sys
 from pathlib import Path
 
@@ -141,6 +142,20 @@ def test_it_is_written_once(cache, data):
     before = {path: path.stat().st_mtime_ns for path in data.root.rglob("*.png")}
     demo(cache)
     assert {path: path.stat().st_mtime_ns for path in data.root.rglob("*.png")} == before
+
+
+def test_the_folder_appears_whole(data, tmp_path, monkeypatch):
+    moved, replace = [], os.replace
+
+    def watched(source, target):
+        if Path(target).name == data.root.name:
+            moved.append(files(Path(source)) == files(data.root))
+            assert not Path(target).exists()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    demo(tmp_path)
+    assert moved == [True]
 
 
 def prepare(cache):
