@@ -100,6 +100,7 @@ class WandB:
                 )
                 break
             except Exception as error:
+                wandb.teardown()  # or the next attempt finds the run's id in use
                 say(f"W&B could not start {attempt} ({first_line(error)}).")
         else:
             raise RuntimeError("W&B could not start, not even offline")
