@@ -4,6 +4,7 @@ import csv
 import json
 import struct
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,7 @@ def test_wandb_offline_through_a_run_that_resumes(tiny, tmp_path, carry_out, cap
     (files,) = (run / "wandb").glob("offline-run-*")
     identity = (run / "wandb-id.txt").read_text()
     assert files.name.endswith(f"-{identity}")
+    assert "stopped logging" not in printed
     points = logged(files / f"run-{identity}.wandb")
     assert [p["iteration"] for p in points if "upscale/pixel" in p] == [1, 2]
     assert list((files / "files" / "media" / "images").glob("contact_*.png"))
@@ -152,14 +154,25 @@ def test_wandb_offline_through_a_run_that_resumes(tiny, tmp_path, carry_out, cap
 
 
 def logged(path):
-    """What an offline W&B file (the log format of LevelDB) holds for the history of a run."""
+    """What an offline W&B file holds for the history of a run, once it is all there."""
+    deadline = time.monotonic() + 20  # W&B's own process writes it
+    while not any("test/bicubic/psnr" in p for p in history(path)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return history(path)
+
+
+def history(path):
+    """The points in a W&B file as it is now; it has the log format of LevelDB."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     data, position, parts, points = path.read_bytes(), 7, b"", []
-    while position < len(data):
-        if (left := -position % 32768) < 7:  # no header spans two blocks
+    while position + 7 <= len(data):
+        if (left := -position % 32768) in range(1, 7):  # no header spans two blocks
             position += left
+            continue
         length, kind = struct.unpack_from("<4xHB", data, position)
+        if position + 7 + length > len(data):
+            break  # it is still being written
         parts += data[position + 7 : position + 7 + length]
         position += 7 + length
         if kind in (1, 4):  # whole, or the last part

@@ -239,7 +239,7 @@ def test_the_baseline_goes_on_too(run, tmp_path, monkeypatch):
 
 # kill -9 --------------------------------------------------------------------------------------
 
-TORN = ["iterations=40", "checkpoint_every=1", "log_every=7", "keep=3"]
+TORN = ["checkpoint_every=1", "log_every=7", "keep=3"]
 
 
 def in_a_process(overrides):
@@ -256,6 +256,7 @@ def test_a_kill_at_any_moment(run, tiny, tmp_path):
     context.set_forkserver_preload(["wildsr.train"])
     choose, folder = random.Random(0), tmp_path / "killed"
     typed = [*tiny, *RICH, *TORN, f"runs_dir={tmp_path}", "name=killed", "resume=auto"]
+    typed += ["iterations=100000"]  # it never ends by itself
     seen = [0]
     for _ in range(3):
         process = context.Process(target=in_a_process, args=(typed,))
@@ -273,8 +274,9 @@ def test_a_kill_at_any_moment(run, tiny, tmp_path):
         assert len(found) >= min(2, found[0])
         assert found[0] > seen[-1], "at most an interval is lost"
         seen.append(found[0])
-    assert run("killed", *TORN, "resume=auto") == 0
-    assert run("undisturbed", *TORN) == 0
-    assert differences(state(tmp_path / "undisturbed", 40), state(folder, 40)) == []
+    last = seen[-1] + 3
+    assert run("killed", *TORN, f"iterations={last}", "resume=auto") == 0
+    assert run("undisturbed", *TORN, f"iterations={last}") == 0
+    assert differences(state(tmp_path / "undisturbed", last), state(folder, last)) == []
     assert set(curves(folder).items()) <= set(curves(tmp_path / "undisturbed").items())
     assert not list((folder / "checkpoints").glob(".*"))
