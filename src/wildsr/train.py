@@ -17,7 +17,7 @@ from rich.markup import escape
 from wildsr import build, checkpoint, run
 from wildsr.command import configure
 from wildsr.data.module import Folders
-from wildsr.error import unknown
+from wildsr.error import UserError, unknown
 from wildsr.evaluation import Upscale, evaluate, interpolation, tiled
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
@@ -137,8 +137,11 @@ def _resumed(config: DictConfig, overrides: list[str]) -> Path | None:
 
 
 def _folder(config: DictConfig, overrides: list[str], resumed: Path | None) -> run.Run:
-    if _RUN in os.environ and _process() > 0:
-        folder = Path(os.environ[_RUN])
+    if _process() > 0:
+        named = config.name and Path(config.runs_dir).expanduser() / config.name
+        if _RUN not in os.environ and not named:
+            raise UserError("`name` must be given where several processes are started by hand.")
+        folder = Path(os.environ.get(_RUN) or named)
         return run.Run(folder, bool(checkpoint.checkpoints(folder / "checkpoints")))
     if resumed is not None:
         run.record(resumed, config, overrides)

@@ -263,7 +263,7 @@ def _judge(skipped: dict[str, str], count: int, argument: str) -> None:
 
 def _publish(private: Path, folder: Path, argument: str) -> PackedStore:
     """Give the finished store its name; if another builder was faster, use theirs."""
-    for _ in range(5):
+    for _ in range(40):
         failure = OSError(f"store {folder} cannot be opened")
         try:
             os.rename(private, folder)
@@ -276,6 +276,7 @@ def _publish(private: Path, folder: Path, argument: str) -> PackedStore:
         with contextlib.suppress(FileNotFoundError):
             os.rename(folder, aside)
         shutil.rmtree(aside, ignore_errors=True)
+        time.sleep(0.05)  # that may have been another's sound store, just put there; theirs follows
     raise failure
 
 
