@@ -81,7 +81,7 @@ def main() -> None:
             common = ["data=folders", "network/upscaler=compact_small", "data.patch=24"]
             common += [f"data.{name}={root / name}" for name in ("lr", "val_lr", "val_hr")]
             common += [f"data.hr={options.hr.resolve()}", f"data.cache={root / 'cache'}"]
-            common += ["data.batch=8", "iterations=900"]
+            common += ["data.batch=8", "iterations=1200"]
         if options.seconds:
             common += [f"seconds={options.seconds}", "iterations=1000000"]
         if options.quick:
