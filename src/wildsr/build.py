@@ -116,6 +116,7 @@ def training(config: DictConfig) -> Training:
         config.scale,
         config.seed,
         config.method.ema,
+        config.augment,
     )
     training.configure_optimizers()  # what they refuse is to be said now, not when all is set up
     return training

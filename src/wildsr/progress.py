@@ -109,10 +109,6 @@ class Progressing(lightning.Callback):
         for log in self.logs:
             log.scalars(values, training.iteration)
 
-    def pause(self) -> None:
-        """Do not count what follows (validation, say) as waiting for data."""
-        self.ended = time.perf_counter()
-
     def on_train_end(self, *_: Any) -> None:
         """Close the bar."""
         self.bar.stop()

@@ -69,7 +69,6 @@ class Training(lightning.LightningModule):
         self.iteration = 0
         self.seconds = 0.0  # spent in iterations so far, over all parts of the run
         self.values: dict[str, Tensor] = {}  # of the last iteration, by update/term, on the device
-        self.shown: dict[str, Tensor] = {}
         self._restored_optimizers: dict[str, Any] = {}
 
     # Lightning's hooks
