@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
@@ -13,7 +14,8 @@ from hydra.utils import get_class
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
-from wildsr.method.part import Method, given, network, tensor
+from wildsr.loss.encoder import Features
+from wildsr.method.part import Method, given, network, optional, tensor
 from wildsr.pool import ImagePool
 
 
@@ -24,7 +26,9 @@ class Term:
     Attributes:
         name: how logs and errors call it, ``update/term``.
         loss: the module that computes it.
-        tensors: the loss's argument -> the method's tensor (or given).
+        tensors: the loss's argument -> the method's tensor (or given); ``name.0`` is the first of
+            a tuple.
+        features: those of these arguments that the loss wants as its encoder's features.
         networks: the loss's argument -> the method's network (critics).
         weight: its factor in the update's sum; 0 means it is only logged.
         pool: the history that its ``fake`` passes through.
@@ -34,17 +38,40 @@ class Term:
     loss: nn.Module
     tensors: dict[str, str]
     networks: dict[str, str]
+    features: frozenset[str] = frozenset()
     weight: float = 1.0
     pool: ImagePool = field(default_factory=lambda: ImagePool(0))
 
     def __call__(self, step: Method) -> Tensor:
         """Its value, unweighted: a scalar tensor."""
-        operands: dict[str, Any] = {a: getattr(step, name) for a, name in self.tensors.items()}
+        operands = {a: self._operand(step, a, name) for a, name in self.tensors.items()}
         if self.pool.size:
             operands["fake"] = self.pool(operands["fake"])
         critics = {a: step.use_network(name) for a, name in self.networks.items()}
         value: Tensor = self.loss(**critics, **operands)
         return value
+
+    def _operand(self, step: Method, argument: str, name: str) -> Any:
+        if argument not in self.features:
+            return self._read(step, name)
+        # In the method's own store, where the invariant holds for it: every term that asks for
+        # features of one image by one encoder gets those of one pass.
+        encoder: Any = self.loss.encoder
+        return step.use_tensor(
+            f"{encoder.name}({name})", lambda step: encoder(self._read(step, name))
+        )
+
+    def _read(self, step: Method, name: str) -> Any:
+        whole, _, index = name.partition(".")
+        value = getattr(step, whole)
+        if not index and not isinstance(value, tuple):
+            return value
+        if not isinstance(value, tuple):
+            raise UserError(f"Term `{self.name}`: {whole!r} is one tensor; drop the .{index}.")
+        if not index or int(index) >= len(value):
+            choices = [f"{whole}.{i}" for i in range(len(value))]
+            raise UserError(f"Term `{self.name}`: {name!r} must be one of {choices}.")
+        return value[int(index)]
 
 
 @dataclass
@@ -162,9 +189,9 @@ class Objective:
                 names.pop(argument, None)
         for argument, value in names.items():
             kinds = (network,) if argument in critics else (given, tensor)
-            _known(
-                f"{where}: {argument}", [value], [n for k in kinds for n in self.method.parts[k]]
-            )
+            choices = [n for k in kinds for n in self.method.parts[k]]
+            whole = re.sub(r"\.\d+$", "", str(value)) if argument not in critics else value
+            _known(f"{where}: {argument}", [whole], choices)
         try:
             loss = target(**(options | spec))
         except (TypeError, ValueError) as error:  # of which UserError is one
@@ -174,6 +201,7 @@ class Objective:
             loss,
             {a: v for a, v in names.items() if a not in critics},
             {a: v for a, v in names.items() if a in critics},
+            frozenset(a for a in names if hints.get(a) is Features),
             float(weight),
             ImagePool(size),
         )
@@ -205,7 +233,7 @@ class Objective:
                             f"Term `{term.name}` reaches none of the networks that its update "
                             f"trains ({sorted(update.trains)}); it would train nothing."
                         )
-                    used |= set(term.tensors.values())
+                    used |= {name.partition(".")[0] for name in term.tensors.values()}
                 computed = list(dict.fromkeys(n for event, n in step.events if event == "computed"))
                 kept = dict.fromkeys(n for event, n in step.events if event == "kept")
                 constants = [n for n in kept if n not in computed]
@@ -221,7 +249,7 @@ class Objective:
                 )
         used |= self.restored_from(copies, batch, scale)[1]
         for name in self.method.parts[tensor]:
-            if name not in used:
+            if name not in used and name not in self.method.parts[optional]:
                 raise UserError(
                     f"Tensor `{name}` of {self.method.__name__} is used by no term and not by "
                     "`restored`."

@@ -95,7 +95,12 @@ class Training(lightning.LightningModule):
         """One iteration: every update that is due, then the averages."""
         start = time.perf_counter()
         torch.manual_seed(_mix(self.seed, self.iteration, self.global_rank))
-        step = self.objective.method(dict(self.networks.items()), self._images(batch), self.scale)
+        step = self.objective.method(
+            dict(self.networks.items()),
+            self._images(batch),
+            self.scale,
+            dict(self.ema.networks.items()),
+        )
         self.values = {}
         for update in self.objective.updates:
             if self.iteration % update.every == 0:

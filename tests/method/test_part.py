@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from wildsr.method.part import Method, given, network, tensor
+from wildsr.method.part import Method, given, network, optional, tensor
 
 
 class Factor(nn.Module):
@@ -70,6 +70,7 @@ def test_parts_are_listed_by_kind_in_order_of_declaration():
         given: ("hr", "real_lr"),
         network: ("degrade", "upscale"),
         tensor: ("draw", "fake_lr", "pair", "sr", "restored"),
+        optional: (),
     }
     assert Longer.parts[network] == ("degrade", "upscale", "critic")
     assert Longer.parts[tensor] == (*Toy.parts[tensor], "extra")
@@ -203,3 +204,13 @@ def test_a_typo_in_the_body_of_a_tensor_is_named():
     with step.sources() as sources:  # the failure left no half-recorded tensor behind
         _ = step.restored
     assert sources == {"upscale"}
+
+
+def test_an_average_is_a_constant_and_the_network_where_there_is_none():
+    step = toy()
+    assert step.average("upscale", torch.tensor(2.0)) == 10
+    step.averages = {"upscale": Factor(7)}
+    step.begin(frozenset({"upscale"}))
+    value = step.average("upscale", step.fake_lr)
+    assert value == 7 * step.fake_lr
+    assert not value.requires_grad

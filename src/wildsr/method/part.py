@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, Self
 
+import torch
 from torch import Tensor, nn
 
-Value = Tensor | tuple[Tensor, ...]
+
+class Detachable(Protocol):
+    """What can be cut from the graph that made it, like a tensor."""
+
+    def detach(self) -> Self:
+        """The same without its graph."""
+
+
+Value = Tensor | tuple[Tensor, ...] | Detachable
 
 
 class Part:
@@ -64,11 +73,15 @@ class tensor(Part):  # noqa: N801
         return step.use_tensor(self.name, self.compute)
 
 
+class optional(tensor):  # noqa: N801
+    """A tensor that is there for terms that ask for it; it is no mistake that none does."""
+
+
 def constant(value: Value) -> Value:
     """The same value, cut from the graph that made it."""
-    if isinstance(value, Tensor):
-        return value.detach()
-    return tuple(part.detach() for part in value)
+    if isinstance(value, tuple):
+        return tuple(part.detach() for part in value)
+    return value.detach()
 
 
 class Method:
@@ -85,14 +98,20 @@ class Method:
         networks: one module for every declared ``network``.
         batch: one tensor for every declared ``given`` that is going to be read; float, RGB, [0, 1].
         scale: how many times larger HR is than LR.
+        averages: of some of the networks, over the iterations so far.
     """
 
     parts: ClassVar[Mapping[type[Part], tuple[str, ...]]]
 
     def __init__(
-        self, networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
+        self,
+        networks: Mapping[str, nn.Module],
+        batch: Mapping[str, Tensor],
+        scale: int,
+        averages: Mapping[str, nn.Module] | None = None,
     ) -> None:
         self.networks, self.batch, self.scale = networks, batch, scale
+        self.averages = averages or {}
         self.kept: dict[str, tuple[Value, frozenset[str]]] = {}
         self._sources: list[set[str]] = []  # one set for every tensor that is being computed
         self.events: list[tuple[str, str]] = []  # ("computed" or "kept", tensor), as it happens
@@ -102,7 +121,7 @@ class Method:
         found = {name: part for base in reversed(cls.__mro__) for name, part in vars(base).items()}
         cls.parts = {
             kind: tuple(name for name, part in found.items() if isinstance(part, kind))
-            for kind in (given, network, tensor)
+            for kind in (given, network, tensor, optional)
         }
 
     def begin(self, trained: frozenset[str]) -> None:
@@ -124,6 +143,15 @@ class Method:
         if self._sources:
             self._sources[-1].add(name)
         return self.networks[name]
+
+    def average(self, name: str, *inputs: Tensor) -> Tensor:
+        """What the average of the network ``name`` (itself without one) makes of ``inputs``.
+
+        A constant: no gradient passes through it.
+        """
+        with torch.no_grad():
+            output: Tensor = self.averages.get(name, self.networks[name])(*inputs)
+        return output
 
     def use_tensor(self, name: str, compute: Callable[[Method], Value]) -> Value:
         """The tensor ``name``, computed unless kept; whoever reads it inherits its sources."""

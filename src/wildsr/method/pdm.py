@@ -5,16 +5,14 @@ from __future__ import annotations
 from torch import Tensor
 
 from wildsr.degradation.bicubic import to_8_bit
-from wildsr.method.part import Method, given, network, tensor
+from wildsr.method.part import network, tensor
+from wildsr.method.upscaling import Upscaling
 
 
-class PDM(Method):
+class PDM(Upscaling):
     """Unpaired SR through a random kernel and noise, each made by a network from draws."""
 
-    hr = given("(B, 3, sH, sW) sharp crop")
-    real_lr = given("(B, 3, H, W) crop of an unrelated real LR photo")
     degrade = network("HR and its draws to (LR, kernel, noise)")
-    upscale = network("LR to HR")
     critic = network("LR to a map of logits: real?")
 
     @tensor
@@ -37,12 +35,7 @@ class PDM(Method):
         """(B, 3, H, W) the noise that was added."""
         return self.formed[2]
 
-    @tensor
-    def sr(self) -> Tensor:
-        """(B, 3, sH, sW) the sharp crop again, from the generated LR in 8 bits."""
-        return self.upscale(to_8_bit(self.fake_lr))
-
-    @tensor
-    def restored(self) -> Tensor:
-        """(B, 3, sH, sW) the real photo, upscaled."""
-        return self.upscale(self.real_lr)
+    @property
+    def seen_lr(self) -> Tensor:
+        """(B, 3, H, W) the generated LR in 8 bits."""
+        return to_8_bit(self.fake_lr)

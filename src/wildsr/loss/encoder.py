@@ -1,0 +1,230 @@
+"""One pass of a pretrained network over an image, shared by all losses that look at it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.error import UserError, unknown
+from wildsr.loss.pixel import at_least_float32
+from wildsr.loss.weights import Frozen, load_trunk
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in [0, 1]
+KINDS = {"Conv2d": "conv", "Fire": "fire", "ReLU": "relu", "MaxPool2d": "pool"}
+
+
+class Features:
+    """What an encoder sees in an image, computed as far as it is asked for.
+
+    ``features["conv5_4"]`` is the output (B, C, h, w) of that layer. The encoder goes on from where
+    the last question left it; it keeps what was asked for and what losses said they would ask for.
+
+    Raises:
+        UserError: an unknown layer; an image too small for it.
+    """
+
+    def __init__(self, encoder: Encoder, image: Tensor, known: Mapping[str, Tensor]) -> None:
+        self.encoder, self.image = encoder, image
+        self._known = dict(known)
+        self._constant: Features | None = None
+
+    def __getitem__(self, layer: str) -> Tensor:
+        if layer not in self._known:
+            self._known |= self.encoder.run(self.image, self._known, layer)
+        return self._known[layer]
+
+    def detach(self) -> Features:
+        """The same features, cut from the graph that made the image.
+
+        All who ask get the same one, so constants are computed once as well. Features of an image
+        without a graph are constants already, as the encoder is frozen.
+        """
+        if not self.image.requires_grad:
+            return self
+        if self._constant is None:
+            self._constant = Features(self.encoder, self.image.detach(), {})
+        for layer, value in self._known.items():
+            self._constant._known.setdefault(layer, value.detach())
+        return self._constant
+
+
+class Encoder:
+    """The convolutional part of a classifier, frozen, which images are compared in.
+
+    Layers have the names of their papers: VGG's ``conv1_1, relu1_1, conv1_2, relu1_2, pool1, ...``
+    (``conv5_4`` is before its activation, ``relu5_4`` after), AlexNet's ``conv1, relu1, pool1,
+    ...``, SqueezeNet's ``conv1, relu1, pool1, fire2, ...``. It computes in float32, or float64 for
+    images in float64, whatever autocast says, and on the image's device.
+
+    Args:
+        name: of the trunk: "vgg19", "vgg16", "alexnet" or "squeezenet1_1".
+        features: its layers. Use :func:`load_encoder` for the published weights.
+    """
+
+    def __init__(self, name: str, features: nn.Sequential) -> None:
+        self.name = name
+        for module in features.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False  # it would overwrite the features of the layer before it
+        named = dict(zip(_names(name, features), features, strict=True))
+        self.layers = tuple(named)
+        self._network = Frozen(nn.ModuleDict(named))
+        self._smallest = {layer: self._smallest_side(layer) for layer in self.layers}
+        self._expected: set[str] = set()
+
+    def expect(self, layers: Iterable[str]) -> None:
+        """Keep the outputs of these layers when a pass comes by: a loss will ask for them.
+
+        Any layer can be asked for at any time; those passed before without being expected are
+        computed again.
+
+        Raises:
+            UserError: an unknown layer.
+        """
+        layers = tuple(layers)
+        for layer in layers:
+            self._position(layer)
+        self._expected |= set(layers)
+
+    def __call__(self, image: Tensor) -> Features:
+        """Look at an image; nothing is computed yet.
+
+        Args:
+            image: (B, 3, H, W), or (B, 1, H, W) for gray, which is repeated; [0, 1].
+
+        Raises:
+            UserError: another shape.
+        """
+        if image.ndim != 4 or image.shape[1] not in (1, 3):
+            raise UserError(
+                f"An image for {self.name} must be (B, 3, H, W) or (B, 1, H, W), "
+                f"but got {tuple(image.shape)}."
+            )
+        return Features(self, image, {})
+
+    def run(self, image: Tensor, known: Mapping[str, Tensor], layer: str) -> dict[str, Tensor]:
+        """Go on to ``layer`` from the nearest known output; new outputs that are worth keeping.
+
+        Raises:
+            UserError: an unknown layer; an image too small for it.
+        """
+        last = self._position(layer)
+        if min(image.shape[2:]) < self._smallest[layer]:
+            raise UserError(
+                f"Layer {layer!r} of {self.name} needs an image with sides of at least "
+                f"{self._smallest[layer]} pixels, but got {tuple(image.shape)}."
+            )
+        start = max((i for i in range(last) if self.layers[i] in known), default=-1)
+        new: dict[str, Tensor] = {}
+        # A graph, if the image has one, even where a first asker needs none: a second one may.
+        with torch.enable_grad(), torch.autocast(image.device.type, enabled=False):
+            x = _normalised(image) if start < 0 else known[self.layers[start]]
+            network = self._network.on(x)
+            for name in self.layers[start + 1 : last + 1]:
+                x = network[name](x)
+                if name == layer or name in self._expected:
+                    new[name] = x
+        return new
+
+    def smallest_side(self, layer: str) -> int:
+        """The shortest side, in pixels, of an image that has a pixel left at ``layer``.
+
+        Raises:
+            UserError: an unknown layer.
+        """
+        return self._smallest[self.layers[self._position(layer)]]
+
+    def stride(self, layer: str) -> int:
+        """Pixels of the image from one feature of ``layer`` to the next.
+
+        Raises:
+            UserError: an unknown layer.
+        """
+        windows = map(_window, self._up_to(layer))
+        return math.prod(stride for _, stride, _, _ in windows)
+
+    def _position(self, layer: str) -> int:
+        if layer not in self.layers:
+            raise unknown(f"A layer of {self.name}", layer, self.layers)
+        return self.layers.index(layer)
+
+    def _up_to(self, layer: str) -> list[nn.Module]:
+        return [self._network.original[n] for n in self.layers[: self._position(layer) + 1]]
+
+    def _smallest_side(self, layer: str) -> int:
+        side = 1
+        for module in reversed(self._up_to(layer)):
+            kernel, stride, padding, partial = _window(module)
+            # A pool in "ceil mode" also makes a pixel of a window that is partly outside.
+            side = (side - 1 - partial) * stride + kernel - 2 * padding + partial
+            side = max(side, 1)
+        return side
+
+
+@functools.cache
+def load_encoder(trunk: str) -> Encoder:
+    """The encoder with its published ImageNet weights; one for all losses of this process.
+
+    Raises:
+        MissingWeights: see :func:`wildsr.loss.weights.reading`.
+        UserError: an unknown trunk.
+    """
+    return Encoder(trunk, load_trunk(trunk))
+
+
+def weighted_layers(encoder: Encoder, layers: Mapping[str, float]) -> dict[str, float]:
+    """The layers of a weight above 0, which the encoder then expects.
+
+    Raises:
+        UserError: an unknown layer; a weight that is no number from 0 on; no layer left.
+    """
+    if not isinstance(layers, Mapping):
+        raise UserError(f"Argument `layers` must map layers to weights, but got {layers!r}.")
+    for layer, weight in layers.items():
+        encoder.smallest_side(layer)  # which knows its layers
+        number = isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0
+        if not number:
+            raise UserError(
+                f"Argument `layers` must give {layer!r} a weight of at least 0, but got {weight!r}."
+            )
+    used = {layer: float(weight) for layer, weight in layers.items() if weight > 0}
+    if not used:
+        raise UserError(f"Argument `layers` must weigh at least one layer, but got {layers!r}.")
+    encoder.expect(used)
+    return used
+
+
+def _normalised(image: Tensor) -> Tensor:
+    """(x - mean) / std in float32 at least, with three channels."""
+    x = at_least_float32(image).expand(-1, 3, -1, -1)
+    # Channel by channel with plain numbers: constants need not travel to the image's device.
+    parts = zip(x.unbind(1), MEAN, STD, strict=True)
+    return torch.stack([(channel - mean) / std for channel, mean, std in parts], dim=1)
+
+
+def _names(trunk: str, features: nn.Sequential) -> list[str]:
+    names, block, count = [], 1, 0
+    for module in features:
+        kind = KINDS[type(module).__name__]
+        count += kind in ("conv", "fire")
+        if not trunk.startswith("vgg"):
+            names.append(f"{kind}{count}")
+        elif kind == "pool":  # the end of a block
+            names.append(f"pool{block}")
+            block, count = block + 1, 0
+        else:
+            names.append(f"{kind}{block}_{count}")
+    return names
+
+
+def _window(module: nn.Module) -> tuple[int, int, int, bool]:
+    """Side, stride and padding of a layer's window, and whether it may be partly outside."""
+    if not isinstance(module, nn.Conv2d | nn.MaxPool2d):
+        return 1, 1, 0, False
+    numbers = (module.kernel_size, module.stride, module.padding)
+    kernel, stride, padding = (n if isinstance(n, int) else int(n[0]) for n in numbers)
+    return kernel, stride, padding, bool(getattr(module, "ceil_mode", False))

@@ -1,0 +1,125 @@
+"""Published weights: where they lie, what to do when they are missing, how they are held."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.error import UserError, unknown
+
+TRUNKS = ("vgg19", "vgg16", "alexnet", "squeezenet1_1")  # torchvision's names
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class MissingWeights(UserError):  # noqa: N818 (it is what is said to a user)
+    """Weights that a computation needs are not on this machine."""
+
+
+def missing_trunk(trunk: str) -> str | None:
+    """Which file of ImageNet weights is missing and how to get it; None if it is on disk.
+
+    Looks at the disk only.
+
+    Args:
+        trunk: "vgg19", "vgg16", "alexnet" or "squeezenet1_1".
+
+    Raises:
+        UserError: an unknown trunk.
+    """
+    file = _file(trunk)
+    if file.is_file():
+        return None
+    return (
+        f"The trunk {trunk} needs {file.name} in {file.parent}, which is not there: download "
+        f"{_address(trunk)} into that folder, or set WILDSR_DOWNLOAD=1 to let it be fetched."
+    )
+
+
+@contextmanager
+def reading(trunk: str) -> Iterator[None]:
+    """Around whatever reads the trunk's file, also through another library.
+
+    Raises:
+        MissingWeights: the file is absent and the environment does not say WILDSR_DOWNLOAD=1, or
+            it could not be fetched or read.
+        UserError: an unknown trunk.
+    """
+    missing = missing_trunk(trunk)
+    if missing and os.environ.get("WILDSR_DOWNLOAD") != "1":
+        raise MissingWeights(missing)
+    try:
+        with torch.inference_mode(False):  # weights read inside could never be trained through
+            yield
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise MissingWeights(
+            missing
+            or f"The trunk {trunk} cannot be read from {_file(trunk)}; remove it and get it again "
+            f"from {_address(trunk)}."
+        ) from error
+
+
+def load_trunk(trunk: str) -> nn.Sequential:
+    """The convolutional part of a network of torchvision, with its ImageNet weights.
+
+    Raises:
+        MissingWeights: see :func:`reading`.
+        UserError: an unknown trunk.
+    """
+    with reading(trunk):
+        from torchvision import models
+
+        weights = models.get_model_weights(trunk).IMAGENET1K_V1
+        state = weights.get_state_dict(
+            progress=False, check_hash=True, map_location="cpu", weights_only=True
+        )
+        with torch.device("meta"):  # VGG's unused classifier alone is half a gigabyte
+            features: nn.Sequential = models.get_model(trunk, weights=None).features
+        prefix = "features."
+        kept = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        features.load_state_dict(kept, assign=True)
+    return features
+
+
+class Frozen(Generic[Module]):
+    """Holds a network that is part of nothing: frozen, in evaluation mode, in nobody's checkpoint.
+
+    Not a module itself, so the losses that own one do not register its parameters. It follows the
+    images: there is one copy for every device and precision met, made at the first use, and none
+    is ever moved, because a graph may still need it where it is.
+    """
+
+    def __init__(self, network: Module) -> None:
+        self.original = network.eval().requires_grad_(False)
+        self._copies: dict[tuple[torch.device, torch.dtype], Module] = {}
+        tensor = next(self.original.parameters())
+        self._copies[tensor.device, tensor.dtype] = self.original
+
+    def on(self, x: Tensor) -> Module:
+        """The network where ``x`` is and in the precision of ``x``."""
+        key = x.device, x.dtype
+        if key not in self._copies:
+            with torch.inference_mode(False):
+                self._copies[key] = copy.deepcopy(self.original).to(*key)
+        return self._copies[key]
+
+
+def _address(trunk: str) -> str:
+    if trunk not in TRUNKS:
+        raise unknown("Argument `trunk`", trunk, TRUNKS)
+    from torchvision import models  # slow to import
+
+    address: str = models.get_model_weights(trunk).IMAGENET1K_V1.url
+    return address
+
+
+def _file(trunk: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(_address(trunk)).name

@@ -1,0 +1,53 @@
+"""What methods that train an upscaler on (generated LR, sharp crop) share."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from wildsr.degradation.bicubic import downscale
+from wildsr.method.part import Method, given, network, optional, tensor
+
+
+class Upscaling(Method):
+    """The half of a method after ``fake_lr``, which its subclass declares."""
+
+    hr = given("(B, 3, sH, sW) sharp crop")
+    real_lr = given("(B, 3, H, W) crop of an unrelated real LR photo")
+    upscale = network("LR to HR")
+
+    fake_lr: Tensor
+
+    @property
+    def seen_lr(self) -> Tensor:
+        """(B, 3, H, W) what the upscaler gets of ``fake_lr``."""
+        return self.fake_lr
+
+    @tensor
+    def sr_levels(self) -> tuple[Tensor, ...]:
+        """(B, 3, 2H, 2W), (B, 3, 4H, 4W), ...: each level of a progressive upscaler.
+
+        The last, which of other upscalers is the only one, is ``sr``.
+        """
+        levels = getattr(self.upscale, "levels", None)
+        return (self.upscale(self.seen_lr),) if levels is None else levels(self.seen_lr)
+
+    @tensor
+    def sr(self) -> Tensor:
+        """(B, 3, sH, sW) the sharp crop again."""
+        return self.sr_levels[-1]
+
+    @optional
+    def hr_levels(self) -> tuple[Tensor, ...]:
+        """The sharp crop at the size of each level, by antialiased bicubic downscaling."""
+        width = self.hr.shape[-1]
+        return tuple(downscale(self.hr, width // level.shape[-1]) for level in self.sr_levels)
+
+    @optional
+    def sr_average(self) -> Tensor:
+        """(B, 3, sH, sW) what the average of the upscaler makes of the same LR; a constant."""
+        return self.average("upscale", self.seen_lr)
+
+    @tensor
+    def restored(self) -> Tensor:
+        """(B, 3, sH, sW) the real photo, upscaled."""
+        return self.upscale(self.real_lr)
