@@ -8,11 +8,13 @@ from torch.autograd import gradcheck
 from torch.nn import functional as F
 
 from wildsr.error import UserError
-from wildsr.loss.adversarial import GAMES, R1, Fool, Judge
+from wildsr.loss.adversarial import GAMES, Fool, Judge
+from wildsr.network.front import Noise
+from wildsr.network.multiscale import MultiScaleCritic
 from wildsr.network.patch import PatchCritic
 from wildsr.network.unet import UNetCritic
 
-KINDS = ["least_squares", "vanilla", "hinge", "relativistic"]
+KINDS = ["least_squares", "vanilla", "hinge", "relativistic", "wasserstein"]
 
 
 class Same(nn.Module):
@@ -44,6 +46,7 @@ BY_HAND = {
         (softplus(0, 3) + softplus(2.5, 0.5)) / 2,
         (softplus(-2.5, -0.5) + softplus(0, -3)) / 2,
     ),
+    "wasserstein": (0.5, -0.5 - 1),
 }
 
 
@@ -81,7 +84,7 @@ def test_gradients(kind):
     assert gradcheck(lambda r, f: Judge(kind)(Same(), r, f), (real, fake))
 
 
-@pytest.mark.parametrize("critic", [PatchCritic(4), UNetCritic(4)])
+@pytest.mark.parametrize("critic", [PatchCritic(4), UNetCritic(4), MultiScaleCritic(2, 4)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_fooling_does_not_depend_on_a_frozen_critic(kind, critic):
     critic.eval()  # spectral norms move in training mode
@@ -134,33 +137,43 @@ def test_logits_are_raised_to_float32():
     assert value.item() == 299**2 / 2  # infinite in float16
 
 
-def test_r1_by_hand():
-    critic = nn.Conv2d(2, 1, 1, bias=False)
-    nn.init.constant_(critic.weight, 3.0)
-    real = torch.rand(4, 2, 5, 5)  # a constant
-    value = R1()(critic=critic, real=real)
-    assert value.item() == pytest.approx(3**2 * 2 * 25 / 2)  # (w_1^2 + w_2^2) at 25 places, halved
-    value.backward()
-    torch.testing.assert_close(critic.weight.grad, torch.full((1, 2, 1, 1), 3.0 * 25))
-    assert not real.requires_grad
+class Twice(nn.Module):
+    """Two scales: the image, and the negative of its first row."""
+
+    def forward(self, image):
+        return image, -image[:, :, :1]
 
 
-def test_r1_of_a_quadratic_critic():
-    class Quadratic(nn.Module):
-        def forward(self, image):
-            return image.square().sum((1, 2, 3)) / 2
+@pytest.mark.parametrize("kind", KINDS)
+def test_scales_are_averaged(kind):
+    torch.manual_seed(0)
+    real, fake = torch.randn(2, 3, 1, 4, 5)
+    first, second = (x[:, :, :1] * -1 for x in (real, fake))
+    fool, judge = Fool(kind), Judge(kind)
+    expected = (fool(Same(), fake, real) + fool(Same(), second, first)) / 2
+    torch.testing.assert_close(fool(Twice(), fake, real), expected)
+    expected = (judge(Same(), real, fake) + judge(Same(), first, second)) / 2
+    torch.testing.assert_close(judge(Twice(), real, fake), expected)
 
-    real = torch.rand(3, 1, 2, 2)
-    expected = real.square().sum((1, 2, 3)).mean() / 2
-    torch.testing.assert_close(R1()(Quadratic(), real), expected)
 
-
-def test_r1_reaches_every_weight_before_the_last_bias():
-    critic = PatchCritic(4, norm="none")
-    R1()(critic, torch.rand(2, 3, 8, 8)).backward()
+def test_every_scale_is_trained():
+    critic = MultiScaleCritic(3, 2)
+    Judge()(critic, torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)).backward()
     for name, parameter in critic.named_parameters():
-        if name.endswith("weight"):
-            assert parameter.grad.abs().sum() > 0, name
+        assert parameter.grad.isfinite().all(), name
+    assert all(one.body[0].weight.grad.abs().sum() > 0 for one in critic.critics)
+
+
+def test_real_and_fake_get_draws_of_their_own():
+    class Kept(Noise):
+        def forward(self, image):
+            self.seen = super().forward(image)
+            return self.seen
+
+    front, grey = Kept(0.1), torch.full((2, 3, 8, 8), 0.5)
+    Judge()(PatchCritic(2, 1, front=front), grey, grey)
+    assert front.seen.shape == (4, 3, 8, 8)
+    assert len({tuple(x.flatten().tolist()) for x in front.seen}) == 4
 
 
 def test_mistakes_are_named():
@@ -171,7 +184,7 @@ def test_mistakes_are_named():
         Fool("relativistic")(Same(), FAKE)
 
 
-@pytest.mark.parametrize("loss", [Fool, Judge, R1])
+@pytest.mark.parametrize("loss", [Fool, Judge])
 def test_critics_are_told_from_images_by_their_annotation(loss):
     hints = get_type_hints(loss.forward)
     assert [name for name, hint in hints.items() if hint is nn.Module] == ["critic"]

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from wildsr.error import UserError, unknown
-from wildsr.loss.pixel import at_least_float32
+from wildsr.loss.penalty import R1 as R1  # configurations of earlier runs name it here
+from wildsr.loss.penalty import members
 
 # Each takes logits of any shape: fool(fake, real), judge(real, fake). Fooling ignores the real
 # ones but in the relativistic game.
@@ -37,6 +38,11 @@ GAMES: dict[str, Game] = {
         lambda fake, real: _relativistic(fake, real),
         lambda real, fake: _relativistic(real, fake),
     ),
+    # Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2; needs a penalty on the critic's gradient.
+    "wasserstein": (
+        lambda fake, real: -fake.mean(),
+        lambda real, fake: fake.mean() - real.mean(),
+    ),
 }
 
 
@@ -52,37 +58,31 @@ def fool(
     """How far ``critic`` is from taking ``fake`` for real; see :class:`Fool`."""
     game = _game(kind)[0]
     if kind != "relativistic":
-        logits = at_least_float32(critic(fake))
-        return game(logits, logits)
+        return torch.stack([game(logits, logits) for logits in members(critic(fake))]).mean()
     if real is None:
         raise UserError("Argument `real` must be given for `kind` 'relativistic', but got None.")
-    real_logits, fake_logits = _logits(critic, real, fake)
-    return game(fake_logits, real_logits)
+    scales = [game(fakes, reals) for reals, fakes in _logits(critic, real, fake)]
+    return torch.stack(scales).mean()
 
 
 def judge(critic: nn.Module, real: Tensor, fake: Tensor, kind: str = "least_squares") -> Tensor:
     """How far ``critic`` is from telling ``real`` from ``fake``; see :class:`Judge`."""
     game = _game(kind)[1]
-    return game(*_logits(critic, real, fake))
-
-
-def r1(critic: nn.Module, real: Tensor) -> Tensor:
-    """Half of the mean squared norm of the critic's gradient at ``real``; see :class:`R1`."""
-    leaf = at_least_float32(real.detach()).clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(leaf).sum(), leaf, create_graph=True)
-    return gradient.flatten(1).square().sum(1).mean() / 2
+    return torch.stack([game(*scale) for scale in _logits(critic, real, fake)]).mean()
 
 
 class Fool(nn.Module):
     """The generator's side: small where the critic takes the fake for real.
 
-    With D the logits, of any shape, and means over all of them:
+    With D the logits, of any shape, and means over all of them (for a critic of several scales,
+    which returns a tuple of logits: the mean of what follows over the scales):
 
     - least_squares: mean (D(fake) - 1)^2
     - vanilla: mean softplus(-D(fake))
     - hinge: -mean D(fake)
     - relativistic: (mean softplus(mean D(real) - D(fake)) + mean softplus(D(real) - mean D(fake)))
       / 2
+    - wasserstein: -mean D(fake)
 
     Gradient reaches ``fake`` through a frozen critic as through any other.
 
@@ -106,13 +106,16 @@ class Fool(nn.Module):
 class Judge(nn.Module):
     """The critic's side: small where it tells real from fake, the mean of both halves.
 
-    With D the logits, of any shape, and means over all of them:
+    With D the logits, of any shape, and means over all of them (for a critic of several scales,
+    which returns a tuple of logits: the mean of what follows over the scales):
 
     - least_squares: (mean (D(real) - 1)^2 + mean D(fake)^2) / 2
     - vanilla: (mean softplus(-D(real)) + mean softplus(D(fake))) / 2
     - hinge: (mean relu(1 - D(real)) + mean relu(1 + D(fake))) / 2
     - relativistic: (mean softplus(mean D(fake) - D(real)) + mean softplus(D(fake) - mean D(real)))
       / 2
+    - wasserstein: mean D(fake) - mean D(real), not halved; without a gradient penalty it has no
+      lower bound
 
     Nothing is detached: images that are to be constants come as constants. Images of one size go
     through the critic together, which is quicker; those of two sizes, or for a critic that
@@ -136,29 +139,16 @@ class Judge(nn.Module):
         return judge(critic, real, fake, self.kind)
 
 
-class R1(nn.Module):
-    """Gradient penalty at real images: E |grad D(real)|^2 / 2.
-
-    Mescheder et al. 2018 (arXiv:1801.04406), eq. 9. D is the sum of an image's logits, the norm is
-    over its pixels, the mean over the batch: a map of more logits is penalised more. gamma is the
-    term's weight.
-    """
-
-    def forward(self, critic: nn.Module, real: Tensor) -> Tensor:
-        """A scalar, differentiable in the critic; ``real`` (B, C, H, W) may be a constant."""
-        return r1(critic, real)
-
-
 def _game(kind: str) -> Game:
     if kind not in GAMES:
         raise unknown("Argument `kind`", kind, GAMES)
     return GAMES[kind]
 
 
-def _logits(critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """The logits of both, in float32 at least."""
+def _logits(critic: nn.Module, real: Tensor, fake: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The logits of both at each scale, in float32 at least."""
     apart = any(isinstance(module, _BatchNorm) for module in critic.modules())
     if apart or real.shape[1:] != fake.shape[1:]:
-        return at_least_float32(critic(real)), at_least_float32(critic(fake))
-    together = at_least_float32(critic(torch.cat([real, fake])))
-    return together[: len(real)], together[len(real) :]
+        return list(zip(members(critic(real)), members(critic(fake)), strict=True))
+    together = members(critic(torch.cat([real, fake])))
+    return [(logits[: len(real)], logits[len(real) :]) for logits in together]

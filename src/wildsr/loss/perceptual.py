@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from wildsr.error import UserError, unknown
+from wildsr.error import unknown
+from wildsr.loss.encoder import Features, load_encoder
 from wildsr.loss.pixel import comparable
+from wildsr.loss.weights import Frozen, MissingWeights, missing_trunk
 
-# The trunk, torchvision's name of its weights, and the shortest side that leaves a pixel after its
-# poolings.
-TRUNKS = {
-    "alex": ("AlexNet_Weights", 31),
-    "vgg": ("VGG16_Weights", 16),
-    "squeeze": ("SqueezeNet1_1_Weights", 17),
+__all__ = ["LPIPS", "NETS", "MissingWeights", "missing_weights"]
+
+# The trunk of each network, and the layers that it compares.
+NETS = {
+    "alex": ("alexnet", ("relu1", "relu2", "relu3", "relu4", "relu5")),
+    "vgg": ("vgg16", ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")),
+    "squeeze": (
+        "squeezenet1_1",
+        ("relu1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9"),
+    ),
 }
-
-
-class MissingWeights(UserError):  # noqa: N818 (it is what is said to a user)
-    """Weights that a computation needs are not on this machine."""
-
-
-def _address(net: str) -> str:
-    from torchvision import models  # slow to import
-
-    if net not in TRUNKS:
-        raise unknown("Argument `net`", net, TRUNKS)
-    address: str = getattr(models, TRUNKS[net][0]).IMAGENET1K_V1.url
-    return address
-
-
-def _file(net: str) -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(_address(net)).name
 
 
 def missing_weights(net: str) -> str | None:
@@ -47,96 +33,63 @@ def missing_weights(net: str) -> str | None:
     Raises:
         UserError: an unknown trunk.
     """
-    file = _file(net)
-    if file.is_file():
-        return None
-    return (
-        f"LPIPS ({net}) needs {file.name} in {file.parent}, which is not there: download "
-        f"{_address(net)} into that folder, or set WILDSR_DOWNLOAD=1 to let it be fetched."
-    )
+    if net not in NETS:
+        raise unknown("Argument `net`", net, NETS)
+    return missing_trunk(NETS[net][0])
 
 
-def load_lpips(net: str = "alex") -> nn.Module:
-    """The network of LPIPS version 0.1, frozen and in evaluation mode.
-
-    Raises:
-        MissingWeights: the trunk's file is absent, or cannot be read. The network is only asked
-            for it if the environment says WILDSR_DOWNLOAD=1.
-        UserError: an unknown trunk.
-    """
-    missing = missing_weights(net)
-    if missing and os.environ.get("WILDSR_DOWNLOAD") != "1":
-        raise MissingWeights(missing)
-    import lpips  # slow to import
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # lpips asks torchvision in its older words
-            network: nn.Module = lpips.LPIPS(net=net, verbose=False)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise MissingWeights(
-            missing
-            or f"LPIPS ({net}) cannot read {_file(net)}; remove it and get it again "
-            f"from {_address(net)}."
-        ) from error
-    return network.eval().requires_grad_(False)
-
-
-def lpips_distance(network: nn.Module, prediction: Tensor, target: Tensor) -> Tensor:
-    """The distance of each pair by a network of :func:`load_lpips`, (B,), in float32.
-
-    Args:
-        network: of one trunk, on the images' device.
-        prediction: (B, 3, H, W), or (B, 1, H, W) for gray; [0, 1].
-        target: the same shape.
-
-    Raises:
-        UserError: two shapes; neither 1 nor 3 channels.
-    """
-    prediction, target = comparable(prediction, target)
-    if prediction.ndim != 4 or prediction.shape[1] not in (1, 3):
-        raise UserError(
-            "Argument `prediction` must be (B, 3, H, W) or (B, 1, H, W) for LPIPS, "
-            f"but got {tuple(prediction.shape)}."
-        )
-    pair = [x.expand(-1, 3, -1, -1).float() * 2 - 1 for x in (prediction, target)]
-    with torch.autocast(prediction.device.type, enabled=False):
-        distance: Tensor = network(*pair)
-    return distance.flatten()
+def unit(features: Tensor) -> Tensor:
+    """Features (B, C, H, W) of length 1 at each position, or 0 where there are none."""
+    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10)
 
 
 class LPIPS(nn.Module):
     """Learned perceptual image patch similarity, version 0.1.
 
-    Zhang et al. 2018 (arXiv:1801.03924), eq. 1. The mean over the batch of the weighted squared
-    distance between unit-normalised features, by the ``lpips`` package, in float32. Its network is
-    no part of this module as far as parameters, state dicts and modes are concerned: it stays
-    frozen and in evaluation mode, in nobody's checkpoint, and follows the images from device to
-    device.
+    Zhang et al. 2018 (arXiv:1801.03924), eq. 1: the sum over layers of the mean over positions of
+    sum_c w_c (unit phi_c(prediction) - unit phi_c(target))^2, with the ``lpips`` package's w; the
+    mean over the batch. Its normalisation of images is ImageNet's, so that it shares passes with
+    other losses on its trunk. Computed in float32 at least.
+
+    The target is a constant: no gradient reaches it. The weights are no part of this module as far
+    as parameters, state dicts and modes are concerned: see :class:`wildsr.loss.weights.Frozen`.
 
     Args:
         net: "alex" (what papers report), "vgg" (what papers train with) or "squeeze".
 
     Raises:
-        MissingWeights: the trunk's weights are not on disk; see :func:`load_lpips`.
+        MissingWeights: the trunk's weights are not on disk.
         UserError: an unknown trunk; images too small for it.
     """
 
     def __init__(self, net: str = "alex") -> None:
         super().__init__()
-        self.net = net
-        self._held = (load_lpips(net),)  # in a tuple, modules are not registered
+        if net not in NETS:
+            raise unknown("Argument `net`", net, NETS)
+        trunk, self.layers = NETS[net]
+        self.net, self.encoder = net, load_encoder(trunk)
+        self.encoder.expect(self.layers)
+        self._linear = Frozen(_linear_layers(net, len(self.layers)))
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """A scalar, 0 for equal images; (B, 3, H, W) or (B, 1, H, W), [0, 1], one shape."""
-        (network,) = self._held
-        if next(network.parameters()).device != prediction.device:
-            with torch.inference_mode(False):  # weights moved inside could never be trained through
-                network.to(prediction.device)
-        smallest = TRUNKS[self.net][1]
-        if min(prediction.shape[-2:]) < smallest:
-            raise UserError(
-                f"Argument `prediction` must have sides of at least {smallest} pixels for LPIPS "
-                f"({self.net}), but got {tuple(prediction.shape)}."
-            )
-        return lpips_distance(network, prediction, target).mean()
+    def forward(self, prediction: Features, target: Features) -> Tensor:
+        """A scalar, 0 for equal images; of images of one shape (B, 3, H, W) or (B, 1, H, W)."""
+        comparable(prediction.image, target.image)
+        target = target.detach()
+        # The last first: images that are too small for it are refused before anything is computed.
+        a = {layer: unit(prediction[layer]) for layer in reversed(self.layers)}
+        b = {layer: unit(target[layer]) for layer in reversed(self.layers)}
+        weights = self._linear.on(a[self.layers[0]])
+        distances = [
+            ((a[layer] - b[layer]).square() * weight).sum(1).mean()
+            for layer, weight in zip(self.layers, weights, strict=True)
+        ]
+        return torch.stack(distances).sum()
+
+
+def _linear_layers(net: str, count: int) -> nn.ParameterList:
+    """The package's weights of each layer, (1, C, 1, 1)."""
+    import lpips  # slow to import
+
+    file = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth"
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    return nn.ParameterList([state[f"lin{i}.model.1.weight"] for i in range(count)])

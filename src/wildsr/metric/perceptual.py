@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wildsr.metric.fidelity import round8
+
+if TYPE_CHECKING:
+    from wildsr.loss.perceptual import LPIPS
 
 SMALLEST = 32  # pixels; below it nothing is left of the image after the trunks' poolings
 
@@ -29,7 +34,7 @@ class Lpips:
 
         self.net = net
         self.reason: str | None = None  # why there is no value
-        self.network: nn.Module | None = None
+        self.network: LPIPS | None = None
         try:
             self.network = LPIPS(net).eval()
         except MissingWeights as missing:
@@ -53,7 +58,8 @@ class Lpips:
         x = round8(prediction, "prediction").div(255).to(prediction.device, torch.float32)
         y = round8(target, "target").div(255).to(prediction.device, torch.float32)
         with torch.no_grad():
-            return self.network(x, y).mean().item()
+            distance: Tensor = self.network(self.network.encoder(x), self.network.encoder(y))
+        return distance.item()
 
     def protocol(self) -> dict[str, object]:
         """What was measured, in words and plain numbers for a results file."""

@@ -1,0 +1,92 @@
+"""A loss for the artifacts of adversarial training, told from detail by their residuals."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wildsr.error import UserError
+from wildsr.loss.pixel import comparable, l1
+
+
+@torch.no_grad()
+def artifact_map(
+    prediction: Tensor, target: Tensor, average: Tensor | None = None, window: int = 7
+) -> Tensor:
+    """Where ``prediction`` has artifacts rather than detail, (B, 1, H, W), at least 0, constant.
+
+    The map M of :class:`LDL`.
+    """
+    _check_window(window)
+    prediction, target = comparable(prediction, target)
+    radius = window // 2
+    if prediction.ndim != 4 or min(prediction.shape[2:]) <= radius:
+        raise UserError(
+            f"Argument `prediction` must be (B, C, H, W) with sides of at least {radius + 1} "
+            f"pixels for `window`={window}, but got {tuple(prediction.shape)}."
+        )
+    residual = (target - prediction).abs().sum(1, keepdim=True)
+    padded = F.pad(residual, (radius,) * 4, mode="reflect")
+    local = padded.unfold(2, window, 1).unfold(3, window, 1).var((4, 5))
+    weights = residual.var((1, 2, 3), keepdim=True) ** (1 / 5) * local
+    if average is None:
+        return weights
+    if average.shape != target.shape:
+        raise UserError(
+            f"Argument `average` must have the shape {tuple(target.shape)} of `target`, but got "
+            f"{tuple(average.shape)}."
+        )
+    steady = (target - average).abs().sum(1, keepdim=True)
+    return weights.masked_fill(residual < steady, 0)
+
+
+def ldl(
+    prediction: Tensor, target: Tensor, average: Tensor | None = None, window: int = 7
+) -> Tensor:
+    """Mean absolute difference where artifacts are; see :class:`LDL`."""
+    return l1(prediction, target, artifact_map(prediction, target, average, window))
+
+
+class LDL(nn.Module):
+    r"""Locally discriminative learning (Liang et al. 2022, arXiv:2203.09195).
+
+    .. math:: mean\; M\, |x - y|, \qquad
+        M = var(R)^{1/5} \; var_{window}(R) \; [R \ge R_{average}]
+
+    with R = sum over channels of abs(y - x) the residual of the prediction x, and R_average that of
+    the moving average of the upscaler's weights. Where the residual changes from pixel to pixel the
+    critic has made a pattern of its own; where it is smaller than the average's, training is on
+    the way to true detail, and is let alone. Both variances are unbiased, of the whole image and of
+    a window around each pixel (borders reflected); M is a constant for the gradient. 0 for equal
+    images.
+
+    Args:
+        window: side of the window in pixels, odd; 7 in the paper.
+
+    Raises:
+        UserError: a window that is not an odd integer of at least 3.
+    """
+
+    def __init__(self, window: int = 7) -> None:
+        super().__init__()
+        _check_window(window)
+        self.window = window
+
+    def forward(self, prediction: Tensor, target: Tensor, average: Tensor | None = None) -> Tensor:
+        """A scalar, from images (B, C, H, W) of one shape in [0, 1].
+
+        ``average`` is what the averaged upscaler makes of the same LR image; without it no pixel is
+        exempt.
+
+        Raises:
+            UserError: different shapes; sides not longer than half the window.
+        """
+        return ldl(prediction, target, average, self.window)
+
+
+def _check_window(window: int) -> None:
+    if isinstance(window, bool) or not isinstance(window, int) or window < 3 or window % 2 == 0:
+        raise UserError(
+            f"Argument `window` must be an odd integer of at least 3, but got {window!r}."
+        )

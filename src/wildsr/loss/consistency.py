@@ -1,0 +1,156 @@
+"""Losses that hold an image to what is known of it: its LR photo, its colours."""
+
+from __future__ import annotations
+
+import math
+
+from kornia.color import rgb_to_ycbcr
+from kornia.filters import get_gaussian_kernel2d
+from torch import Tensor, nn
+
+from wildsr.degradation.bicubic import downscale
+from wildsr.degradation.blur import blur_and_sample
+from wildsr.error import UserError
+from wildsr.loss.pixel import at_least_float32, l1
+
+
+def lr_consistency(sr: Tensor, lr: Tensor) -> Tensor:
+    """Mean absolute difference of ``sr``, downscaled, and ``lr``; see :class:`LRConsistency`."""
+    factor = _factor(("sr", sr), ("lr", lr))
+    return l1(downscale(at_least_float32(sr), factor), lr)
+
+
+def low_frequency(prediction: Tensor, target: Tensor, sigma: float = 3.0) -> Tensor:
+    """Mean absolute difference of blurred images; see :class:`LowFrequency`."""
+    return l1(*_blurred(prediction, target, sigma))
+
+
+def colour(prediction: Tensor, target: Tensor, sigma: float = 3.0) -> Tensor:
+    """Mean absolute difference of the chroma of blurred images; see :class:`Colour`."""
+    x, y = (_chroma(blurred) for blurred in _blurred(prediction, target, sigma))
+    return l1(x, y)
+
+
+class LRConsistency(nn.Module):
+    """Mean ``|downscale(sr) - lr|``: an upscaled image shrinks back to what it came from.
+
+    The downscaling is antialiased bicubic (a = -0.5), which is what "consistent" means in the
+    NTIRE challenges (Lugmayr et al. 2021, "learning the super-resolution space"). It asks for too
+    much where the photo has noise or blur that the upscaler is to remove: then a weight well below
+    that of the pixel loss.
+    """
+
+    def forward(self, sr: Tensor, lr: Tensor) -> Tensor:
+        """A scalar, from ``sr`` (B, C, sH, sW) and ``lr`` (B, C, H, W), in [0, 1].
+
+        Raises:
+            UserError: sides of ``sr`` that are not one integer times those of ``lr``.
+        """
+        return lr_consistency(sr, lr)
+
+
+class LowFrequency(nn.Module):
+    """Mean ``|G * prediction - G * target|``, G a Gaussian: colours and shading, detail is free.
+
+    DSGAN's colour loss (Fritsche et al. 2019, arXiv:1911.07850) with a Gaussian in place of its
+    box. Images of two sizes (SR against LR) are compared on the smaller one's grid, the larger one
+    shrunk by antialiased bicubic first. Borders are reflected; the kernel ends at 3 sigma. 0 for
+    equal images, at most 1 for images of one size in [0, 1].
+
+    Args:
+        sigma: of the Gaussian, in pixels of the smaller image.
+
+    Raises:
+        UserError: a sigma that is not positive.
+    """
+
+    def __init__(self, sigma: float = 3.0) -> None:
+        super().__init__()
+        _check_sigma(sigma)
+        self.sigma = sigma
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """A scalar, from images (B, C, H, W) in [0, 1], of one size or an integer factor apart.
+
+        Raises:
+            UserError: shapes that are neither.
+        """
+        return low_frequency(prediction, target, self.sigma)
+
+
+class Colour(nn.Module):
+    """Mean ``|c(G * prediction) - c(G * target)|`` over the two chroma channels of BT.601.
+
+    As :class:`LowFrequency`, sizes and borders included, but without the brightness: it holds hue
+    and saturation and lets exposure drift. The blurred comparison is that of DPED's colour loss
+    (Ignatov et al. 2017, arXiv:1704.02470), which is squared and of RGB. c = (Cb, Cr) =
+    (0.564 (B - Y), 0.713 (R - Y)), each from -0.5 to 0.5. Gray images have no colour: 0.
+
+    Args:
+        sigma: of the Gaussian, in pixels of the smaller image.
+
+    Raises:
+        UserError: a sigma that is not positive.
+    """
+
+    def __init__(self, sigma: float = 3.0) -> None:
+        super().__init__()
+        _check_sigma(sigma)
+        self.sigma = sigma
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """A scalar, from (B, 3, H, W) or (B, 1, H, W) in [0, 1]; sizes as in LowFrequency.
+
+        Raises:
+            UserError: other shapes.
+        """
+        return colour(prediction, target, self.sigma)
+
+
+def _factor(larger: tuple[str, Tensor], smaller: tuple[str, Tensor]) -> int:
+    """How many times the sides of ``smaller`` those of ``larger`` are.
+
+    Raises:
+        UserError: no one integer; other differences.
+    """
+    (name, x), (other, y) = larger, smaller
+    if x.ndim == y.ndim == 4 and x.shape[:2] == y.shape[:2]:
+        factor = x.shape[2] // max(y.shape[2], 1)
+        if factor >= 1 and x.shape[2:] == (factor * y.shape[2], factor * y.shape[3]):
+            return factor
+    raise UserError(
+        f"Argument `{name}` must be (B, C, sH, sW) with an integer s for a `{other}` of "
+        f"(B, C, H, W), but got {tuple(x.shape)} and {tuple(y.shape)}."
+    )
+
+
+def _blurred(prediction: Tensor, target: Tensor, sigma: float) -> list[Tensor]:
+    """Both images on the smaller one's grid, blurred."""
+    _check_sigma(sigma)
+    pair = [("prediction", at_least_float32(prediction)), ("target", at_least_float32(target))]
+    if prediction.shape[-1] >= target.shape[-1]:
+        factor = _factor(pair[0], pair[1])
+        images = [downscale(pair[0][1], factor), pair[1][1]]
+    else:
+        factor = _factor(pair[1], pair[0])
+        images = [pair[0][1], downscale(pair[1][1], factor)]
+    taps, sigmas = 2 * math.ceil(3 * sigma) + 1, (float(sigma), float(sigma))
+    kernel = get_gaussian_kernel2d(taps, sigmas, device=prediction.device, dtype=images[0].dtype)
+    return [blur_and_sample(image, kernel, 1) for image in images]  # of any size, unlike kornia's
+
+
+def _chroma(image: Tensor) -> Tensor:
+    """Cb and Cr, (B, 2, H, W); 0 for gray."""
+    if image.shape[1] == 1:
+        return 0 * image
+    if image.shape[1] != 3:
+        raise UserError(
+            "Argument `prediction` must be (B, 3, H, W) or (B, 1, H, W), but got "
+            f"{tuple(image.shape)}."
+        )
+    return rgb_to_ycbcr(image)[:, 1:]
+
+
+def _check_sigma(sigma: float) -> None:
+    if not 0 < sigma < math.inf:
+        raise UserError(f"Argument `sigma` must be a positive number, but got {sigma!r}.")

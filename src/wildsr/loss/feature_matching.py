@@ -1,0 +1,78 @@
+"""Distances between what a critic sees in two images, as a generator's goal."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.error import UserError
+from wildsr.loss.pixel import at_least_float32, comparable, l1
+
+
+def feature_matching(critic: nn.Module, prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean L1 between the critic's features of both; see :class:`FeatureMatching`."""
+    _check(critic)
+    prediction, target = comparable(prediction, target)
+    # Both are to be augmented alike: the draws for the one are given back for the other.
+    devices = [target.device] if target.is_cuda else []
+    with torch.random.fork_rng(devices), torch.no_grad():
+        goals = critic.features(target)  # type: ignore[operator]
+    features = critic.features(prediction)  # type: ignore[operator]
+    return torch.stack([l1(f, goal) for f, goal in zip(features, goals, strict=True)]).mean()
+
+
+def mean_feature_matching(critic: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
+    """Squared distance between the critic's mean features; see :class:`MeanFeatureMatching`."""
+    _check(critic)
+    with torch.no_grad():
+        goals = [_mean(stage) for stage in critic.features(real)]  # type: ignore[operator]
+    means = [_mean(stage) for stage in critic.features(fake)]  # type: ignore[operator]
+    distances = [(m - goal).square().mean() for m, goal in zip(means, goals, strict=True)]
+    return torch.stack(distances).mean()
+
+
+class FeatureMatching(nn.Module):
+    """L1 between what the critic's stages make of an image and of its ground truth.
+
+    ``mean over the stages of mean |f_i(prediction) - f_i(target)|`` (Wang et al. 2018,
+    arXiv:1711.11585, eq. 2, which sums over the stages). The target is a constant. Random
+    front-ends change both images alike. Not for the update that trains the critic, which would make
+    its features vanish.
+
+    Raises:
+        UserError: images of two shapes; a critic without ``features``.
+    """
+
+    def forward(self, critic: nn.Module, prediction: Tensor, target: Tensor) -> Tensor:
+        """A scalar, 0 for equal images (B, C, H, W)."""
+        return feature_matching(critic, prediction, target)
+
+
+class MeanFeatureMatching(nn.Module):
+    """Distance between the mean features of generated and of real images, unpaired.
+
+    ``mean over the stages of mean (E f_i(fake) - E f_i(real))^2``, E over the batch and all places,
+    the mean over the channels (Salimans et al. 2016, arXiv:1606.03498, sec. 3.1: one stage, summed
+    over its units, E over the batch alone). The real images are constants. Not for the update that
+    trains the critic.
+
+    Raises:
+        UserError: a critic without ``features``.
+    """
+
+    def forward(self, critic: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
+        """A scalar, from images (B, C, H, W), not necessarily as many or as large."""
+        return mean_feature_matching(critic, fake, real)
+
+
+def _mean(feature: Tensor) -> Tensor:
+    """Over all but the channels: (B, C, ...) -> (C,)."""
+    return at_least_float32(feature).mean([0, *range(2, feature.dim())])
+
+
+def _check(critic: nn.Module) -> None:
+    if not callable(getattr(critic, "features", None)):
+        raise UserError(
+            "Argument `critic` must have `features` for feature matching (those of wildsr.network "
+            f"have), but got {type(critic).__name__}."
+        )

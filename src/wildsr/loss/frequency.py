@@ -1,0 +1,111 @@
+"""Losses between spectra, where detail is as large as it is rare among the pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.error import UserError
+from wildsr.loss.pixel import comparable
+
+
+def focal_frequency(
+    prediction: Tensor, target: Tensor, alpha: float = 1.0, patch_factor: int = 1
+) -> Tensor:
+    """Mean squared difference of spectra, weighted by itself; see :class:`FocalFrequency`."""
+    _check_focus(alpha, patch_factor)
+    prediction, target = _images(prediction, target)
+    if any(side % patch_factor for side in prediction.shape[2:]):
+        raise UserError(
+            f"Argument `prediction` must have sides that are multiples of `patch_factor`="
+            f"{patch_factor}, but got {tuple(prediction.shape)}."
+        )
+    patches = (prediction - target).unflatten(3, (patch_factor, -1))
+    patches = patches.unflatten(2, (patch_factor, -1))  # (B, C, p, H / p, p, W / p)
+    within = (3, 5)
+    spectrum = torch.fft.fft2(patches, dim=within, norm="ortho")  # linear: F(x) - F(y) = F(x - y)
+    squares = spectrum.real.square() + spectrum.imag.square()
+    with torch.no_grad():
+        largest = squares.amax(within, keepdim=True)
+        # Normalised before the power, which could leave float32's range. Where all is 0 so is
+        # the loss, whatever the weights.
+        weights = (squares / largest.where(largest > 0, 1)) ** (alpha / 2)
+    return (weights * squares).mean()
+
+
+def amplitude(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of the spectra's amplitudes; see :class:`Amplitude`."""
+    prediction, target = _images(prediction, target)
+    # The gradient of a complex absolute value is 0 at 0, where that of a written square root is
+    # not a number.
+    x, y = (torch.fft.rfft2(image, norm="ortho").abs() for image in (prediction, target))
+    return (x - y).abs().mean()
+
+
+class FocalFrequency(nn.Module):
+    r"""Focal frequency loss (Jiang et al. 2021, arXiv:2012.12821).
+
+    .. math:: mean_{u,v}\; w(u, v)\, |F_x(u, v) - F_y(u, v)|^2, \qquad
+        w = \frac{|F_x - F_y|^\alpha}{\max_{u,v} |F_x - F_y|^\alpha}
+
+    with F the orthonormal Fourier transform of each channel of each patch, and w a constant for
+    the gradient: frequencies that are already right count little. At most the mean squared
+    difference of the pixels, which it is for alpha 0; 0 for equal images.
+
+    Args:
+        alpha: how sharply it focuses; at least 0.
+        patch_factor: each side is cut into this many; more see where a frequency is missing.
+
+    Raises:
+        UserError: a negative alpha; a patch_factor that is no integer of at least 1.
+    """
+
+    def __init__(self, alpha: float = 1.0, patch_factor: int = 1) -> None:
+        super().__init__()
+        _check_focus(alpha, patch_factor)
+        self.alpha, self.patch_factor = alpha, patch_factor
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """A scalar, from two images (B, C, H, W) of one shape in [0, 1].
+
+        Raises:
+            UserError: two shapes; sides that ``patch_factor`` does not divide.
+        """
+        return focal_frequency(prediction, target, self.alpha, self.patch_factor)
+
+
+class Amplitude(nn.Module):
+    r"""Mean of ``| |F_x| - |F_y| |``, the L1 distance of amplitude spectra.
+
+    F is the orthonormal Fourier transform of each channel; the mean is over the W // 2 + 1 columns
+    that a real image's spectrum needs (the others mirror them), the channels and the batch. The
+    phases are free, and so is where a thing lies: an image shifted in a circle has a loss of 0, as
+    equal images have. The amplitude term of Fuoli et al. 2021 (arXiv:2106.00783), whose phase term
+    would hold that too.
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """A scalar, from two images (B, C, H, W) of one shape in [0, 1].
+
+        Raises:
+            UserError: two shapes.
+        """
+        return amplitude(prediction, target)
+
+
+def _images(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    prediction, target = comparable(prediction, target)
+    if prediction.ndim != 4:
+        raise UserError(
+            f"Argument `prediction` must be (B, C, H, W), but got {tuple(prediction.shape)}."
+        )
+    return prediction, target
+
+
+def _check_focus(alpha: float, patch_factor: int) -> None:
+    if not alpha >= 0:
+        raise UserError(f"Argument `alpha` must be at least 0, but got {alpha!r}.")
+    if isinstance(patch_factor, bool) or not isinstance(patch_factor, int) or patch_factor < 1:
+        raise UserError(
+            f"Argument `patch_factor` must be an integer of at least 1, but got {patch_factor!r}."
+        )
