@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from wildsr.error import UserError
+from wildsr.network.front import Gray, Haar, HighPass
 from wildsr.network.patch import PatchCritic
 
 
@@ -27,6 +28,36 @@ def test_receptive_field(kernel, stride, first_stride, layers, expected):
     for axis in (0, 1):
         seen = image.grad[0, 0].abs().sum(axis).nonzero().flatten()
         assert seen.max() - seen.min() + 1 == expected
+
+
+@pytest.mark.parametrize(
+    ("front", "expected"),
+    [
+        ({"haar": Haar()}, 22),
+        ({"high": HighPass(size=5)}, 15),
+        ({"gray": Gray()}, 11),
+        ({"high": HighPass("gaussian", 3), "haar": Haar()}, 24),
+        ({"haar": Haar(), "high": HighPass(size=3)}, 26),
+    ],
+)
+def test_receptive_field_behind_a_front(front, expected):
+    torch.manual_seed(0)
+    critic = PatchCritic(4, norm="none", front=front).double()
+    assert critic.receptive_field == expected
+    for parameter in critic.parameters():
+        nn.init.uniform_(parameter, 0.1, 1)
+    image = torch.rand(1, 3, 64, 64, dtype=torch.float64, requires_grad=True)
+    logits = critic(image)
+    logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2].backward()
+    for axis in (0, 1):
+        seen = image.grad[0].abs().sum(0).sum(axis).nonzero().flatten()
+        assert seen.max() - seen.min() + 1 == expected
+
+
+def test_keys_are_those_without_a_front():
+    plain, haar = PatchCritic(4).state_dict(), PatchCritic(4, front=Haar()).state_dict()
+    assert list(plain) == [f"body.{i}.{n}" for i in (0, 2, 5, 8, 11) for n in ("weight", "bias")]
+    assert list(haar) == list(plain)
 
 
 def test_widths_double_up_to_eightfold():
@@ -78,6 +109,9 @@ def test_instance_norm_needs_two_places():
     with pytest.raises(UserError, match=r"too small for `norm` 'instance'.*\(2, 3, 4, 4\)"):
         critic(torch.rand(2, 3, 4, 4))
     assert critic(torch.rand(2, 3, 4, 5)).shape == (2, 1, 1, 2)
+    halved = PatchCritic(2, 4, 3, stride=2, front=Haar())
+    with pytest.raises(UserError, match=r"\(2, 9, 4, 4\) at the first layer"):
+        halved(torch.rand(2, 3, 8, 8))
     with pytest.raises(UserError, match="too small"):  # an inner map, smaller than the last
         PatchCritic(2, 4, kernel=4, stride=2, first_stride=2)(torch.rand(2, 3, 1, 1))
     assert PatchCritic(2, layers=1)(torch.rand(2, 3, 1, 1)).shape == (2, 1, 1, 1)

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from wildsr.error import UserError
+from wildsr.network.front import Haar
 from wildsr.network.unet import UNetCritic
 
 
@@ -60,6 +61,17 @@ def test_odd_sizes_repeat_the_border():
     critic, image = UNetCritic(2).eval(), torch.rand(1, 3, 13, 9)
     padded = nn.ReplicationPad2d((0, 7, 0, 3))(image)
     torch.testing.assert_close(critic(image), critic(padded)[..., :13, :9])
+
+
+def test_a_logit_for_each_place_behind_the_front():
+    critic, image = UNetCritic(2, front=Haar()).eval(), torch.rand(1, 3, 13, 9)
+    assert critic(image).shape == (1, 1, 7, 5)
+    assert torch.equal(critic(image), critic.stages(Haar()(image))[-1])
+
+
+def test_features_are_the_maps_of_all_resolutions():
+    sides = [feature.shape[2] for feature in UNetCritic(2).features(torch.rand(1, 3, 16, 16))]
+    assert sides == [16, 8, 4, 2, 4, 8, 16, 16, 16]
 
 
 def test_mistakes_are_named():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from wildsr.error import UserError, unknown
 from wildsr.network.argument import check_counts
+from wildsr.network.critic import Critic
 
 NORMS: dict[str, Callable[[nn.Conv2d, bool], list[nn.Module]]] = {
     "instance": lambda conv, inner: (
@@ -19,7 +20,7 @@ NORMS: dict[str, Callable[[nn.Conv2d, bool], list[nn.Module]]] = {
 }
 
 
-class PatchCritic(nn.Module):
+class PatchCritic(Critic):
     """PatchGAN (Isola et al. 2017, arXiv:1611.07004), with strides for small LR images.
 
     ``layers`` convolutions of features, 2 features, 4, 8, 8, ... channels with LeakyReLU 0.2, then
@@ -42,12 +43,13 @@ class PatchCritic(nn.Module):
             "spectral" (on every convolution) or "none".
         in_channels: of the image.
         first_stride: of the first layer.
+        front: what the image passes first (see wildsr.network.front).
 
     Shapes:
         image (B, in_channels, H, W), [0, 1] -> logits (B, 1, h, w).
 
     Raises:
-        UserError: a count or norm that does not exist; an image too small for instance
+        UserError: a count, norm or front that does not exist; an image too small for instance
             normalisation.
     """
 
@@ -60,15 +62,17 @@ class PatchCritic(nn.Module):
         norm: str = "instance",
         in_channels: int = 3,
         first_stride: int = 1,
+        front: nn.Module | Mapping[str, nn.Module] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(front)
         check_counts(features=features, layers=layers, kernel=kernel, stride=stride)
         check_counts(in_channels=in_channels, first_stride=first_stride)
         if norm not in NORMS:
             raise unknown("Argument `norm`", norm, NORMS)
         inner = [stride] * (layers - 2) + [1] * (layers > 1)
         self.kernel, self.strides, self.norm = kernel, [first_stride, *inner, 1], norm
-        widths = [in_channels, *[features * min(2**i, 8) for i in range(layers)], 1]
+        channels = self.front.channels(in_channels)
+        widths = [channels, *[features * min(2**i, 8) for i in range(layers)], 1]
         modules: list[nn.Module] = []
         for i, step in enumerate(self.strides):
             convolution = nn.Conv2d(widths[i], widths[i + 1], kernel, step, kernel // 2)
@@ -78,22 +82,29 @@ class PatchCritic(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        """The side of the square of pixels that one logit sees (statistics of norms aside)."""
+        """The side of the square of pixels that one logit sees (statistics of norms aside).
+
+        Of the image, before the front-end: Haar doubles it, a high-pass adds its size - 1.
+        """
         field, jump = 1, 1
         for stride in self.strides:
             field += (self.kernel - 1) * jump
             jump *= stride
-        return field
+        return self.front.receptive_field(field)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Judge ``image`` (B, in_channels, H, W): logits (B, 1, h, w)."""
-        if self.norm == "instance" and self._smallest_map(*image.shape[-2:]) < 2:
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """The map after each layer's activation, then the logits (B, 1, h, w)."""
+        if self.norm == "instance" and self._smallest_map(*x.shape[-2:]) < 2:
             raise UserError(
                 "Argument `image` is too small for `norm` 'instance', which needs two or more "
-                f"places to normalise over, but got {tuple(image.shape)}."
+                f"places to normalise over, but got {tuple(x.shape)} at the first layer."
             )
-        logits: Tensor = self.body(image)
-        return logits
+        found = []
+        for module in self.body:
+            x = module(x)
+            if isinstance(module, nn.LeakyReLU):
+                found.append(x)
+        return [*found, x]
 
     def _smallest_map(self, height: int, width: int) -> float:
         """The fewest places that any normalisation has to work with."""
