@@ -55,10 +55,31 @@ def test_a_run_keeps_what_was_typed_and_composed(tmp_path):
     )
 
 
-def test_overrides_of_a_run_that_goes_on():
+def test_overrides_of_a_run_that_goes_on(tmp_path):
     saved = ["method=wild", "iterations=5", "data.lr=/a=b", "+method.ema=0"]
     new = ["iterations=9", "resume=auto", "method.ema=0.5"]
-    assert run.merged(saved, new) == ["method=wild", "data.lr=/a=b", *new]
+    folder = make(tmp_path, "mine", saved)
+    assert run.merged(folder, new) == ["method=wild", "data.lr=/a=b", *new]
+
+
+def test_a_run_keeps_the_weights_that_it_started_from(tmp_path):
+    weights = tmp_path / "theirs.pth"
+    weights.write_bytes(b"numbers")
+    nodes = {"network": {"upscaler": {"weights": "${weights}"}}, "method": {"networks": {}}}
+    started = config(tmp_path, "mine", weights=str(weights), **nodes)
+    typed = [f"weights={weights}", "seed=1"]
+    run.create(started, typed, "unused")
+    weights.unlink()
+    moved = (tmp_path / "mine").rename(tmp_path / "moved")
+    kept = moved / "start" / "theirs.pth"
+    assert kept.read_bytes() == b"numbers"
+    assert run.merged(moved, ["iterations=9"]) == ["seed=1", "iterations=9", f"weights={kept}"]
+    assert run.config_of(moved).network.upscaler.weights == str(kept)
+    checkpoint.save(moved / "checkpoints", {"iteration": 1})
+    again = ["seed=1", f"weights={tmp_path / 'elsewhere' / 'theirs.pth'}", "resume=auto"]
+    assert run.to_resume("auto", tmp_path, None, again) == moved
+    other = ["seed=1", f"weights={tmp_path / 'others.pth'}"]
+    assert run.to_resume("auto", tmp_path, None, other) is None
 
 
 def test_auto_finds_the_newest_run_of_the_same_choices(tmp_path):

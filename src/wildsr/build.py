@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -12,8 +13,10 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from wildsr.checkpoint import fill
 from wildsr.error import UserError, first_line
 from wildsr.method.part import Method
+from wildsr.network.published import Published, read_weights
 from wildsr.objective import Objective
 from wildsr.training import Training
 
@@ -79,6 +82,28 @@ def networks(config: DictConfig) -> dict[str, nn.Module]:
     }
 
 
+def start(network: nn.Module, weights: str) -> None:
+    """Let an upscaler begin with the weights in a file.
+
+    Raises:
+        UserError: if there is no such file, or it is of another architecture.
+    """
+    if not isinstance(network, Published):  # which has read them already
+        path = Path(weights).expanduser()
+        fill(network, read_weights(path), f"`weights` {path}")
+
+
+def scale_of_weights(config: DictConfig, overrides: list[str]) -> int | None:
+    """The scale of the published weights that are to be trained, unless one was typed."""
+    if any(override.split("=", 1)[0] == "scale" for override in overrides):
+        return None
+    node = config.network.upscaler
+    if node._target_ != "wildsr.network.published.Published":
+        return None
+    scale: int = make(node, "network.upscaler", scale=None).scale
+    return scale
+
+
 def sample_batch(config: DictConfig) -> dict[str, Tensor]:
     """Two random samples of each domain, of the size that training uses, for a dry run."""
     patch, generator = config.data.patch, torch.Generator().manual_seed(0)
@@ -95,6 +120,10 @@ def training(config: DictConfig) -> Training:
     plain: Any = OmegaConf.to_container(config.method, resolve=True)
     losses: Any = OmegaConf.to_container(config.loss, resolve=True)
     made = networks(config)
+    if config.weights is not None:
+        if "upscale" not in made:
+            raise UserError("`weights` are for a network `upscale`, which the method lacks.")
+        start(made["upscale"], str(config.weights))
     objective = Objective(method_class(config), plain["updates"], losses, plain["frozen"])
     batch = sample_batch(config)
     objective.explain(made, batch, config.scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from wildsr.checkpoint import checkpoints
 from wildsr.error import UserError
+
+START = "start"  # the folder, within a run's, of the weights that it started from
 
 # What may differ between the parts of one run.
 _FREE = ("resume", "iterations", "seconds", "name", "runs_dir", "logger", "trainer", "explain")
@@ -48,7 +51,11 @@ class Run:
 
 def choices(overrides: list[str]) -> list[str]:
     """The overrides that decide what a run is, without those that may change when it goes on."""
-    return sorted(o for o in overrides if key(o).split(".")[0].split("/")[0] not in _FREE)
+    decisive = [o for o in overrides if key(o).split(".")[0].split("/")[0] not in _FREE]
+    # Of weights the name: a run keeps a copy, and goes on from that.
+    return sorted(
+        f"weights={Path(o.split('=', 1)[1]).name}" if key(o) == "weights" else o for o in decisive
+    )
 
 
 def key(override: str) -> str:
@@ -56,10 +63,13 @@ def key(override: str) -> str:
     return override.split("=", 1)[0].lstrip("+~")
 
 
-def merged(saved: list[str], new: list[str]) -> list[str]:
+def merged(folder: Path, new: list[str]) -> list[str]:
     """The overrides of a run that goes on: the new ones replace the saved ones of the same key."""
+    # It goes on from its own copy of the weights, whatever became of the file.
+    kept = [f"weights={path}" for path in _started_from(folder)]
+    new = [o for o in new if not (kept and key(o) == "weights")] + kept
     replaced = {key(override) for override in new}
-    return [o for o in saved if key(o) not in replaced] + new
+    return [o for o in overrides_of(folder) if key(o) not in replaced] + new
 
 
 def overrides_of(folder: Path) -> list[str]:
@@ -91,7 +101,17 @@ def config_of(folder: Path) -> DictConfig:
         raise UserError(f"`run` must be a run folder, but {folder} has no config.yaml.")
     loaded = OmegaConf.load(path)
     assert isinstance(loaded, DictConfig)
+    for weights in _started_from(folder):
+        saved, loaded.weights = loaded.weights, str(weights)
+        for node in (loaded.network.upscaler, *loaded.method.networks.values()):
+            if node.get("weights") == saved:
+                node.weights = str(weights)
     return loaded
+
+
+def _started_from(folder: Path) -> list[Path]:
+    """The weights that a run keeps of its start, wherever its folder is now; at most one file."""
+    return sorted((folder / START).glob("*"))[:1]
 
 
 def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str]) -> Path | None:
@@ -149,6 +169,11 @@ def create(config: DictConfig, overrides: list[str], default_name: str) -> Run:
             number += 1
         except OSError as error:
             raise UserError(f"Cannot make the run folder {folder}: {error.strerror}.") from error
+    if config.get("weights") is not None:  # kept, for resuming and evaluating need them again
+        source = Path(str(config.weights)).expanduser()
+        kept = folder / START / source.name
+        kept.parent.mkdir()
+        shutil.copyfile(source, kept)
     record(folder, config, overrides)
     return Run(folder, resumed=False)
 

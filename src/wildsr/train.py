@@ -47,8 +47,10 @@ def train(overrides: list[str], console: Console) -> int:
     config = configure("train", overrides)
     resumed = _resumed(config, overrides)
     if resumed is not None:
-        overrides = run.merged(run.overrides_of(resumed), overrides)
+        overrides = run.merged(resumed, overrides)
         config = configure("train", overrides)
+    if (scale := build.scale_of_weights(config, overrides)) is not None:
+        config = configure("train", [*overrides, f"scale={scale}"])
     build.check(config)
     console.quiet = console.quiet or _process() > 0
     build.tune_allocator()

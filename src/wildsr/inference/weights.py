@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from wildsr.checkpoint import fill
-from wildsr.error import UserError, first_line
+from wildsr.error import UserError
+from wildsr.network.published import Published, read_weights
 
 KEY = "wildsr"  # of the description in a file's metadata
 
@@ -32,10 +33,12 @@ def save_weights(
         scale: HR size / LR size.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    about = json.dumps({"network": dict(architecture), "scale": scale})
+    metadata = {"format": "pt"}
+    if not isinstance(network, Published):  # those are recognised by their keys, as they were
+        metadata[KEY] = json.dumps({"network": dict(architecture), "scale": scale})
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(weights, str(partial), metadata={KEY: about, "format": "pt"})
+    save_file(weights, str(partial), metadata=metadata)
     os.replace(partial, path)
 
 
@@ -45,23 +48,11 @@ def load_upscaler(path: Path) -> tuple[nn.Module, int]:
     Raises:
         UserError: if the file is missing, damaged, or of an unknown architecture.
     """
-    if not path.is_file():
-        raise UserError(f"`weights` must be a file, but {path} does not exist.")
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                about = (file.metadata() or {}).get(KEY)
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise UserError(
-                f"`weights`: {path} is not a readable safetensors file: {error}."
-            ) from error
-        if about is not None:
-            return _ours(path, json.loads(about), weights)
-    return _published(path)
-
-
-def _ours(path: Path, about: dict[str, Any], weights: dict[str, Any]) -> tuple[nn.Module, int]:
+    weights = read_weights(path)
+    about = _about(path)
+    if about is None:
+        published = Published(path)
+        return published.eval(), published.scale
     target = str(about["network"].get("_target_"))
     if not target.startswith("wildsr.network."):  # metadata must not name code to run
         raise UserError(f"`weights`: {path} names the architecture {target!r}, which is not ours.")
@@ -70,15 +61,10 @@ def _ours(path: Path, about: dict[str, Any], weights: dict[str, Any]) -> tuple[n
     return network.eval(), int(about["scale"])
 
 
-def _published(path: Path) -> tuple[nn.Module, int]:
-    from spandrel import ImageModelDescriptor, ModelLoader
-
-    try:
-        found = ModelLoader(device="cpu").load_from_file(path)
-    except Exception as error:
-        raise UserError(
-            f"`weights`: {path} is of no architecture that spandrel knows: {first_line(error)}"
-        ) from error
-    if not isinstance(found, ImageModelDescriptor) or found.input_channels != 3:
-        raise UserError(f"`weights`: {path} does not take one RGB image.")
-    return found.model.eval(), int(found.scale)
+def _about(path: Path) -> dict[str, Any] | None:
+    """What ``save_weights`` wrote beside the weights; None in files of others."""
+    if path.suffix != ".safetensors":
+        return None
+    with safe_open(str(path), framework="pt") as file:
+        about = (file.metadata() or {}).get(KEY)
+    return None if about is None else json.loads(about)
