@@ -24,6 +24,7 @@ def interpolation(kind: str, scale: int) -> Upscale:
 
 def tiled(network: nn.Module, scale: int, tile: int) -> Upscale:
     """A network as an upscaler of whole images, (1, 3, H, W), in bounded memory."""
+    network = network.to(memory_format=torch.channels_last)
     return lambda lr: upscale_tiled(network, lr, scale, tile)
 
 

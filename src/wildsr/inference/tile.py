@@ -154,7 +154,9 @@ def _fill(sr: Tensor, network: nn.Module, lr: Tensor, scale: int, tile: int, mar
                 bottom, right = min(top + tile, height), min(left + tile, width)
                 first_row, first_column = max(top - margin, 0), max(left - margin, 0)
                 seen = lr[..., first_row : bottom + margin, first_column : right + margin]
-                out = network(seen.to(device, dtype).contiguous())
+                # The order of channels that convolutions on CPUs are faster with, up to twice.
+                seen = seen.to(device, dtype).contiguous(memory_format=torch.channels_last)
+                out = network(seen)
                 expected = (*seen.shape[:2], seen.shape[2] * scale, seen.shape[3] * scale)
                 if out.shape != expected:
                     raise UserError(
