@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 import wildsr
 from wildsr import build
 from wildsr.command import CONF, configure
-from wildsr.loss.perceptual import MissingWeights, missing_weights
+from wildsr.loss.weights import MissingWeights, missing_trunk
+from wildsr.network.compact import Compact
 from wildsr.train import explained
 
 PACKAGE = Path(wildsr.__file__).parent
@@ -82,7 +83,8 @@ def test_a_file_opens_with_commands_that_compose(path):
         names = OmegaConf.load(CONF / path)
         assert any(str(name) in override for name in names for override in typed)
     elif group not in ("", "trainer"):
-        assert f"{group}={path.stem}" in typed, f"no command of {path} chooses it"
+        choices = {f"{group}={path.stem}", f"{group}=[{path.stem}]"}
+        assert choices & set(typed), f"no command of {path} chooses it"
 
 
 def test_a_command_is_found_whatever_stands_beside_it():
@@ -101,17 +103,17 @@ TABLES = {
 | ------- | ------- | ----------- | ----------------------------- | --------- |
 | degrade | degrade | fool, noise | draws, formed, fake_lr, noise |           |
 | judge   | critic  | real        |                               | fake_lr   |
-| upscale | upscale | pixel       | sr                            | fake_lr   |""",
+| upscale | upscale | pixel       | sr_levels, sr                 | fake_lr   |""",
     "supervised": """\
-| update  | trains  | terms | tensors computed | constants |
-| ------- | ------- | ----- | ---------------- | --------- |
-| upscale | upscale | pixel | fake_lr, sr      |           |""",
+| update  | trains  | terms | tensors computed       | constants |
+| ------- | ------- | ----- | ---------------------- | --------- |
+| upscale | upscale | pixel | fake_lr, sr_levels, sr |           |""",
     "wild": """\
 | update  | trains  | terms        | tensors computed | constants |
 | ------- | ------- | ------------ | ---------------- | --------- |
 | degrade | degrade | fool         | draws, fake_lr   |           |
 | judge   | critic  | real, smooth |                  | fake_lr   |
-| upscale | upscale | pixel        | sr               | fake_lr   |""",
+| upscale | upscale | pixel        | sr_levels, sr    | fake_lr   |""",
 }
 
 
@@ -146,10 +148,37 @@ def test_method(method, of, tiny, tmp_path, carry_out):
     assert list((tmp_path / "it" / "checkpoints").iterdir())
 
 
+FIXED = {"nearest", "bilinear", "bicubic", "lanczos"}  # upscalers without anything to train
+SMALLER = {  # networks of the published size take minutes here; their shape stays what it is
+    "dbpn": ["features=8", "initial_features=8", "stages=2"],
+    "edsr": ["blocks=2"],
+    "edsr_large": ["features=8", "blocks=2"],
+    "rrdb": ["blocks=1"],
+    "rrdb_small": ["blocks=1"],
+    "srresnet": ["blocks=2"],
+    "swinir_light": ["groups=1", "blocks=2"],
+    "vdsr": ["features=8"],
+}
+
+
+@pytest.fixture(scope="module")
+def published_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("published") / "theirs.pth"
+    torch.save({"params": Compact(4, features=4, convolutions=1).state_dict()}, path)
+    return path
+
+
 @pytest.mark.parametrize("name", within("network/upscaler"))
-def test_upscaler(name, photos, plain_batches):
+def test_upscaler(name, photos, plain_batches, published_file):
     folders = [f"data.lr={photos.lr}", f"data.hr={photos.hr}", *TWO]
-    config = configure("train", [*folders, "method=supervised", f"network/upscaler={name}"])
+    smaller = [f"network.upscaler.{o}" for o in SMALLER.get(name, [])]
+    smaller += [f"weights={published_file}"] if name == "published" else []
+    chosen = ["method=supervised", f"network/upscaler={name}", *smaller]
+    config = configure("train", [*folders, *chosen])
+    if name in FIXED:
+        with pytest.raises(ValueError, match="`upscale` is to be trained, but has no parameters"):
+            build.training(config)
+        return
     training = build.training(config)
     build.trainer(config, []).fit(training, DataLoader(plain_batches(2), batch_size=None))
     finite(training)
@@ -166,6 +195,19 @@ def test_degrader(name, fit, plain_batches):
 def test_critic(name, fit, plain_batches):
     training = fitted(fit, plain_batches, "method=wild", f"network/critic={name}")
     assert "judge/smooth" in training.values
+
+
+@pytest.mark.parametrize("name", within("network/front"))
+def test_front(name, fit, plain_batches):
+    training = fitted(fit, plain_batches, "method=wild", f"network/front=[{name}]")
+    assert "judge/smooth" in training.values
+    assert list(training.networks["critic"].front.members)
+
+
+def test_fronts_follow_one_another(fit, plain_batches):
+    training = fitted(fit, plain_batches, "method=wild", "network/front=[diffaugment,haar]")
+    names = [type(front).__name__ for front in training.networks["critic"].front.members]
+    assert names == ["DiffAugment", "Haar"]
 
 
 @pytest.mark.parametrize("name", within("degradation"))
@@ -226,12 +268,30 @@ TERMS = {  # update, term: where each loss of the catalogue has its place
     "l1": ("upscale", "prediction: sr, target: hr"),
     "l2": ("upscale", "prediction: sr, target: hr"),
     "charbonnier": ("upscale", "prediction: sr, target: hr"),
+    "huber": ("upscale", "prediction: sr, target: hr"),
+    "ssim": ("upscale", "prediction: sr, target: hr"),
+    "ms_ssim": ("upscale", "prediction: sr, target: hr, scales: 2"),
+    "content": ("upscale", "prediction: sr, target: hr"),
+    "texture": ("upscale", "prediction: sr, target: hr"),
     "lpips": ("upscale", "prediction: sr, target: hr"),
+    "dists": ("upscale", "prediction: sr, target: hr"),
+    "focal_frequency": ("upscale", "prediction: sr, target: hr"),
+    "amplitude": ("upscale", "prediction: sr, target: hr"),
+    "lr_consistency": ("upscale", "sr: sr, lr: fake_lr"),
+    "low_frequency": ("upscale", "prediction: sr, target: fake_lr"),
+    "colour": ("upscale", "prediction: sr, target: hr"),
+    "total_variation": ("upscale", "image: sr"),
+    "ldl": ("upscale", "prediction: sr, target: hr, average: sr_average"),
     "noise_mean": ("degrade", "noise: fake_lr"),
     "fool": ("degrade", "critic: critic, fake: fake_lr"),
     "judge": ("judge", "critic: critic, real: real_lr, fake: fake_lr"),
     "r1": ("judge", "critic: critic, real: real_lr"),
+    "r2": ("judge", "critic: critic, fake: fake_lr"),
+    "gradient_penalty": ("judge", "critic: critic, real: real_lr, fake: fake_lr"),
+    "feature_matching": ("degrade", "critic: critic, prediction: fake_lr, target: real_lr"),
+    "mean_feature_matching": ("degrade", "critic: critic, fake: fake_lr, real: real_lr"),
 }
+NEEDS = {"content": "vgg19", "texture": "vgg19", "lpips": "vgg16", "dists": "vgg16"}
 
 
 def test_the_catalogue_is_complete():
@@ -245,8 +305,8 @@ def test_loss(name, fit, plain_batches):
     update, operands = TERMS[name]
     term = f"+method.updates.{update}.terms.more={{loss: {name}, {operands}}}"
     overrides = ["method=wild", term, "data.patch=8"]
-    if name == "lpips" and missing_weights(LOSSES[name]["net"]):
-        with pytest.raises((MissingWeights, ValueError), match=r"needs vgg16-.*pth"):
+    if name in NEEDS and missing_trunk(NEEDS[name]):
+        with pytest.raises((MissingWeights, ValueError), match=rf"needs {NEEDS[name]}-.*pth"):
             fitted(fit, plain_batches, *overrides)
         return
     training = fitted(fit, plain_batches, *overrides)
