@@ -108,22 +108,31 @@ class Demo(Folders):
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=6).hexdigest()
 
 
-def _write(root: Path, camera: KnownCamera, scale: int) -> None:
+def photo(name: str) -> np.ndarray:
+    """One of scikit-image's sample photos: (H, W, 3), uint8.
+
+    Raises:
+        UserError: if the installed version has it not.
+    """
     source = Path(skimage.__file__).parent / "data"
     available = {path.stem: path for path in source.iterdir()}
+    if name not in available:
+        raise UserError(f"the installed scikit-image has no sample photo {name!r}.")
+    return read_image(available[name])
+
+
+def _write(root: Path, camera: KnownCamera, scale: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(NOISE_SEED)
         for domain, names in (("hr", HR), ("lr", LR), ("val", HELD_OUT)):
             for name in names:
-                if name not in available:
-                    raise UserError(f"the installed scikit-image has no sample photo {name!r}.")
-                photo = read_image(available[name])
-                height, width = (side // scale * scale for side in photo.shape[:2])
-                photo = photo[:height, :width]
+                whole = photo(name)
+                height, width = (side // scale * scale for side in whole.shape[:2])
+                sharp = whole[:height, :width]
                 if domain != "lr":
-                    _save(photo, root / {"hr": "hr", "val": "val_hr"}[domain] / f"{name}.png")
+                    _save(sharp, root / {"hr": "hr", "val": "val_hr"}[domain] / f"{name}.png")
                 if domain != "hr":
-                    hr = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float().div(255)
+                    hr = torch.from_numpy(sharp.copy()).permute(2, 0, 1)[None].float().div(255)
                     lr = camera(hr)[0].permute(1, 2, 0).mul(255).round().byte().numpy()
                     _save(lr, root / {"lr": "lr", "val": "val_lr"}[domain] / f"{name}.png")
 
