@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from wildsr.error import UserError
 
@@ -78,6 +79,20 @@ def blur_and_sample(hr: Tensor, kernel: Tensor, scale: int, offset: int | None =
     spectrum = torch.fft.rfft2(kernel.to(dtype), s=size).conj()[:, None]  # (B, 1, h, w // 2 + 1)
     blurred = torch.fft.irfft2(torch.fft.rfft2(padded, s=size) * spectrum, s=size)
     return blurred[..., offset:height:scale, offset:width:scale]
+
+
+def separable_blur(image: Tensor, sigma: Tensor, size: int) -> Tensor:
+    """Blur each image by an isotropic Gaussian of its own: (B, C, H, W), (B,) -> (B, C, H, W)."""
+    dtype = torch.promote_types(torch.promote_types(image.dtype, sigma.dtype), torch.float32)
+    batch, channels, height, width = image.shape
+    taps = torch.arange(size, device=sigma.device, dtype=dtype) - size // 2
+    kernel = torch.softmax(-0.5 * (taps / sigma.to(dtype)[:, None]) ** 2, 1)
+    kernel = kernel.repeat_interleave(channels, 0)[:, None, None]
+    padded = _reflect(_reflect(image.to(dtype), size // 2, -1), size // 2, -2)
+    with torch.autocast(image.device.type, enabled=False):
+        rows = F.conv2d(padded.flatten(0, 1)[None], kernel, groups=batch * channels)
+        both = F.conv2d(rows, kernel.transpose(2, 3), groups=batch * channels)
+    return both.view(batch, channels, height, width)
 
 
 def pinned_softmax(logits: Tensor, centre: float) -> Tensor:
