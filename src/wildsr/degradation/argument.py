@@ -1,0 +1,54 @@
+"""Arguments that are one number for a batch or one for each image of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wildsr.error import UserError
+
+
+def at_least_float32(image: Tensor) -> Tensor:
+    """``image`` itself, or in float32 where it has fewer bits: bfloat16 has fewer than a file."""
+    return image.to(torch.promote_types(image.dtype, torch.float32))
+
+
+def check_image(image: Tensor, channels: tuple[int, ...] = (3,), name: str = "image") -> None:
+    """Refuse what is no batch of images with one of these numbers of channels.
+
+    Args:
+        image: the argument.
+        channels: what it may have.
+        name: of the argument, as the user knows it.
+
+    Raises:
+        UserError: another shape, an empty image, or integers.
+    """
+    sized = image.ndim == 4 and image.shape[1] in channels and image.numel() > 0
+    if not sized or not image.is_floating_point():
+        shapes = " or ".join(f"(B, {count}, H, W)" for count in channels)
+        raise UserError(
+            f"Argument `{name}` must be {shapes} of floating-point numbers, but got "
+            f"{tuple(image.shape)} of {str(image.dtype).removeprefix('torch.')}."
+        )
+
+
+def for_each(name: str, value: Tensor | float, image: Tensor) -> Tensor:
+    """``value`` as (B, 1, 1, 1) beside ``image``: one number for all, or (B,), one for each.
+
+    Args:
+        name: of the argument, as the user knows it.
+        value: a number, a tensor of one number, or (B,).
+        image: (B, C, H, W), whose device and precision the result has.
+
+    Raises:
+        UserError: another shape.
+    """
+    tensor = torch.as_tensor(value).to(image)
+    count = image.shape[0]
+    if tensor.ndim > 1 or tensor.numel() not in (1, count):
+        raise UserError(
+            f"Argument `{name}` must be one number or ({count},), one for each image, but got the "
+            f"shape {tuple(tensor.shape)}."
+        )
+    return tensor.expand(count).view(count, 1, 1, 1)

@@ -1,0 +1,90 @@
+"""The grid that blur kernels are sampled on, and the checks of their parameters."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from wildsr.error import UserError
+
+
+def check_size(size: int) -> None:
+    """Refuse sizes without a middle tap.
+
+    Raises:
+        UserError: a size that is not an odd integer of at least 1.
+    """
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1 or size % 2 == 0:
+        raise UserError(f"Argument `size` must be an odd integer of at least 1, but got {size!r}.")
+
+
+def per_sample(size: int, **parameters: Tensor) -> list[Tensor]:
+    """The parameters of a batch of kernels as (B, 1, 1), all of one dtype, float32 at least.
+
+    Raises:
+        UserError: an even size, or parameters that are not tensors (B,) of one length.
+    """
+    check_size(size)
+    length: int | None = None
+    dtype = torch.float32
+    for name, value in parameters.items():
+        if not isinstance(value, Tensor) or value.ndim != 1 or not value.is_floating_point():
+            got = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
+            kind = f" of {value.dtype}" if isinstance(value, Tensor) else ""
+            raise UserError(
+                f"Argument `{name}` must be a floating point tensor (B,), one value for each "
+                f"sample, but got {got}{kind}."
+            )
+        length = len(value) if length is None else length
+        if len(value) != length:
+            lengths = {other: len(each) for other, each in parameters.items()}
+            raise UserError(
+                f"Argument `{name}` must have one value for each of the {length} samples, but the "
+                f"lengths are {lengths}."
+            )
+        dtype = torch.promote_types(dtype, value.dtype)
+    return [value.to(dtype)[:, None, None] for value in parameters.values()]
+
+
+def require(holds: Tensor, name: str, value: Tensor, what: str) -> None:
+    """Refuse values for which ``holds`` is false; on a CPU only, as a GPU would have to be awaited.
+
+    Raises:
+        UserError: naming the argument and the first value that is refused.
+    """
+    if value.device.type == "cpu" and not bool(holds.all()):
+        wrong = value.detach()[~holds].flatten()[0].item()
+        raise UserError(f"Argument `{name}` must be {what}, but got {wrong:g}.")
+
+
+def offsets(size: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Pixels from the middle tap: x (1, 1, k) to the right and y (1, k, 1) downwards."""
+    taps = torch.arange(size, device=like.device, dtype=like.dtype) - size // 2
+    return taps[None, None], taps[None, :, None]
+
+
+def normalized(kernel: Tensor) -> Tensor:
+    """Each kernel (B, k, k) divided by its sum."""
+    return kernel / kernel.sum((1, 2), keepdim=True)
+
+
+class Sloped(torch.autograd.Function):
+    """``value`` as a function of ``x`` whose derivative is ``slope``; all of one shape.
+
+    For functions whose derivative is known in closed form, but not to autograd. A second derivative
+    raises.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+        """Return ``value``."""
+        ctx.save_for_backward(slope)
+        return value.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Return the gradient times ``slope``."""
+        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        return gradient * slope, None, None
