@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from wildsr.degradation.bicubic import to_8_bit
 from wildsr.degradation.blur import blur_and_sample, centred_grid, gaussian_kernel
+from wildsr.degradation.codec import libjpeg
 from wildsr.error import UserError
 
 
@@ -92,11 +90,4 @@ class KnownCamera(nn.Module):
 
 def jpeg(images: Tensor, quality: int) -> Tensor:
     """Encode and decode (B, 3, H, W) in [0, 1] by Pillow, without chroma subsampling."""
-    decoded = []
-    for image in images.mul(255).round().byte().cpu():
-        file = io.BytesIO()
-        Image.fromarray(image.permute(1, 2, 0).numpy()).save(
-            file, "JPEG", quality=quality, subsampling=0
-        )
-        decoded.append(torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1))
-    return torch.stack(decoded).to(images).div(255)
+    return libjpeg(images, quality, "4:4:4")
