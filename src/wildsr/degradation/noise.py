@@ -1,0 +1,275 @@
+"""Gaussian noise, gray, coloured or correlated, and noise harvested from photos.
+
+Images are (B, 1, H, W) or (B, 3, H, W), floats, [0, 1]; results have their shape and float32 at
+least, and are neither clamped nor rounded. A parameter is one number or (B,), one for each sample.
+Random numbers come from ``generators`` (see :mod:`wildsr.degradation.draw`) or are given: ``draws``
+are standard normal numbers in the image's shape. Everything is differentiable in the image and in
+parameters that scale the draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.degradation.argument import at_least_float32, check_image, for_each
+from wildsr.degradation.draw import draws_for, uniform
+from wildsr.error import UserError
+
+Generators = Sequence[torch.Generator] | None
+
+
+def gaussian(
+    image: Tensor,
+    sigma: Tensor | float,
+    gray: Tensor | None = None,
+    draws: Tensor | None = None,
+    generators: Generators = None,
+) -> Tensor:
+    """``image + sigma n`` with n standard normal, independent by pixel.
+
+    Args:
+        image: see the module.
+        sigma: standard deviation, [0, 1] units.
+        gray: (B,) booleans: the same n in all channels, the first one's; None: in no sample.
+        draws: n.
+        generators: to draw n from.
+
+    Raises:
+        UserError: shapes that do not fit, or both draws and generators.
+    """
+    check_image(image, (1, 3))
+    image = at_least_float32(image)
+    noise = shared(draws_for(image, draws, generators), gray)
+    return torch.addcmul(image, noise, for_each("sigma", sigma, image))
+
+
+def speckle(
+    image: Tensor,
+    sigma: Tensor | float,
+    draws: Tensor | None = None,
+    generators: Generators = None,
+) -> Tensor:
+    """``image (1 + sigma n)`` with n standard normal, independent by pixel and channel.
+
+    Args:
+        image: see the module.
+        sigma: standard deviation over brightness.
+        draws: n.
+        generators: to draw n from.
+
+    Raises:
+        UserError: shapes that do not fit, or both draws and generators.
+    """
+    check_image(image, (1, 3))
+    image = at_least_float32(image)
+    noise = draws_for(image, draws, generators)
+    return torch.addcmul(image, image * noise, for_each("sigma", sigma, image))
+
+
+def correlated(
+    image: Tensor,
+    covariance: Tensor,
+    kernel: Tensor | None = None,
+    draws: Tensor | None = None,
+    generators: Generators = None,
+) -> Tensor:
+    r"""Gaussian noise with a covariance between the channels and, with a kernel, between pixels.
+
+    .. math:: image + L (k \star n) / \|k\|_2, \qquad L L^T = covariance
+
+    with n standard normal: so the covariance at a pixel is the one given, whatever the kernel is,
+    and the correlation of two pixels is the kernel's autocorrelation. The filter goes round the
+    borders, where any other continuation would change the variance. The covariance without a kernel
+    is the one of BSRGAN (Zhang et al. 2021, arXiv:2103.14006, section 3.3).
+
+    Args:
+        image: see the module.
+        covariance: (B, C, C), symmetric, no eigenvalue below 0; of [0, 1] units.
+            ``sigma ** 2 * torch.eye(3)`` for independent channels. 1e-9 is added to the diagonal
+            (a standard deviation of 0.01/255), that one without full rank has a root as well.
+        kernel: (B, k, k) or (1, k, k); of any sum, but not all 0. None: independent pixels.
+        draws: n.
+        generators: to draw n from.
+
+    Raises:
+        UserError: shapes that do not fit, both draws and generators, a kernel of zeros, or a
+            covariance with a negative eigenvalue.
+    """
+    check_image(image, (1, 3))
+    image = at_least_float32(image)
+    noise = draws_for(image, draws, generators)
+    root = _root(covariance, image)
+    if kernel is not None:
+        noise = _filtered(noise, kernel)
+    with torch.autocast(image.device.type, enabled=False):
+        return image + (root @ noise.flatten(2)).view_as(image)
+
+
+def harvested(image: Tensor, patches: Tensor, generators: Generators = None) -> Tensor:
+    """Add to each sample a random crop of a random patch of noise.
+
+    The noise injection of Ji et al. 2020 (Real-World Super-Resolution via Kernel Estimation and
+    Noise Injection, section 3.2). Where a patch is smaller than the image it goes on mirrored, from
+    a random place.
+
+    Args:
+        image: see the module.
+        patches: (N, C, h, w), of mean 0, on the device of the image.
+        generators: to draw the patch and the place from.
+
+    Returns:
+        The sums; differentiable in ``image`` and ``patches``.
+
+    Raises:
+        UserError: shapes that do not fit.
+    """
+    check_image(image, (1, 3))
+    image = at_least_float32(image)
+    if patches.ndim != 4 or patches.numel() == 0 or patches.shape[1] != image.shape[1]:
+        raise UserError(
+            f"Argument `patches` must be (N, {image.shape[1]}, h, w), "
+            f"but got {tuple(patches.shape)}."
+        )
+    count, channels, height, width = patches.shape
+    draws = uniform((len(image), 3), generators)
+    which = (draws[:, 0] * count).long().to(image.device)
+    rows = _window(draws[:, 1], image.shape[2], height).to(image.device)
+    columns = _window(draws[:, 2], image.shape[3], width).to(image.device)
+    channel = torch.arange(channels, device=image.device)[:, None, None]
+    noise = patches[
+        which[:, None, None, None], channel, rows[:, None, :, None], columns[:, None, None]
+    ]
+    return image + noise.to(image)
+
+
+class Gaussian(nn.Module):
+    """``gaussian`` as a module."""
+
+    def forward(
+        self,
+        image: Tensor,
+        sigma: Tensor | float,
+        gray: Tensor | None = None,
+        draws: Tensor | None = None,
+        generators: Generators = None,
+    ) -> Tensor:
+        """See ``gaussian``."""
+        return gaussian(image, sigma, gray, draws, generators)
+
+
+class Speckle(nn.Module):
+    """``speckle`` as a module."""
+
+    def forward(
+        self,
+        image: Tensor,
+        sigma: Tensor | float,
+        draws: Tensor | None = None,
+        generators: Generators = None,
+    ) -> Tensor:
+        """See ``speckle``."""
+        return speckle(image, sigma, draws, generators)
+
+
+class Correlated(nn.Module):
+    """``correlated`` as a module."""
+
+    def forward(
+        self,
+        image: Tensor,
+        covariance: Tensor,
+        kernel: Tensor | None = None,
+        draws: Tensor | None = None,
+        generators: Generators = None,
+    ) -> Tensor:
+        """See ``correlated``."""
+        return correlated(image, covariance, kernel, draws, generators)
+
+
+class Harvested(nn.Module):
+    """``harvested`` with patches that move with the module, but are not in its state.
+
+    Args:
+        patches: (N, C, h, w), of mean 0.
+    """
+
+    patches: Tensor
+
+    def __init__(self, patches: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("patches", patches, persistent=False)
+
+    def forward(self, image: Tensor, generators: Generators = None) -> Tensor:
+        """See ``harvested``."""
+        return harvested(image, self.patches, generators)
+
+
+def gray_mask(gray: Tensor, image: Tensor) -> Tensor:
+    """``gray`` as (B, 1, 1, 1) beside ``image``.
+
+    Raises:
+        UserError: it is not (B,) booleans.
+    """
+    if gray.shape != image.shape[:1] or gray.dtype != torch.bool:
+        raise UserError(
+            f"Argument `gray` must be ({len(image)},) booleans, "
+            f"but got {tuple(gray.shape)} of {gray.dtype}."
+        )
+    return gray.to(image.device).view(-1, 1, 1, 1)
+
+
+def shared(noise: Tensor, gray: Tensor | None) -> Tensor:
+    """``noise`` (B, C, H, W), where ``gray`` (B,) holds with its first channel in all."""
+    return noise if gray is None else torch.where(gray_mask(gray, noise), noise[:, :1], noise)
+
+
+def _root(covariance: Tensor, image: Tensor) -> Tensor:
+    """The Cholesky factors (B, C, C), in the image's precision."""
+    batch, channels = image.shape[:2]
+    if covariance.shape != (batch, channels, channels):
+        raise UserError(
+            f"Argument `covariance` must be ({batch}, {channels}, {channels}), "
+            f"but got {tuple(covariance.shape)}."
+        )
+    # In float64 on the CPU: float32 would make eigenvalues of 0 negative, and MPS has no more.
+    exact = covariance.cpu().double()
+    root, failed = torch.linalg.cholesky_ex(exact + 1e-9 * torch.eye(channels).double())
+    if bool(failed.any()):
+        wrong = covariance[int(failed.nonzero()[0, 0])].tolist()
+        raise UserError(
+            f"Argument `covariance` must hold matrices without negative eigenvalues, but got "
+            f"{wrong}."
+        )
+    return root.to(image)
+
+
+def _filtered(noise: Tensor, kernel: Tensor) -> Tensor:
+    """Each image correlated with its kernel of norm 1, round the borders."""
+    side = kernel.shape[-1] if kernel.ndim == 3 else 0
+    if kernel.shape not in ((len(noise), side, side), (1, side, side)) or not side:
+        raise UserError(
+            f"Argument `kernel` must be ({len(noise)}, k, k) or (1, k, k), "
+            f"but got {tuple(kernel.shape)}."
+        )
+    height, width = noise.shape[2:]
+    taps = torch.arange(side, device=noise.device) - side // 2
+    # A kernel larger than the image comes round to the same pixels: its norm is that of the sums.
+    whole = kernel.to(noise)
+    whole = whole.new_zeros(len(whole), height, side).index_add(1, taps % height, whole)
+    whole = whole.new_zeros(len(whole), height, width).index_add(2, taps % width, whole)
+    norm = whole.square().sum((1, 2), keepdim=True).sqrt()
+    if norm.device.type == "cpu" and not bool((norm > 0).all()):  # a GPU would have to be awaited
+        raise UserError("Argument `kernel` must hold kernels that are not all 0.")
+    spectrum = torch.fft.rfft2(whole / norm).conj()[:, None]
+    return torch.fft.irfft2(torch.fft.rfft2(noise) * spectrum, s=(height, width))
+
+
+def _window(draw: Tensor, length: int, available: int) -> Tensor:
+    """Positions (B, length) of a random window, mirrored where ``available`` pixels do not do."""
+    period = max(2 * available - 2, 1)  # there and back again
+    places = available - length + 1 if length <= available else period
+    position = ((draw * places).long()[:, None] + torch.arange(length)) % period
+    return torch.minimum(position, period - position)

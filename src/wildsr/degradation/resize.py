@@ -1,0 +1,281 @@
+"""Antialiased resizing to the values of Pillow, with a scale for each sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wildsr.degradation.argument import at_least_float32
+from wildsr.error import UserError, unknown
+
+
+def _box(x: Tensor) -> Tensor:
+    return ((x > -0.5) & (x <= 0.5)).to(x.dtype)
+
+
+def _triangle(x: Tensor) -> Tensor:
+    return (1 - x.abs()).clamp_min(0)
+
+
+def _cubic(x: Tensor) -> Tensor:
+    """Keys 1981, eq. 15, with a = -0.5."""
+    x = x.abs()
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
+
+
+def _lanczos(x: Tensor) -> Tensor:
+    return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))
+
+
+_KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {  # the kernel, its radius
+    "area": (_box, 0.5),
+    "bilinear": (_triangle, 1.0),
+    "bicubic": (_cubic, 2.0),
+    "lanczos": (_lanczos, 3.0),
+}
+KINDS = ("nearest", *_KERNELS)
+# Pixels a side, measured with batches of 12 on a CPU:
+_TORCH_SIDE = 128  # up to which F.interpolate's float32 positions leave an error of 1e-5
+_SLOW_GRADIENT = 256  # up to which its bicubic, backward, is slower than products of matrices
+
+
+def resize(
+    image: Tensor,
+    size: Sequence[int],
+    kind: str = "bicubic",
+    valid: Tensor | None = None,
+    filled: Tensor | None = None,
+) -> Tensor:
+    r"""Resize to the values of Pillow's ``Image.resize`` of a float image.
+
+    Along each axis, from ``n`` pixels to ``m``, with r = n / m, s = max(r, 1) and the kernel f:
+
+    .. math:: out_i = \sum_k f((k + 1/2 - c_i) / s) \, in_k \, / \sum_k f((k + 1/2 - c_i) / s),
+        \quad c_i = r (i + 1/2)
+
+    over the k within the picture: so shrinking filters out what the smaller grid cannot hold, and
+    a constant stays constant up to the border. 'nearest' takes the pixel that holds c_i, without
+    antialiasing. Both axes are products with matrices of such weights, at full precision also under
+    autocast. ``F.interpolate`` does it for samples of equal sizes where it is within 1e-5 and
+    quicker: area by whole factors, bilinear, and bicubic without gradient.
+
+    Samples of different sizes share one canvas: each picture lies in its top left corner. What the
+    input holds beyond does not count, though it must be finite; the output repeats the picture's
+    last row and column there, a plausible surrounding for later blurs and JPEG blocks.
+
+    Args:
+        image: (B, C, H, W), floating point, of any range.
+        size: (H', W') of the output.
+        kind: "nearest", "area" (a box), "bilinear", "bicubic" (a = -0.5) or "lanczos" (3 lobes).
+        valid: (B, 2) integers, the height and width of each sample's picture in ``image``; None:
+            all of it. On the CPU, or they are copied there.
+        filled: (B, 2) integers, the height and width of each sample's picture in the output; None:
+            all of it.
+
+    Returns:
+        (B, C, H', W'), float32 at least, not clamped (bicubic and lanczos leave the range of the
+        input at edges); differentiable in ``image``.
+
+    Raises:
+        UserError: an unknown kind, or shapes and sizes that do not fit the above.
+    """
+    size = _check(image, size, kind)
+    image = at_least_float32(image)
+    canvas = (image.shape[2], image.shape[3])
+    own = _sizes("valid", valid, canvas, len(image))
+    target = _sizes("filled", filled, size, len(image))
+    if len(own) > 1 and bool((own == own[0]).all() and (target == target[0]).all()):
+        own, target = own[:1], target[:1]
+    # bfloat16 has fewer levels than 8 bits.
+    with torch.autocast(image.device.type, enabled=False):
+        if len(own) == 1:
+            sides = own[0].tolist(), target[0].tolist()
+            if _torch_will_do(kind, *sides, image.requires_grad and torch.is_grad_enabled()):
+                return _by_torch(image, size, kind, *sides)
+        taps = [_taps(kind, own[:, i], target[:, i], size[i]) for i in (0, 1)]
+        if kind == "nearest":
+            return _picked(image, *(index[..., 0].to(image.device) for index, _ in taps))
+        rows, columns = (_matrix(*taps[i], length=canvas[i], like=image) for i in (0, 1))
+        return _products(image, rows, columns)
+
+
+class Resize(nn.Module):
+    """``resize`` by a factor or to a size.
+
+    Args:
+        scale: the output's sides over the input's, 0.5 to halve them; rounded to whole pixels, 1 at
+            least. Or
+        size: (H', W') of the output.
+        kind: of ``resize``.
+
+    Raises:
+        UserError: none or both of ``scale`` and ``size``, or a value that does not exist.
+    """
+
+    def __init__(
+        self,
+        scale: float | None = None,
+        size: Sequence[int] | None = None,
+        kind: str = "bicubic",
+    ) -> None:
+        super().__init__()
+        if (scale is None) == (size is None):
+            raise UserError(
+                "Argument `scale` or `size` must be given, and not both, "
+                f"but got {scale!r} and {size!r}."
+            )
+        if scale is not None and not 0 < scale < float("inf"):
+            raise UserError(f"Argument `scale` must be above 0, but got {scale!r}.")
+        if kind not in KINDS:
+            raise unknown("Argument `kind`", kind, KINDS)
+        self.scale, self.kind = scale, kind
+        self.size = None if size is None else _two_sides(size)
+
+    def forward(
+        self, image: Tensor, valid: Tensor | None = None, filled: Tensor | None = None
+    ) -> Tensor:
+        """(B, C, H, W) -> (B, C, H', W'); with a scale, ``filled`` is by default that of ``valid``.
+
+        See ``resize``.
+        """
+        if self.size is not None:
+            return resize(image, self.size, self.kind, valid, filled)
+        assert self.scale is not None
+        size = [max(1, round(side * self.scale)) for side in image.shape[-2:]]
+        if valid is not None and filled is None:
+            filled = (valid.double() * self.scale).round().clamp_min(1).long()
+        return resize(image, size, self.kind, valid, filled)
+
+
+def _taps(kind: str, own: Tensor, target: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Which pixels make each of ``length`` output pixels along one axis, and their weights.
+
+    Two tensors (B, length, K). All in float64 and in Pillow's order of operations: a tie between
+    two pixels falls as it falls there.
+    """
+    own, target = own[:, None], target[:, None]
+    scale = own.double() / target
+    position = torch.minimum(torch.arange(length), target - 1)  # beyond, the last one again
+    if kind == "nearest":
+        steps = scale.repeat(1, length)
+        steps[:, 0] /= 2
+        index = steps.cumsum(1).long().gather(1, position)  # Pillow adds step after step, too
+        index = torch.minimum(index, own - 1)[..., None]
+        return index, torch.ones_like(index, dtype=torch.float64)
+    kernel, radius = _KERNELS[kind]
+    stretch = scale.clamp_min(1)
+    centre = (position + 0.5) * scale
+    first = (centre - radius * stretch + 0.5).floor().clamp_min(0)
+    end = torch.minimum((centre + radius * stretch + 0.5).floor(), own)
+    tap = first[..., None] + torch.arange(int((end - first).max()))
+    weight = kernel((tap - centre[..., None] + 0.5) * (1 / stretch)[..., None])
+    weight = weight * (tap < end[..., None])
+    index = torch.minimum(tap.long(), own[..., None] - 1)
+    return index, weight / weight.sum(2, keepdim=True)
+
+
+def _matrix(index: Tensor, weight: Tensor, length: int, like: Tensor) -> Tensor:
+    """(B, output, input): the weights at their places among ``length`` input pixels."""
+    matrix = like.new_zeros(*index.shape[:2], length)
+    return matrix.scatter_add_(2, index.to(like.device), weight.to(like.device, like.dtype))
+
+
+def _products(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """``rows @ image @ columns^T`` for each channel, with one matrix (1, ., .) or one a sample."""
+    (new_height, height), (new_width, width) = rows.shape[1:], columns.shape[1:]
+    rows_first = new_height * width * (height + new_width)
+    columns_first = height * new_width * (width + new_height)
+    if rows_first < columns_first:
+        return _across(_down(image, rows), columns)
+    return _down(_across(image, columns), rows)
+
+
+def _down(image: Tensor, rows: Tensor) -> Tensor:
+    return rows[0] @ image if len(rows) == 1 else rows[:, None] @ image
+
+
+def _across(image: Tensor, columns: Tensor) -> Tensor:
+    columns = columns.transpose(1, 2)
+    if len(columns) == 1:
+        return image @ columns[0]
+    return torch.bmm(image.flatten(1, 2), columns).unflatten(1, image.shape[1:3])
+
+
+def _picked(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The pixels at ``rows`` (B or 1, H') and ``columns`` (B or 1, W')."""
+    if len(rows) == 1:
+        return image.index_select(2, rows[0]).index_select(3, columns[0])
+    batch, channels, _, width = image.shape
+    at = rows[:, None, :, None].expand(batch, channels, -1, width)
+    tall = image.gather(2, at)
+    return tall.gather(3, columns[:, None, None].expand(*tall.shape[:3], -1))
+
+
+def _torch_will_do(kind: str, own: list[int], target: list[int], gradient: bool) -> bool:
+    """Whether ``F.interpolate`` is within 1e-5 and quicker.
+
+    It computes positions in float32: exact for a ratio that float32 holds, else off by about 5e-8
+    times the smaller side. On a CPU (torch 2.14) it fills a column of pixels with its first one.
+    """
+    pairs = list(zip(own, target, strict=True))
+    if own == target or kind == "area":
+        return all(n % m == 0 for n, m in pairs)
+    if kind not in ("bilinear", "bicubic") or target[1] == 1:
+        return False
+    if kind == "bicubic" and gradient and max(own) <= _SLOW_GRADIENT:
+        return False
+    ratios = torch.tensor(own, dtype=torch.float64) / torch.tensor(target)
+    held = (ratios == ratios.float()).tolist()
+    return all(ok or min(pair) <= _TORCH_SIDE for ok, pair in zip(held, pairs, strict=True))
+
+
+def _by_torch(
+    image: Tensor, size: tuple[int, int], kind: str, own: list[int], target: list[int]
+) -> Tensor:
+    picture = image[..., : own[0], : own[1]]
+    if own != target:
+        picture = F.interpolate(picture, size=target, mode=kind, antialias=kind != "area")
+    beyond = (0, size[1] - target[1], 0, size[0] - target[0])
+    return F.pad(picture, beyond, mode="replicate") if any(beyond) else picture
+
+
+def _check(image: Tensor, size: Sequence[int], kind: str) -> tuple[int, int]:
+    if image.ndim != 4 or image.numel() == 0 or not image.is_floating_point():
+        raise UserError(
+            "Argument `image` must be (B, C, H, W) of floats, "
+            f"but got {tuple(image.shape)} of {image.dtype}."
+        )
+    if kind not in KINDS:
+        raise unknown("Argument `kind`", kind, KINDS)
+    return _two_sides(size)
+
+
+def _two_sides(size: Sequence[int]) -> tuple[int, int]:
+    sides = tuple(size) if isinstance(size, Sequence) else ()
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
+        raise UserError(
+            f"Argument `size` must be a height and a width of at least 1, but got {size!r}."
+        )
+    return sides[0], sides[1]
+
+
+def _sizes(name: str, given: Tensor | None, canvas: tuple[int, int], batch: int) -> Tensor:
+    """``given`` on the CPU, or the canvas for every sample, (B, 2)."""
+    if given is None:
+        return torch.tensor(canvas).expand(batch, 2)
+    if given.shape != (batch, 2) or given.is_floating_point() or given.dtype == torch.bool:
+        raise UserError(
+            f"Argument `{name}` must be ({batch}, 2) integers, "
+            f"but got {tuple(given.shape)} of {given.dtype}."
+        )
+    given = given.detach().cpu().long()
+    if bool((given < 1).any() or (given > torch.tensor(canvas)).any()):
+        raise UserError(
+            f"Argument `{name}` must hold heights from 1 to {canvas[0]} and widths from 1 to "
+            f"{canvas[1]}, but got {given.tolist()}."
+        )
+    return given
