@@ -1,0 +1,101 @@
+"""A batch whose samples have sizes, draws and a history of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Size = tuple[int, int]
+Drawn = Mapping[str, object]  # what a step drew for one sample: {"step": "jpeg", "quality": 62}
+
+
+@dataclass
+class Canvas:
+    """Pictures of different sizes in one tensor, each in its top left corner.
+
+    Attributes:
+        image: (B, C, H, W); beyond its own size a sample goes on with something plausible.
+        sizes: (height, width) of each sample.
+        hr: the size that the pictures came in with.
+        lr: the size that they are to leave with.
+        draws: a generator for each sample, on which alone its parameters depend.
+        drawn: for each sample what the steps have drawn so far.
+    """
+
+    image: Tensor
+    sizes: list[Size]
+    hr: Size
+    lr: Size
+    draws: Sequence[np.random.Generator]
+    drawn: list[list[Drawn]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether every sample fills the whole tensor."""
+        whole = tuple(self.image.shape[2:])
+        return all(size == whole for size in self.sizes)
+
+    def numbers(self, values: Sequence[float]) -> Tensor:
+        """One number for each sample, where and as the image is."""
+        return torch.tensor(values, device=self.image.device, dtype=self.image.dtype)
+
+    def generators(self) -> list[torch.Generator] | None:
+        """Torch's generators for large draws: each sample's own on a CPU.
+
+        On other devices None, the device's: a draw for each sample would be a launch for each.
+        """
+        if self.image.device.type != "cpu":
+            return None
+        seeds = [int(draw.integers(2**63)) for draw in self.draws]
+        return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def note(self, step: str, **values: Sequence[object]) -> None:
+        """Remember what ``step`` drew: one value for each sample under each name."""
+        for index, drawn in enumerate(self.drawn):
+            drawn.append({"step": step, **{name: value[index] for name, value in values.items()}})
+
+    def part(self, indices: Sequence[int]) -> Canvas:
+        """Some of the samples, on a canvas as large as the largest of them."""
+        sizes = [self.sizes[i] for i in indices]
+        height, width = (max(side) for side in zip(*sizes, strict=True))
+        return replace(
+            self,
+            image=self.image[list(indices), :, :height, :width],
+            sizes=sizes,
+            draws=[self.draws[i] for i in indices],
+            drawn=[self.drawn[i] for i in indices],
+        )
+
+
+def join(parts: Sequence[tuple[Sequence[int], Canvas]]) -> Canvas:
+    """The samples of several canvases in the order of their indices."""
+    height, width = (max(part.image.shape[d] for _, part in parts) for d in (2, 3))
+    padded = [
+        F.pad(
+            part.image,
+            (0, width - part.image.shape[3], 0, height - part.image.shape[2]),
+            mode="replicate",
+        )
+        for _, part in parts
+    ]
+    order = np.argsort([i for indices, _ in parts for i in indices]).tolist()
+
+    def sorted_by_index(name: str) -> list:
+        whole = [value for _, part in parts for value in getattr(part, name)]
+        return [whole[i] for i in order]
+
+    return replace(
+        parts[0][1],
+        image=torch.cat(padded)[order],
+        sizes=sorted_by_index("sizes"),
+        draws=sorted_by_index("draws"),
+        drawn=sorted_by_index("drawn"),
+    )
