@@ -104,6 +104,10 @@ TABLES = {
 | degrade | degrade | fool, noise | draws, formed, fake_lr, noise |           |
 | judge   | critic  | real        |                               | fake_lr   |
 | upscale | upscale | pixel       | sr_levels, sr                 | fake_lr   |""",
+    "pooled": """\
+| update  | trains  | terms | tensors computed                    | constants |
+| ------- | ------- | ----- | ----------------------------------- | --------- |
+| upscale | upscale | pixel | fake_lr, pair, sr_levels, sr, sharp |           |""",
     "supervised": """\
 | update  | trains  | terms | tensors computed       | constants |
 | ------- | ------- | ----- | ---------------------- | --------- |

@@ -1,0 +1,59 @@
+"""A pool of earlier pairs, so that a batch holds pairs of many iterations."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.error import UserError
+
+
+class PairPool(nn.Module):
+    """Exchange pairs (LR, HR) for earlier ones (the training pair pool of Wang et al. 2021).
+
+    Until it is full it stores what passes; from then on the pairs of a batch change places with as
+    many random ones of the pool. In 8 bits, as buffers: a checkpoint holds them. In evaluation mode
+    everything passes.
+
+    Args:
+        size: pairs that it holds.
+        patch: side of an LR patch.
+        scale: HR size / LR size.
+
+    Raises:
+        UserError: a size below 1; patches of another size, more of them than the pool holds.
+    """
+
+    lr: Tensor
+    hr: Tensor
+    count: Tensor
+
+    def __init__(self, size: int, patch: int, scale: int) -> None:
+        super().__init__()
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise UserError(f"Argument `size` must be at least 1 pair, but got {size!r}.")
+        for name, side in (("lr", patch), ("hr", patch * scale)):
+            self.register_buffer(name, torch.zeros(size, 3, side, side, dtype=torch.uint8))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def forward(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
+        """Pairs (B, 3, h, w) and (B, 3, sh, sw) in [0, 1], of this and of earlier batches."""
+        if not self.training:
+            return lr, hr
+        for name, given, held in (("lr", lr, self.lr), ("hr", hr, self.hr)):
+            if given.shape[1:] != held.shape[1:] or len(given) > len(held):
+                raise UserError(
+                    f"Argument `{name}` must be at most {len(held)} images of the shape "
+                    f"{tuple(held.shape[1:])}, but got {tuple(given.shape)}."
+                )
+        size, batch, filled = len(self.lr), len(lr), int(self.count)
+        new = [given.clamp(0, 1).mul(255).round().byte() for given in (lr, hr)]
+        if filled + batch <= size:
+            self.lr[filled : filled + batch], self.hr[filled : filled + batch] = new
+            self.count += batch
+            return lr, hr
+        slots = torch.randperm(filled)[:batch].to(lr.device)
+        old = [held[slots].to(lr.dtype).div(255) for held in (self.lr, self.hr)]
+        self.lr[slots], self.hr[slots] = new
+        return old[0], old[1]

@@ -1,0 +1,61 @@
+import copy
+
+import pytest
+import torch
+
+from wildsr.degradation.pool import PairPool
+from wildsr.error import UserError
+
+
+def pairs(numbers):
+    """Pairs that can be told apart, and told to belong together."""
+    values = torch.tensor([n / 255 for n in numbers]).view(-1, 1, 1, 1)
+    return values.expand(-1, 3, 2, 2).clone(), values.expand(-1, 3, 4, 4).clone()
+
+
+def numbers(images):
+    return images.mul(255).round().amax((1, 2, 3)).int().tolist()
+
+
+def test_pairs_stay_pairs_and_none_is_lost_or_doubled():
+    pool, seen = PairPool(6, 2, 2), []
+    for start in range(0, 60, 3):
+        lr, hr = pool(*pairs(range(start, start + 3)))
+        assert numbers(lr) == numbers(hr)
+        if start < 6:
+            assert numbers(lr) == [start, start + 1, start + 2]  # stored, and passed on
+        else:
+            seen += numbers(lr)
+    left = pool.lr.amax((1, 2, 3)).tolist()
+    assert sorted(seen + left) == list(range(60))
+    assert seen != sorted(seen)
+
+
+def test_it_goes_on_from_its_state_dict():
+    pool = PairPool(4, 2, 2)
+    for start in range(0, 8, 2):
+        pool(*pairs([start, start + 1]))
+    again = PairPool(4, 2, 2)
+    again.load_state_dict(copy.deepcopy(pool.state_dict()))
+    torch.manual_seed(3)
+    first = pool(*pairs([20, 21]))
+    torch.manual_seed(3)
+    second = again(*pairs([20, 21]))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert int(again.count) == 4
+
+
+def test_evaluation_passes_everything_and_stores_nothing():
+    pool = PairPool(4, 2, 2).eval()
+    lr, hr = pairs([1, 2])
+    assert pool(lr, hr)[0] is lr
+    assert int(pool.count) == 0
+
+
+def test_mistakes_are_named():
+    with pytest.raises(UserError, match=r"`size` must be at least 1 pair, but got 0"):
+        PairPool(0, 2, 2)
+    with pytest.raises(UserError, match=r"`lr` must be at most 4 images of the shape \(3, 2, 2\)"):
+        PairPool(4, 2, 2)(torch.rand(1, 3, 3, 3), torch.rand(1, 3, 6, 6))
+    with pytest.raises(UserError, match=r"at most 1 images"):
+        PairPool(1, 2, 2)(*pairs([1, 2]))
