@@ -7,9 +7,10 @@ import torch
 from wildsr import build
 from wildsr.command import configure
 from wildsr.degradation.jpeg import jpeg
-from wildsr.degradation.pipeline import Choice, Pipeline, RandomOrder, Sequence_, Step
-from wildsr.degradation.step import Blur, RandomResize, ToLR
+from wildsr.degradation.pipeline import Choice, Pipeline, RandomOrder, Step, Steps
+from wildsr.degradation.step_blur import Blur
 from wildsr.degradation.step_noise import JPEG, Noise
+from wildsr.degradation.step_resize import RandomResize, ToLR
 from wildsr.error import UserError
 
 SHIPPED = ("classical", "mild", "bsrgan", "realesrgan")
@@ -124,7 +125,7 @@ def test_random_order_keeps_what_comes_before():
 
 
 def test_sequences_nest():
-    inner = Sequence_({"a": Add(0.1), "b": Add(0.2)}, probability=0.5)
+    inner = Steps({"a": Add(0.1), "b": Add(0.2)}, probability=0.5)
     pipeline = Pipeline(1, {"inner": inner}, chunk=50)
     values = pipeline(torch.zeros(50, 3, 1, 1), range(50))[:, 0, 0, 0]
     assert {round(float(v), 1) for v in values} == {0.0, 0.3}

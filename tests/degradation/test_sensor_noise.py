@@ -43,7 +43,7 @@ def test_levels_are_counted_up_to_a_power_of_2(values):
 
 
 def test_levels_beyond_black_and_white_are_these():
-    image = torch.tensor([[-1.0, 0.0, 0.001, 1.0, 1.2, 7.0], [0, 1 / 255, 254 / 255, 1, 1, 1]])
+    image = torch.tensor([[-1.0, 0.0, 0.001, 1.0, 1.2, 7.0], [0, 0, 254 / 255, 1, 1, 1]])
     assert level_count(image.view(2, 1, 2, 3)).tolist() == [2, 4]
 
 

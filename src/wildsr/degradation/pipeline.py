@@ -40,7 +40,7 @@ class Step(nn.Module):
         raise NotImplementedError
 
 
-class Sequence_(Step):  # noqa: N801 (the name without the underscore is a type's)
+class Steps(Step):
     """Steps one after the other."""
 
     def __init__(self, steps: Mapping[str, Step], probability: float = 1.0) -> None:

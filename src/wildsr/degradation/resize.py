@@ -39,7 +39,7 @@ _KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {  # the kernel,
 }
 KINDS = ("nearest", *_KERNELS)
 # Pixels a side, measured with batches of 12 on a CPU:
-_TORCH_SIDE = 128  # up to which F.interpolate's float32 positions leave an error of 1e-5
+_TORCH_SIDE = 100  # up to which F.interpolate's float32 positions leave an error below 1e-5
 _SLOW_GRADIENT = 256  # up to which its bicubic, backward, is slower than products of matrices
 
 
@@ -216,7 +216,7 @@ def _picked(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _torch_will_do(kind: str, own: list[int], target: list[int], gradient: bool) -> bool:
-    """Whether ``F.interpolate`` is within 1e-5 and quicker.
+    """Whether ``F.interpolate`` is within 1e-5 of the image's range and quicker.
 
     It computes positions in float32: exact for a ratio that float32 holds, else off by about 5e-8
     times the smaller side. On a CPU (torch 2.14) it fills a column of pixels with its first one.

@@ -15,8 +15,8 @@ from wildsr.degradation.canvas import Canvas
 from wildsr.degradation.jpeg import jpeg
 from wildsr.degradation.noise import correlated, gaussian, speckle
 from wildsr.degradation.pipeline import Step, frequencies, pick
+from wildsr.degradation.ranges import Range, ordered, uniform
 from wildsr.degradation.sensor_noise import poisson, poisson_gauss, poisson_normal
-from wildsr.degradation.step import Range, ordered, uniform
 from wildsr.error import unknown
 
 KINDS = ("gaussian", "covariance", "poisson", "exact_poisson", "poisson_gauss", "speckle")

@@ -3,16 +3,9 @@ import torch
 
 from wildsr.degradation.pipeline import Pipeline
 from wildsr.degradation.sharpen import usm
-from wildsr.degradation.step import (
-    Blur,
-    InverseResize,
-    RandomResize,
-    Sharpen,
-    ShiftedNearest,
-    Sinc,
-    ToLR,
-)
+from wildsr.degradation.step_blur import Blur, Sharpen, Sinc
 from wildsr.degradation.step_noise import Noise, Sensor
+from wildsr.degradation.step_resize import InverseResize, RandomResize, ShiftedNearest, ToLR
 from wildsr.error import UserError
 
 
