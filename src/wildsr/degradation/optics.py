@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from wildsr.degradation.interpolant import cubic
 from wildsr.degradation.tap import Sloped, normalized, offsets, per_sample, require
 from wildsr.error import UserError
 
@@ -101,7 +102,7 @@ def delta(shift_x: Tensor, shift_y: Tensor, size: int) -> Tensor:
     """
     right, down = _displacement(size, shift_x=shift_x, shift_y=shift_y)
     x, y = offsets(size, right)
-    return normalized(_cubic(y - down) * _cubic(x - right))
+    return normalized(cubic(y - down) * cubic(x - right))
 
 
 def shift(kernel: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
@@ -128,9 +129,9 @@ def shift(kernel: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
     right, down = _displacement(size, dx=dx, dy=dy)
     column, row = offsets(size, right)
     # Sums and no matrix products, which autocast and TF32 would compute coarsely.
-    across = _cubic(row - column - right)[:, None]  # (B, 1, to, from)
+    across = cubic(row - column - right)[:, None]  # (B, 1, to, from)
     moved = (across * kernel[:, :, None]).sum(3)
-    downwards = _cubic(row - column - down)[..., None]  # (B, to, from, 1)
+    downwards = cubic(row - column - down)[..., None]  # (B, to, from, 1)
     return normalized((downwards * moved[:, None]).sum(2))
 
 
@@ -140,11 +141,3 @@ def _displacement(size: int, **shifts: Tensor) -> list[Tensor]:
     for name, value in shifts.items():
         require(value.abs() <= size // 2, name, value, f"from -{size // 2} to {size // 2}")
     return checked
-
-
-def _cubic(d: Tensor) -> Tensor:
-    """Keys's interpolating cubic with a = -0.5."""
-    d = d.abs()
-    near = (1.5 * d - 2.5) * d.square() + 1
-    far = ((-0.5 * d + 2.5) * d - 4) * d + 2
-    return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))

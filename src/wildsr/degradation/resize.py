@@ -9,38 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wildsr.degradation.argument import at_least_float32
+from wildsr.degradation.interpolant import box, cubic, lanczos, triangle
 from wildsr.error import UserError, unknown
 
-
-def _box(x: Tensor) -> Tensor:
-    return ((x > -0.5) & (x <= 0.5)).to(x.dtype)
-
-
-def _triangle(x: Tensor) -> Tensor:
-    return (1 - x.abs()).clamp_min(0)
-
-
-def _cubic(x: Tensor) -> Tensor:
-    """Keys 1981, eq. 15, with a = -0.5."""
-    x = x.abs()
-    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
-
-
-def _lanczos(x: Tensor) -> Tensor:
-    return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))
-
-
 _KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {  # the kernel, its radius
-    "area": (_box, 0.5),
-    "bilinear": (_triangle, 1.0),
-    "bicubic": (_cubic, 2.0),
-    "lanczos": (_lanczos, 3.0),
+    "area": (box, 0.5),
+    "bilinear": (triangle, 1.0),
+    "bicubic": (cubic, 2.0),
+    "lanczos": (lanczos, 3.0),
 }
 KINDS = ("nearest", *_KERNELS)
-# Pixels a side, measured with batches of 12 on a CPU:
-_TORCH_SIDE = 100  # up to which F.interpolate's float32 positions leave an error below 1e-5
-_SLOW_GRADIENT = 256  # up to which its bicubic, backward, is slower than products of matrices
+_TORCH_SIDE = 64  # pixels up to which F.interpolate's float32 positions leave an error below 1e-5
+_TILE = 32  # output pixels that one product makes on a CPU; with gradient, twice as many
 
 
 def resize(
@@ -94,13 +74,16 @@ def resize(
     with torch.autocast(image.device.type, enabled=False):
         if len(own) == 1:
             sides = own[0].tolist(), target[0].tolist()
-            if _torch_will_do(kind, *sides, image.requires_grad and torch.is_grad_enabled()):
+            if _torch_will_do(kind, *sides, _has_gradient(image)):
                 return _by_torch(image, size, kind, *sides)
         taps = [_taps(kind, own[:, i], target[:, i], size[i]) for i in (0, 1)]
         if kind == "nearest":
             return _picked(image, *(index[..., 0].to(image.device) for index, _ in taps))
-        rows, columns = (_matrix(*taps[i], length=canvas[i], like=image) for i in (0, 1))
-        return _products(image, rows, columns)
+        # The axis that shrinks most goes first.
+        order = (0, 1) if size[0] * canvas[1] <= size[1] * canvas[0] else (1, 0)
+        for axis in order:
+            image = _along(image, *taps[axis], dim=axis + 2)
+        return image
 
 
 class Resize(nn.Module):
@@ -178,31 +161,38 @@ def _taps(kind: str, own: Tensor, target: Tensor, length: int) -> tuple[Tensor, 
     return index, weight / weight.sum(2, keepdim=True)
 
 
-def _matrix(index: Tensor, weight: Tensor, length: int, like: Tensor) -> Tensor:
-    """(B, output, input): the weights at their places among ``length`` input pixels."""
-    matrix = like.new_zeros(*index.shape[:2], length)
-    return matrix.scatter_add_(2, index.to(like.device), weight.to(like.device, like.dtype))
+def _along(image: Tensor, index: Tensor, weight: Tensor, dim: int) -> Tensor:
+    """Weighted sums of pixels along ``dim``, 2 or 3; taps (B or 1, length, K) as of ``_taps``.
+
+    On a CPU tile by tile: nearby output pixels need but a stretch of the input, so that the
+    matrices stay small.
+    """
+    tile = index.shape[1]
+    if image.device.type == "cpu":
+        tile = 2 * _TILE if _has_gradient(image) else _TILE
+    weight = weight.to(image.dtype)
+    parts = []
+    for near, shares in zip(index.split(tile, 1), weight.split(tile, 1), strict=True):
+        start = int(near.min())
+        length = int(near.max()) + 1 - start
+        matrix = image.new_zeros(*near.shape[:2], length)  # (B or 1, output, input)
+        matrix.scatter_add_(2, (near - start).to(image.device), shares.to(image.device))
+        parts.append(_product(image.narrow(dim, start, length), matrix, dim))
+    return torch.cat(parts, dim) if len(parts) > 1 else parts[0]
 
 
-def _products(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """``rows @ image @ columns^T`` for each channel, with one matrix (1, ., .) or one a sample."""
-    (new_height, height), (new_width, width) = rows.shape[1:], columns.shape[1:]
-    rows_first = new_height * width * (height + new_width)
-    columns_first = height * new_width * (width + new_height)
-    if rows_first < columns_first:
-        return _across(_down(image, rows), columns)
-    return _down(_across(image, columns), rows)
+def _product(image: Tensor, matrix: Tensor, dim: int) -> Tensor:
+    """``matrix`` (B or 1, output, input) applied to the columns (2) or the rows (3)."""
+    if dim == 2:
+        return matrix[0] @ image if len(matrix) == 1 else matrix[:, None] @ image
+    matrix = matrix.transpose(1, 2)
+    if len(matrix) == 1:
+        return image @ matrix[0]
+    return torch.bmm(image.flatten(1, 2), matrix).unflatten(1, image.shape[1:3])
 
 
-def _down(image: Tensor, rows: Tensor) -> Tensor:
-    return rows[0] @ image if len(rows) == 1 else rows[:, None] @ image
-
-
-def _across(image: Tensor, columns: Tensor) -> Tensor:
-    columns = columns.transpose(1, 2)
-    if len(columns) == 1:
-        return image @ columns[0]
-    return torch.bmm(image.flatten(1, 2), columns).unflatten(1, image.shape[1:3])
+def _has_gradient(image: Tensor) -> bool:
+    return image.requires_grad and torch.is_grad_enabled()
 
 
 def _picked(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -224,9 +214,7 @@ def _torch_will_do(kind: str, own: list[int], target: list[int], gradient: bool)
     pairs = list(zip(own, target, strict=True))
     if own == target or kind == "area":
         return all(n % m == 0 for n, m in pairs)
-    if kind not in ("bilinear", "bicubic") or target[1] == 1:
-        return False
-    if kind == "bicubic" and gradient and max(own) <= _SLOW_GRADIENT:
+    if kind not in ("bilinear", "bicubic") or target[1] == 1 or (kind == "bicubic" and gradient):
         return False
     ratios = torch.tensor(own, dtype=torch.float64) / torch.tensor(target)
     held = (ratios == ratios.float()).tolist()

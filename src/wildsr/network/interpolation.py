@@ -8,34 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wildsr.degradation.interpolant import box, cubic, lanczos, triangle
 from wildsr.error import unknown
 from wildsr.network.argument import shuffle_factors
 
-
-def _box(x: Tensor) -> Tensor:
-    return (x.abs() <= 0.5).to(x.dtype)
-
-
-def _triangle(x: Tensor) -> Tensor:
-    return (1 - x.abs()).clamp_min(0)
-
-
-def _cubic(x: Tensor) -> Tensor:
-    """Keys 1981, eq. 15: a = -0.5, as MATLAB and Pillow; OpenCV and plain torch take -0.75."""
-    x = x.abs()
-    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
-
-
-def _lanczos(x: Tensor) -> Tensor:
-    return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))
-
-
 _KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {  # the kernel, its radius in pixels
-    "nearest": (_box, 0),
-    "bilinear": (_triangle, 1),
-    "bicubic": (_cubic, 2),
-    "lanczos": (_lanczos, 3),
+    "nearest": (box, 0),
+    "bilinear": (triangle, 1),
+    "bicubic": (cubic, 2),
+    "lanczos": (lanczos, 3),
 }
 
 

@@ -1,0 +1,28 @@
+"""The kernels that pictures are resized with, as functions of the distance in pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def box(x: Tensor) -> Tensor:
+    """1 within half a pixel, the upper end included."""
+    return ((x > -0.5) & (x <= 0.5)).to(x.dtype)
+
+
+def triangle(x: Tensor) -> Tensor:
+    """``max(1 - |x|, 0)``."""
+    return (1 - x.abs()).clamp_min(0)
+
+
+def cubic(x: Tensor) -> Tensor:
+    """Keys 1981, eq. 15: a = -0.5, as MATLAB and Pillow; OpenCV and plain torch take -0.75."""
+    x = x.abs()
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
+
+
+def lanczos(x: Tensor) -> Tensor:
+    """``sinc(x) sinc(x / 3)`` within 3 pixels."""
+    return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))
