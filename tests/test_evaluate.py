@@ -97,7 +97,7 @@ def test_what_is_typed_wrong_for_evaluate(refused, finished, photos, tmp_path):
         ([f"run={finished}", "scale=2", lr, hr], r"one scale, but scale has 2, run=.* has 4"),
         ([f"weights={tmp_path / 'nowhere.pth'}", lr, hr], r"`weights` must be a file, but"),
         ([f"weights={garbage}", lr, hr], r"`weights`: .* is not a readable safetensors file"),
-        ([f"weights={bad}", lr, hr], r"`weights`: .* is of no architecture that spandrel knows"),
+        ([f"weights={bad}", lr, hr], r"`weights`: .* is refused: it is damaged"),
         ([f"data.lr={photos.val_hr}", f"data.hr={photos.val_lr}"], r"scale|swapped"),
         ([f"data.lr={tmp_path / 'nowhere'}", hr], r"`data.lr`.*nowhere"),
     ]

@@ -73,3 +73,13 @@ def test_bicubic_gives_8_bit_values():
     assert made.min() >= 0
     assert made.max() <= 255
     assert not list(Bicubic(4).parameters())
+
+
+def test_one_column_is_right_too():
+    hr = torch.rand(2, 3, 24, 7)
+    wide = downscale(torch.cat([hr[..., :4], hr[..., :4].flip(3)], 3), 4)
+    assert (wide[..., :1, 0] != wide[..., 1:, 0]).all()
+    columns = downscale(hr, 4)
+    assert columns.shape == (2, 3, 6, 1)
+    picture = Image.fromarray(hr[0, 0].numpy()).resize((1, 6), Image.Resampling.BICUBIC)
+    torch.testing.assert_close(columns[0, 0], torch.tensor(np.array(picture)), atol=1e-5, rtol=0)

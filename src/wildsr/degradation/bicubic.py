@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wildsr.degradation.resize import resize
+
 
 def downscale(hr: Tensor, scale: int) -> Tensor:
     """Antialiased bicubic, a = -0.5 as MATLAB and Pillow, not clamped.
@@ -14,6 +16,8 @@ def downscale(hr: Tensor, scale: int) -> Tensor:
     if scale == 1:
         return hr
     size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+    if size[1] == 1:  # where torch (2.14, on a CPU) repeats the first row
+        return resize(hr, size, "bicubic")
     return F.interpolate(hr, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 

@@ -27,7 +27,7 @@ class Noise(Step):
 
     Args:
         kinds: name -> frequency; of gaussian, covariance (between the channels, BSRGAN's),
-            poisson (its normal approximation), exact_poisson (ten times slower on a CPU),
+            poisson (its normal approximation), exact_poisson (four times slower on a CPU),
             poisson_gauss (a linear sensor's), speckle.
         sigma: range of the standard deviation, 1/255. Of covariance the largest one; of
             poisson_gauss both that in the dark and what full brightness adds.
