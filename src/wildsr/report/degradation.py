@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wildsr.network.camera import sentence
 from wildsr.report.camera import CameraState, kernel_statistics
 
 LEVELS = 17  # brightness levels at which noise is stated
@@ -13,8 +14,9 @@ LEVELS = 17  # brightness levels at which noise is stated
 def describe(degrader: nn.Module) -> CameraState | None:
     """The kernel and the noise of a degrader, in the form that ``camera_figure`` draws.
 
-    A camera states its own; a network that returns (LR, kernel, noise), as PDM's does, is sampled:
-    the mean of its kernels, and the spread of its noise on flat patches.
+    A camera states its own (the median kernel of one whose blur differs, the noise before JPEG); a
+    network that returns (LR, kernel, noise), as PDM's does, is sampled: the mean of its kernels,
+    and the spread of its noise on flat patches.
 
     Returns:
         {"kernel": (k, k), "brightness": (L,), "noise_std": (L,) in [0, 1] units, "summary": str};
@@ -42,17 +44,8 @@ def describe(degrader: nn.Module) -> CameraState | None:
         "kernel": kernel,
         "brightness": brightness,
         "noise_std": std,
-        "summary": summary(physical),
+        "summary": sentence(physical),
     }
-
-
-def summary(physical: dict[str, float]) -> str:
-    """Blur and noise in words."""
-    return (
-        f"blur {physical['blur_major']:.2f} x {physical['blur_minor']:.2f} px at "
-        f"{physical['blur_angle']:.0f} degrees, noise {physical['noise_read']:.1f}/255 read + "
-        f"{physical['noise_shot']:.1f}/255 shot"
-    )
 
 
 @torch.no_grad()
