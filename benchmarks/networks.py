@@ -34,7 +34,7 @@ SCALE, WIDTH, HEIGHT = 4, 320, 240
 SIZED = "compact", "compact_small", "edsr_small", "srcnn", "bicubic"  # of --quick
 FIXED = "nearest", "bilinear", "bicubic", "lanczos"
 PHOTOS = 10  # held out
-BUDGET = 40.0  # seconds for the rounds of one network's timing
+BUDGET = 20.0  # seconds for the rounds of one network's timing
 
 
 def photos(hr: Path | None, test: Path | None, root: Path) -> list[str]:

@@ -22,10 +22,16 @@ KINDS = ("area", "bilinear", "bicubic")
 
 
 def dense_blur(image: Tensor, kernel: Tensor) -> Tensor:
-    """Each sample with its own kernel, (B, k, k), by one grouped convolution."""
+    """Each sample with its own kernel, (B, k, k), by one grouped convolution.
+
+    One kernel for all, (1, k, k), goes over all channels as so many gray pictures.
+    """
     count, channels, height, width = image.shape
     radius = kernel.shape[-1] // 2
     padded = F.pad(image, (radius,) * 4, mode="reflect")
+    if len(kernel) == 1:
+        gray = padded.reshape(count * channels, 1, *padded.shape[2:])
+        return F.conv2d(gray, kernel[:, None]).reshape(image.shape)
     groups = count * channels
     flat = padded.reshape(1, groups, *padded.shape[2:])
     weight = kernel[:, None].repeat(1, channels, 1, 1).reshape(groups, 1, *kernel.shape[-2:])
@@ -36,7 +42,7 @@ def sharpened(image: Tensor, weight: float = 0.5, threshold: float = 10.0) -> Te
     """Unsharp masking by dense 51x51 convolutions."""
     size = 51
     sigma = torch.tensor([0.3 * ((size - 1) * 0.5 - 1) + 0.8])
-    kernel = kernels.isotropic(sigma, size).to(image).expand(len(image), -1, -1)
+    kernel = kernels.isotropic(sigma, size).to(image)
     residual = image - dense_blur(image, kernel)
     mask = (residual.abs() * 255 > threshold).float()
     soft = dense_blur(mask, kernel)
