@@ -38,7 +38,7 @@ from wildsr.degradation.codec import libjpeg
 from wildsr.loss.adversarial import fool, judge
 from wildsr.loss.penalty import r1
 from wildsr.network.camera import Camera
-from wildsr.network.front import Front, HighPass
+from wildsr.network.front import Details
 from wildsr.network.patch import PatchCritic
 from wildsr.schedule import Inverse
 
@@ -62,26 +62,6 @@ class Settings:
     critic: dict = field(
         default_factory=lambda: {"layers": 3, "features": 16, "kernel": 3, "norm": "none"}
     )
-
-
-class Details(Front):
-    """The image around 0, and beside it its high-pass, amplified: a level of noise is small."""
-
-    def __init__(self, gain: float) -> None:
-        super().__init__()
-        self.gain, self.details = gain, HighPass("average", 3)
-
-    def channels(self, inputs: int) -> int:
-        """Both."""
-        return 2 * inputs
-
-    def receptive_field(self, side: int) -> int:
-        """That of the high-pass."""
-        return self.details.receptive_field(side)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 6, H, W)."""
-        return torch.cat([image - 0.5, self.gain * self.details(image)], 1)
 
 
 @dataclass

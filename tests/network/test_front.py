@@ -8,10 +8,11 @@ from torch.nn import functional as F
 
 from wildsr.error import UserError
 from wildsr.network.diffaugment import DiffAugment
-from wildsr.network.front import Chain, Gray, Haar, HighPass, Noise, Raw
+from wildsr.network.front import Chain, Details, Gray, Haar, HighPass, Noise, Raw
 
 FRONTS = {
     "raw": Raw(),
+    "details": Details(),
     "gray": Gray(),
     "average": HighPass(),
     "gaussian": HighPass("gaussian", 3),
@@ -52,7 +53,13 @@ def test_any_size_and_the_channels_it_states(name, height, width):
 
 def test_channels():
     counts = {name: front.channels(3) for name, front in FRONTS.items()}
-    assert counts == dict.fromkeys(FRONTS, 3) | {"gray": 1, "haar": 9, "haar_all": 12, "chain": 3}
+    assert counts == dict.fromkeys(FRONTS, 3) | {
+        "gray": 1,
+        "details": 6,
+        "haar": 9,
+        "haar_all": 12,
+        "chain": 3,
+    }
 
 
 @pytest.mark.parametrize("name", FRONTS)
@@ -180,3 +187,16 @@ def test_chain_keeps_the_order_and_passes_over_none():
 def test_mistakes_are_named(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+def test_details_stand_beside_the_image():
+    image = torch.rand(2, 3, 9, 8)
+    front = Details(gain=5.0)
+    seen = front(image)
+    assert seen.shape == (2, front.channels(3), 9, 8)
+    torch.testing.assert_close(seen[:, :3], image - 0.5)
+    average = torch.nn.functional.avg_pool2d(image, 3, 1)
+    torch.testing.assert_close(seen[:, 3:, 1:-1, 1:-1], 5 * (image[..., 1:-1, 1:-1] - average))
+    assert front.receptive_field(9) == 11
+    flat = front(torch.full((1, 3, 5, 5), 0.5))
+    torch.testing.assert_close(flat, torch.zeros(1, 6, 5, 5), atol=1e-6, rtol=0)
