@@ -149,3 +149,36 @@ def test_sentence():
 def test_what_cannot_be_is_refused(wrong, named):
     with pytest.raises(UserError, match=f"`{named}`"):
         Camera(4, **wrong)
+
+
+def test_an_isp_learns_gains_and_gamma():
+    made, hr = Camera(1, 5, blur=0.41, isp=True), 0.2 + 0.6 * torch.rand(2, 3, 8, 8)
+    silence = torch.zeros_like(made.draws(hr))
+    torch.testing.assert_close(made(hr, silence), Camera(1, 5, blur=0.41)(hr, silence))
+    with torch.no_grad():
+        made.isp.copy_(torch.tensor([1.2, 0.9, 1.5]).log())
+    plain = Camera(1, 5, blur=0.41)(hr, silence)
+    expected = (plain * torch.tensor([1.2, 1.0, 0.9]).view(3, 1, 1)) ** 1.5
+    torch.testing.assert_close(made(hr, silence), expected)
+    found = made.physical()
+    assert [found[n] for n in ("gain_red", "gain_blue", "gamma")] == pytest.approx([1.2, 0.9, 1.5])
+    assert made.sentence().endswith("gains 1.20 (red) and 0.90 (blue), gamma 1.50")
+    made(hr, silence).sum().backward()
+    assert (made.isp.grad != 0).all()
+
+
+def test_an_isp_finds_its_numbers_again():
+    """From pictures of one scene; from unrelated ones a critic has to."""
+    torch.manual_seed(1)
+    true, learned = Camera(2, 5, isp=True), Camera(2, 5, isp=True)
+    with torch.no_grad():
+        true.isp.copy_(torch.tensor([1.3, 0.8, 0.7]).log())
+    hr = torch.rand(4, 3, 16, 16)
+    silence = torch.zeros_like(true.draws(hr))
+    target = true(hr, silence).detach()
+    adam = torch.optim.Adam([learned.isp], 0.03)
+    for _ in range(150):
+        adam.zero_grad()
+        (learned(hr, silence) - target).square().mean().backward()
+        adam.step()
+    torch.testing.assert_close(learned.isp.exp(), true.isp.exp(), atol=0.02, rtol=0)

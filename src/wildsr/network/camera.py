@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.degradation.blur import blur_and_sample, centred_grid, gaussian_kernel
+from wildsr.degradation.isp import gamma, white_balance
 from wildsr.error import UserError
 from wildsr.network.camera_jpeg import LearnedJPEG
 from wildsr.network.camera_noise import RADIUS, correlated
@@ -31,8 +32,8 @@ class Camera(nn.Module):
       2008, eq. 2).
     - JPEG, with ``jpeg``: see :class:`~wildsr.network.camera_jpeg.LearnedJPEG`.
 
-    There is no gain and no gamma to learn: of two unrelated folders, a critic would take what is
-    brighter in one for the camera.
+    - ISP, with ``isp``: gains of red and blue, and a gamma, before the noise. Off by default: of two
+      unrelated folders, a critic takes what is brighter or warmer in one for the camera.
 
     Args:
         scale: HR pixels for each LR pixel and direction.
@@ -49,11 +50,13 @@ class Camera(nn.Module):
         jpeg: the mean quality at the start, None for no JPEG.
         jpeg_spread: standard deviation of the quality from image to image, at the start.
         subsampling: of JPEG's chrominance.
+        isp: also learn the gains of red and blue, and the gamma; 1 at the start.
     """
 
     offsets: Tensor
     blur_spread: nn.Parameter | None  # log of the spread
     correlation: nn.Parameter | None  # log(width - WHITE)
+    isp: nn.Parameter | None  # log of the gains of red and blue, and of gamma
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Camera(nn.Module):
         jpeg: float | None = None,
         jpeg_spread: float = 5.0,
         subsampling: str = "4:2:0",
+        isp: bool = False,
     ) -> None:
         super().__init__()
         if blur <= FLOOR or read <= 0 or shot <= 0:
@@ -93,6 +97,7 @@ class Camera(nn.Module):
         self.noise = nn.Parameter(torch.tensor([math.log(read), math.log(shot)]))  # log of 1/255
         self.blur_spread = _logarithm(blur_spread)
         self.correlation = _logarithm(correlation and correlation - WHITE)
+        self.isp = nn.Parameter(torch.zeros(3)) if isp else None
         self.jpeg = None if jpeg is None else LearnedJPEG(jpeg, jpeg_spread, subsampling)
         self.register_buffer("offsets", centred_grid(kernel_size, scale), persistent=False)
 
@@ -143,6 +148,10 @@ class Camera(nn.Module):
         varies = self.blur_spread is not None or self.shift > 0
         kernel = self.kernels(more[0]) if varies else self.kernel()
         clean = blur_and_sample(hr, kernel.to(hr.dtype), self.scale)
+        if self.isp is not None:
+            red, blue, exponent = self.isp.exp().to(clean.dtype)
+            gains = torch.stack([red, torch.ones_like(red), blue]).expand(len(clean), 3)
+            clean = gamma(white_balance(clean, gains), exponent)
         if self.correlation is not None:
             noise = correlated(noise, self.correlation.exp() + WHITE)
         # The level follows the brightness; the blur is not to be learned through the noise.
@@ -154,7 +163,8 @@ class Camera(nn.Module):
         """The parameters as a report prints them: pixels of HR, degrees, 1/255.
 
         With the options that there are: ``blur_spread`` (a share: 0.1 is 10 %),
-        ``noise_correlation`` (pixels of LR), ``jpeg_quality`` and ``jpeg_spread``.
+        ``noise_correlation`` (pixels of LR), ``gain_red``, ``gain_blue``, ``gamma``,
+        ``jpeg_quality`` and ``jpeg_spread``.
         """
         a, c = (self.spread.exp() + FLOOR).double().tolist()
         b = float(self.shear)
@@ -173,6 +183,8 @@ class Camera(nn.Module):
             found["blur_spread"] = float(self.blur_spread.exp())
         if self.correlation is not None:
             found["noise_correlation"] = float(self.correlation.exp()) + WHITE
+        if self.isp is not None:
+            found |= zip(("gain_red", "gain_blue", "gamma"), self.isp.exp().tolist(), strict=True)
         if self.jpeg is not None:
             found["jpeg_quality"] = 100 * float(self.jpeg.mean.sigmoid())
             found["jpeg_spread"] = float(self.jpeg.spread.exp())
@@ -193,6 +205,9 @@ def sentence(physical: dict[str, float]) -> str:
     said += f", shot noise {physical['noise_shot']:.1f}/255"
     if "noise_correlation" in physical:
         said += f", correlated over {physical['noise_correlation']:.2f} px"
+    if "gamma" in physical:
+        said += f", gains {physical['gain_red']:.2f} (red) and {physical['gain_blue']:.2f} (blue)"
+        said += f", gamma {physical['gamma']:.2f}"
     if "jpeg_quality" in physical:
         said += f", JPEG quality {physical['jpeg_quality']:.0f}"
     if "jpeg_spread" in physical:
