@@ -167,6 +167,7 @@ def main() -> None:
     parser.add_argument("--test", type=Path, help="sharp photos to measure on")
     parser.add_argument("--seconds", type=float, default=60, help="of training, each")
     parser.add_argument("--only", action="append", help="a choice of network/upscaler")
+    parser.add_argument("--speed-only", action="store_true", help="train nothing")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true")
@@ -192,10 +193,11 @@ def main() -> None:
             command = [sys.executable, __file__, "--speed-of", name]
             printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             rows[name] = json.loads(printed.splitlines()[-1])
-            rows[name] |= quality(name, [*overrides, *training], Path(scratch))
+            if not options.speed_only:
+                rows[name] |= quality(name, [*overrides, *training], Path(scratch))
             print(name, rows[name], file=sys.stderr, flush=True)
     print(table(rows))
-    if options.plot:
+    if options.plot and not options.speed_only:
         plot(rows, options.plot)
     if options.json:
         flat = {f"{name}_{k}": v for name, row in rows.items() for k, v in row.items()}
@@ -209,8 +211,10 @@ def table(rows: dict[str, dict[str, float]]) -> str:
     for name, row in sorted(rows.items(), key=lambda item: -item[1]["mpix_per_s"]):
         ratio = f"{row['over_spandrel']:.2f}x" if "over_spandrel" in row else "-"
         cells = [f"{row['parameters']:,.0f}", f"{row['gmacs']:.1f}", f"{row['mpix_per_s']:.3f}"]
-        cells += [ratio, f"{row['peak_mb']:.0f}", f"{row['iterations']:.0f}"]
-        cells += [f"{row['psnr']:.2f} / {row['ssim']:.4f}"]
+        cells += [ratio, f"{row['peak_mb']:.0f}"]
+        trained = "psnr" in row
+        cells += [f"{row['iterations']:.0f}"] if trained else ["-"]
+        cells += [f"{row['psnr']:.2f} / {row['ssim']:.4f}"] if trained else ["-"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

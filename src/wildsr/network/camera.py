@@ -31,9 +31,8 @@ class Camera(nn.Module):
       ``read^2 + shot^2 * brightness`` (the signal-dependent noise of a linear sensor, Foi et al.
       2008, eq. 2).
     - JPEG, with ``jpeg``: see :class:`~wildsr.network.camera_jpeg.LearnedJPEG`.
-
-    - ISP, with ``isp``: gains of red and blue, and a gamma, before the noise. Off by default: of two
-      unrelated folders, a critic takes what is brighter or warmer in one for the camera.
+    - ISP, with ``isp``: gains of red and blue, and a gamma, before the noise. Off by default: of
+      two unrelated folders, a critic takes what is brighter or warmer in one for the camera.
 
     Args:
         scale: HR pixels for each LR pixel and direction.
