@@ -22,7 +22,8 @@ from wildsr.training import Training
         ("method.updates.upscal.every=2", r"`method.updates.upscal` needs `trains`"),
         (
             "method=wld",
-            r"`method` must be one of \[.*'wild'\], but got 'wld'\. Did you mean 'wild'",
+            r"`method` must be one of \['pdm', 'pooled', 'supervised', 'wild'\], but got 'wld'\. "
+            r"Did",
         ),
         ("network/upscaler=edsrr", r"`network/upscaler` must be .*'edsrr'\. Did you mean 'edsr'\?"),
         ("nonsense=1", r"There is no key `nonsense`"),
