@@ -25,6 +25,7 @@ from wildsr.training import Training
             r"`method` must be one of \['pdm', 'pooled', 'supervised', 'wild'\], but got 'wld'\. "
             r"Did",
         ),
+        ("network/front=[grey]", r"`network/front` must be of .*'grey'\. Did you mean 'gray'\?"),
         ("network/upscaler=edsrr", r"`network/upscaler` must be .*'edsrr'\. Did you mean 'edsr'\?"),
         ("nonsense=1", r"There is no key `nonsense`"),
         ("network/decoder=x", r"network/decoder"),

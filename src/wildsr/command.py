@@ -82,6 +82,11 @@ def _explain(name: str, message: str) -> str:
         choice, group, available = found.groups()
         value, choices = choice.rsplit("/", 1)[-1], available.split()
         return f"`{group}` must be one of {choices}, but got {value!r}.{nearest(value, choices)}"
+    found = re.search(r"Could not load '([^']+)/([^'/]+)'", message)  # one of several in a list
+    if found:
+        group, value = found.groups()
+        choices = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        return f"`{group}` must be of {choices}, but got {value!r}.{nearest(value, choices)}"
     return " ".join(message.split())
 
 
