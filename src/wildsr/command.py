@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import re
@@ -31,8 +32,13 @@ Verb = Callable[[list[str], Console], int]
 # Their values are paths, taken as they are, whatever Hydra's grammar makes of "Photos (2019)".
 PATHS = (
     *(f"data.{name}" for name in ("lr", "hr", "val_lr", "val_hr", "cache")),
-    *("run", "weights", "output", "resume", "name", "runs_dir"),
+    *("run", "weights", "input", "output", "hr", "out", "resume", "name", "runs_dir"),
 )
+
+
+def verbs() -> list[str]:
+    """The commands: each is ``conf/VERB.yaml``, and the function VERB of ``wildsr.VERB``."""
+    return sorted(path.stem for path in CONF.glob("*.yaml"))
 
 
 def configure(name: str, overrides: list[str]) -> DictConfig:
@@ -118,10 +124,9 @@ def run(verb: Verb, arguments: list[str]) -> int:
 
 
 def main() -> None:
-    """``wildsr train ...`` and ``wildsr evaluate ...``."""
-    verbs = ("train", "evaluate")
-    if len(sys.argv) < 2 or sys.argv[1] not in verbs:
-        print(f"usage: wildsr {{{'|'.join(verbs)}}} key=value ...", file=sys.stderr)
+    """``wildsr VERB key=value ...``."""
+    if len(sys.argv) < 2 or sys.argv[1] not in verbs():
+        print(f"usage: wildsr {{{'|'.join(verbs())}}} key=value ...", file=sys.stderr)
         sys.exit(2)
     sys.exit(start(sys.argv[1], sys.argv[2:]))
 
@@ -134,8 +139,5 @@ def start(verb: str, arguments: list[str]) -> int:
     # Before torch is imported: its threads spin while they wait for each other, and where another
     # program has one of the cores, an iteration of a small network then takes ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if verb == "train":
-        from wildsr.train import train as carry_out
-    else:
-        from wildsr.evaluate import evaluate as carry_out
+    carry_out: Verb = getattr(importlib.import_module(f"wildsr.{verb}"), verb)
     return run(carry_out, arguments)
