@@ -120,10 +120,10 @@ def card(
         "real": _seen(real, "real", generator),
         "fake": _seen(fake, "fake", generator),
     }
-    stated = {f"{name}_photos": len(photos) for name, photos in sets.items()} | {
-        f"{name}_left_out": len(given) - len(sets[name])
-        for name, given in (("real", real), ("fake", fake))
-    }
+    stated: dict[str, object] = {}
+    for name, given in (("real", real), ("fake", fake)):
+        stated[f"{name}_photos"] = len(sets[name])
+        stated[f"{name}_left_out"] = len(given) - len(sets[name])
     stated |= {"largest_side": LARGEST, "seed": seed, "false_alarms_per_line": ERROR}
     with torch.no_grad():
         entries = [make(sets["real"], sets["fake"], seed) for make in MAKERS.values()]

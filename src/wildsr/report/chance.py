@@ -66,4 +66,5 @@ def compare(
     freedom = min(len(real), len(fake)) - 1
     statistics = len(values[0])
     factor = student.ppf(1 - ERROR / (2 * statistics), freedom) if freedom > 0 else torch.nan
-    return Comparison(*values, float(factor) * (variances[0] + variances[1]).sqrt())
+    margin = float(factor) * (variances[0] + variances[1]).sqrt()
+    return Comparison(values[0], values[1], margin)
