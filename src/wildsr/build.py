@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from wildsr.checkpoint import fill
 from wildsr.error import UserError, first_line
+from wildsr.explain import explain, restored_from
 from wildsr.method.part import Method
 from wildsr.network.published import Published, read_weights
 from wildsr.objective import Objective
@@ -126,8 +127,8 @@ def training(config: DictConfig) -> Training:
         start(made["upscale"], str(config.weights))
     objective = Objective(method_class(config), plain["updates"], losses, plain["frozen"])
     batch = sample_batch(config)
-    objective.explain(made, batch, config.scale)
-    averaged, _ = objective.restored_from(made, batch, config.scale)
+    explain(objective, made, batch, config.scale)
+    averaged, _ = restored_from(objective.method, made, batch, config.scale)
 
     def optimizer(name: str) -> Any:
         node, what = config.method.optimizers[name], f"method.optimizers.{name}"

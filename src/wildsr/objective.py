@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-import torch
 from hydra.utils import get_class
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
 from wildsr.loss.encoder import Features
-from wildsr.method.part import Method, given, network, optional, tensor
+from wildsr.method.part import Method, given, network, tensor
 from wildsr.pool import ImagePool
 
 
@@ -93,17 +91,6 @@ class Update:
     clip: float | None = None
 
 
-@dataclass
-class Explained:
-    """A row of the table that ``explain=true`` prints."""
-
-    update: str
-    trains: list[str]
-    terms: list[str]
-    computed: list[str]
-    constants: list[str]
-
-
 class Objective:
     """The updates of a method, in their order.
 
@@ -126,7 +113,7 @@ class Objective:
         frozen: Sequence[str] = (),
     ) -> None:
         self.method, self.frozen = method, frozenset(frozen)
-        _known("`method.frozen`", frozen, method.parts[network])
+        known("`method.frozen`", frozen, method.parts[network])
         self.updates = tuple(
             self._update(name, _mapping(f"`method.updates.{name}`", spec), losses)
             for name, spec in updates.items()
@@ -142,13 +129,13 @@ class Objective:
 
     def _update(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Update:
         where = f"`method.updates.{name}`"
-        _known(where, spec, ("trains", "terms", "every", "clip"))
+        known(where, spec, ("trains", "terms", "every", "clip"))
         trains = spec.get("trains") or []
         terms = _mapping(f"{where}.terms", spec.get("terms") or {})
         terms = {key: value for key, value in terms.items() if value is not None}
         if not trains or not terms:
             raise UserError(f"{where} needs `trains` (networks) and `terms` (losses), got {spec}.")
-        _known(f"{where}.trains", trains, self.method.parts[network])
+        known(f"{where}.trains", trains, self.method.parts[network])
         every, clip = spec.get("every", 1), spec.get("clip")
         if not (isinstance(every, int) and every >= 1):
             raise UserError(f"{where}.every must be an integer of at least 1, but got {every!r}.")
@@ -172,7 +159,7 @@ class Objective:
         hints = get_type_hints(target.forward)  # type: ignore[attr-defined]
         critics = [argument for argument in operands if hints.get(argument) is nn.Module]
         settable = set(inspect.signature(target).parameters)
-        _known(where, spec, {*operands, *settable, "weight", "pool"} - {"args", "kwargs"})
+        known(where, spec, {*operands, *settable, "weight", "pool"} - {"args", "kwargs"})
 
         weight, size = spec.pop("weight", 1.0), spec.pop("pool", 0)
         if not isinstance(weight, int | float):
@@ -191,7 +178,7 @@ class Objective:
             kinds = (network,) if argument in critics else (given, tensor)
             choices = [n for k in kinds for n in self.method.parts[k]]
             whole = re.sub(r"\.\d+$", "", str(value)) if argument not in critics else value
-            _known(f"{where}: {argument}", [whole], choices)
+            known(f"{where}: {argument}", [whole], choices)
         try:
             loss = target(**(options | spec))
         except (TypeError, ValueError) as error:  # of which UserError is one
@@ -206,81 +193,6 @@ class Objective:
             ImagePool(size),
         )
 
-    def explain(
-        self, networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
-    ) -> list[Explained]:
-        """Run one iteration without its steps, on copies, and tell what each update computed.
-
-        Raises:
-            UserError: for an untrained network, a term that trains nothing, an unused tensor.
-        """
-        self._check_networks(networks)
-        copies = {name: copy.deepcopy(module) for name, module in networks.items()}
-        rows, used = [], set()
-        with torch.random.fork_rng(), torch.enable_grad():
-            step = self.method(copies, batch, scale)
-            for update in self.updates:
-                step.begin(update.trains)
-                step.events.clear()
-                for term in update.terms:
-                    pool, term.pool = (
-                        term.pool,
-                        ImagePool(term.pool.size),
-                    )  # its own history stays as it is
-                    value, term.pool = term(step), pool
-                    if not value.requires_grad:  # all other networks are frozen
-                        raise UserError(
-                            f"Term `{term.name}` reaches none of the networks that its update "
-                            f"trains ({sorted(update.trains)}); it would train nothing."
-                        )
-                    used |= {name.partition(".")[0] for name in term.tensors.values()}
-                computed = list(dict.fromkeys(n for event, n in step.events if event == "computed"))
-                kept = dict.fromkeys(n for event, n in step.events if event == "kept")
-                constants = [n for n in kept if n not in computed]
-                used |= {*computed, *constants}
-                rows.append(
-                    Explained(
-                        update.name,
-                        sorted(update.trains),
-                        [t.name.split("/", 1)[1] for t in update.terms],
-                        computed,
-                        constants,
-                    )
-                )
-        used |= self.restored_from(copies, batch, scale)[1]
-        for name in self.method.parts[tensor]:
-            if name not in used and name not in self.method.parts[optional]:
-                raise UserError(
-                    f"Tensor `{name}` of {self.method.__name__} is used by no term and not by "
-                    "`restored`."
-                )
-        return rows
-
-    def restored_from(
-        self, networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
-    ) -> tuple[set[str], set[str]]:
-        """The networks, and the tensors, that ``restored`` comes from."""
-        step = self.method(networks, {"real_lr": batch["real_lr"]}, scale)
-        with torch.random.fork_rng(), torch.no_grad(), step.sources() as sources:
-            _ = step.restored  # type: ignore[attr-defined]
-        return sources, {name for _, name in step.events}
-
-    def _check_networks(self, networks: Mapping[str, nn.Module]) -> None:
-        missing = [name for name in self.method.parts[network] if name not in networks]
-        if missing:
-            raise UserError(f"`method.networks` lacks {missing} of {self.method.__name__}.")
-        _known("`method.networks`", networks, self.method.parts[network])
-        trained = frozenset(name for update in self.updates for name in update.trains)
-        for name, module in networks.items():
-            free = any(True for _ in module.parameters())
-            if free and name not in trained | self.frozen:
-                raise UserError(
-                    f"Network `{name}` is trained by no update; add it to one's `trains`, "
-                    "or to `method.frozen` if that is meant."
-                )
-            if not free and name in trained:
-                raise UserError(f"Network `{name}` is to be trained, but has no parameters.")
-
 
 def _mapping(where: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
@@ -288,7 +200,8 @@ def _mapping(where: str, value: object) -> dict[str, Any]:
     return dict(value)
 
 
-def _known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:
+def known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:
+    """Refuse the first of ``names`` that is not among ``choices``."""
     choices = list(choices)
     for name in names:
         if name not in choices:
