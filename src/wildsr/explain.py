@@ -24,12 +24,13 @@ class Explained:
     terms: list[str]
     computed: list[str]
     constants: list[str]
+    stage: str | None = None
 
 
 def explain(
     objective: Objective, networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
 ) -> list[Explained]:
-    """Run one iteration without its steps, on copies, and tell what each update computed.
+    """Run one iteration of each stage without its steps, on copies; what each update computed.
 
     Raises:
         UserError: for an untrained network, a term that trains nothing, an unused tensor.
@@ -39,8 +40,9 @@ def explain(
     copies = {name: copy.deepcopy(module) for name, module in networks.items()}
     rows = []
     with torch.random.fork_rng(), torch.enable_grad():
-        step = method(copies, batch, scale)
-        rows = [_carried_out(update, step) for update in objective.updates]
+        for stage in objective.stages or (None,):
+            step = method(copies, batch, scale)
+            rows += [_carried_out(update, step, stage) for update in objective.due(stage)]
     used = {name.partition(".")[0] for t in objective.terms for name in t.tensors.values()}
     used |= {name for row in rows for name in (*row.computed, *row.constants)}
     used |= restored_from(method, copies, batch, scale)[1]
@@ -52,7 +54,7 @@ def explain(
     return rows
 
 
-def _carried_out(update: Update, step: Method) -> Explained:
+def _carried_out(update: Update, step: Method, stage: str | None) -> Explained:
     step.begin(update.trains)
     step.events.clear()
     for term in update.terms:
@@ -71,6 +73,7 @@ def _carried_out(update: Update, step: Method) -> Explained:
         [term.name.split("/", 1)[1] for term in update.terms],
         computed,
         [name for name in kept if name not in computed],
+        stage,
     )
 
 
@@ -103,12 +106,14 @@ def _check_networks(objective: Objective, networks: Mapping[str, nn.Module]) -> 
 
 
 def explain_table(rows: list[Explained]) -> str:
-    """Markdown of the rows of ``explain``."""
-    header = ["update", "trains", "terms", "tensors computed", "constants"]
+    """Markdown of the rows of ``explain``; a method with stages has a column for them."""
+    header = ["stage", "update", "trains", "terms", "tensors computed", "constants"]
     cells = [
-        [r.update, *(", ".join(v) for v in (r.trains, r.terms, r.computed, r.constants))]
+        [r.stage or "", r.update, *map(", ".join, (r.trains, r.terms, r.computed, r.constants))]
         for r in rows
     ]
+    if not any(row.stage for row in rows):
+        header, cells = header[1:], [line[1:] for line in cells]
     widths = [max(len(line[i]) for line in [header, *cells]) for i in range(len(header))]
     lines = [header, ["-" * width for width in widths], *cells]
     return "\n".join(

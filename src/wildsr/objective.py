@@ -82,6 +82,7 @@ class Update:
         terms: what it minimises the weighted sum of.
         every: it runs at iterations that this divides.
         clip: the largest gradient norm over all that it trains; None for no limit.
+        stages: those in which it runs; None for all.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Update:
     terms: tuple[Term, ...]
     every: int = 1
     clip: float | None = None
+    stages: frozenset[str] | None = None
 
 
 class Objective:
@@ -96,10 +98,11 @@ class Objective:
 
     Args:
         method: the class that derives the tensors.
-        updates: name -> {trains, terms, every, clip}; a term is {loss, weight, pool} and the
-            arguments and options of its loss.
+        updates: name -> {trains, terms, every, clip, stages}; a term is {loss, weight, pool} and
+            the arguments and options of its loss.
         losses: the catalogue: name -> {_target_, <options>}.
         frozen: networks that no update trains, on purpose.
+        stages: the names of the method's stages, in their order.
 
     Raises:
         UserError: for any name that does not exist, with the nearest one that does.
@@ -111,8 +114,9 @@ class Objective:
         updates: Mapping[str, Mapping[str, Any]],
         losses: Mapping[str, Mapping[str, Any]],
         frozen: Sequence[str] = (),
+        stages: Sequence[str] = (),
     ) -> None:
-        self.method, self.frozen = method, frozenset(frozen)
+        self.method, self.frozen, self.stages = method, frozenset(frozen), tuple(stages)
         known("`method.frozen`", frozen, method.parts[network])
         self.updates = tuple(
             self._update(name, _mapping(f"`method.updates.{name}`", spec), losses)
@@ -121,15 +125,26 @@ class Objective:
         )
         if not self.updates:
             raise UserError("`method.updates` must hold at least one update, but is empty.")
+        for stage in self.stages:
+            if not self.due(stage):
+                raise UserError(f"Stage `{stage}` of `method.stages` has no update.")
 
     @property
     def terms(self) -> tuple[Term, ...]:
         """All terms of all updates."""
         return tuple(term for update in self.updates for term in update.terms)
 
+    def due(self, stage: str | None) -> tuple[Update, ...]:
+        """The updates of a stage (None: of a method without), in their order."""
+        return tuple(u for u in self.updates if u.stages is None or stage in u.stages)
+
+    def trained(self, stage: str | None) -> frozenset[str]:
+        """The networks that some update of a stage trains."""
+        return frozenset(name for update in self.due(stage) for name in update.trains)
+
     def _update(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Update:
         where = f"`method.updates.{name}`"
-        known(where, spec, ("trains", "terms", "every", "clip"))
+        known(where, spec, ("trains", "terms", "every", "clip", "stages"))
         trains = spec.get("trains") or []
         terms = _mapping(f"{where}.terms", spec.get("terms") or {})
         terms = {key: value for key, value in terms.items() if value is not None}
@@ -141,11 +156,15 @@ class Objective:
             raise UserError(f"{where}.every must be an integer of at least 1, but got {every!r}.")
         if not (clip is None or (isinstance(clip, int | float) and clip > 0)):
             raise UserError(f"{where}.clip must be a positive number or null, but got {clip!r}.")
+        stages = spec.get("stages")
+        stages = [stages] if isinstance(stages, str) else stages
+        known(f"{where}.stages", stages or [], self.stages)
         built = tuple(
             self._term(f"{name}/{key}", _mapping(f"Term `{name}/{key}`", value), losses)
             for key, value in terms.items()
         )
-        return Update(name, frozenset(trains), built, every, clip)
+        during = None if stages is None else frozenset(stages)
+        return Update(name, frozenset(trains), built, every, clip, during)
 
     def _term(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Term:
         where = f"Term `{name}`"

@@ -23,6 +23,7 @@ from wildsr.explain import explain, explain_table
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
+from wildsr.method.part import given
 from wildsr.metric.table import Panel, markdown, write_results
 from wildsr.progress import Progressing
 from wildsr.training import Training
@@ -161,6 +162,7 @@ def _fit(
         return training, None
     data = job.data
     data.start, data.iterations = training.iteration, config.iterations
+    data.other_hr = "other_hr" in training.objective.method.parts[given]
     keeper = Keeper(
         folder.checkpoints,
         config.checkpoint_every,
