@@ -26,6 +26,7 @@ from wildsr.logger import KINDS, Log, loggers
 from wildsr.method.part import given
 from wildsr.metric.table import Panel, markdown, write_results
 from wildsr.progress import Progressing
+from wildsr.run_card import card_of_training
 from wildsr.training import Training
 from wildsr.watch import Watch, pictures, readable, restorer
 
@@ -228,6 +229,8 @@ def _report(
     write_results(folder.folder, rows, protocol)
     upscale = upscalers[next(reversed(upscalers))]
     made = pictures(training, job.data, upscale, folder.folder)
+    if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
+        made["report_card"] = card
     for log in logs:
         log.pictures(made, training.iteration)
         for row in rows:

@@ -54,11 +54,13 @@ class Card:
         """All lines in one."""
         known = [entry for entry in self.entries if entry.state != UNKNOWN]
         wrong = [entry.title.lower() for entry in known if entry.state == DIFFERS]
+        unknown = len(self.entries) - len(known)
+        rest = f"; {unknown} could not be judged" if unknown else ""
         if not known:
             return "Too little to judge the degradation by."
         if not wrong:
-            return f"Generated LR looks like real LR in all {len(known)} respects that were judged."
-        return f"Generated LR differs in {len(wrong)} of {len(known)} respects: {', '.join(wrong)}."
+            return f"Generated LR looks like real LR in {len(known)} of {len(self.entries)} respects{rest}."
+        return f"Generated LR differs in {len(wrong)} of {len(self.entries)} respects ({', '.join(wrong)}){rest}."
 
     def markdown(self) -> str:
         """Headline and table."""

@@ -10,9 +10,19 @@ from torch import Tensor
 
 from wildsr.metric.colour_statistics import STATISTICS, colour_statistics
 from wildsr.report.chance import Comparison, compare
-from wildsr.report.entry.entry import DIFFERS, FAKE, REAL, UNKNOWN, Entry, number, state_of, too_few
+from wildsr.report.entry.entry import (
+    DIFFERS,
+    FAKE,
+    REAL,
+    UNKNOWN,
+    Entry,
+    number,
+    state_of,
+    too_few,
+    unclear,
+)
 
-TOLERATED = 5.0  # 1/255
+TOLERATED = (15.0, 8.0, 4.0, 4.0, 5.0)  # 1/255, of each; scenes differ more than casts do
 MORE = {  # generated minus real, positive and negative
     "brightness": ("brighter", "darker"),
     "contrast": ("more contrasty", "flatter"),
@@ -31,10 +41,11 @@ def colour_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> E
 
     compared = compare(found[0], found[1], statistic, seed)
     difference, margin = compared.difference.tolist(), compared.margin.tolist()
-    states = [state_of(d, m, TOLERATED) for d, m in zip(difference, margin, strict=True)]
+    states = [state_of(*judged) for judged in zip(difference, margin, TOLERATED, strict=True)]
     few = too_few(real, fake)
     size = [
-        abs(d) / max(m, TOLERATED) if m == m else 0 for d, m in zip(difference, margin, strict=True)
+        abs(d) / max(m, tolerated) if m == m else 0
+        for d, m, tolerated in zip(difference, margin, TOLERATED, strict=True)
     ]
     worst = size.index(max(size))
     state = UNKNOWN if few else states[worst]
@@ -46,6 +57,8 @@ def colour_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> E
         how = MORE[name][difference[worst] < 0]
         verdict = f"Generated LR is {how}: {said} (by chance up to {margin[worst]:.1f} apart); "
         verdict += "so may the scenes of the two folders be."
+    elif state == UNKNOWN:
+        verdict = unclear(said, f"{margin[worst]:.1f} apart")
     else:
         verdict = f"Colours agree as far as scenes let one see: {said} furthest apart"
         verdict += f" (by chance up to {margin[worst]:.1f})."
@@ -56,7 +69,7 @@ def colour_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> E
             f"fake_{key}": number(float(compared.fake[index])),
             f"chance_{key}": number(margin[index]),
         }
-    severity = torch.nan if few else abs(difference[worst]) / TOLERATED
+    severity = torch.nan if few else abs(difference[worst]) / TOLERATED[worst]
     return Entry("colour", "Colour", state, verdict, values, severity, _drawing(compared))
 
 

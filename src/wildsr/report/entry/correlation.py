@@ -10,7 +10,17 @@ from torch import Tensor
 
 from wildsr.metric.flat_noise import LAGS, noise_correlation
 from wildsr.report.chance import compare
-from wildsr.report.entry.entry import DIFFERS, FAKE, REAL, UNKNOWN, Entry, number, state_of, too_few
+from wildsr.report.entry.entry import (
+    DIFFERS,
+    FAKE,
+    REAL,
+    UNKNOWN,
+    Entry,
+    number,
+    state_of,
+    too_few,
+    unclear,
+)
 
 TOLERATED = 0.1
 
@@ -29,6 +39,8 @@ def correlation_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int)
     said = f"neighbouring pixels' noise is correlated by {b:.2f} against {a:.2f}"
     if few:
         verdict = f"{few}: {said}."
+    elif state == UNKNOWN and margin == margin:
+        verdict = unclear(said, f"{margin:.2f} apart")
     elif state == UNKNOWN:
         verdict = "One of the sets has no noise at all, so it has no correlation."
     elif state == DIFFERS:

@@ -10,7 +10,17 @@ from torch import Tensor
 
 from wildsr.metric.edge_spread import DIRECTIONS, edge_spread
 from wildsr.report.chance import compare
-from wildsr.report.entry.entry import DIFFERS, FAKE, REAL, UNKNOWN, Entry, number, state_of, too_few
+from wildsr.report.entry.entry import (
+    DIFFERS,
+    FAKE,
+    REAL,
+    UNKNOWN,
+    Entry,
+    number,
+    state_of,
+    too_few,
+    unclear,
+)
 
 TOLERATED = 0.2  # pixels
 PARTS = ("all", "0_less_90", "45_less_135")
@@ -36,6 +46,8 @@ def edges_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> En
     rise = f"a 10-90 % rise of {compared.fake[0]:.2f} pixels against {compared.real[0]:.2f}"
     if few:
         verdict = f"{few}: {rise}."
+    elif state == UNKNOWN and margin[0] == margin[0]:
+        verdict = unclear(rise, f"{margin[0]:.2f} apart")
     elif state == UNKNOWN:
         verdict = "One of the sets has too few straight edges to measure."
     elif state == DIFFERS and worst == 0:

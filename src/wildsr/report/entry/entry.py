@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 REAL, FAKE = "black", "tab:red"
 AGREES, DIFFERS, UNKNOWN = "agrees", "differs", "unknown"  # states
 COLOURS = {AGREES: "tab:green", DIFFERS: "tab:red", UNKNOWN: "tab:gray"}
+BLIND = 3.0  # how many times the tolerance chance may make, for "agrees" to mean anything
 FEWEST = 4  # photos of each set; below it nothing is told from chance
 
 
@@ -56,10 +57,21 @@ class Entry:
 
 
 def state_of(difference: float, margin: float, tolerance: float) -> str:
-    """Differs where a difference is beyond chance and large enough to matter."""
+    """Differs where a difference is beyond chance and large enough to matter.
+
+    Agrees only where one would have been seen: not where chance alone makes differences of
+    ``BLIND`` times what is tolerated.
+    """
     if math.isnan(difference) or math.isnan(margin):
         return UNKNOWN
-    return DIFFERS if abs(difference) > max(margin, tolerance) else AGREES
+    if abs(difference) > max(margin, tolerance):
+        return DIFFERS
+    return AGREES if margin <= BLIND * tolerance else UNKNOWN
+
+
+def unclear(said: str, margin: str) -> str:
+    """The verdict where chance could hide a difference."""
+    return f"Too few photos to tell: {said}, and chance alone makes up to {margin}."
 
 
 def too_few(real: Sequence[object], fake: Sequence[object]) -> str:

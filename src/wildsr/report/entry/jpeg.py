@@ -10,7 +10,17 @@ from torch import Tensor
 
 from wildsr.metric.jpeg_grid import jpeg_grid
 from wildsr.report.chance import compare
-from wildsr.report.entry.entry import DIFFERS, FAKE, REAL, UNKNOWN, Entry, number, state_of, too_few
+from wildsr.report.entry.entry import (
+    DIFFERS,
+    FAKE,
+    REAL,
+    UNKNOWN,
+    Entry,
+    number,
+    state_of,
+    too_few,
+    unclear,
+)
 
 TOLERATED = 0.05
 NONE = 0.04  # without JPEG nothing is above this
@@ -38,6 +48,8 @@ def jpeg_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Ent
         else:
             what = f"is compressed too {'strongly' if b > a else 'little'} for its noise"
         verdict = f"Generated LR {what}: {said} (by chance up to {100 * margin:.0f} apart)."
+    elif state == UNKNOWN:
+        verdict = unclear(f"JPEG {said}", f"{100 * margin:.0f} apart")
     elif max(a, b) < NONE:
         verdict = f"Neither shows JPEG: {said}."
     else:

@@ -10,7 +10,17 @@ from torch import Tensor
 
 from wildsr.metric.flat_noise import LEVELS, flat_noise
 from wildsr.report.chance import compare
-from wildsr.report.entry.entry import DIFFERS, FAKE, REAL, UNKNOWN, Entry, number, state_of, too_few
+from wildsr.report.entry.entry import (
+    DIFFERS,
+    FAKE,
+    REAL,
+    UNKNOWN,
+    Entry,
+    number,
+    state_of,
+    too_few,
+    unclear,
+)
 
 TOLERATED = 0.1  # of the real noise
 LEAST = 0.5  # 1/255; what rounding to 8 bits and a little texture can do
@@ -59,6 +69,8 @@ def noise_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> En
         much = "clean" if differences[worst] < 0 else "noisy"
         verdict = f"Generated LR is too {much}{place}: noise {levels_said}"
         verdict += f" (by chance up to {margins[worst]:.1f} apart)."
+    elif state == UNKNOWN:
+        verdict = unclear(f"noise {levels_said}", f"{margins[0]:.1f} apart")
     else:
         verdict = f"The noise agrees: {levels_said} (less than "
         verdict += (

@@ -10,7 +10,17 @@ from torch import Tensor
 
 from wildsr.metric.radial_spectrum import FREQUENCIES, radial_spectrum
 from wildsr.report.chance import compare
-from wildsr.report.entry.entry import DIFFERS, FAKE, REAL, UNKNOWN, Entry, number, state_of, too_few
+from wildsr.report.entry.entry import (
+    DIFFERS,
+    FAKE,
+    REAL,
+    UNKNOWN,
+    Entry,
+    number,
+    state_of,
+    too_few,
+    unclear,
+)
 
 TOLERATED = 1.0  # dB
 OCTAVES = {  # in periods, pixels; as parts of FREQUENCIES
@@ -43,6 +53,8 @@ def spectrum_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) ->
         much = "little" if difference[worst] < 0 else "much"
         verdict = f"Generated LR has too {much} {list(OCTAVES)[worst]} detail, noise included: "
         verdict += f"{said} (by chance up to {margin[worst]:.1f})."
+    elif state == UNKNOWN:
+        verdict = unclear(said, f"{margin[0]:.1f}")
     else:
         verdict = f"The spectra agree: {said} (by chance up to {margin[worst]:.1f})."
     values: dict[str, float | None] = {}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wildsr.metric.local_features import local_features
 from wildsr.metric.two_sample import TwoSample, two_sample
-from wildsr.report.entry.entry import AGREES, DIFFERS, FAKE, UNKNOWN, Entry, too_few
+from wildsr.report.entry.entry import AGREES, BLIND, DIFFERS, FAKE, UNKNOWN, Entry, too_few
 
 TOLERATED = 0.05  # above one half
 CLEARLY = 0.75  # accuracy from which the sets are called easily told apart
@@ -27,11 +27,15 @@ def two_sample_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) 
         [local_features(photo) for photo in real], [local_features(photo) for photo in fake], seed
     )
     state = DIFFERS if found.accuracy > max(found.chance, 0.5 + TOLERATED) else AGREES
+    if state == AGREES and found.chance > 0.5 + BLIND * TOLERATED:
+        state = UNKNOWN
     numbers = f"{_percent(found.accuracy)} of unseen crops told right"
     interval = f"95 % interval {_percent(found.low)} to {_percent(found.high)}"
     chance = f"chance alone exceeds {_percent(found.chance)} in 5 % of cases"
     if state == AGREES:
         verdict = f"A classifier cannot tell generated LR from real LR: {numbers}"
+    elif state == UNKNOWN:
+        verdict = f"Too few photos to tell: {numbers}"
     elif found.accuracy > CLEARLY:
         verdict = f"A classifier easily tells generated LR from real LR: {numbers}"
     else:

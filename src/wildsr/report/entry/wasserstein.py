@@ -22,6 +22,7 @@ from wildsr.report.entry.entry import (
 
 HALVINGS = 9  # of each set
 PATCHES = 1024  # of a half; sorting more takes longer than it tells
+CLEAR = 2.0  # how many times their mean the halvings may differ, for "agrees" to mean anything
 PERIODS = ("2", "4", "8 and more")  # pixels, of the levels
 
 
@@ -60,10 +61,13 @@ def wasserstein_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int)
     far, near = torch.stack(across), torch.stack(within)
     distance, floor, chance = (float(x[0]) for x in (far.mean(0), near.mean(0), near.amax(0)))
     state = DIFFERS if distance > chance else AGREES
+    if state == AGREES and chance > CLEAR * floor:
+        state = UNKNOWN
     said = (
         f"{distance:.0f} between generated and real LR, {floor:.0f} between two halves of real LR"
     )
-    verdict = f"Small patches {'differ' if state == DIFFERS else 'agree'}: {said}"
+    how = {DIFFERS: "Small patches differ", AGREES: "Small patches agree"}
+    verdict = f"{how.get(state, 'Too few photos to tell')}: {said}"
     verdict += f" (up to {chance:.0f} among {HALVINGS} halvings)."
     values = {"chance_fine": number(chance)}
     for index, level in enumerate(("fine", "middle", "coarse")):
