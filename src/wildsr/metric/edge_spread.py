@@ -16,6 +16,7 @@ STRAIGHT = 0.7  # coherence of the gradient in that window: 0 in noise and corne
 STRONGEST = 0.02  # share of the pixels that are looked at, the steepest straight ones
 FEWEST = 12  # edges of a direction, or nothing is said about it
 DIRECTIONS = ("across 0°", "across 45°", "across 90°", "across 135°")  # of the gradient, x to y
+WIDEST = 2.5  # pixels; standard deviation from which on nothing is resolved: the slopes are alike
 RISE = 2.563  # 10-90 % rise of a Gaussian-blurred step, in its standard deviations
 
 
@@ -63,7 +64,7 @@ def edge_spread(photo: Tensor) -> Tensor:
 def _rise(ratio: Tensor) -> Tensor:
     square = ratio.clamp(min=1 + 1e-3).square()
     variance = (COARSE**2 - square * FINE**2) / (square - 1)
-    return RISE * variance.clamp(min=0).sqrt()
+    return RISE * variance.clamp(min=0, max=WIDEST**2).sqrt()
 
 
 def _gradient(gray: Tensor, width: float) -> Tensor:

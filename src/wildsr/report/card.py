@@ -54,13 +54,28 @@ class Card:
         """All lines in one."""
         known = [entry for entry in self.entries if entry.state != UNKNOWN]
         wrong = [entry.title.lower() for entry in known if entry.state == DIFFERS]
-        unknown = len(self.entries) - len(known)
+        count, unknown = len(self.entries), len(self.entries) - len(known)
         rest = f"; {unknown} could not be judged" if unknown else ""
         if not known:
             return "Too little to judge the degradation by."
         if not wrong:
-            return f"Generated LR looks like real LR in {len(known)} of {len(self.entries)} respects{rest}."
-        return f"Generated LR differs in {len(wrong)} of {len(self.entries)} respects ({', '.join(wrong)}){rest}."
+            return f"Generated LR looks like real LR in {len(known)} of {count} respects{rest}."
+        listed = ", ".join(wrong)
+        return f"Generated LR differs in {len(wrong)} of {count} respects: {listed}{rest}."
+
+    def value(self, entry: str, name: str) -> float | None:
+        """A number of a line; None where there is none."""
+        return next((e.values.get(name) for e in self.entries if e.name == entry), None)
+
+    def order(self) -> tuple[int, float]:
+        """What cards are compared by, the smaller the better.
+
+        The number of lines that differ, then the sliced Wasserstein distance of the finest details
+        (infinite where it is not known).
+        """
+        differ = sum(entry.state == DIFFERS for entry in self.entries)
+        distance = self.value("wasserstein", "distance_fine")
+        return differ, math.inf if distance is None else distance
 
     def markdown(self) -> str:
         """Headline and table."""

@@ -21,7 +21,7 @@ from wildsr.report.entry.entry import (
 )
 
 HALVINGS = 9  # of each set
-PATCHES = 1024  # of a half; sorting more takes longer than it tells
+PATCHES = 512  # of a half; sorting more takes longer than it tells
 CLEAR = 2.0  # how many times their mean the halvings may differ, for "agrees" to mean anything
 PERIODS = ("2", "4", "8 and more")  # pixels, of the levels
 
