@@ -33,6 +33,8 @@ def evaluate(overrides: list[str], console: Console) -> int:
         raise UserError(f"`tile` must be an integer of at least 8, but got {config.tile!r}.")
     if config.upscaler not in KINDS:
         raise unknown("`upscaler`", config.upscaler, KINDS)
+    if not isinstance(config.card, bool):
+        raise UserError(f"`card` must be true or false, but got {config.card!r}.")
     if config.card and config.run is None:
         raise UserError("`card=true` needs `run`: the card is of a run's degradation.")
     build.tune_allocator()
