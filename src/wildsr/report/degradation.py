@@ -28,7 +28,7 @@ def describe(degrader: nn.Module) -> CameraState | None:
         kernel = degrader.kernel()[0].detach().cpu()  # type: ignore[operator]
         std = degrader.noise_std(brightness.to(device)).detach().cpu()  # type: ignore[operator]
         physical = degrader.physical()  # type: ignore[operator]
-    elif hasattr(degrader, "draws"):
+    elif hasattr(degrader, "draws") and hasattr(degrader, "kernel"):
         kernel, std = _sampled(degrader, brightness)
         found = kernel_statistics(kernel)
         physical = {
