@@ -67,6 +67,15 @@ def small():
     ]
 
 
+TRANSLATOR = ["network.translator.features=4", "network.translator.blocks=1"]
+
+
+def within(network, **counts):
+    """Overrides of a network that has a node of its own in the method's configuration."""
+    sizes = {"features": 4, **counts}
+    return [f"method.networks.{network}.{name}={value}" for name, value in sizes.items()]
+
+
 @pytest.fixture(scope="session")
 def of():
     """``of(method)``: the overrides that choose it, with its own networks small."""
@@ -74,8 +83,15 @@ def of():
     def overrides(method):
         critic = ["network.critic.features=4", "network.critic.layers=2"]
         counts = ("features=4", "kernel_noise=4", "kernel_blocks=1", "noise_blocks=1")
-        degrader = [f"network.degrader.{count}" for count in counts]
-        return [f"method={method}", *critic, *(degrader if method == "pdm" else [])]
+        own = {
+            "pdm": [f"network.degrader.{count}" for count in counts],
+            "bulat": ["network.degrader.features=4", "network.degrader.blocks=1"],
+            "cyclesr": TRANSLATOR,
+            "cincgan": [*TRANSLATOR, *within("shrink", blocks=1), *within("critic_hr", layers=2)],
+            "maeda": [*TRANSLATOR, *within("degrade", blocks=1), *within("critic_hr", layers=2)],
+        }
+        own["bulat"] += within("critic_hr", layers=2)
+        return [f"method={method}", *critic, *own.get(method, [])]
 
     return overrides
 

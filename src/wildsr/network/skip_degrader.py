@@ -12,7 +12,7 @@ from wildsr.network.argument import check_counts, shuffle_factors
 from wildsr.network.residual import ResidualTrunk
 
 
-class ResidualDegrader(nn.Module):
+class SkipDegrader(nn.Module):
     """``downscale(hr) + trunk(unshuffle(hr, noise map))``: starts as antialiased bicubic.
 
     The sides of the image are folded into channels (``pixel_unshuffle``), so that the first 3x3
