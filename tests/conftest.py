@@ -67,9 +67,6 @@ def small():
     ]
 
 
-TRANSLATOR = ["network.translator.features=4", "network.translator.blocks=1"]
-
-
 def within(network, **counts):
     """Overrides of a network that has a node of its own in the method's configuration."""
     sizes = {"features": 4, **counts}
@@ -83,14 +80,15 @@ def of():
     def overrides(method):
         critic = ["network.critic.features=4", "network.critic.layers=2"]
         counts = ("features=4", "kernel_noise=4", "kernel_blocks=1", "noise_blocks=1")
+        translator = ["network.translator.features=4", "network.translator.blocks=1"]
+        critic_hr = within("critic_hr", layers=2)
         own = {
             "pdm": [f"network.degrader.{count}" for count in counts],
-            "bulat": ["network.degrader.features=4", "network.degrader.blocks=1"],
-            "cyclesr": TRANSLATOR,
-            "cincgan": [*TRANSLATOR, *within("shrink", blocks=1), *within("critic_hr", layers=2)],
-            "maeda": [*TRANSLATOR, *within("degrade", blocks=1), *within("critic_hr", layers=2)],
+            "bulat": ["network.degrader.features=4", "network.degrader.blocks=1", *critic_hr],
+            "cyclesr": translator,
+            "cincgan": [*translator, *within("shrink", blocks=1), *critic_hr],
+            "maeda": [*translator, *within("degrade", blocks=1), *critic_hr],
         }
-        own["bulat"] += within("critic_hr", layers=2)
         return [f"method={method}", *critic, *own.get(method, [])]
 
     return overrides
