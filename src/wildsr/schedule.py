@@ -61,6 +61,20 @@ class Cosine:
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
+class Linear:
+    """1 until iteration ``start``, then a straight line to 0 at ``until``, where it stays."""
+
+    def __init__(self, start: int, until: int) -> None:
+        _check("start", [start], 0)
+        _check("until", [until], start + 1)
+        self.start, self.until = start, until
+
+    def __call__(self, iteration: int) -> float:
+        """The factor at ``iteration``, counted from 0."""
+        left = (self.until - iteration) / (self.until - self.start)
+        return min(1.0, max(0.0, left))
+
+
 def _check(argument: str, values: Sequence[int], least: int) -> None:
     for value in values:
         if not (isinstance(value, int) and value >= least):
