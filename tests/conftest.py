@@ -73,9 +73,15 @@ def of():
 
     def overrides(method):
         critic = ["network.critic.features=4", "network.critic.layers=2"]
+        staged = [*(f"network.degrader.{c}" for c in ("features=4", "blocks=1"))]
+        staged += ["method.networks.critic_hr.features=4"]
         counts = ("features=4", "kernel_noise=4", "kernel_blocks=1", "noise_blocks=1")
-        degrader = [f"network.degrader.{count}" for count in counts]
-        return [f"method={method}", *critic, *(degrader if method == "pdm" else [])]
+        own = {
+            "dasr": staged,
+            "dsgan": staged,
+            "pdm": [f"network.degrader.{count}" for count in counts],
+        }
+        return [f"method={method}", *critic, *own.get(method, [])]
 
     return overrides
 

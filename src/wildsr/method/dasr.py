@@ -50,7 +50,8 @@ class DASR(Upscaling):
                 "`domain_distance` needs a `network/critic` of patches (a PatchCritic: fsd, patch, "
                 f"patch_local), but got {type(critic).__name__}."
             )
-        real = torch.sigmoid(critic(self.fake_lr).float())
+        logits = critic(self.fake_lr)
+        real = torch.sigmoid(logits.to(torch.promote_types(logits.dtype, torch.float32)))
         height, width = self.fake_lr.shape[-2:]
         seen = spread(real, critic.window, (height, width))
         return F.interpolate(seen, size=self.hr.shape[-2:], mode="bilinear")

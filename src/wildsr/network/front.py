@@ -158,7 +158,7 @@ class HighPass(Front):
             offsets = torch.arange(size) - size // 2
             taps = torch.exp(-offsets.square() / (2 * (sigma or size / 6) ** 2))
         self.size, self.layer = size, (size, 1, size // 2)
-        self.register_buffer("taps", taps / taps.sum(), persistent=False)
+        self.register_buffer("taps", taps, persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
         """The details of ``image`` (B, C, H, W)."""
@@ -166,6 +166,7 @@ class HighPass(Front):
         with torch.autocast(image.device.type, enabled=False):
             image = image.to(torch.promote_types(image.dtype, self.taps.dtype))
             taps, half = self.taps.to(image.dtype), self.size // 2
+            taps = taps / taps.sum()  # here, in the precision of the image
             channels = image.flatten(0, 1)[:, None]  # (BC, 1, H, W): quicker than groups
             low = F.pad(channels, [half] * 4, mode="replicate")
             low = F.conv2d(F.conv2d(low, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))
