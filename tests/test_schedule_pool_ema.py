@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from wildsr.ema import EMA
+from wildsr.error import UserError
 from wildsr.pool import ImagePool
-from wildsr.schedule import Constant, Cosine, Inverse, MultiStep
+from wildsr.schedule import Constant, Cosine, Inverse, Linear, MultiStep
 
 # Schedules
 
@@ -30,6 +31,14 @@ def test_multi_step():
 def test_inverse():
     schedule = Inverse(half=100)
     assert [schedule(i) for i in (0, 100, 300, 900)] == pytest.approx([1, 1 / 2, 1 / 4, 1 / 10])
+
+
+def test_linear():
+    schedule = Linear(start=10, until=30)
+    expected = {0: 1, 10: 1, 15: 0.75, 20: 0.5, 29: 0.05, 30: 0, 10**6: 0}
+    assert {i: schedule(i) for i in expected} == pytest.approx(expected)
+    with pytest.raises(UserError, match=r"`until` must be in iterations, 11 or more, but got 10"):
+        Linear(start=10, until=10)
 
 
 def test_cosine():

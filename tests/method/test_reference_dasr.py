@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 DEGRADING = 2  # of six iterations
 BETAS = {"degrade": (0.5, 0.999), "critic": (0.5, 0.999)}
-# The gradient of a bias before a normalisation is rounding, which Adam's own 1e-8 would make steps of.
+# A bias before a normalisation has a gradient of rounding errors, which 1e-8 would turn into steps.
 EPS = 1e-3
 
 

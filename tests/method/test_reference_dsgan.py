@@ -7,7 +7,7 @@ from torch.nn import functional as F
 DEGRADING = 3  # of six iterations
 RATES = {"degrade": 2e-4, "critic": 2e-4, "critic_hr": 1e-4, "upscale": 1e-4}
 BETAS = {"degrade": (0.5, 0.999), "critic": (0.5, 0.999)}
-# The gradient of a bias before a normalisation is rounding, which Adam's own 1e-8 would make steps of.
+# A bias before a normalisation has a gradient of rounding errors, which 1e-8 would turn into steps.
 EPS = 1e-3
 
 

@@ -63,7 +63,7 @@ class LRConsistency(nn.Module):
 
 
 class LowPass(nn.Module):
-    """Mean ``|A(prediction) - A(target)|``, A the mean over a box: details smaller than it are free.
+    """Mean ``|A(prediction) - A(target)|``, A the mean over a box: smaller details are free.
 
     The colour loss of DSGAN (Fritsche et al. 2019, arXiv:1911.07850) with a box of 5, at
     each place where it lies within the image. With a box and a stride of 2, A is half of the LL
