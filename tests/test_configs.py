@@ -110,6 +110,7 @@ TABLES = {
 | ------- | -------- | --------- | ---------------- | -------------------------------- | --------- |
 | degrade | judge    | critic    | real             | clean_lr, fake_lr                |           |
 | degrade | degrade  | degrade   | colour, fool     | fake_lr                          | clean_lr  |
+| degrade | prepare  | upscale   | pixel            | sr_clean                         | clean_lr  |
 | upscale | upscale  | upscale   | pixel, low, fool | clean_lr, fake_lr, sr_levels, sr |           |
 | upscale | judge_hr | critic_hr | real             |                                  | sr        |""",  # noqa: E501
     "pdm": """\

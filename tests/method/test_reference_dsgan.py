@@ -51,6 +51,9 @@ def degrading(networks, optimizers, hr, real_lr):
     descend(optimizers["degrade"], colour + 0.005 * texture)
     freeze(critic, False)
 
+    upscale = networks["upscale"]
+    descend(optimizers["upscale"], (upscale(clean_lr) - hr).abs().mean())
+
 
 def upscaling(networks, optimizers, hr):
     upscale, critic = networks["upscale"], networks["critic_hr"]
@@ -83,19 +86,21 @@ def test_dsgan(compare, of):
                     left = [1, 1, 0.5][iteration]
                     optimizers[name].param_groups[0]["lr"] = RATES[name] * left
                 degrading(networks, optimizers, batch["hr"], batch["real_lr"])
-                continue
-            for name in ("upscale", "critic_hr"):  # halved once, at the second of the stage
-                halved = iteration > DEGRADING
-                optimizers[name].param_groups[0]["lr"] = RATES[name] * (0.5 if halved else 1)
-            upscaling(networks, optimizers, batch["hr"])
-            move_average(average, networks["upscale"], iteration - DEGRADING)
+            else:  # the upscaler's is halved at 4, the critic's at the second of its stage
+                for name in ("upscale", "critic_hr"):
+                    halved = iteration > DEGRADING
+                    optimizers[name].param_groups[0]["lr"] = RATES[name] * (0.5 if halved else 1)
+                upscaling(networks, optimizers, batch["hr"])
+            move_average(average, networks["upscale"], iteration)
 
     shorter = [
         f"method.schedules.{n}.{key}={value}"
         for n in ("degrade", "critic")
         for key, value in (("start", 1), ("until", 3))
     ]
-    shorter += [f"method.schedules.{n}.milestones=[1]" for n in ("upscale", "critic_hr")]
+    shorter += [
+        f"method.schedules.{n}.milestones=[{i}]" for n, i in (("upscale", 4), ("critic_hr", 1))
+    ]
     eps = [
         f"+method.optimizers.{n}.eps={EPS}" for n in ("degrade", "critic", "upscale", "critic_hr")
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from wildsr.degradation.bicubic import downscale, to_8_bit
-from wildsr.method.part import network, tensor
+from wildsr.method.part import network, optional, tensor
 from wildsr.method.upscaling import Upscaling
 
 
@@ -30,3 +30,8 @@ class DSGAN(Upscaling):
     def seen_lr(self) -> Tensor:
         """(B, 3, H, W) the generated LR in 8 bits, as the file that the authors write."""
         return to_8_bit(self.fake_lr)
+
+    @optional
+    def sr_clean(self) -> Tensor:
+        """(B, 3, sH, sW) the sharp crop from its clean LR: what prepares the upscaler."""
+        return self.upscale(self.clean_lr)
