@@ -66,7 +66,8 @@ def upscaling(networks, optimizers, hr):
     real, fake = judged(critic, hr, 9), judged(critic, sr, 9)
     pixel, colour = (sr - hr).abs().mean(), (low(sr, 9) - low(hr, 9)).abs().mean()
     descend(
-        optimizers["upscale"], pixel + 0.01 * colour + 0.005 * relativistic(fake, real.detach())
+        optimizers["upscale"],
+        10 * pixel + 0.01 * colour + 0.005 * relativistic(fake, real.detach()),
     )
     freeze(critic, False)
 
