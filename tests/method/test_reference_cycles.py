@@ -121,15 +121,15 @@ def test_cincgan(compare, of):
                 descend(optimizers["upscale"], l1(upscale(clean_lr), hr))
 
             cleaned = g1(real_lr)
-            loss = fooled(d1, cleaned) + 10 * l2(g2(cleaned), real_lr)
+            loss = fooled(d1, cleaned) + 10 * l1(g2(cleaned), real_lr)
             loss = loss + 5 * l1(g1(clean_lr), clean_lr) + 0.5 * roughness(cleaned)
             descend([optimizers["clean"], optimizers["degrade"]], loss)
             descend(optimizers["critic"], judged(d1, clean_lr, cleaned.detach()))
 
             if joint:
                 sr = upscale(g1(real_lr))
-                loss = fooled(d2, sr) + 10 * l2(g3(sr), real_lr)
-                loss = loss + 5 * l2(upscale(clean_lr), hr) + 2 * roughness(sr)
+                loss = fooled(d2, sr) + 10 * l1(g3(sr), real_lr)
+                loss = loss + 5 * l1(upscale(clean_lr), hr) + 2 * roughness(sr)
                 descend([optimizers[n] for n in ("clean", "upscale", "shrink")], loss)
                 descend(optimizers["critic_hr"], judged(d2, hr, sr.detach()))
             for name, average in averages.items():
