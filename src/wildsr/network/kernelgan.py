@@ -78,23 +78,20 @@ class KernelGAN(nn.Module):
         self.scale, self.keep, self.noise = scale, keep, float(noise)
         self.halvings = len(shuffle_factors(scale))
         widths = [1, *[features] * (len(kernels) - 1), 1]
-        self.layers = nn.ModuleList(
-            nn.Conv2d(inputs, outputs, side, bias=False)
+        self.layers = nn.ParameterList(
+            nn.init.xavier_normal_(torch.empty(outputs, inputs, side, side), gain=0.1)
             for inputs, outputs, side in zip(widths, widths[1:], kernels, strict=False)
         )
-        for layer in self.layers:
-            nn.init.xavier_normal_(layer.weight, gain=0.1)  # type: ignore[arg-type]
 
     def filter(self) -> Tensor:
         """The kernel that the layers are together, (1, k, k), as it is trained.
 
         A correlation's response to a single white pixel is its kernel turned by 180 degrees.
         """
-        weights = [layer.weight for layer in self.layers]
-        response = weights[0].new_ones(1, 1, 1, 1)
+        response = self.layers[0].new_ones(1, 1, 1, 1)
         with torch.autocast(response.device.type, enabled=False):
-            for weight in weights:
-                response = F.conv2d(response, weight, padding=weight.shape[-1] - 1)  # type: ignore[call-overload]
+            for weight in self.layers:
+                response = F.conv2d(response, weight, padding=weight.shape[-1] - 1)
         return response[0].flip(1, 2)
 
     def cleaned(self) -> Tensor:

@@ -17,8 +17,9 @@ def describe(degrader: nn.Module) -> CameraState | None:
     """The kernel and the noise of a degrader, in the form that ``camera_figure`` draws.
 
     A camera states its own (the median kernel of one whose blur differs, the noise before JPEG), as
-    does whatever has ``kernel()`` and ``noise_std(brightness)``; a network that returns (LR, kernel, noise), as PDM's does, is sampled: the mean of its kernels,
-    and the spread of its noise on flat patches.
+    does whatever has ``kernel()`` and ``noise_std(brightness)``; a network that returns (LR,
+    kernel, noise), as PDM's does, is sampled: the mean of its kernels, and the spread of its noise
+    on flat patches.
 
     Returns:
         {"kernel": (k, k), "brightness": (L,), "noise_std": (L,) in [0, 1] units, "summary": str};
@@ -33,13 +34,13 @@ def describe(degrader: nn.Module) -> CameraState | None:
         kernel, std = _sampled(degrader, brightness)
     else:
         return None
-    stated = hasattr(degrader, "physical")
-    physical = degrader.physical() if stated else _measured(kernel, std)  # type: ignore[operator]
+    own = hasattr(degrader, "sentence")
+    summary = degrader.sentence() if own else sentence(_measured(kernel, std))  # type: ignore[operator]
     return {
         "kernel": kernel,
         "brightness": brightness,
         "noise_std": std,
-        "summary": sentence(physical),
+        "summary": summary,
     }
 
 
