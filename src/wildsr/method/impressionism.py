@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from wildsr.method.part import network, tensor
+from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
 
 
@@ -16,7 +16,7 @@ class Impressionism(Upscaling):
 
     degrade = network("HR and its draws to LR in 8 bits, from pools; no parameters")
 
-    @tensor
+    @draw
     def draws(self) -> tuple[Tensor, Tensor]:
         """Which kernel and which noise each sample gets in this iteration."""
         return self.degrade.draws(self.hr)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wildsr.degradation.bicubic import downscale, to_8_bit
-from wildsr.method.part import given, network, tensor
+from wildsr.method.part import draw, given, network, tensor
 from wildsr.method.upscaling import Upscaling
 
 QUANTUM = 1 / 255  # standard deviation of the noise on what the critic judges
@@ -59,7 +59,7 @@ class KernelGANZSSR(Upscaling):
         """(B, 3, h, w) the shrunk crop with grain."""
         return self.halved + self.grain[1]
 
-    @tensor
+    @draw
     def draws(self) -> Tensor:
         """(B, 3, P, P) standard normal: the noise of the son."""
         return self.degrade.draws(self.hr)
