@@ -74,8 +74,12 @@ def of():
     def overrides(method):
         critic = ["network.critic.features=4", "network.critic.layers=2"]
         counts = ("features=4", "kernel_noise=4", "kernel_blocks=1", "noise_blocks=1")
-        degrader = [f"network.degrader.{count}" for count in counts]
-        return [f"method={method}", *critic, *(degrader if method == "pdm" else [])]
+        own = {
+            "impressionism": ["degradation.patch=6", "degradation.noises=9"],
+            "kernelgan_zssr": ["network.degrader.features=4"],
+            "pdm": [f"network.degrader.{count}" for count in counts],
+        }
+        return [f"method={method}", *critic, *own.get(method, [])]
 
     return overrides
 
