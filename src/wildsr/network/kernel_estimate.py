@@ -15,7 +15,8 @@ from wildsr.network.argument import check_counts
 from wildsr.network.kernelgan import KernelGAN
 from wildsr.network.kernelgan_critic import KernelGANCritic
 
-ALIGN = 8  # of this many parts of the iterations, one goes to the start at bicubic
+ALIGN = 5  # of this many parts of the iterations, one goes to the start at bicubic
+RATES = 1e-3, 2e-4  # of learning, for that start and after it
 QUANTUM = 1 / 255
 
 
@@ -29,7 +30,8 @@ def estimate_kernel(
 ) -> Tensor:
     """The kernel that halves ``photo`` to a picture whose patches look like its own.
 
-    The first two stages of ``method=kernelgan_zssr`` with its weights, without schedules.
+    The first two stages of ``method=kernelgan_zssr`` with its weights, the first quicker (a fifth
+    of the iterations, with five times the rate), the second without a schedule.
 
     Args:
         photo: uint8 (H, W, 3), at least ``crop`` pixels a side.
@@ -66,7 +68,8 @@ def estimate_kernel(
         small = (crop - network.size) // 2 + 1
         cut = (network.size - 1) // 4
         shrinks, judges = (
-            torch.optim.Adam(part.parameters(), 2e-4, (0.5, 0.999)) for part in (network, critic)
+            torch.optim.Adam(part.parameters(), RATES[1], (0.5, 0.999))
+            for part in (network, critic)
         )
         for iteration in range(iterations):
             large, real = crops(crop), crops(small)
@@ -74,7 +77,9 @@ def estimate_kernel(
             fake = network.halve(large, kernel)
             loss = fool(critic, fake, kind="absolute")
             loss = loss + 0.5 * kernel_sum(kernel) + 0.5 * kernel_boundaries(kernel)
-            if iteration * ALIGN < iterations:
+            aligning = iteration * ALIGN < iterations
+            shrinks.param_groups[0]["lr"] = RATES[0] if aligning else RATES[1]
+            if aligning:
                 target = downscale(large, 2)[..., cut : cut + small, cut : cut + small]
                 loss = loss + 100 * (fake - target).square().mean()
             else:
