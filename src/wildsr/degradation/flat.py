@@ -16,7 +16,7 @@ from wildsr.error import UserError
 
 Pixels = npt.NDArray[np.uint8]
 
-CLIPPED = 0.01  # share of black or white pixels above which noise has been cut off
+CLIPPED = (0.01, 0.5)  # share of black or white pixels, where noise is cut off; and if need be
 BINS = 4  # of brightness, each with thresholds of its own: sensors are noisier where it is bright
 MARGIN = 1.25  # times the calmest squares' noise; beyond is texture as fine as noise
 RISE = 2.5  # times the calmest bin's noise; no sensor's noise rises so far, but grass does
@@ -84,7 +84,8 @@ def flat_patches(
 
     A bin whose calm noise is 2.5 times that of the calmest bin holds texture and gives nothing. If
     nothing at all is left, the limit of half the noise is dropped (``structured``). Squares that
-    are black or white to more than 1 % are no candidates: noise is cut off there.
+    are black or white to more than 1 % (50 % if there are no others) are no candidates: noise is
+    cut off there.
 
     Args:
         photos: uint8 (H, W, 3).
@@ -106,7 +107,8 @@ def flat_patches(
     found = [_statistics(photos[i], side) for i in large]
     where = torch.cat([torch.full((len(f),), i) for i, f in zip(large, found, strict=True)])
     top, left, content, noise, brightness, clipped = torch.cat(found).unbind(1)
-    usable = (clipped <= CLIPPED).nonzero().flatten()
+    limit = next((c for c in CLIPPED if bool((clipped <= c).any())), 0.0)
+    usable = (clipped <= limit).nonzero().flatten()
     if not len(usable):
         raise UserError(
             "Argument `data.lr` must hold photos that are not all black or white, or there is no "
