@@ -67,6 +67,12 @@ def small():
     ]
 
 
+def within(network, **counts):
+    """Overrides of a network that has a node of its own in the method's configuration."""
+    sizes = {"features": 4, **counts}
+    return [f"method.networks.{network}.{name}={value}" for name, value in sizes.items()]
+
+
 @pytest.fixture(scope="session")
 def of():
     """``of(method)``: the overrides that choose it, with its own networks small."""
@@ -74,10 +80,16 @@ def of():
     def overrides(method):
         critic = ["network.critic.features=4", "network.critic.layers=2"]
         counts = ("features=4", "kernel_noise=4", "kernel_blocks=1", "noise_blocks=1")
+        translator = ["network.translator.features=4", "network.translator.blocks=1"]
+        critic_hr = within("critic_hr", layers=2)
         own = {
             "impressionism": ["degradation.patch=6", "degradation.noises=9"],
             "kernelgan_zssr": ["network.degrader.features=4"],
             "pdm": [f"network.degrader.{count}" for count in counts],
+            "bulat": ["network.degrader.features=4", "network.degrader.blocks=1", *critic_hr],
+            "cyclesr": translator,
+            "cincgan": [*translator, *within("shrink", blocks=1), *critic_hr],
+            "maeda": [*translator, *within("degrade", blocks=1), *critic_hr],
         }
         return [f"method={method}", *critic, *own.get(method, [])]
 

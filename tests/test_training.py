@@ -154,7 +154,7 @@ def test_the_average_follows_the_weights_and_the_weights_do_not_follow_it(fit, p
     assert list(fit(["method=wild"], batches).ema.networks) == ["upscale"]
 
 
-@pytest.mark.parametrize("method", ["wild", "pdm"])
+@pytest.mark.parametrize("method", ["wild", "pdm", "maeda"])
 def test_bf16_keeps_losses_and_weights_in_float32_and_finite(fit, of, plain_batches, method):
     training = fit([*of(method), "trainer.precision=bf16-mixed"], plain_batches(3))
     assert training.iteration == 3

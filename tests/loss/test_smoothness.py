@@ -20,6 +20,17 @@ def test_by_hand():
     assert TotalVariation()(image=rows).item() == pytest.approx(across + down)
 
 
+def test_squares_by_hand():
+    rows = torch.tensor([[0.0, 1.0], [2.0, 1.0], [2.0, 5.0]])[None, None]
+    across, down = (1 + 1 + 9) / 3, (4 + 0 + 0 + 16) / 4
+    assert TotalVariation(power=2)(image=rows).item() == pytest.approx(across + down)
+
+
+def test_another_power_is_refused():
+    with pytest.raises(UserError, match="`power` must be 1 or 2, but got 3"):
+        TotalVariation(power=3)
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 2), st.sampled_from([1, 3]), st.integers(2, 7), st.integers(2, 7))
 def test_against_kornia_and_torchmetrics(batch, channels, height, width):

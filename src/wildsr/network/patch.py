@@ -12,6 +12,7 @@ from wildsr.network.argument import check_counts
 from wildsr.network.critic import Critic
 
 NORMS: dict[str, Callable[[nn.Conv2d, bool], list[nn.Module]]] = {
+    "batch": lambda conv, inner: [conv, nn.BatchNorm2d(conv.out_channels)] if inner else [conv],
     "instance": lambda conv, inner: (
         [conv, nn.InstanceNorm2d(conv.out_channels)] if inner else [conv]
     ),
@@ -40,7 +41,7 @@ class PatchCritic(Critic):
         kernel: side of every convolution.
         stride: of the inner layers.
         norm: "instance" (published: after all but the first and the last, without parameters),
-            "spectral" (on every convolution) or "none".
+            "batch" (there), "spectral" (on every convolution) or "none".
         in_channels: of the image.
         first_stride: of the first layer.
         front: what the image passes first (see wildsr.network.front).

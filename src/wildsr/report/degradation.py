@@ -32,7 +32,7 @@ def describe(degrader: nn.Module) -> CameraState | None:
         device = next(chain(degrader.buffers(), degrader.parameters())).device
         kernel = degrader.kernel()[0].detach().cpu()  # type: ignore[operator]
         std = degrader.noise_std(brightness.to(device)).detach().cpu()  # type: ignore[operator]
-    elif hasattr(degrader, "draws"):
+    elif hasattr(degrader, "draws") and hasattr(degrader, "kernel"):
         kernel, std = _sampled(degrader, brightness)
     else:
         return None
