@@ -79,6 +79,18 @@ def test_without_pools_nothing_happens(tmp_path, small):
     assert not list(tmp_path.iterdir())
 
 
+def test_further_processes_find_the_same_and_draw_nothing(tmp_path, small):
+    make = np.random.default_rng(0)
+    photos = [make.normal(100, 5, (48, 48, 3)).round().astype(np.uint8)]
+    config = configure("train", [*IMPRESSIONISM, *small, "data.patch=8"])
+    first, second = build.training(config), build.training(config)
+    said = harvest(first, photos, tmp_path)
+    assert harvest(second, photos, None) == said[:-1]
+    pools = [training.networks["degrade"].noise for training in (first, second)]
+    assert torch.equal(*pools)
+    assert [path.name for path in tmp_path.iterdir()] == ["pools.png"]
+
+
 def lines(tmp_path, small, photos, *overrides):
     config = configure("train", [*IMPRESSIONISM, *small, "data.patch=8", *overrides])
     return harvest(build.training(config), photos, tmp_path)

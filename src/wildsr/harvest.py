@@ -11,7 +11,7 @@ from wildsr.report.pools import harvested, pools_sheet
 from wildsr.training import Training
 
 
-def harvest(training: Training, photos: Photos, folder: Path) -> list[str]:
+def harvest(training: Training, photos: Photos, folder: Path | None) -> list[str]:
     """Fill the pools of each network that has a ``harvest``, and draw them in ``folder``.
 
     Every process of a run finds the same, from the run's seed alone.
@@ -19,7 +19,7 @@ def harvest(training: Training, photos: Photos, folder: Path) -> list[str]:
     Args:
         training: before its first iteration; a run that goes on has its pools already.
         photos: the real LR photos, uint8 (H, W, 3).
-        folder: the run's; gets ``pools.png``.
+        folder: the run's, which gets ``pools.png``; None in all processes but the first.
 
     Returns:
         Lines that say what was found, warnings marked as such.
@@ -31,7 +31,7 @@ def harvest(training: Training, photos: Photos, folder: Path) -> list[str]:
             flat = network.harvest(photos, generator)  # type: ignore[operator]
             found = harvested(network, flat)
             lines += found
-            if training.global_rank == 0:
+            if folder is not None:
                 path = folder / "pools.png"
                 pools_sheet(network, flat, path, "\n".join(found))
                 lines.append(f"picture: {path}")

@@ -155,7 +155,8 @@ def _fit(
     if folder.resumed:
         training.restore(checkpoint.newest(folder.folder))
     else:
-        for line in harvest(training, job.data.lr_store, folder.folder):
+        shown = folder.folder if _process() == 0 else None
+        for line in harvest(training, job.data.lr_store, shown):
             job.console.print(escape(line))
     training.to(memory_format=torch.channels_last)
     seconds = config.seconds if seconds is None else seconds

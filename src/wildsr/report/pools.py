@@ -79,7 +79,7 @@ def pools_sheet(pools: Any, flat: Flat, path: Path, title: str) -> None:
     noise = patches - patches.mean((2, 3), keepdim=True)
     shown = int(pools.filled[1]) if pools.kernels else 1
     kernels = pools.kernel_pool[:COLUMNS].cpu() if pools.kernels else pools.kernel().cpu()
-    figure = Figure(figsize=(12, 9), layout="constrained")
+    figure = Figure(figsize=(12, 6.6), layout="constrained")
     left, right, below = figure.subplot_mosaic(
         [["a", "b"], ["c", "c"]], height_ratios=[3, 1]
     ).values()
