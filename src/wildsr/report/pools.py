@@ -89,7 +89,7 @@ def pools_sheet(pools: Any, flat: Flat, path: Path, title: str) -> None:
     side = kernels.shape[-1]
     row = np.concatenate([np.pad(k / k.max(), 1, constant_values=1) for k in kernels.numpy()], 1)
     below.imshow(np.sqrt(row), cmap="magma", vmin=0, vmax=1)
-    name = f"{shown} kernels" if pools.kernels else "bicubic"
+    name = f"{shown} kernel{'s' if shown > 1 else ''}" if pools.kernels else "bicubic"
     below.set_title(f"{name}, {side} x {side} HR pixels, square root of the weights")
     below.axis("off")
     figure.suptitle("\n".join(fill(line, 150) for line in title.splitlines()), fontsize="medium")
