@@ -79,6 +79,8 @@ def of():
 
     def overrides(method):
         critic = ["network.critic.features=4", "network.critic.layers=2"]
+        staged = [*(f"network.degrader.{c}" for c in ("features=4", "blocks=1"))]
+        staged += ["method.networks.critic_hr.features=4"]
         counts = ("features=4", "kernel_noise=4", "kernel_blocks=1", "noise_blocks=1")
         translator = ["network.translator.features=4", "network.translator.blocks=1"]
         critic_hr = within("critic_hr", layers=2)
@@ -88,6 +90,8 @@ def of():
             "pdm": [f"network.degrader.{count}" for count in counts],
             "bulat": ["network.degrader.features=4", "network.degrader.blocks=1", *critic_hr],
             "cyclesr": translator,
+            "dasr": staged,
+            "dsgan": staged,
             "cincgan": [*translator, *within("shrink", blocks=1), *critic_hr],
             "maeda": [*translator, *within("degrade", blocks=1), *critic_hr],
         }

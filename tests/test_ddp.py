@@ -153,6 +153,22 @@ def test_a_network_that_two_updates_train_stays_the_same_everywhere(
         assert_close(*learned, 0)
 
 
+def test_the_stages_of_dasr_run_together(both, of, small, plain_batches, tmp_path):
+    """Two iterations of each: what a stage does not train, no process moves."""
+    batches = [plain_batches(4, seed=rank) for rank in (0, 1)]
+    overrides = shared(small, *of("dasr"), "method.stages.upscale=1", "iterations=4", *TOGETHER)
+    assert both(fit_and_save, overrides, batches, tmp_path) == [0, 0]
+    first, second = left(tmp_path, 0), left(tmp_path, 1)
+    for part in ("networks", "ema"):
+        assert_close(first["state"][part], second["state"][part], 0)
+    steps = {n: int(o["state"][0]["step"]) for n, o in first["state"]["optimizers"].items()}
+    assert steps == dict.fromkeys(("degrade", "critic", "upscale", "critic_hr"), 2)
+    assert first["values"].keys() == {
+        *(f"upscale/{term}" for term in ("pixel", "low", "fool")),
+        "judge_hr/real",
+    }
+
+
 def train_the_verb(overrides, folder):
     if os.environ["LOCAL_RANK"] == "1":  # Lightning starts it when the first has made the folder
         os.environ["WILDSR_RUN"] = str(folder)

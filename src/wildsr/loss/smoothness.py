@@ -1,11 +1,11 @@
-"""Losses of one image: how rough it is."""
+"""Losses of neighbouring pixels: how rough an image is, or its difference from another."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from wildsr.error import UserError
-from wildsr.loss.pixel import at_least_float32
+from wildsr.loss.pixel import at_least_float32, comparable
 
 
 def total_variation(image: Tensor, power: int = 1) -> Tensor:
@@ -52,3 +52,21 @@ class TotalVariation(nn.Module):
 def _check_power(power: int) -> None:
     if power not in (1, 2):
         raise UserError(f"Argument `power` must be 1 or 2, but got {power!r}.")
+
+
+class GradientDifference(nn.Module):
+    """Total variation of the difference, ``mean |dx(p - t)| + mean |dy(p - t)|``.
+
+    The prediction's steps between neighbours are to be the target's; its level is free. The "TV"
+    of SRResCGAN (Umer et al. 2020, arXiv:2005.00953). Means as in :class:`TotalVariation`; 0 for
+    images that differ by a constant.
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """A scalar, from two images (B, C, H, W) of one shape in [0, 1].
+
+        Raises:
+            UserError: two shapes; another number of dimensions.
+        """
+        x, y = comparable(prediction, target)
+        return total_variation(x - y)

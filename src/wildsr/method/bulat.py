@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wildsr.degradation.bicubic import to_8_bit
-from wildsr.method.part import network, tensor
+from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
 
 
@@ -17,7 +17,7 @@ class Bulat(Upscaling):
     critic = network("LR to a map of logits: real?")
     critic_hr = network("HR to a map of logits: real?")
 
-    @tensor
+    @draw
     def draws(self) -> Tensor:
         """The normal vectors of this iteration."""
         return self.degrade.draws(self.hr)

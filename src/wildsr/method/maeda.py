@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wildsr.method.dihedral import lay, lay_back
-from wildsr.method.part import network, tensor
+from wildsr.method.part import draw, network, tensor
 from wildsr.method.translating import Translating
 
 
@@ -17,7 +17,7 @@ class Maeda(Translating):
     critic_clean = network("LR to a map of logits: a clean image?")
     critic_hr = network("SR to a map of logits: of a real photo?")
 
-    @tensor
+    @draw
     def draws(self) -> Tensor:
         """(B, 1, H, W) standard normal: the noise of this iteration."""
         return self.degrade.draws(self.clean_lr)
@@ -42,7 +42,7 @@ class Maeda(Translating):
         """(B, 3, H, W) what is clean, cleaned."""
         return self.clean(self.clean_lr)
 
-    @tensor
+    @draw
     def way(self) -> Tensor:
         """Scalar, 0 to 7: how the real photos are laid in this iteration."""
         return torch.randint(8, ())
