@@ -85,6 +85,8 @@ def of():
         translator = ["network.translator.features=4", "network.translator.blocks=1"]
         critic_hr = within("critic_hr", layers=2)
         own = {
+            "impressionism": ["degradation.patch=6", "degradation.noises=9"],
+            "kernelgan_zssr": ["network.degrader.features=4"],
             "pdm": [f"network.degrader.{count}" for count in counts],
             "bulat": ["network.degrader.features=4", "network.degrader.blocks=1", *critic_hr],
             "cyclesr": translator,
