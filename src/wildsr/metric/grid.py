@@ -11,14 +11,16 @@ from wildsr.metric.fidelity import full_luma
 from wildsr.metric.kind import LOWER, Setting, Single, at_least
 
 BLOCK = 8  # pixels of a JPEG block
+FLOOR = 1e-4  # squared levels, of spectra: below it a window counts as flat
 PERIODS = 16  # of the pattern, in a window of the checkerboard detector
+CLIP = 4  # levels; steps of content are larger, and few of them would outweigh all others
 AROUND = 3  # bins to each side that say what is there without a pattern
 
 
 def blockiness(image: Tensor) -> Tensor:
     r"""How much larger steps are at the lines of an 8 x 8 grid than elsewhere, in levels, (B,).
 
-    .. math:: z_j = mean_i (|d_{i,j}| - (|d_{i,j-1}| + |d_{i,j+1}|) / 2), \quad
+    .. math:: z_j = mean_i [|d_{i,j}| - \max(|d_{i,j-1}|, |d_{i,j+1}|)]_{-4}^{4}, \quad
         d_{i,j} = y_{i,j+1} - y_{i,j}
 
     of the luma y from 0 to 255: by how much a step is larger than those beside it (the activity
@@ -36,15 +38,17 @@ def blockiness(image: Tensor) -> Tensor:
 def checkerboard(image: Tensor, period: int) -> Tensor:
     r"""Root mean square of what repeats every ``period`` pixels, in levels of 255, (B,).
 
-    Windows of 16 periods (Hann, half overlapping, their mean removed), power spectra averaged. At
-    each frequency (k, l) / period but (0, 0), how much more there is than in the surroundings:
+    Windows of 16 periods (Hann, half overlapping, their mean removed), and at each
+    frequency (k, l) / period but (0, 0), how much more power there is than in the surroundings:
 
-    .. math:: c^2 = \sum_{(k,l)} \max(0, P_{k,l} - median_{around} P), \quad
-        P = |\sum w y e^{-2 \pi i f x}|^2 / (\sum w)^2
+    .. math:: c^2 = \sum_{(k,l)} \max(0, \overline{P_{k,l} - A_{k,l}}), \quad
+        P = |\sum w y e^{-2 \pi i f x}|^2 / (\sum w)^2, \quad A = median_{around} P
 
-    A pattern of +a and -a on a chessboard gives a. Content, noise and plain interpolation have
-    smooth spectra, or a dip there. (Odena et al. 2016 on where such patterns come from: transposed
-    convolutions and pixel shuffles, of period s or 2.)
+    The mean over windows weighs each by 1 / A: content hides a pattern, so that windows without
+    much of it count most. A pattern of +a and -a on a chessboard gives a. Content and noise have
+    smooth spectra, smooth interpolation a dip there; nearest neighbours and JPEG blocks (at scales
+    2, 4 and 8, by their harmonics) do repeat on such a grid and are seen. (Odena et al. 2016 on
+    where such patterns come from: transposed convolutions and pixel shuffles, of period s or 2.)
 
     Args:
         image: (B, 3, H, W), [0, 1]; sides of 16 periods at least.
@@ -53,23 +57,27 @@ def checkerboard(image: Tensor, period: int) -> Tensor:
     side = PERIODS * period
     luma = 255 * full_luma(image.double())[:, 0]
     windows = luma.unfold(1, side, side // 2).unfold(2, side, side // 2)  # (B, n, m, side, side)
-    windows = windows - windows.mean(dim=(3, 4), keepdim=True)
     hann = torch.hann_window(side, periodic=True, dtype=luma.dtype, device=luma.device)
-    power = torch.zeros(len(luma), side, side, dtype=luma.dtype, device=luma.device)
-    for row in windows.unbind(1):  # one row of windows at a time: bounded memory
-        power += torch.fft.fft2(row * torch.outer(hann, hann)).abs().square().sum(dim=1)
-    power = power / (windows.shape[1] * windows.shape[2] * hann.sum() ** 4)
-    total = power.new_zeros(len(power))
-    reach = torch.arange(-AROUND, AROUND + 1)
-    outside = ((reach[:, None].abs() > 1) | (reach[None].abs() > 1)).flatten()  # a peak is 3 wide
-    for k in range(period):
-        for m in range(period):
-            if k or m:
-                rows, columns = (PERIODS * i + reach.to(power.device) for i in (k, m))
-                near = power[:, rows % side][:, :, columns % side].flatten(1)[:, outside]
-                excess = power[:, PERIODS * k, PERIODS * m] - near.median(dim=1).values
-                total += excess.clamp_min(0)
-    return total.sqrt()
+    near = torch.arange(-AROUND, AROUND + 1, device=luma.device)
+    beside = ((near[:, None].abs() > 1) | (near[None].abs() > 1)).flatten()  # a peak is 3 wide
+    excess, weights = (luma.new_zeros(len(luma), period, period) for _ in range(2))
+    for row in windows.unbind(1):  # (B, m, side, side): bounded memory
+        row = row - row.mean(dim=(2, 3), keepdim=True)
+        power = torch.fft.fft2(row * torch.outer(hann, hann)).abs().square() / hann.sum() ** 4
+        for k in range(period):
+            for m in range(period):
+                at = (PERIODS * i + near for i in (k, m))
+                rows, columns = (i % side for i in at)
+                patch = power[:, :, rows][..., columns].flatten(2)
+                around = patch[..., beside].median(dim=2).values
+                weight = 1 / (around + FLOOR)
+                excess[:, k, m] += ((power[:, :, PERIODS * k, PERIODS * m] - around) * weight).sum(
+                    1
+                )
+                weights[:, k, m] += weight.sum(1)
+    found = excess / weights
+    found[:, 0, 0] = 0
+    return found.clamp_min(0).sum(dim=(1, 2)).sqrt()
 
 
 def blocks(setting: Setting) -> Single:
@@ -114,6 +122,7 @@ def checkers(setting: Setting) -> Single:
 def _steps(luma: Tensor) -> Tensor:
     """The excess of the steps between columns at the strongest phase, (B,)."""
     steps = luma.diff(dim=2).abs()
-    excess = (steps[..., 1:-1] - (steps[..., :-2] + steps[..., 2:]) / 2).mean(dim=1)  # (B, W - 3)
+    excess = steps[..., 1:-1] - torch.maximum(steps[..., :-2], steps[..., 2:])
+    excess = excess.clamp(-CLIP, CLIP).mean(dim=1)  # (B, W - 3)
     phases = torch.stack([excess[:, p::BLOCK].mean(dim=1) for p in range(BLOCK)], dim=1)
     return (phases.max(dim=1).values - phases.median(dim=1).values).clamp_min(0)

@@ -11,7 +11,7 @@ from wildsr.metric.kind import LOWER, Setting, Single, at_least
 
 BLOCK = 16  # pixels
 SHARE = 0.1  # of the blocks, the flattest, are looked at
-CLIPPED = 2 / 255  # this close to black or white there is no noise to see
+CLIPPED, SOME = 2 / 255, 0.05  # so close to black or white there is no noise to see; of a block
 
 
 def residue(image: Tensor) -> Tensor:
@@ -23,9 +23,9 @@ def residue(image: Tensor) -> Tensor:
     of the luma y in blocks of 16 x 16 pixels, and of those the quantile 0.1. The mask is blind to
     planes and to straight edges along the axes, and white noise of deviation sigma comes out with 6
     sigma (Immerkaer 1996, "Fast noise variance estimation", eq. 1-3, who averages over the whole
-    image and so counts texture as noise). Blocks whose mean is within two levels of black or white
-    do not count; without others it is 0. Noise of larger grain, as upscalers make of
-    photographic noise, counts less than white noise.
+    image and so counts texture as noise). Blocks of which more than a twentieth is within two
+    levels of black or white do not count; without others it is 0. Noise of larger grain, as
+    upscalers make of photographic noise, counts less than white noise.
 
     Args:
         image: (B, 3, H, W), [0, 1]; sides of 18 pixels at least.
@@ -34,8 +34,8 @@ def residue(image: Tensor) -> Tensor:
     mask = luma.new_tensor([1, -2, 1])
     mask = torch.outer(mask, mask)[None, None]
     power = F.avg_pool2d(F.conv2d(luma, mask).square() / 36, BLOCK).flatten(1)
-    mean = F.avg_pool2d(luma[..., 1:-1, 1:-1], BLOCK).flatten(1)
-    seen = (mean > CLIPPED) & (mean < 1 - CLIPPED)
+    clipped = (luma <= CLIPPED) | (luma >= 1 - CLIPPED)
+    seen = F.avg_pool2d(clipped[..., 1:-1, 1:-1].double(), BLOCK).flatten(1) <= SOME
     found = [
         p[s].quantile(SHARE) if s.any() else p.new_zeros(())
         for p, s in zip(power, seen, strict=True)
