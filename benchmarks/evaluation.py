@@ -160,7 +160,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     if options.peak:
         return peak(options.peak)
-    count, rounds, side = (2, 2, 192) if options.quick else (8, 5, 384)
+    count, rounds, side = (2, 2, 192) if options.quick else (4, 3, 256)
     pyiqa = importlib.util.find_spec("pyiqa") is not None
     other = "pyiqa" if pyiqa else "scikit-image and lpips in a plain loop (pyiqa is not installed)"
     with tempfile.TemporaryDirectory() as folder:
