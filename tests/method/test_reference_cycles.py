@@ -28,7 +28,7 @@ def with_eps(*names):
 
 
 def test_bulat(compare, of):
-    """fake = H2L(hr, z); 1 MSE + 0.05 hinge for both networks; L2H gets a constant fake."""
+    """fake = H2L(hr, z); 1 MSE in [-1, 1] + 0.05 hinge; L2H gets a constant fake."""
 
     def hinge(critic, real, fake):
         # together: a spectral norm takes one step of its power iteration for each pass
@@ -44,11 +44,13 @@ def test_bulat(compare, of):
             draw_again(iteration)
             fake = degrade(hr, torch.randn(2, 64, 1, 1, dtype=torch.float64))
             pooled = hr.reshape(2, 3, 8, 4, 8, 4).mean((3, 5))
-            descend(optimizers["degrade"], l2(fake, pooled) - 0.05 * critic(fake).mean())
+            descend(
+                optimizers["degrade"], l2(2 * fake - 1, 2 * pooled - 1) - 0.05 * critic(fake).mean()
+            )
             fake = fake.detach()
 
             sr = upscale(quantise(fake))
-            descend(optimizers["upscale"], l2(sr, hr) - 0.05 * critic_hr(sr).mean())
+            descend(optimizers["upscale"], l2(2 * sr - 1, 2 * hr - 1) - 0.05 * critic_hr(sr).mean())
 
             descend(optimizers["critic"], hinge(critic, real_lr, fake))
             descend(optimizers["critic_hr"], hinge(critic_hr, hr, sr.detach()))
