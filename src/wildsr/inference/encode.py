@@ -16,7 +16,7 @@ import numpy as np
 from wildsr.error import UserError, unknown
 from wildsr.inference.metadata import add_exif_to_tiff, exif_fields
 from wildsr.inference.photo import Photo
-from wildsr.inference.strips import Array
+from wildsr.inference.rows import Array
 from wildsr.inference.vips import pyvips
 
 FORMATS = {
@@ -66,39 +66,59 @@ class Target:
             )
 
 
-def encode(
-    strips: Iterable[Array], path: Path, size: tuple[int, int], target: Target, photo: Photo
-) -> None:
-    """Write an image whose rows come from ``strips``, in memory bounded by a few strips.
+class Encoder:
+    """Writes an image whose rows come in strips, in a thread of its own.
+
+    In memory bounded by a few strips: :meth:`take` waits while the encoder is behind.
 
     Args:
-        strips: (rows, width, channels), uint8 or uint16, from top to bottom.
-        path: is overwritten; incomplete when this raises.
+        path: is overwritten; complete after :meth:`finish`.
         size: width and height of the strips; another one than the target's is resized to it
             (Lanczos, antialiased, with premultiplied alpha).
         target: what to write.
         photo: what it is made of: channels and everything it carries.
-
-    Raises:
-        UserError: the file cannot be written.
     """
-    iterator = iter(strips)
-    first = next(iterator)
-    feed = _Feed(_png(iterator, first, size, photo.channels))
-    encoder = threading.Thread(target=feed.guard(lambda: _save(feed, path, target, photo)))
-    encoder.start()
-    try:
-        feed.fill()
-    except BaseException:
-        feed.abandon()
-        raise
-    finally:
-        encoder.join()
-    if feed.failure is not None:
-        reason = str(getattr(feed.failure, "detail", "") or feed.failure).strip().splitlines()[0]
-        raise UserError(f"{path} cannot be written: {reason}.") from feed.failure
-    if target.format == "tif" and photo.exif is not None:
-        add_exif_to_tiff(path, photo.exif, target.width, target.height)
+
+    def __init__(self, path: Path, size: tuple[int, int], target: Target, photo: Photo) -> None:
+        self.path, self.size, self.target, self.photo = path, size, target, photo
+        self.feed = _Feed()
+        self.thread = threading.Thread(target=self._work, daemon=True)
+        self.failure: BaseException | None = None
+        self.thread.start()
+
+    def take(self, strips: Iterable[Array]) -> None:
+        """Encode ``strips``, (rows, width, channels) of uint8 or uint16, from top to bottom."""
+        for part in _png(iter(strips), self.size, self.photo.channels):
+            if not self.feed.put(part):
+                return  # it has failed, which finish() says
+        self.feed.put(None)
+
+    def finish(self) -> None:
+        """Wait until the file is complete.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        self.thread.join()
+        if self.failure is not None:
+            said = str(getattr(self.failure, "detail", "") or self.failure).strip()
+            reason = said.splitlines()[0] if said else type(self.failure).__name__
+            raise UserError(f"{self.path} cannot be written: {reason}.") from self.failure
+        if self.target.format == "tif" and self.photo.exif is not None:
+            add_exif_to_tiff(self.path, self.photo.exif, self.target.width, self.target.height)
+
+    def abandon(self) -> None:
+        """Stop; the file is not wanted any more."""
+        self.feed.put(None)
+        self.thread.join()
+
+    def _work(self) -> None:
+        try:
+            _save(self.feed, self.path, self.target, self.photo)
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self.feed.ended.set()
 
 
 def _save(feed: _Feed, path: Path, target: Target, photo: Photo) -> None:
@@ -157,24 +177,20 @@ def _big(image: Any) -> bool:
 class _Feed:
     """Bytes from the thread that computes to the thread that encodes."""
 
-    def __init__(self, parts: Iterator[bytes]) -> None:
-        self.parts = parts
+    def __init__(self) -> None:
         self.waiting: queue.Queue[bytes | None] = queue.Queue(WAITING)
-        self.rest = memoryview(b"")
-        self.over = False
-        self.failure: BaseException | None = None
+        self.rest, self.over = memoryview(b""), False
         self.ended = threading.Event()
 
-    def fill(self) -> None:
-        """Compute until the end, or until the encoder has failed."""
-        for part in self.parts:
-            if not self._put(part):
-                return
-        self._put(None)
-
-    def abandon(self) -> None:
-        """Let the encoder end: its file is not wanted any more."""
-        self._put(None)
+    def put(self, part: bytes | None) -> bool:
+        """Hand over bytes, or None for the end; whether there is still somebody who takes them."""
+        while not self.ended.is_set():
+            try:
+                self.waiting.put(part, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
 
     def read(self, count: int) -> bytes:
         """Up to ``count`` bytes; none at the end."""
@@ -185,45 +201,20 @@ class _Feed:
         piece, self.rest = self.rest[:count], self.rest[count:]
         return bytes(piece)
 
-    def guard(self, work: Any) -> Any:
-        """``work`` as a thread's function, its exception kept."""
 
-        def guarded() -> None:
-            try:
-                work()
-            except BaseException as error:
-                self.failure = error
-            finally:
-                self.ended.set()
-
-        return guarded
-
-    def _put(self, part: bytes | None) -> bool:
-        while not self.ended.is_set():
-            try:
-                self.waiting.put(part, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-
-def _png(
-    rest: Iterator[Array], first: Array, size: tuple[int, int], channels: int
-) -> Iterator[bytes]:
+def _png(strips: Iterator[Array], size: tuple[int, int], channels: int) -> Iterator[bytes]:
     """The pixels as a PNG without compression: the stream that libvips can read as it comes."""
     width, height = size
-    depth = first.dtype.itemsize * 8
-    header = struct.pack(">IIBBBBB", width, height, depth, _PNG_COLOUR[channels], 0, 0, 0)
-    yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
-    stored = zlib.compressobj(0)
-    strip: Array | None = first
-    while strip is not None:
+    stored, begun = zlib.compressobj(0), False
+    for strip in strips:
+        if not begun:
+            depth, begun = strip.dtype.itemsize * 8, True
+            kind = struct.pack(">IIBBBBB", width, height, depth, _PNG_COLOUR[channels], 0, 0, 0)
+            yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", kind)
         lines = np.zeros((len(strip), 1 + width * channels * strip.dtype.itemsize), np.uint8)
         big = np.ascontiguousarray(strip.astype(strip.dtype.newbyteorder(">"), copy=False))
         lines[:, 1:] = big.reshape(len(strip), -1).view(np.uint8)
         yield _chunk(b"IDAT", stored.compress(lines.tobytes()))
-        strip = next(rest, None)
     yield _chunk(b"IDAT", stored.flush()) + _chunk(b"IEND", b"")
 
 

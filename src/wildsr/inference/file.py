@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import psutil
 
 from wildsr.error import UserError, unknown
-from wildsr.inference.encode import DEEP, FORMATS, Target, encode
+from wildsr.inference.encode import DEEP, FORMATS, Encoder, Target
+from wildsr.inference.partial import Partial
 from wildsr.inference.photo import Photo
+from wildsr.inference.rows import Ahead, Array, Rows
 from wildsr.inference.strips import strips
 from wildsr.inference.upscaler import Upscaler
 
@@ -80,19 +79,72 @@ def upscale_file(
         UserError: a size or format that cannot be, or ``target`` cannot be written.
     """
     settings, target = settings or Settings(), Path(target)
-    photo = Photo(source, settings.limit)
-    format = FORMATS[settings.format or target.suffix.lower().removeprefix(".") or photo.kind]
-    planned = plan(photo, upscaler.scale, format, settings)
-    size = (photo.width * upscaler.scale, photo.height * upscaler.scale)
-    # Where it is still to be resized, 8 bits are made at the end.
-    between = planned.dtype if size == (planned.width, planned.height) else np.dtype(np.uint16)
-    with appearing(target) as partial:
-        rows = strips(upscaler, photo, between, progress)
-        encode(rows, partial, size, planned, photo)
+    job = Upscaling(Photo(source, settings.limit), target, upscaler.scale, settings)
+    job.compute(lambda rows, dtype: strips(upscaler, rows, dtype, progress))
+    job.finish()
     return target
 
 
-def plan(photo: Photo, scale: int, format: str, settings: Settings) -> Target:
+class Upscaling:
+    """A photo on its way to a file: computed, then encoded, maybe while others are computed.
+
+    Args:
+        photo: read ahead from now on.
+        target: the file; appears in :meth:`finish`.
+        scale: of the network.
+        settings: how it is written.
+
+    Raises:
+        UserError: a size or format that cannot be, or a folder that cannot be written to.
+    """
+
+    def __init__(self, photo: Photo, target: Path, scale: int, settings: Settings) -> None:
+        self.photo, self.target = photo, target
+        suffix = target.suffix.lower().removeprefix(".")
+        chosen = settings.format or suffix or photo.kind
+        if chosen not in FORMATS:
+            raise unknown("Argument `format`", chosen, FORMATS)
+        if FORMATS.get(suffix, FORMATS[chosen]) != FORMATS[chosen]:
+            raise UserError(f"Argument `format` is {chosen!r}, but the result is called {target}.")
+        self.planned = _plan(photo, scale, FORMATS[chosen], settings)
+        self.size = (photo.width * scale, photo.height * scale)
+        # Where it is still to be resized, 8 bits are made at the end.
+        resized = self.size != (self.planned.width, self.planned.height)
+        self.between = np.dtype(np.uint16) if resized else self.planned.dtype
+        self.partial = Partial(target)
+        self.encoder = Encoder(self.partial.path, self.size, self.planned, photo)
+        self.rows = Ahead(photo)
+
+    def compute(self, strips_of: Callable[[Rows, np.dtype[Any]], Iterable[Array]]) -> None:
+        """Hand what ``strips_of(rows, dtype)`` gives to the encoder."""
+        try:
+            self.encoder.take(strips_of(self.rows, self.between))
+        except BaseException:
+            self.abandon()
+            raise
+        self.rows.close()
+
+    def finish(self) -> None:
+        """Wait for the encoder; then the file has its name.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            self.encoder.finish()
+        except BaseException:
+            self.partial.discard()
+            raise
+        self.partial.keep()
+
+    def abandon(self) -> None:
+        """Leave no trace."""
+        self.rows.close()
+        self.encoder.abandon()
+        self.partial.discard()
+
+
+def _plan(photo: Photo, scale: int, format: str, settings: Settings) -> Target:
     """The size, depth and format of a result."""
     factor = settings.outscale or scale
     deep = settings.depth == 16 or (settings.depth is None and photo.dtype == np.uint16)
@@ -102,43 +154,3 @@ def plan(photo: Photo, scale: int, format: str, settings: Settings) -> Target:
     sides = (max(round(side * factor), 1) for side in (photo.width, photo.height))
     width, height = sides
     return Target(format, width, height, settings.quality, dtype)
-
-
-@contextlib.contextmanager
-def appearing(target: Path) -> Iterator[Path]:
-    """A file beside ``target`` to write to, which becomes ``target`` if all goes well.
-
-    Left-overs of processes that were killed are removed.
-
-    Raises:
-        UserError: the folder cannot be written to.
-    """
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sweep(target)
-        partial.touch()
-    except OSError as error:
-        raise UserError(f"{target} cannot be written: {error.strerror}.") from error
-    try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except OSError as error:
-        raise UserError(f"{target} cannot be written: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def sweep(target: Path) -> None:
-    """Remove what processes that no longer run have left of ``target``."""
-    ours = re.compile(re.escape(f".{target.name}.") + r"(\d+)\.part")
-    for path in target.parent.iterdir():
-        found = ours.fullmatch(path.name)
-        if found and not _alive(int(found.group(1))):
-            path.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    return bool(psutil.pid_exists(process)) and process != os.getpid()

@@ -11,7 +11,7 @@ from PIL import Image
 from wildsr.data.image import UnreadableImage
 from wildsr.error import UserError, first_line
 from wildsr.inference.metadata import BLOBS, read_exif, unlimited, upright_xmp
-from wildsr.inference.strips import Array
+from wildsr.inference.rows import Array
 from wildsr.inference.vips import pyvips
 
 # By the beginning of the file, not by its name, and only these: nothing disguised as a photo
@@ -121,7 +121,7 @@ class _Readable:
         reason = first_line(error)
         if isinstance(error, pyvips.Error):
             lines = error.detail.strip().splitlines()
-            reason = lines[0] if lines else error.message
+            reason = f"damaged, or it ends early ({lines[0] if lines else error.message})"
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror
         failure = UnreadableImage(
@@ -129,6 +129,15 @@ class _Readable:
         )
         failure.reason = reason
         raise failure from error
+
+
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Width and height of a photo, upright; None where it cannot be read."""
+    try:
+        photo = Photo(path)
+    except UserError:
+        return None
+    return photo.width, photo.height
 
 
 def _loader(path: Path) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,46 +12,13 @@ from torch import Tensor
 
 from wildsr.error import UserError
 from wildsr.inference import alpha as transparency
+from wildsr.inference.rows import Array, Rows, Window
 from wildsr.inference.tile import SMALLEST_TILE, out_of_memory, whole_cells
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import Overlap, Span, span, spans
 
-Array = npt.NDArray[np.integer]
 STRIP = 48 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
 LUMA = (0.299, 0.587, 0.114)  # of BT.601, for what a network makes of a gray image
-
-
-class Rows(Protocol):
-    """An image that is read from top to bottom: uint8 or uint16, 1 to 4 channels.
-
-    One or three channels of colour, and in images of two or four the last one is alpha.
-    """
-
-    height: int
-    width: int
-    channels: int
-    dtype: np.dtype[Any]
-
-    def read(self, count: int) -> Array:
-        """The next ``count`` rows, (count, width, channels)."""
-        ...
-
-
-class Window:
-    """The rows of an image that are needed now; earlier ones are forgotten."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.rows, self.first = rows, 0
-        self.held = np.empty((0, rows.width, rows.channels), rows.dtype)
-
-    def get(self, first: int, last: int) -> Array:
-        """Rows ``first`` to ``last``; ``first`` never decreases."""
-        missing = last - self.first - len(self.held)
-        parts = [self.held[first - self.first :]]
-        if missing > 0:
-            parts.append(self.rows.read(missing))
-        self.held, self.first = np.concatenate(parts), first
-        return self.held[: last - first]
 
 
 def strips(
@@ -161,6 +128,18 @@ def _strip(
         waiting.append(across)
     flush()
     return strip
+
+
+def together(upscaler: Upscaler, images: list[Array], dtype: np.dtype[Any]) -> list[Array]:
+    """Whole images of one size and kind in one call of the network.
+
+    Args:
+        upscaler: the network.
+        images: (h, w, channels) each; not larger than a tile.
+        dtype: uint8 or uint16 of the results.
+    """
+    with torch.inference_mode():
+        return [_whole_numbers(image, dtype) for image in _tiles(upscaler, images, dtype)]
 
 
 def _tiles(
