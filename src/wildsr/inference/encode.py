@@ -29,6 +29,7 @@ FORMATS = {
 }
 MOST = {"jpg": 65535, "webp": 16383}  # pixels a side, of the file format itself
 DEEP = ("png", "tif")  # know 16 bits
+KEEP_EXIF, KEEP = 1, 1 | 2 | 4 | 8  # EXIF, XMP, IPTC and the colour profile, in libvips' numbers
 WAITING = 2  # strips between the network and the encoder
 _PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: PNG's number for them
 
@@ -126,12 +127,15 @@ def _save(feed: _Feed, path: Path, target: Target, photo: Photo) -> None:
     source.on_read(feed.read)
     image = pyvips.Image.pngload_source(source, access="sequential", unlimited=True)
     image = _finished(image, target, photo)
+    # Files would get EXIF that libvips makes up; where the resolution is known, it is in there.
+    said = photo.exif is not None or photo.resolution is not None
+    keep = KEEP if said else KEEP & ~KEEP_EXIF
     if target.format == "jpg":
-        image.jpegsave(str(path), Q=target.quality)
+        image.jpegsave(str(path), Q=target.quality, keep=keep)
     elif target.format == "webp":
-        image.webpsave(str(path), Q=target.quality)
+        image.webpsave(str(path), Q=target.quality, keep=keep)
     elif target.format == "png":
-        image.pngsave(str(path), compression=6, filter="sub")
+        image.pngsave(str(path), compression=6, filter="sub", keep=keep)
     else:
         image.tiffsave(
             str(path), compression="deflate", predictor="horizontal", bigtiff=_big(image)
