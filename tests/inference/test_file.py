@@ -119,7 +119,7 @@ def test_filling_carries_colours_outwards():
 
 def test_formats_that_are_too_small(noise, nearest, tmp_path):
     source = save(tmp_path / "a.png", noise(1, 5000, 1))
-    with pytest.raises(UserError, match="webp holds up to 16383 pixels a side, .*20000 x 4"):
+    with pytest.raises(UserError, match=r"webp holds up to 16383 pixels a side, .*20000 x 4"):
         upscale_file(nearest(4), source, tmp_path / "b.webp")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png"]
 
@@ -128,7 +128,7 @@ def test_names_and_formats_that_differ(noise, nearest, tmp_path):
     source = save(tmp_path / "a.png", noise(4, 4))
     with pytest.raises(UserError, match=r"`format` is 'webp', but the result is called .*b.png"):
         upscale_file(nearest(2), source, tmp_path / "b.png", Settings(format="webp"))
-    with pytest.raises(UserError, match="`format` must be one of .*'gif'"):
+    with pytest.raises(UserError, match=r"`format` must be one of .*'gif'"):
         upscale_file(nearest(2), source, tmp_path / "b.gif")
 
 
