@@ -20,6 +20,7 @@ from wildsr.data.module import Folders
 from wildsr.error import UserError, unknown
 from wildsr.evaluation import Upscale, evaluate, interpolation, tiled
 from wildsr.explain import explain, explain_table
+from wildsr.harvest import harvest
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
@@ -153,6 +154,10 @@ def _fit(
     training = build.training(config)
     if folder.resumed:
         training.restore(checkpoint.newest(folder.folder))
+    else:
+        shown = folder.folder if _process() == 0 else None
+        for line in harvest(training, job.data.lr_store, shown):
+            job.console.print(escape(line))
     training.to(memory_format=torch.channels_last)
     seconds = config.seconds if seconds is None else seconds
     finished = training.iteration >= config.iterations or (
@@ -190,7 +195,10 @@ def _fit_baseline(job: Job, folder: run.Run, training: Training) -> tuple[Traini
     method = run.plain(supervised)["method"]
     method["networks"]["upscale"] = own["networks"]["upscale"]
     method["optimizers"]["upscale"] = own["optimizers"]["upscale"]
-    method["schedules"] = {n: s for n, s in own["schedules"].items() if n == "upscale"}
+    # A rate that falls to 0 by the end of the iterations would end here long before the time does.
+    method["schedules"] = {
+        n: s for n, s in own["schedules"].items() if n == "upscale" and "until" not in s
+    }
     method["ema"] = own["ema"]
     ends_by_the_clock = 100 * plain["iterations"]
     config = OmegaConf.create({**plain, "method": method, "iterations": ends_by_the_clock})
