@@ -252,9 +252,12 @@ def test_upscaler(name, photos, plain_batches, published_file):
 @pytest.mark.parametrize("name", within("network/degrader"))
 def test_degrader(name, fit, plain_batches):
     method = name if name in within("method") else "wild"  # those of a paper fit its method alone
-    place = {"cincgan": "network/degrader@method.networks.shrink"}.get(name, "network/degrader")
-    training = fitted(fit, plain_batches, f"method={method}", f"{place}={name}")
-    assert {"degrade/fool", "joint/fool"} & training.values.keys()
+    if name == "cincgan":  # which has it in its second stage, as another network
+        chosen = ["network/degrader@method.networks.shrink=cincgan", "iterations=2"]
+        assert "joint/cycle" in fitted(fit, plain_batches, "method=cincgan", *chosen).values
+        return
+    training = fitted(fit, plain_batches, f"method={method}", f"network/degrader={name}")
+    assert "degrade/fool" in training.values
 
 
 @pytest.mark.parametrize("name", within("network/translator"))
