@@ -19,6 +19,7 @@ from wildsr.command import configure
 from wildsr.data.module import Folders
 from wildsr.error import UserError, unknown
 from wildsr.evaluation import Upscale, evaluate, interpolation, tiled
+from wildsr.help import program
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
@@ -75,14 +76,16 @@ def train(overrides: list[str], console: Console) -> int:
     try:
         training, stopped = _fit(job, folder, name, logs)
         if stopped is not None:
-            console.print(f"stopped and saved; go on with: python train.py resume={folder.folder}")
+            console.print(
+                f"stopped and saved; go on with: {program('train')} resume={folder.folder}"
+            )
             return 128 + stopped
         upscalers: dict[str, Upscale] = {"bicubic": interpolation("bicubic", config.scale)}
         if config.baseline:
             baseline, stopped = _fit_baseline(job, folder, training)
             if stopped is not None:
                 console.print(
-                    f"stopped and saved; go on with: python train.py resume={folder.folder}"
+                    f"stopped and saved; go on with: {program('train')} resume={folder.folder}"
                 )
                 return 128 + stopped
             upscalers[BASELINE] = tiled(restorer(baseline), config.scale, config.tile)
