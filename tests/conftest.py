@@ -103,7 +103,7 @@ def plain_batches():
 
     def make(count, scale=4, patch=8, batch=2, seed=0):
         generator = torch.Generator().manual_seed(seed)
-        sides = {"hr": patch * scale, "real_lr": patch}
+        sides = {"hr": patch * scale, "real_lr": patch, "other_hr": patch * scale}
         shape = {name: (batch, 3, side, side) for name, side in sides.items()}
         return [
             {

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from wildsr import explain as dry_run
 from wildsr.error import UserError
 from wildsr.method.part import Method, given, network, tensor
 from wildsr.objective import Objective
@@ -83,7 +84,7 @@ def build(updates, method=Pair, frozen=()):
 
 
 def explain(updates, method=Pair, frozen=(), made=None):
-    return build(updates, method, frozen).explain(made or networks(), batch(), 1)
+    return dry_run.explain(build(updates, method, frozen), made or networks(), batch(), 1)
 
 
 TERM = ("upscale", "terms", "pixel")
@@ -237,7 +238,7 @@ def test_explaining_leaves_networks_pools_and_generator_as_they_were():
     made = networks(critic=nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Dropout()))
     before = copy.deepcopy({name: module.state_dict() for name, module in made.items()})
     torch.manual_seed(5)
-    objective.explain(made, {n: v * 0.5 for n, v in batch().items()}, 1)
+    dry_run.explain(objective, made, {n: v * 0.5 for n, v in batch().items()}, 1)
     after_explaining = torch.rand(())
     torch.manual_seed(5)
     batch()
@@ -269,9 +270,8 @@ def test_restored_names_its_networks_and_tensors_and_needs_only_the_real_photo()
         def restored(self):
             return self.upscale(self.clean)
 
-    sources, tensors = build(spec(), Cleaned).restored_from(
-        networks(), {"real_lr": torch.rand(1, 3, 4, 4)}, 1
-    )
+    real = {"real_lr": torch.rand(1, 3, 4, 4)}
+    sources, tensors = dry_run.restored_from(Cleaned, networks(), real, 1)
     assert sources == {"critic", "upscale"}
     assert tensors == {"clean", "restored"}
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from wildsr.error import UserError
+from wildsr.explain import explain
 from wildsr.loss.encoder import Encoder, Features
 from wildsr.method.part import Method, given, network, optional, tensor
 from wildsr.objective import Objective
@@ -117,7 +118,7 @@ def test_features_obey_the_invariant(networks, batch):
 
 
 def test_explain_names_the_features(networks, batch):
-    (row,) = objective(first={"loss": "seen"}).explain(networks, batch, 1)
+    (row,) = explain(objective(first={"loss": "seen"}), networks, batch, 1)
     assert row.computed == ["sr_levels", "sr", "vgg19(sr)", "vgg19(hr)"]
 
 
@@ -126,7 +127,7 @@ def test_a_level_is_an_operand(networks, batch):
         first={"loss": "l1", "prediction": "sr_levels.0"},
         last={"loss": "l1", "prediction": "sr_levels.1"},
     )
-    made.explain(networks, batch, 1)
+    explain(made, networks, batch, 1)
     step = step_of(networks, batch)
     first, last = (term(step) for term in made.terms)
     assert first == (step.sr_levels[0] - batch["hr"]).abs().mean()
@@ -145,8 +146,8 @@ def test_a_level_is_an_operand(networks, batch):
 )
 def test_operands_that_are_not_there(operand, message, networks, batch):
     with pytest.raises(UserError, match=message):
-        objective(pixel={"loss": "l1", "prediction": operand}).explain(networks, batch, 1)
+        explain(objective(pixel={"loss": "l1", "prediction": operand}), networks, batch, 1)
 
 
 def test_an_optional_tensor_may_be_left_unused(networks, batch):
-    assert objective(pixel={"loss": "l1"}).explain(networks, batch, 1)
+    assert explain(objective(pixel={"loss": "l1"}), networks, batch, 1)

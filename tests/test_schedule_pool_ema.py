@@ -128,7 +128,7 @@ def test_averages_by_hand():
     for updates, weight in enumerate((3.0, -1.0, 5.0, 5.0, 2.0, 8.0, 8.0, 1.0, 0.0)):
         with torch.no_grad():
             network.weight.fill_(weight)
-        ema.update({"it": network}, updates)
+        ema.update({"it": network}, {"it": updates})
         decay = min(0.5, (1 + updates) / (10 + updates))  # 1/10, 2/11, ... 8/17, 1/2
         expected = decay * expected + (1 - decay) * weight
         assert ema.networks["it"].weight.item() == pytest.approx(expected, rel=1e-6)
@@ -142,7 +142,7 @@ def test_averages_of_0_are_copies_and_buffers_always():
     with torch.no_grad():
         network.weight += 1
     for each in (ema, copied):
-        each.update({"it": network}, 10**6)
+        each.update({"it": network}, {"it": 10**6})
         average = each.networks["it"]
         assert torch.equal(average.running_mean, network.running_mean)
         assert average.num_batches_tracked == 1
@@ -159,9 +159,18 @@ def test_averages_are_for_use_only():
     assert network.training
     assert not any(parameter.requires_grad for parameter in ema.parameters())
     assert all(parameter.requires_grad for parameter in network.parameters())
-    ema.update({"it": network}, 3)
+    ema.update({"it": network}, {"it": 3})
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
 
 
 def test_networks_without_parameters_can_be_averaged():
-    EMA({"it": nn.Identity()}, 0.9).update({"it": nn.Identity()}, 0)
+    EMA({"it": nn.Identity()}, 0.9).update({"it": nn.Identity()}, {"it": 0})
+
+
+def test_an_average_is_its_network_until_training_of_it_begins():
+    network = nn.Linear(1, 1)
+    ema = EMA({"it": network}, 0.9)
+    with torch.no_grad():
+        network.weight += 1  # as when published weights are loaded
+    ema.update({"it": network}, {"it": -5})
+    assert torch.equal(ema.networks["it"].weight, network.weight)

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from wildsr.checkpoint import fill
 from wildsr.error import UserError, first_line
+from wildsr.explain import explain, restored_from
 from wildsr.method.part import Method
 from wildsr.network.published import Published, read_weights
 from wildsr.objective import Objective
+from wildsr.stage import Stages
 from wildsr.training import Training
 
 SCALES = (1, 2, 3, 4, 8)
@@ -46,7 +48,9 @@ def check(config: DictConfig) -> None:
             raise UserError(f"`data.{key}` must be an integer of at least 1, but got {value!r}.")
     missing = sorted(f"`{key}`" for key in OmegaConf.missing_keys(config))
     if missing:
-        raise UserError(f"{' and '.join(missing)} must be given: folders of photos.")
+        folders = [key for key in missing if key.startswith("`data.")]
+        what = "folders of photos" if folders == missing else "see the configuration's comments"
+        raise UserError(f"{' and '.join(missing)} must be given: {what}.")
 
 
 def make(node: DictConfig, what: str, **arguments: Any) -> Any:
@@ -107,7 +111,7 @@ def scale_of_weights(config: DictConfig, overrides: list[str]) -> int | None:
 def sample_batch(config: DictConfig) -> dict[str, Tensor]:
     """Two random samples of each domain, of the size that training uses, for a dry run."""
     patch, generator = config.data.patch, torch.Generator().manual_seed(0)
-    sides = {"hr": patch * config.scale, "real_lr": patch}
+    sides = {"hr": patch * config.scale, "real_lr": patch, "other_hr": patch * config.scale}
     return {n: torch.rand(2, 3, side, side, generator=generator) for n, side in sides.items()}
 
 
@@ -124,10 +128,20 @@ def training(config: DictConfig) -> Training:
         if "upscale" not in made:
             raise UserError("`weights` are for a network `upscale`, which the method lacks.")
         start(made["upscale"], str(config.weights))
-    objective = Objective(method_class(config), plain["updates"], losses, plain["frozen"])
+    shares = plain.get("stages") or {}
+    if not isinstance(shares, dict):
+        raise UserError(f"`method.stages` must be names with shares, but got {shares!r}.")
+    if shares and config.seconds is not None:
+        raise UserError(
+            f"`seconds` must be null for a method with stages ({', '.join(shares)}), which are "
+            f"shares of `iterations`, but got {config.seconds!r}."
+        )
+    stages = Stages(shares, config.iterations)
+    method = method_class(config)
+    objective = Objective(method, plain["updates"], losses, plain["frozen"], list(shares))
     batch = sample_batch(config)
-    objective.explain(made, batch, config.scale)
-    averaged, _ = objective.restored_from(made, batch, config.scale)
+    explain(objective, made, batch, config.scale)
+    averaged, _ = restored_from(objective.method, made, batch, config.scale)
 
     def optimizer(name: str) -> Any:
         node, what = config.method.optimizers[name], f"method.optimizers.{name}"
@@ -146,6 +160,7 @@ def training(config: DictConfig) -> Training:
         config.seed,
         config.method.ema,
         config.augment,
+        stages,
     )
     training.configure_optimizers()  # what they refuse is to be said now, not when all is set up
     return training

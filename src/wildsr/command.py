@@ -33,7 +33,18 @@ Verb = Callable[[list[str], Console], int]
 # Their values are paths, taken as they are, whatever Hydra's grammar makes of "Photos (2019)".
 PATHS = (
     *(f"data.{name}" for name in ("lr", "hr", "val_lr", "val_hr", "cache")),
-    *("run", "weights", "input", "output", "hr", "out", "resume", "name", "runs_dir"),
+    *(
+        "run",
+        "degradation.run",
+        "weights",
+        "input",
+        "output",
+        "hr",
+        "out",
+        "resume",
+        "name",
+        "runs_dir",
+    ),
 )
 
 

@@ -31,11 +31,17 @@ class EMA(nn.Module):
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
-    def update(self, networks: Mapping[str, nn.Module], updates: int) -> None:
-        """Move the averages towards ``networks`` after ``updates`` earlier calls."""
-        decay = min(self.decay, (1 + updates) / (10 + updates))
+    def update(self, networks: Mapping[str, nn.Module], updates: Mapping[str, int]) -> None:
+        """Move the averages towards ``networks``.
+
+        Args:
+            networks: by name.
+            updates: name -> earlier calls since training of it began; negative before that, when
+                the average has to be the network itself.
+        """
         for name, average in self.networks.items():
-            source = networks[name]
+            source, earlier = networks[name], updates[name]
+            decay = min(self.decay, (1 + earlier) / (10 + earlier)) if earlier >= 0 else 0.0
             pairs = list(zip(average.parameters(), source.parameters(), strict=True))
             if pairs:
                 averages, weights = (list(side) for side in zip(*pairs, strict=True))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-import torch
 from hydra.utils import get_class
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
 from wildsr.loss.encoder import Features
-from wildsr.method.part import Method, given, network, optional, tensor
+from wildsr.method.part import Method, given, network, tensor
 from wildsr.pool import ImagePool
 
 
@@ -84,6 +82,7 @@ class Update:
         terms: what it minimises the weighted sum of.
         every: it runs at iterations that this divides.
         clip: the largest gradient norm over all that it trains; None for no limit.
+        stages: those in which it runs; None for all.
     """
 
     name: str
@@ -91,17 +90,7 @@ class Update:
     terms: tuple[Term, ...]
     every: int = 1
     clip: float | None = None
-
-
-@dataclass
-class Explained:
-    """A row of the table that ``explain=true`` prints."""
-
-    update: str
-    trains: list[str]
-    terms: list[str]
-    computed: list[str]
-    constants: list[str]
+    stages: frozenset[str] | None = None
 
 
 class Objective:
@@ -109,10 +98,11 @@ class Objective:
 
     Args:
         method: the class that derives the tensors.
-        updates: name -> {trains, terms, every, clip}; a term is {loss, weight, pool} and the
-            arguments and options of its loss.
+        updates: name -> {trains, terms, every, clip, stages}; a term is {loss, weight, pool} and
+            the arguments and options of its loss.
         losses: the catalogue: name -> {_target_, <options>}.
         frozen: networks that no update trains, on purpose.
+        stages: the names of the method's stages, in their order.
 
     Raises:
         UserError: for any name that does not exist, with the nearest one that does.
@@ -124,9 +114,10 @@ class Objective:
         updates: Mapping[str, Mapping[str, Any]],
         losses: Mapping[str, Mapping[str, Any]],
         frozen: Sequence[str] = (),
+        stages: Sequence[str] = (),
     ) -> None:
-        self.method, self.frozen = method, frozenset(frozen)
-        _known("`method.frozen`", frozen, method.parts[network])
+        self.method, self.frozen, self.stages = method, frozenset(frozen), tuple(stages)
+        known("`method.frozen`", frozen, method.parts[network])
         self.updates = tuple(
             self._update(name, _mapping(f"`method.updates.{name}`", spec), losses)
             for name, spec in updates.items()
@@ -134,31 +125,46 @@ class Objective:
         )
         if not self.updates:
             raise UserError("`method.updates` must hold at least one update, but is empty.")
+        for stage in self.stages:
+            if not self.due(stage):
+                raise UserError(f"Stage `{stage}` of `method.stages` has no update.")
 
     @property
     def terms(self) -> tuple[Term, ...]:
         """All terms of all updates."""
         return tuple(term for update in self.updates for term in update.terms)
 
+    def due(self, stage: str | None) -> tuple[Update, ...]:
+        """The updates of a stage (None: of a method without), in their order."""
+        return tuple(u for u in self.updates if u.stages is None or stage in u.stages)
+
+    def trained(self, stage: str | None) -> frozenset[str]:
+        """The networks that some update of a stage trains."""
+        return frozenset(name for update in self.due(stage) for name in update.trains)
+
     def _update(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Update:
         where = f"`method.updates.{name}`"
-        _known(where, spec, ("trains", "terms", "every", "clip"))
+        known(where, spec, ("trains", "terms", "every", "clip", "stages"))
         trains = spec.get("trains") or []
         terms = _mapping(f"{where}.terms", spec.get("terms") or {})
         terms = {key: value for key, value in terms.items() if value is not None}
         if not trains or not terms:
             raise UserError(f"{where} needs `trains` (networks) and `terms` (losses), got {spec}.")
-        _known(f"{where}.trains", trains, self.method.parts[network])
+        known(f"{where}.trains", trains, self.method.parts[network])
         every, clip = spec.get("every", 1), spec.get("clip")
         if not (isinstance(every, int) and every >= 1):
             raise UserError(f"{where}.every must be an integer of at least 1, but got {every!r}.")
         if not (clip is None or (isinstance(clip, int | float) and clip > 0)):
             raise UserError(f"{where}.clip must be a positive number or null, but got {clip!r}.")
+        stages = spec.get("stages")
+        stages = [stages] if isinstance(stages, str) else stages
+        known(f"{where}.stages", stages or [], self.stages)
         built = tuple(
             self._term(f"{name}/{key}", _mapping(f"Term `{name}/{key}`", value), losses)
             for key, value in terms.items()
         )
-        return Update(name, frozenset(trains), built, every, clip)
+        during = None if stages is None else frozenset(stages)
+        return Update(name, frozenset(trains), built, every, clip, during)
 
     def _term(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Term:
         where = f"Term `{name}`"
@@ -172,7 +178,7 @@ class Objective:
         hints = get_type_hints(target.forward)  # type: ignore[attr-defined]
         critics = [argument for argument in operands if hints.get(argument) is nn.Module]
         settable = set(inspect.signature(target).parameters)
-        _known(where, spec, {*operands, *settable, "weight", "pool"} - {"args", "kwargs"})
+        known(where, spec, {*operands, *settable, "weight", "pool"} - {"args", "kwargs"})
 
         weight, size = spec.pop("weight", 1.0), spec.pop("pool", 0)
         if not isinstance(weight, int | float):
@@ -191,7 +197,7 @@ class Objective:
             kinds = (network,) if argument in critics else (given, tensor)
             choices = [n for k in kinds for n in self.method.parts[k]]
             whole = re.sub(r"\.\d+$", "", str(value)) if argument not in critics else value
-            _known(f"{where}: {argument}", [whole], choices)
+            known(f"{where}: {argument}", [whole], choices)
         try:
             loss = target(**(options | spec))
         except (TypeError, ValueError) as error:  # of which UserError is one
@@ -206,81 +212,6 @@ class Objective:
             ImagePool(size),
         )
 
-    def explain(
-        self, networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
-    ) -> list[Explained]:
-        """Run one iteration without its steps, on copies, and tell what each update computed.
-
-        Raises:
-            UserError: for an untrained network, a term that trains nothing, an unused tensor.
-        """
-        self._check_networks(networks)
-        copies = {name: copy.deepcopy(module) for name, module in networks.items()}
-        rows, used = [], set()
-        with torch.random.fork_rng(), torch.enable_grad():
-            step = self.method(copies, batch, scale)
-            for update in self.updates:
-                step.begin(update.trains)
-                step.events.clear()
-                for term in update.terms:
-                    pool, term.pool = (
-                        term.pool,
-                        ImagePool(term.pool.size),
-                    )  # its own history stays as it is
-                    value, term.pool = term(step), pool
-                    if not value.requires_grad:  # all other networks are frozen
-                        raise UserError(
-                            f"Term `{term.name}` reaches none of the networks that its update "
-                            f"trains ({sorted(update.trains)}); it would train nothing."
-                        )
-                    used |= {name.partition(".")[0] for name in term.tensors.values()}
-                computed = list(dict.fromkeys(n for event, n in step.events if event == "computed"))
-                kept = dict.fromkeys(n for event, n in step.events if event == "kept")
-                constants = [n for n in kept if n not in computed]
-                used |= {*computed, *constants}
-                rows.append(
-                    Explained(
-                        update.name,
-                        sorted(update.trains),
-                        [t.name.split("/", 1)[1] for t in update.terms],
-                        computed,
-                        constants,
-                    )
-                )
-        used |= self.restored_from(copies, batch, scale)[1]
-        for name in self.method.parts[tensor]:
-            if name not in used and name not in self.method.parts[optional]:
-                raise UserError(
-                    f"Tensor `{name}` of {self.method.__name__} is used by no term and not by "
-                    "`restored`."
-                )
-        return rows
-
-    def restored_from(
-        self, networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
-    ) -> tuple[set[str], set[str]]:
-        """The networks, and the tensors, that ``restored`` comes from."""
-        step = self.method(networks, {"real_lr": batch["real_lr"]}, scale)
-        with torch.random.fork_rng(), torch.no_grad(), step.sources() as sources:
-            _ = step.restored  # type: ignore[attr-defined]
-        return sources, {name for _, name in step.events}
-
-    def _check_networks(self, networks: Mapping[str, nn.Module]) -> None:
-        missing = [name for name in self.method.parts[network] if name not in networks]
-        if missing:
-            raise UserError(f"`method.networks` lacks {missing} of {self.method.__name__}.")
-        _known("`method.networks`", networks, self.method.parts[network])
-        trained = frozenset(name for update in self.updates for name in update.trains)
-        for name, module in networks.items():
-            free = any(True for _ in module.parameters())
-            if free and name not in trained | self.frozen:
-                raise UserError(
-                    f"Network `{name}` is trained by no update; add it to one's `trains`, "
-                    "or to `method.frozen` if that is meant."
-                )
-            if not free and name in trained:
-                raise UserError(f"Network `{name}` is to be trained, but has no parameters.")
-
 
 def _mapping(where: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
@@ -288,7 +219,8 @@ def _mapping(where: str, value: object) -> dict[str, Any]:
     return dict(value)
 
 
-def _known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:
+def known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:
+    """Refuse the first of ``names`` that is not among ``choices``."""
     choices = list(choices)
     for name in names:
         if name not in choices:

@@ -89,7 +89,9 @@ class Progressing(lightning.Callback):
                 if self.seconds is not None and self.seconds - training.seconds < left:
                     left = self.seconds - training.seconds
                     goal = f"{done}, {training.seconds:.0f}/{self.seconds:.0f} s"
+                stage = training.stages.at(done - 1)
                 note = f"iteration {goal}  {speed:.1f} it/s  waiting for data {waiting:.0%}"
+                note = note if stage is None else f"{stage}: {note}"
                 share = done + left * speed  # iterations in all, by the present speed
                 if self.task is not None:
                     self.bar.update(self.task, completed=done, total=share, note=note)

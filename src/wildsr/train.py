@@ -19,12 +19,13 @@ from wildsr.command import configure
 from wildsr.data.module import Folders
 from wildsr.error import UserError, unknown
 from wildsr.evaluation import Upscale, evaluate, interpolation, tiled
+from wildsr.explain import explain, explain_table
 from wildsr.help import program
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
+from wildsr.method.part import given
 from wildsr.metric.table import Panel, markdown, write_results
-from wildsr.objective import Explained
 from wildsr.progress import Progressing
 from wildsr.training import Training
 from wildsr.watch import Watch, pictures, readable, restorer
@@ -112,25 +113,9 @@ def _check(config: DictConfig, resumed: Path | None) -> None:
 def explained(config: DictConfig) -> str:
     """The table of ``explain=true``: what each update trains, computes and holds constant."""
     training = build.training(config)
-    rows = training.objective.explain(
-        dict(training.networks.items()), build.sample_batch(config), config.scale
-    )
-    return explain_table(rows)
-
-
-def explain_table(rows: list[Explained]) -> str:
-    """Markdown of the rows of ``Objective.explain``."""
-    header = ["update", "trains", "terms", "tensors computed", "constants"]
-    cells = [
-        [r.update, *(", ".join(v) for v in (r.trains, r.terms, r.computed, r.constants))]
-        for r in rows
-    ]
-    widths = [max(len(line[i]) for line in [header, *cells]) for i in range(len(header))]
-    lines = [header, ["-" * width for width in widths], *cells]
-    return "\n".join(
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
-        for line in lines
-    )
+    networks = dict(training.networks.items())
+    batch = build.sample_batch(config)
+    return explain_table(explain(training.objective, networks, batch, config.scale))
 
 
 def _resumed(config: DictConfig, overrides: list[str]) -> Path | None:
@@ -180,6 +165,7 @@ def _fit(
         return training, None
     data = job.data
     data.start, data.iterations = training.iteration, config.iterations
+    data.other_hr = "other_hr" in training.objective.method.parts[given]
     keeper = Keeper(
         folder.checkpoints,
         config.checkpoint_every,

@@ -15,6 +15,7 @@ from wildsr.data.crops import augment
 from wildsr.ema import EMA
 from wildsr.error import UserError, unknown
 from wildsr.objective import Objective, Update
+from wildsr.stage import Stages
 
 Schedule = Callable[[int], float]
 
@@ -36,6 +37,8 @@ class Training(lightning.LightningModule):
         decay: of the averages.
         augment: give every sample its own flip and transpose. Changes the orientation that a camera
             has learned, so it is applied to neither domain unless the method wants it.
+        stages: of the method; schedules count from the stage in which a network is first trained,
+            and networks that a stage does not train are in evaluation mode there.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Training(lightning.LightningModule):
         seed: int,
         decay: float = 0.999,
         augment: bool = False,
+        stages: Stages | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -65,7 +69,7 @@ class Training(lightning.LightningModule):
         self.optimizer_names = sorted(trained)
         self._make_optimizer, self._schedules = optimizers, schedules
         self.ema = EMA({name: self.networks[name] for name in sorted(averaged)}, decay)
-        self.augment = augment
+        self.augment, self.stages = augment, stages or Stages({}, 1)
         self.iteration = 0
         self.seconds = 0.0  # spent in iterations so far, over all parts of the run
         self.values: dict[str, Tensor] = {}  # of the last iteration, by update/term, on the device
@@ -102,16 +106,32 @@ class Training(lightning.LightningModule):
             dict(self.ema.networks.items()),
         )
         self.values = {}
-        for update in self.objective.updates:
+        stage = self.stages.at(self.iteration)
+        self._set_modes(stage)
+        for update in self.objective.due(stage):
             if self.iteration % update.every == 0:
                 step.begin(update.trains)
                 self._carry_out(update, {term.name: term(step) for term in update.terms})
         self.networks.requires_grad_(True)  # DDP and checkpoints meet them as they were made
-        self.ema.update(dict(self.networks.items()), self.iteration)
+        self.ema.update(dict(self.networks.items()), {n: self._age(n) for n in self.ema.networks})
         self.iteration += 1
         self.seconds += time.perf_counter() - start
 
     # The parts of an iteration
+
+    def _set_modes(self, stage: str | None) -> None:
+        """Training mode for what the stage trains; frozen networks keep their statistics too."""
+        trained = self.objective.trained(stage)
+        for name, network in self.networks.items():
+            learns = any(True for _ in network.parameters())
+            network.train(name in trained or not learns)
+
+    def _age(self, name: str) -> int:
+        """Iterations since the first stage that trains a network began; negative before."""
+        firsts = [
+            start for s, start in self.stages.starts.items() if name in self.objective.trained(s)
+        ]
+        return self.iteration - min(firsts, default=0)
 
     def _images(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The batch as floats in [0, 1] on the device."""
@@ -144,7 +164,7 @@ class Training(lightning.LightningModule):
             parameters = [p for n in update.trains for p in self.networks[n].parameters()]
             torch.nn.utils.clip_grad_norm_(parameters, update.clip)
         for name, optimizer in optimizers.items():
-            factor = self._schedules[name](self.iteration) if name in self._schedules else 1.0
+            factor = self._schedules[name](self._age(name)) if name in self._schedules else 1.0
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
             optimizer.step()
@@ -186,6 +206,7 @@ class Training(lightning.LightningModule):
                 n: _cpu(o.state_dict()) for n, o in zip(self.optimizer_names, listed, strict=True)
             },
             "pools": _gather(pools),
+            "stages": dict(self.stages.starts),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -203,6 +224,7 @@ class Training(lightning.LightningModule):
         if rank < len(ranks):
             for term, images in zip(self.objective.terms, ranks[rank], strict=True):
                 term.pool.restore(images, torch.device("cpu"))
+        self.stages.restore(state.get("stages", {}))  # there were none in older checkpoints
         self.iteration, self.seconds = state["iteration"], state["seconds"]
 
 

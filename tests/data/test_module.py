@@ -47,6 +47,16 @@ def _batches(stores, start=0, stop=6, seed=3, rank=0, batch=2):
     return Batches(*stores, 2, 8, batch, seed, start, stop, rank)
 
 
+def test_a_second_draw_of_sharp_crops_is_independent_and_disturbs_nothing(stores):
+    plain = Batches(*stores, 2, 8, 2, 3, 0, 3)
+    twice = Batches(*stores, 2, 8, 2, 3, 0, 3, other_hr=True)
+    for batch, more in zip(plain, twice, strict=True):
+        assert more.keys() == {"hr", "real_lr", "other_hr"}
+        assert all(torch.equal(batch[name], more[name]) for name in batch)
+        assert more["other_hr"].shape == more["hr"].shape
+        assert not torch.equal(more["other_hr"], more["hr"])
+
+
 def _assert_same(first, second):
     first, second = list(first), list(second)
     assert len(first) == len(second)

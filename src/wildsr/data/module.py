@@ -27,6 +27,8 @@ _THREADS = 2  # that decode
 class Batches(IterableDataset[dict[str, Tensor]]):
     """Unpaired crops ``{"hr": uint8 (B, 3, sP, sP), "real_lr": uint8 (B, 3, P, P)}``.
 
+    Where it is asked for, ``other_hr`` is a second draw of sharp crops, independent of ``hr``.
+
     Batch ``i`` is a pure function of ``(seed, i, rank)``, so resuming at iteration ``i`` needs no
     state, and worker processes share the iterations without changing anything. LR and HR have
     independent generators: shuffling two lists once would pair the same photos for the whole run.
@@ -42,6 +44,7 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         start: first iteration.
         stop: one past the last iteration.
         rank: of this process among those that train together.
+        other_hr: draw sharp crops twice.
     """
 
     def __init__(
@@ -55,21 +58,26 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         start: int,
         stop: int,
         rank: int = 0,
+        other_hr: bool = False,
     ) -> None:
-        self.lr, self.hr = lr, hr
+        self.lr, self.hr, self.other_hr = lr, hr, other_hr
         self.scale, self.patch, self.batch = scale, patch, batch
         self.seed, self.start, self.stop, self.rank = seed, start, stop, rank
 
     def at(self, iteration: int) -> dict[str, Tensor]:
         """The batch of one iteration."""
-        for_lr, for_hr = (
+        for_lr, for_hr, for_other = (
             np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
-            for key in ((iteration, self.rank, 0), (iteration, self.rank, 1))
+            for key in ((iteration, self.rank, domain) for domain in range(3))
         )
-        return {
-            "hr": draw(self.hr, self.patch * self.scale, self.batch, for_hr),
+        side = self.patch * self.scale
+        crops = {
+            "hr": draw(self.hr, side, self.batch, for_hr),
             "real_lr": draw(self.lr, self.patch, self.batch, for_lr),
         }
+        return crops | (
+            {"other_hr": draw(self.hr, side, self.batch, for_other)} if self.other_hr else {}
+        )
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         # The loader asks its workers in turn, so dealing in turn keeps the order.
@@ -176,8 +184,9 @@ def _by_name(paths: Sequence[Path], name: Callable[[Path], str], argument: str) 
 class Folders(LightningDataModule):
     """Two unrelated folders of photos, and some photos to look at while training.
 
-    The caller sets ``iterations`` (where training ends) and ``start`` (where it resumes) before
-    fitting; ``report`` is there after ``setup``. The folders are not touched before.
+    The caller sets ``iterations`` (where training ends), ``start`` (where it resumes) and
+    ``other_hr`` (whether the method is given a second draw of sharp crops) before fitting;
+    ``report`` is there after ``setup``. The folders are not touched before.
 
     Args:
         lr: folder of real LR photos.
@@ -234,6 +243,7 @@ class Folders(LightningDataModule):
         self.workers, self.trust, self.preview = workers, trust, preview
         self.iterations = 0
         self.start = 0
+        self.other_hr = False
         self.report: Report | None = None
 
     def prepare_data(self) -> None:
@@ -280,7 +290,8 @@ class Folders(LightningDataModule):
         together = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank = torch.distributed.get_rank() if together else 0
         crops = (self.scale, self.patch, self.batch, self.seed, self.start, self.iterations)
-        return self._loader(Batches(self.lr_store, self.hr_store, *crops, rank), self.workers)
+        batches = Batches(self.lr_store, self.hr_store, *crops, rank, self.other_hr)
+        return self._loader(batches, self.workers)
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """One photo at a time, in this process: an unreadable one is then one clear sentence."""
