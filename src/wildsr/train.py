@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from wildsr import build, checkpoint, run
+from wildsr.artifact import artifact
 from wildsr.command import configure
 from wildsr.data.module import Folders
 from wildsr.error import UserError, unknown
@@ -213,11 +214,13 @@ def _report(
     console, config = job.console, job.config
     scale = config.scale
     sources = sorted(training.ema.networks)
+    weights = []
     for name in sources:
         suffix = "" if len(sources) == 1 else f"_{name}"
         architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
         path = folder.weights / f"{scale}x_{folder.folder.name}{suffix}.safetensors"
         save_weights(training.ema.networks[name], path, architecture, scale)
+        weights.append(path)
         console.print(f"weights: {path}")
     begun = time.perf_counter()
     rows = evaluate(upscalers, job.data.photos, job.panel, folder.folder / "results")
@@ -227,12 +230,15 @@ def _report(
         "scale": scale,
         "iterations": training.iteration,
         "training_seconds": round(training.seconds, 1),
+        "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
     }
     write_results(folder.folder, rows, protocol)
     upscale = upscalers[next(reversed(upscalers))]
     made = pictures(training, job.data, upscale, folder.folder)
+    files = artifact(folder.folder, training, weights, made)
     for log in logs:
         log.pictures(made, training.iteration)
+        log.files(files)
         for row in rows:
             known = {f"test/{row.name}/{k}": v for k, v in row.means().items() if v is not None}
             log.scalars(known, training.iteration)
