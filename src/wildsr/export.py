@@ -38,7 +38,8 @@ from wildsr.report.card import (
 
 WEIGHTS = ("safetensors", "pth")
 FORMATS = (*WEIGHTS, *PROGRAMS)
-SIDES = ((96, 96), (70, 53))  # LR pixels of the crops that a file is compared on
+SIDES = ((96, 96), (70, 53))  # LR pixels of the crops that a program is compared on
+WHOLE = ((96, 96), (64, 48))  # for weights: whole windows, since each tool pads in its own way
 ALIKE = 1e-3  # in [0, 1]; a file in single precision that is further off computes something else
 OPENED_BY = {"onnx": "ONNX Runtime, chaiNNer", "torchscript": "libtorch", "ncnn": "Upscayl, ncnn"}
 
@@ -203,7 +204,8 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
                 image, where = read_image(path), path.name
         except (UserError, UnreadableImage):  # the photos are gone, or elsewhere
             pass
-    sides = ((config.size, config.size),) if config.size else SIDES
+    sides = WHOLE if config.format in WEIGHTS else SIDES
+    sides = ((config.size, config.size),) if config.size else sides
     crops = []
     for height, width in sides:
         least = [max(n, side) - side for n, side in zip((height, width), image.shape, strict=False)]

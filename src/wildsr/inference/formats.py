@@ -172,8 +172,8 @@ def reopen_ncnn(path: Path, fp16: bool) -> Upscale:
 
     def upscale(lr: Tensor) -> Tensor:
         extractor = net.create_extractor()
-        pixels = lr[0].contiguous().numpy()  # a name, for ncnn only borrows its memory
-        extractor.input("data", ncnn.Mat(pixels))
+        pixels = lr[0].contiguous().numpy()  # a name, for ncnn borrows its memory
+        extractor.input("data", ncnn.Mat(pixels).clone())  # layers may write into what goes in
         failed, sr = extractor.extract("output")
         if failed:
             raise RuntimeError("ncnn failed")
