@@ -40,6 +40,7 @@ PATHS = (
         "input",
         "output",
         "hr",
+        "samples",
         "out",
         "resume",
         "name",

@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import nn
 
 from wildsr.command import configure
@@ -192,7 +193,8 @@ SPANDREL = {
 def test_weights_open_in_spandrel_where_it_knows_the_architecture(name, suffix, tmp_path):
     module, path = made(name), tmp_path / f"4x_it{suffix}"
     smaller = [f"network.upscaler.{override}" for override in ARCHITECTURES[name][0]]
-    node = dict(configure("train", [f"network/upscaler={name}", *smaller]).network.upscaler)
+    config = configure("train", [f"network/upscaler={name}", *smaller])
+    node = OmegaConf.to_container(config.network.upscaler)
     reopened = write_weights(Piece("", module, 4), path, node, fp16=False)
     found = spandrel_model(path)
     assert (found.architecture.name if found else None) == SPANDREL[name]
