@@ -204,7 +204,7 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
                 image, where = read_image(path), path.name
         except (UserError, UnreadableImage):  # the photos are gone, or elsewhere
             pass
-    sides = WHOLE if config.format in WEIGHTS else SIDES
+    sides: tuple[tuple[int, int], ...] = WHOLE if config.format in WEIGHTS else SIDES
     sides = ((config.size, config.size),) if config.size else sides
     crops = []
     for height, width in sides:

@@ -17,7 +17,7 @@ from wildsr.error import UserError
 from wildsr.inference.studio import ZOOMS, Result, Studio, close_look, overview
 
 CSS = """
-.gradio-container {max-width: 1280px !important; margin: auto}
+.gradio-container {width: 100%; max-width: 1280px !important; margin: auto}
 #look img {image-rendering: pixelated}
 #status p {margin: 0}
 """
@@ -42,7 +42,7 @@ class Page:
 
     def opened(self, path: str | None) -> tuple[Any, ...]:
         """A photo was dropped or picked: the visitor's state, the overview, a sentence."""
-        blank = ({}, None, None, gr.update(value=None, interactive=False))
+        blank: tuple[Any, ...] = ({}, None, None, gr.update(value=None, interactive=False))
         if not path:
             return (*blank, "")
         try:
@@ -136,8 +136,9 @@ class Page:
                     gallery = gr.Gallery(
                         [str(path) for path in self.samples],
                         label="or a sample",
-                        columns=4,
-                        height=150,
+                        columns=3,
+                        height=140,
+                        object_fit="cover",
                         allow_preview=False,
                         buttons=[],
                         visible=bool(self.samples),

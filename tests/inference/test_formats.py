@@ -202,9 +202,7 @@ def test_weights_open_in_spandrel_where_it_knows_the_architecture(name, suffix, 
     lr = torch.rand(1, 3, 24, 16)  # whole windows: at other sizes spandrel pads its own way
     with torch.no_grad():
         expected = module(lr)
-    torch.testing.assert_close(
-        reopened(lr).clamp(0, 1), expected.clamp(0, 1), rtol=0, atol=1e-5
-    )
+    torch.testing.assert_close(reopened(lr).clamp(0, 1), expected.clamp(0, 1), rtol=0, atol=1e-5)
     ours, scale = load_upscaler(path)
     assert scale == 4
     with torch.no_grad():

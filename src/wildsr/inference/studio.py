@@ -169,6 +169,7 @@ def _enlarged(pixels: Pixels, zoom: int) -> Pixels:
 
 def _plain(path: Path) -> Any:
     """A file as 8-bit RGB for a screen, upright, on white."""
-    image = pyvips.Image.new_from_file(str(path), access="random").autorot()
+    opened = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated")
+    image = opened.autorot()
     image = image.colourspace("srgb").cast("uchar")
     return image.flatten(background=255) if image.hasalpha() else image
