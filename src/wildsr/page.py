@@ -16,6 +16,7 @@ from wildsr.data.image import SUFFIXES
 from wildsr.error import UserError
 from wildsr.inference.studio import ZOOMS, Result, Studio, close_look, overview
 
+HINT = "Drop a photo or pick a sample, then press Upscale."
 CSS = """
 .gradio-container {width: 100%; max-width: 1280px !important; margin: auto}
 #look img {image-rendering: pixelated}
@@ -44,7 +45,7 @@ class Page:
         """A photo was dropped or picked: the visitor's state, the overview, a sentence."""
         blank: tuple[Any, ...] = ({}, None, None, gr.update(value=None, interactive=False))
         if not path:
-            return (*blank, "")
+            return (*blank, HINT)
         try:
             width, height = self.studio.look(Path(path))
             seen = overview(Path(path))
@@ -75,9 +76,10 @@ class Page:
         progress: Any = gr.Progress(),  # noqa: B008 (how Gradio finds it)
     ) -> tuple[Any, ...]:
         """The button: the state with the result, two close looks, the file, a sentence."""
+        nothing = (state, gr.skip(), gr.skip())
         if not state.get("photo"):
-            raise gr.Error("Drop a photo or pick a sample first.", print_exception=False)
-        progress(0, desc="waiting")
+            return (*nothing, "**Drop a photo or pick a sample first.**")
+        progress(0, desc="upscaling")
         own = self.folder / str(request.session_hash)
         try:
             result: Result = self.studio.upscale(
@@ -88,7 +90,7 @@ class Page:
                 lambda done, all: progress(done / max(all, 1), desc="upscaling"),
             )
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            return (*nothing, f"**{error}**")
         state = {**state, "result": str(result.path), "centre": state.get("centre", (0.5, 0.5))}
         about = (
             f"{result.size[0]} x {result.size[1]} to {result.larger[0]} x {result.larger[1]} "
@@ -130,7 +132,7 @@ class Page:
                     file = gr.File(
                         label=f"Photo (at most {self.studio.limit:g} megapixels)",
                         file_types=list(SUFFIXES),
-                        height=130,
+                        height=160,
                         elem_id="photo",
                     )
                     gallery = gr.Gallery(
@@ -159,7 +161,7 @@ class Page:
                         elem_id="whole",
                     )
                 with gr.Column(scale=5, min_width=500):
-                    status = gr.Markdown(elem_id="status", min_height=28)
+                    status = gr.Markdown(HINT, elem_id="status", min_height=28)
                     look = gr.ImageSlider(
                         label="bicubic | upscaled, pixel for pixel",
                         interactive=False,
@@ -189,7 +191,7 @@ class Page:
                 [state, look, download, status],
                 concurrency_limit=1,
                 api_visibility="private",
-                show_progress_on=status,
+                show_progress_on=look,
             )
             whole.select(self.pointed, [state, zoom], [state, look], **quick)
             zoom.change(self.zoomed, [state, zoom], look, **quick)

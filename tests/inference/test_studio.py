@@ -22,7 +22,7 @@ class Repeat(nn.Module):
 
 @pytest.fixture
 def studio():
-    return Studio({"twice": lambda: Upscaler(Repeat(), Repeat(), 2, "twice")}, limit=0.01)
+    return Studio({"twice": lambda: Upscaler(Repeat(), Repeat(), 2, "twice", tile=8)}, limit=0.01)
 
 
 @pytest.fixture
@@ -41,7 +41,10 @@ def test_a_photo_and_its_result(studio, photo, tmp_path):
     assert (result.size, result.larger) == ((40, 30), (80, 60))
     before, after = (np.asarray(Image.open(path)) for path in (photo, result.path))
     np.testing.assert_array_equal(after[::2, ::2], before)
-    assert seen[-1][0] == seen[-1][1] > 0
+    done = [part for part, _ in seen]
+    assert len(done) > 2, "it is seen to go on"
+    assert done == sorted(done)
+    assert {whole for _, whole in seen} == {done[-1]} == {80 * 60}
 
 
 def test_another_factor_and_what_cannot_be(studio, photo, tmp_path):
