@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from wildsr import build
+from wildsr import allocator
 from wildsr.command import configure
 from wildsr.error import UserError
 from wildsr.inference.file import Settings
@@ -38,7 +38,7 @@ def upscale(overrides: list[str], console: Console) -> int:
     source, output = (Path(str(config[key])).expanduser() for key in ("input", "output"))
     if not source.exists():
         raise UserError(f"`input`: {source} does not exist.")
-    build.tune_allocator()
+    allocator.tune_allocator()
     if source.is_file() and source.suffix.lower() in VIDEOS:
         return _video(config, source, output, settings, console)
     todo = tasks(source, output, settings.format)

@@ -29,7 +29,9 @@ FORMATS = {
 }
 MOST = {"jpg": 65535, "webp": 16383}  # pixels a side, of the file format itself
 DEEP = ("png", "tif")  # know 16 bits
-WAITING = 2  # strips between the network and the encoder
+KEEP_EXIF, KEEP = 1, 1 | 2 | 4 | 8  # EXIF, XMP, IPTC and the colour profile, in libvips' numbers
+PIECE = 2 << 20  # bytes that the network's thread hands to the encoder's at once
+WAITING = 16  # pieces between them
 _PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: PNG's number for them
 
 
@@ -126,12 +128,15 @@ def _save(feed: _Feed, path: Path, target: Target, photo: Photo) -> None:
     source.on_read(feed.read)
     image = pyvips.Image.pngload_source(source, access="sequential", unlimited=True)
     image = _finished(image, target, photo)
+    # Files would get EXIF that libvips makes up; where the resolution is known, it is in there.
+    said = photo.exif is not None or photo.resolution is not None
+    keep = KEEP if said else KEEP & ~KEEP_EXIF
     if target.format == "jpg":
-        image.jpegsave(str(path), Q=target.quality)
+        image.jpegsave(str(path), Q=target.quality, keep=keep)
     elif target.format == "webp":
-        image.webpsave(str(path), Q=target.quality)
+        image.webpsave(str(path), Q=target.quality, keep=keep)
     elif target.format == "png":
-        image.pngsave(str(path), compression=6, filter="sub")
+        image.pngsave(str(path), compression=6, filter="sub", keep=keep)
     else:
         image.tiffsave(
             str(path), compression="deflate", predictor="horizontal", bigtiff=_big(image)
@@ -211,10 +216,14 @@ def _png(strips: Iterator[Array], size: tuple[int, int], channels: int) -> Itera
             depth, begun = strip.dtype.itemsize * 8, True
             kind = struct.pack(">IIBBBBB", width, height, depth, _PNG_COLOUR[channels], 0, 0, 0)
             yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", kind)
-        lines = np.zeros((len(strip), 1 + width * channels * strip.dtype.itemsize), np.uint8)
-        big = np.ascontiguousarray(strip.astype(strip.dtype.newbyteorder(">"), copy=False))
-        lines[:, 1:] = big.reshape(len(strip), -1).view(np.uint8)
-        yield _chunk(b"IDAT", stored.compress(lines.tobytes()))
+        count = max(PIECE // (width * channels * strip.dtype.itemsize), 1)
+        for top in range(0, len(strip), count):
+            piece = strip[top : top + count]
+            lines = np.zeros((len(piece), 1 + width * channels * strip.dtype.itemsize), np.uint8)
+            big = np.ascontiguousarray(piece.astype(strip.dtype.newbyteorder(">"), copy=False))
+            lines[:, 1:] = big.reshape(len(piece), -1).view(np.uint8)
+            yield _chunk(b"IDAT", stored.compress(lines.tobytes()))
+        del strip, piece  # before the next one is computed
     yield _chunk(b"IDAT", stored.flush()) + _chunk(b"IEND", b"")
 
 

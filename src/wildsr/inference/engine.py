@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -16,8 +17,11 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line, unknown
 from wildsr.inference.tile import evaluating
+from wildsr.network.padding import pad_to
 
-CHECKED = ((40, 56), (72, 48))  # LR pixels; two sizes, since a traced network may be of one
+TRACED = (40, 56)  # LR pixels, height and width
+CHECKED = ((39, 57), (72, 41))  # a traced network may be of one size, or of even ones
+MULTIPLES = (1, 2, 4, 8, 16, 32, 64)  # of which networks take sides
 TOLERANCE = 1e-3  # between an engine and torch, in [0, 1]; a quarter of a level of 8 bits
 
 
@@ -95,6 +99,23 @@ class OpenVino(nn.Module):
         return torch.from_numpy(out.copy()).to(lr.device)
 
 
+class Padded(nn.Module):
+    """What a network does to sides that it cannot take, before the engine.
+
+    Tracing forgets it where it is written in Python: the size traced needed no padding.
+    """
+
+    def __init__(self, engine: nn.Module, multiple: int, scale: int) -> None:
+        super().__init__()
+        self.engine, self.multiple, self.scale = engine, multiple, scale
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale ``lr`` (B, 3, H, W)."""
+        height, width = lr.shape[2:]
+        sr: Tensor = self.engine(pad_to(lr, self.multiple))
+        return sr[..., : height * self.scale, : width * self.scale]
+
+
 ENGINES: dict[str, Callable[..., nn.Module]] = {
     "torch": lambda network, device: Torch(network),
     "compile": lambda network, device: Compiled(network),
@@ -103,7 +124,7 @@ ENGINES: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def choose_engine(name: str, network: nn.Module, device: torch.device) -> nn.Module:
+def choose_engine(name: str, network: nn.Module, device: torch.device, scale: int) -> nn.Module:
     """The network as this engine carries it out, compared with torch on two sizes.
 
     Raises:
@@ -116,22 +137,30 @@ def choose_engine(name: str, network: nn.Module, device: torch.device) -> nn.Mod
         raise UserError(f"Argument `engine` is 'openvino', which needs device=cpu, not {device}.")
     if name in ("torch", "compile"):
         return ENGINES[name](network, device)
+    away, failure = float("nan"), None
     try:
         engine = ENGINES[name](network, device)
-        away = max(_difference(network, engine, size, device) for size in CHECKED)
+        for multiple in MULTIPLES:
+            padded = Padded(engine, multiple, scale)
+            try:
+                away = max(_difference(network, padded, size, device) for size in CHECKED)
+            except Exception as error:
+                failure = error
+            if away <= TOLERANCE:
+                return padded
     except UserError:
         raise
     except Exception as error:  # exporters and runtimes raise what they like
+        failure = error
+    if failure is not None and math.isnan(away):
         raise UserError(
-            f"Argument `engine`: {name} cannot take this network ({first_line(error)}); "
+            f"Argument `engine`: {name} cannot take this network ({first_line(failure)}); "
             "engine=torch takes every one."
-        ) from error
-    if not away <= TOLERANCE:
-        raise UserError(
-            f"Argument `engine`: {name} computes something else than torch for this network "
-            f"(by up to {away:.2g}); engine=torch takes every one."
-        )
-    return engine
+        ) from failure
+    raise UserError(
+        f"Argument `engine`: {name} computes something else than torch for this network "
+        f"(by up to {away:.2g}); engine=torch takes every one."
+    )
 
 
 def needed(package: str, extra: str) -> ModuleType:
@@ -151,9 +180,7 @@ def needed(package: str, extra: str) -> ModuleType:
 def to_onnx(network: nn.Module, path: Path) -> None:
     """Write a network for (B, 3, H, W) of any batch and size; input ``lr``, output ``sr``."""
     sizes = {0: "batch", 2: "height", 3: "width"}
-    lr = torch.rand(
-        1, 3, *CHECKED[0], device=next(iter(network.parameters()), torch.empty(0)).device
-    )
+    lr = torch.rand(1, 3, *TRACED, device=next(iter(network.parameters()), torch.empty(0)).device)
     options: dict[str, Any] = {
         "input_names": ["lr"],
         "output_names": ["sr"],

@@ -33,21 +33,26 @@ def read_exif(path: Path) -> Image.Exif | None:
     """
     try:
         with unlimited(), Image.open(path) as image:
-            found = image.getexif()
-            inner = {ifd: dict(found.get_ifd(ifd)) for ifd in (EXIF, GPS)}
+            found = dict(image.getexif())
+            inner = {ifd: dict(image.getexif().get_ifd(ifd)) for ifd in (EXIF, GPS)}
     except Exception:  # says nothing about the pixels
         return None
     exif = Image.Exif()
     for tag, value in found.items():
         if tag not in STORAGE and tag not in (EXIF, GPS):
-            exif[tag] = value
+            exif[tag] = _as_stored(value)
     for ifd, tags in inner.items():
         if tags:
-            exif.get_ifd(ifd).update(tags)
+            exif.get_ifd(ifd).update({tag: _as_stored(value) for tag, value in tags.items()})
     if len(exif) == 0 and not any(inner.values()):
         return None
     exif[int(ExifTags.Base.Orientation)] = 1
     return exif
+
+
+def _as_stored(value: Any) -> Any:
+    """Text beyond ASCII as the bytes it was: Pillow reads them as Latin-1, and writes "?"."""
+    return value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
 
 
 def exif_fields(exif: Image.Exif) -> list[tuple[str, Any]]:
@@ -79,34 +84,47 @@ def upright_xmp(xmp: bytes) -> bytes:
 def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> None:
     """Give a TIFF file EXIF, which libvips does not write into it.
 
-    The file's directory is written anew behind its pixels, with the tags of the EXIF. A BigTIFF
-    (more than 4 GB) stays as it is.
+    The EXIF goes behind the pixels, and behind it a new first directory: the old one's entries as
+    they are, and those of the EXIF. A BigTIFF (more than 4 GB) stays as it is.
     """
-    with unlimited(), Image.open(path) as image:
-        old: Any = image.tag_v2  # type: ignore[attr-defined]
-        with path.open("rb") as file:
-            header = file.read(8)
-        if header[2:3] not in (b"*", b"\0") or 43 in header[2:4]:
+    with path.open("r+b") as file:
+        header = file.read(8)
+        order = "<" if header[:2] == b"II" else ">"
+        version, first = struct.unpack(f"{order}2xHL", header)
+        if version != 42:
             return
-        new = ImageFileDirectory_v2(header)
-        for tag, value in old.items():
-            new.tagtype[tag] = old.tagtype[tag]
-            new[tag] = value
+        file.seek(first)
+        (count,) = struct.unpack(f"{order}H", file.read(2))
+        entries = {entry[:2]: entry for entry in (file.read(12) for _ in range(count))}
+        following = file.read(4)
+        place = file.seek(0, 2)
+        place += file.write(b"\0" * (place % 2))
+        block = _tags(header, exif, width, height).tobytes(place)
+        (more,) = struct.unpack_from(f"{order}H", block)
+        for start in range(2, 2 + 12 * more, 12):
+            entry = block[start : start + 12]
+            entries.setdefault(entry[:2], entry)
+        block += b"\0" * (len(block) % 2)
+        file.write(block)
+        numbered = sorted(entries.values(), key=lambda e: struct.unpack_from(f"{order}H", e))
+        file.write(struct.pack(f"{order}H", len(numbered)) + b"".join(numbered) + following)
+        file.seek(4)
+        file.write(struct.pack(f"{order}L", place + len(block)))
+
+
+def _tags(header: bytes, exif: Image.Exif, width: int, height: int) -> ImageFileDirectory_v2:
+    """The EXIF as a directory of TIFF in the byte order of ``header``."""
+    tags = ImageFileDirectory_v2(header)
     for tag, value in exif.items():
         if tag not in (EXIF, GPS):
-            new[tag] = value
+            tags[tag] = value
     inner = dict(exif.get_ifd(EXIF))
     inner[int(ExifTags.Base.ExifImageWidth)] = width
     inner[int(ExifTags.Base.ExifImageHeight)] = height
-    for ifd, tags in ((EXIF, inner), (GPS, dict(exif.get_ifd(GPS)))):
-        if tags:
-            new[ifd] = tags
-    with path.open("r+b") as file:
-        place = file.seek(0, 2)
-        place += file.write(b"\0" * (place % 2))
-        file.write(new.tobytes(place))
-        file.seek(4)
-        file.write(struct.pack("<L" if header[:1] == b"I" else ">L", place))
+    tags[EXIF] = inner
+    if gps := dict(exif.get_ifd(GPS)):
+        tags[GPS] = gps
+    return tags
 
 
 @contextmanager

@@ -69,8 +69,8 @@ class Photo:
         self.blobs: dict[str, bytes] = {n: image.get(n) for n in BLOBS if image.get_typeof(n)}
         if "xmp-data" in self.blobs:
             self.blobs["xmp-data"] = upright_xmp(self.blobs["xmp-data"])
-        said = opened.get_typeof("resolution-unit") or image.xres != 1 or image.yres != 1
-        self.resolution = (image.xres, image.yres) if said else None
+        unsaid = image.xres in (0, 1) or abs(image.xres * 25.4 - 72) < 0.05  # libvips' defaults
+        self.resolution = None if unsaid else (image.xres, image.yres)
         self._region, self._row = pyvips.Region.new(image), 0
 
     def read(self, count: int) -> Array:

@@ -17,7 +17,7 @@ from wildsr.inference.tile import SMALLEST_TILE, out_of_memory, whole_cells
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import Overlap, Span, span, spans
 
-STRIP = 48 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
+STRIP = 96 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
 LUMA = (0.299, 0.587, 0.114)  # of BT.601, for what a network makes of a gray image
 
 
@@ -76,7 +76,9 @@ def strips(
             kept = (next_fresh - low.fresh) * scale
             carry, strip = mixed[kept:], _whole_numbers(mixed[:kept], dtype)
         start = low.stop
-        yield strip
+        if len(strip):  # the feather may have kept all of it back
+            yield strip
+        del strip
         progress(min(start * rows.width * scale**2, whole), whole)
 
 

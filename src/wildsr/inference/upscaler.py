@@ -148,7 +148,7 @@ def load(
         network.to(dtype)
     elif precision not in ("auto", "fp32"):
         raise UserError(f"Argument `precision` must be 'fp32' for engine={engine}.")
-    carried = choose_engine(engine, network, place)
+    carried = choose_engine(engine, network, place, scale)
 
     def dressed(inner: nn.Module) -> nn.Module:
         inner = Ensemble(inner) if ensemble else inner
