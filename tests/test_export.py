@@ -145,7 +145,7 @@ def test_networks_in_a_row_are_a_file_each_and_the_card_says_their_order(
         "4x_rose.md",
     }
     card = (tmp_path / "4x_rose.md").read_text()
-    assert "in this order: 1x_rose_clean.safetensors, 4x_rose_upscale.safetensors." in card
+    assert "An image passes through `clean`, then `upscale`: as weights a file each" in card
     assert "Compact, then Compact" in card
 
 

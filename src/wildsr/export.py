@@ -250,10 +250,9 @@ def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
             shutil.copyfile(made, copied)
             pictures[picture] = copied.name
     note = ""
-    if len(parts) > 1 and config.format in WEIGHTS:
-        note = (
-            f"An image passes through the files in this order: {', '.join(f.name for f in files)}."
-        )
+    if len(parts) > 1:
+        order = ", then ".join(f"`{piece.name}`" for piece in parts)
+        note = f"An image passes through {order}: as weights a file each, else all in one file."
     card = Card(
         path.stem,
         source.scale,
