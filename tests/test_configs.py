@@ -188,23 +188,6 @@ def test_explain(method, of, small):
     assert explained(configure("train", [*of(method), *small])) == TABLES[method]
 
 
-PAGES = sorted((CONF.parent / "docs" / "methods").glob("*.md"))
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_page_of_a_method_shows_its_table_and_commands_that_compose(page, of, small):
-    text = page.read_text()
-    assert TABLES[page.stem] in text
-    assert f"python train.py method={page.stem}" in text
-    typed = re.findall(r"`([^`]*method\.[^`]*=[^`]*)`", text)
-    assert typed
-    for overrides in typed:
-        if overrides.startswith(("method.", "weights=", "network/", "'")):
-            chosen = [o for o in shlex.split(overrides) if "FILE" not in o and "{clean," not in o]
-            config = configure("train", [*of(page.stem), *small, *chosen])
-            assert explained(config)
-
-
 # Two iterations -------------------------------------------------------------------------------
 
 
@@ -316,7 +299,7 @@ def test_metric(name, tiny, tmp_path, carry_out):
     overrides = [*free, f"metric={name}", "method=supervised", "iterations=2"]
     assert carry_out("train", [*overrides, f"runs_dir={tmp_path}", "name=it"]) == 0
     assert (
-        f'"channel": "{"y" if name == "classical" else name}"'
+        f'"channel": "{"y" if name == "classical" else "rgb"}"'
         in (tmp_path / "it" / "results.json").read_text()
     )
 

@@ -14,7 +14,7 @@ from wildsr.inference.formats import PROGRAMS
 from wildsr.inference.restore import Restorer
 from wildsr.method.part import Method, given, network, tensor
 from wildsr.network.compact import Compact
-from wildsr.report.card import Card, File, kept_files, markdown_card
+from wildsr.report.model_card import File, ModelCard, kept_files, markdown_card
 
 PACKAGES = {"onnx": "onnxruntime", "ncnn": "pnnx", "torchscript": "torch"}
 
@@ -197,7 +197,9 @@ def test_a_folder_that_cannot_be_written_to_is_a_sentence(run, refused, tmp_path
 
 def test_what_cannot_be_said_is_said_to_be_unknown():
     card = markdown_card(
-        Card("4x_x", 4, "Net", 1234, [File("4x_x.pth", "pth", 0.5, 0.25)], results={"rows": []})
+        ModelCard(
+            "4x_x", 4, "Net", 1234, [File("4x_x.pth", "pth", 0.5, 0.25)], results={"rows": []}
+        )
     )
     assert 'license: "unknown"' in card
     assert "- **Training data:** not known" in card

@@ -9,7 +9,8 @@ import pytest
 from wildsr.command import CONF, configure
 from wildsr.train import explained
 
-PAGES = sorted((Path(__file__).parents[1] / "docs" / "methods").glob("*.md"))
+FOLDER = Path(__file__).parents[1] / "docs" / "methods"
+PAGES = sorted(path for path in FOLDER.glob("*.md") if path.stem != "README")
 METHODS = {path.stem for path in (CONF / "method").glob("*.yaml")}
 
 
@@ -31,6 +32,24 @@ def test_the_wiring_is_what_explain_prints(page, of, small):
     assert explained(configure("train", [*of(page.stem), *small])) in page.read_text()
 
 
+VARIANTS = [  # of a method, in backquotes in its page
+    (page.stem, line)
+    for page in PAGES
+    if page.stem in ("bulat", "cincgan", "cyclesr", "maeda")
+    for line in re.findall(r"`('?method\.[^`]*=[^`]*)`", page.read_text())
+]
+
+
+@pytest.mark.parametrize(("method", "line"), VARIANTS)
+def test_a_variant_explains_itself(method, line, of, small):
+    typed = shlex.split(line)
+    plain, varied = (
+        configure("train", [*of(method), *small, *more]).method for more in ([], typed)
+    )
+    assert varied != plain
+    assert explained(configure("train", [*of(method), *small, *typed]))
+
+
 def test_srrescgan_is_a_line_on_top_of_dsgan(of, small):
     """All four of its losses but the one on VGG, with their weights."""
     (line,) = commands(PAGES[[page.stem for page in PAGES].index("srrescgan")])
@@ -38,3 +57,12 @@ def test_srrescgan_is_a_line_on_top_of_dsgan(of, small):
     weights = {name: term.get("weight", 1) for name, term in terms.items() if term is not None}
     assert weights == {"pixel": 10, "fool": 0.004, "steps": 1}
     assert "pixel, fool, steps" in explained(configure("train", [*of("dsgan"), *small, *line]))
+
+
+def test_every_method_has_a_page_that_the_list_names():
+    listed = (FOLDER / "README.md").read_text()
+    for method in METHODS:
+        assert f"`{method}`" in listed
+    assert {*METHODS} - {page.stem for page in PAGES} == {"pooled"}, "it is on supervised's page"
+    for page in PAGES:
+        assert f"({page.name})" in listed

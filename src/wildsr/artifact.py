@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wildsr import run
-from wildsr.report.card import Card, File, architecture, first_sentence, markdown_card, results_of
+from wildsr.report.model_card import (
+    File,
+    ModelCard,
+    architecture,
+    first_sentence,
+    markdown_card,
+    results_of,
+)
 from wildsr.training import Training
 
 
@@ -29,7 +36,7 @@ def artifact(
     method = training.objective.method
     card = weights[0].with_name(f"{training.scale}x_{folder.name}.md")
     text = markdown_card(
-        Card(
+        ModelCard(
             card.stem,
             training.scale,
             " and ".join(architecture(network) for network in averaged.values()),

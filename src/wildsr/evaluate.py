@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from torch import nn
 
-from wildsr import build, checkpoint, run
+from wildsr import build, checkpoint, run, run_card
 from wildsr.checkpoint import fill
 from wildsr.command import configure
 from wildsr.data.image import list_images, read_image
@@ -33,6 +33,10 @@ def evaluate(overrides: list[str], console: Console) -> int:
         raise UserError(f"`tile` must be an integer of at least 8, but got {config.tile!r}.")
     if config.upscaler not in KINDS:
         raise unknown("`upscaler`", config.upscaler, KINDS)
+    if not isinstance(config.card, bool):
+        raise UserError(f"`card` must be true or false, but got {config.card!r}.")
+    if config.card and config.run is None:
+        raise UserError("`card=true` needs `run`: the card is of a run's degradation.")
     build.tune_allocator()
     networks: dict[str, nn.Module] = {}
     scales: dict[str, int] = {}
@@ -61,6 +65,8 @@ def evaluate(overrides: list[str], console: Console) -> int:
     console.print(escape(markdown(rows)))
     if not len(photos) or photos.photos[0][1] is None:
         console.print("No ground truth was given (data.hr): look at the pictures.")
+    if config.card:
+        run_card.report(Path(str(config.run)).expanduser(), output, console)
     console.print(f"{output / 'results.json'}; pictures: {output / 'results'}")
     return 0
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from wildsr.inference.tile import interpolate, upscale_tiled
-from wildsr.metric.table import Panel, Row
+from wildsr.metric.panel import Panel
+from wildsr.metric.table import Row
 
 Upscale = Callable[[Tensor], Tensor]
 
@@ -46,22 +47,26 @@ def evaluate(
         advance: called after each picture, for a progress bar.
 
     Returns:
-        One row for each upscaler; without truth its values are None.
+        One row for each upscaler; without truth its values are None. The set metrics compare with
+        the truths.
     """
     rows: dict[str, list[dict[str, float | str | None]]] = {name: [] for name in upscalers}
+    sets, sharp = {name: panel.gather() for name in upscalers}, panel.gather()
     for index in range(len(photos)):  # type: ignore[arg-type]
         photo = photos[index]
         lr = floats(photo["lr"])
+        hr = floats(photo["hr"]) if "hr" in photo else None
+        if hr is not None:
+            sharp.add(hr)
         for name, upscale in upscalers.items():
             sr = upscale(lr)
-            values: Mapping[str, float | None] = dict.fromkeys(panel.metrics)
-            if "hr" in photo:
-                values = panel.measure(sr, floats(photo["hr"]))
+            values = panel.measure(sr, hr, lr, gray=photo.get("gray", False))
+            sets[name].add(sr)
             rows[name].append({"image": photo["name"], **values})
             if folder is not None:
                 save_png(sr, folder / name / f"{photo['name'].replace('/', '_')}.png")
             advance(f"{name}: {photo['name']}")
-    return [Row(name, per_image) for name, per_image in rows.items()]
+    return [Row(n, per_image, panel.compare(sets[n], sharp)) for n, per_image in rows.items()]
 
 
 def floats(image: Tensor) -> Tensor:

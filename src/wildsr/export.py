@@ -26,9 +26,9 @@ from wildsr.evaluate import restorer_of
 from wildsr.inference.formats import PROGRAMS, Upscale, write_program
 from wildsr.inference.handover import Piece, file_name, pieces, spandrel_model, write_weights
 from wildsr.inference.weights import description, load_upscaler
-from wildsr.report.card import (
-    Card,
+from wildsr.report.model_card import (
     File,
+    ModelCard,
     architecture,
     first_sentence,
     kept_files,
@@ -253,7 +253,7 @@ def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
     if len(parts) > 1:
         order = ", then ".join(f"`{piece.name}`" for piece in parts)
         note = f"An image passes through {order}: as weights a file each, else all in one file."
-    card = Card(
+    card = ModelCard(
         path.stem,
         source.scale,
         ", then ".join(architecture(piece.network) for piece in parts),

@@ -29,6 +29,7 @@ from wildsr.logger import KINDS, Log, loggers
 from wildsr.method.part import given
 from wildsr.metric.table import Panel, markdown, write_results
 from wildsr.progress import Progressing
+from wildsr.run_card import card_of_training
 from wildsr.training import Training
 from wildsr.watch import Watch, pictures, readable, restorer
 
@@ -199,7 +200,10 @@ def _fit_baseline(job: Job, folder: run.Run, training: Training) -> tuple[Traini
     method = run.plain(supervised)["method"]
     method["networks"]["upscale"] = own["networks"]["upscale"]
     method["optimizers"]["upscale"] = own["optimizers"]["upscale"]
-    method["schedules"] = {n: s for n, s in own["schedules"].items() if n == "upscale"}
+    # A rate that falls to 0 by the end of the iterations would end here long before the time does.
+    method["schedules"] = {
+        n: s for n, s in own["schedules"].items() if n == "upscale" and "until" not in s
+    }
     method["ema"] = own["ema"]
     ends_by_the_clock = 100 * plain["iterations"]
     config = OmegaConf.create({**plain, "method": method, "iterations": ends_by_the_clock})
@@ -240,6 +244,8 @@ def _report(
     write_results(folder.folder, rows, protocol)
     upscale = upscalers[next(reversed(upscalers))]
     made = pictures(training, job.data, upscale, folder.folder)
+    if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
+        made["report_card"] = card
     files = artifact(folder.folder, training, weights, made)
     for log in logs:
         log.pictures(made, training.iteration)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import torch
-from kornia.metrics import ssim as ssim_map
+import torch.nn.functional as F
+from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from wildsr.error import UserError, unknown
 
 CHANNELS = ("rgb", "y")
 WINDOW = 11  # taps of the SSIM window; its sigma is 1.5
+MIDDLE = 128.0
+_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def round8(image: Tensor, argument: str = "image") -> Tensor:
@@ -20,7 +23,7 @@ def round8(image: Tensor, argument: str = "image") -> Tensor:
         argument: what an error calls the image.
 
     Returns:
-        Whole numbers from 0 to 255 in float64 (float32 loses SSIM's variances in flat regions).
+        Whole numbers from 0 to 255 in float32, on the CPU for an image on MPS (no float64 there).
 
     Raises:
         UserError: the image is not of floats, or a value is NaN or infinite: clamping would turn
@@ -28,10 +31,8 @@ def round8(image: Tensor, argument: str = "image") -> Tensor:
     """
     if not image.is_floating_point():
         raise UserError(f"Argument `{argument}` must hold floats in [0, 1], but got {image.dtype}.")
-    if image.device.type == "mps":  # has no float64
-        image = image.cpu()
-    image = image.double()
-    if not torch.isfinite(image).all():
+    image = (image.cpu() if image.device.type == "mps" else image).float()
+    if not image.sum().isfinite():  # as NaN and infinities are kept by a sum: one pass, no mask
         raise UserError(
             f"Argument `{argument}` must hold finite numbers, but got NaN or infinite pixels."
         )
@@ -49,8 +50,27 @@ def luma(rgb: Tensor) -> Tensor:
     Returns:
         (B, 1, H, W), 16 to 235, not rounded again.
     """
-    weights = rgb.new_tensor([65.481, 128.553, 24.966])
-    return 16 + torch.einsum("bchw,c->bhw", rgb, weights).unsqueeze(1)
+    red, green, blue = rgb.unbind(1)
+    return (16 + 65.481 * red + 128.553 * green + 24.966 * blue).unsqueeze(1)
+
+
+def full_luma(image: Tensor) -> Tensor:
+    """The luma of BT.601 over the whole range, ``0.299 R + 0.587 G + 0.114 B``.
+
+    Of an image whose channels are equal it is that channel: what MATLAB code measures on a file of
+    one channel, without ``rgb2ycbcr``.
+
+    Args:
+        image: (B, 3, H, W) of any range, or (B, 1, H, W), which is its own.
+
+    Returns:
+        (B, 1, H, W) in the same range.
+    """
+    if image.shape[1] == 1:
+        return image
+    red, green, blue = image.unbind(1)
+    # Written from the differences, so that equal channels are kept to the last bit.
+    return (green + 0.299 * (red - green) + 0.114 * (blue - green)).unsqueeze(1)
 
 
 def psnr(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tensor:
@@ -59,10 +79,11 @@ def psnr(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
     Both images are rounded to 8 bits, then lose ``border`` pixels on every side.
 
     Args:
-        prediction: (B, 3, H, W), [0, 1].
-        target: (B, 3, H, W), [0, 1].
+        prediction: (B, 3, H, W), [0, 1]; or (B, 1, H, W) where ``channel`` is "y".
+        target: of the same shape, [0, 1].
         border: pixels cut from every side; the classical benchmarks cut the scale.
-        channel: "rgb" (one mean over the three) or "y" (see :func:`luma`).
+        channel: "rgb" (one mean over the three) or "y" (see :func:`luma`; an image of one channel
+            is taken as it is, from 0 to 255).
 
     Returns:
         (B,) in float64; infinite for identical images.
@@ -71,21 +92,14 @@ def psnr(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
         UserError: different sizes, pixels that are not finite floats, nothing left of the image,
             an unknown channel.
     """
-    x, y = _compared(prediction, target, border, channel, at_least=1)
-    return 10 * torch.log10(255**2 / (x - y).square().mean(dim=(1, 2, 3)))
+    return psnr_of_levels(*_rounded(prediction, target, border, channel, at_least=1))
 
 
 def ssim(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tensor:
     """Structural similarity (Wang et al. 2004, eq. 13), the mean over the window's valid region.
 
     11 x 11 Gaussian window of sigma 1.5, K = (0.01, 0.03), population covariance; on RGB the
-    mean of the three channels. Rounding and border as in :func:`psnr`.
-
-    Args:
-        prediction: (B, 3, H, W), [0, 1].
-        target: (B, 3, H, W), [0, 1].
-        border: pixels cut from every side.
-        channel: "rgb" or "y".
+    mean of the three channels. Rounding, border and channels as in :func:`psnr`.
 
     Returns:
         (B,) in float64, at most 1.
@@ -93,35 +107,86 @@ def ssim(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
     Raises:
         UserError: as :func:`psnr`, and an image smaller than the window after the cut.
     """
-    x, y = _compared(prediction, target, border, channel, at_least=WINDOW)
+    return ssim_of_levels(*_rounded(prediction, target, border, channel, at_least=WINDOW))
+
+
+def psnr_of_levels(x: Tensor, y: Tensor) -> Tensor:
+    """:func:`psnr` of (B, C, H, W) from 0 to 255, as they are."""
+    # Squares of whole numbers are exact in float32, and their sum is in float64.
+    squares = (x - y).square_().sum(dim=(1, 2, 3), dtype=torch.float64)
+    return 10 * torch.log10(255**2 * x[0].numel() / squares)
+
+
+def ssim_of_levels(x: Tensor, y: Tensor) -> Tensor:
+    """:func:`ssim` of (B, C, H, W) from 0 to 255, as they are; sides of 11 pixels at least."""
     # Not torchmetrics: its mean includes the reflected border, and its window is not separable
-    # (forty times slower here).
-    return ssim_map(x, y, WINDOW, max_val=255.0, eps=0.0, padding="valid").mean(dim=(1, 2, 3))
+    # (forty times slower here). Float32 is enough (to 1e-6 of float64) because the levels are
+    # centred: of their squares few digits are lost to the square of the mean.
+    x, y = ((image - MIDDLE).float() for image in (x, y))
+    window = get_gaussian_kernel1d(WINDOW, 1.5, device=x.device)
+    # The variances are needed in sum alone: four moments and not five.
+    moments = torch.cat([x, y, x * x + y * y, x * y], dim=1)
+    mean_x, mean_y, squares, products = _windowed(moments, window[0]).chunk(4, dim=1)
+    product, both = mean_x * mean_y, mean_x.square() + mean_y.square()
+    contrast = (2 * (products - product) + _C2) / (squares - both + _C2)
+    # Of the means themselves: mu = mean + MIDDLE.
+    shift = MIDDLE * (mean_x + mean_y) + MIDDLE**2
+    luminance = (2 * (product + shift) + _C1) / (both + 2 * shift + _C1)
+    return (luminance * contrast).mean(dim=(1, 2, 3), dtype=torch.float64)
 
 
-def _compared(
-    prediction: Tensor, target: Tensor, border: int, channel: str, at_least: int
+def compared(
+    x: Tensor, y: Tensor, border: int, channel: str, at_least: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """Both images as they are compared: checked, rounded, in the channel, without the border."""
+    """Two images of 8-bit levels as they are compared: in the channel, without the border.
+
+    Args:
+        x: the prediction, (B, 3, H, W), or (B, 1, H, W) for "y"; 0 to 255.
+        y: the target, of the same shape.
+        border: pixels to cut from every side.
+        channel: "rgb" or "y".
+        at_least: pixels that must be left of each side.
+
+    Raises:
+        UserError: different sizes, other shapes, too little left, an unknown channel.
+    """
     if channel not in CHANNELS:
         raise unknown("Argument `channel`", channel, CHANNELS)
     if border < 0:
         raise UserError(f"Argument `border` must be 0 or more pixels, but got {border}.")
-    if prediction.shape != target.shape:
+    if x.shape != y.shape:
         raise UserError(
             "Argument `prediction` must have the size of `target`, "
-            f"but got {tuple(prediction.shape)} and {tuple(target.shape)}."
+            f"but got {tuple(x.shape)} and {tuple(y.shape)}."
         )
-    if target.ndim != 4 or target.shape[1] != 3:
+    if y.ndim != 4 or y.shape[1] not in ((3, 1) if channel == "y" else (3,)):
+        or_one = " or (B, 1, H, W)" if channel == "y" else ""
         raise UserError(
-            f"Argument `target` must have the shape (B, 3, H, W), but got {tuple(target.shape)}."
+            f"Argument `target` must have the shape (B, 3, H, W){or_one}, but got {tuple(y.shape)}."
         )
-    height, width = (side - 2 * border for side in target.shape[2:])
+    height, width = (side - 2 * border for side in y.shape[2:])
     if min(height, width) < at_least:
         raise UserError(
             f"Argument `target` must be at least {at_least} x {at_least} pixels after cutting "
             f"`border`={border} from every side, but got {max(height, 0)} x {max(width, 0)}."
         )
     kept = (..., slice(border, border + height), slice(border, border + width))
-    x, y = round8(prediction[kept], "prediction"), round8(target[kept], "target")
-    return (luma(x / 255), luma(y / 255)) if channel == "y" else (x, y)
+    x, y = x[kept], y[kept]
+    if channel == "y" and y.shape[1] == 3:
+        return luma(x.double() / 255), luma(y.double() / 255)
+    return x, y
+
+
+def _windowed(images: Tensor, taps: Tensor) -> Tensor:
+    """Filtered along rows and columns, every channel alone, the valid region."""
+    channels = images.shape[1]
+    taps = taps.expand(channels, 1, -1)
+    across = F.conv2d(images, taps[:, :, None, :], groups=channels)
+    return F.conv2d(across, taps[:, :, :, None], groups=channels)
+
+
+def _rounded(
+    prediction: Tensor, target: Tensor, border: int, channel: str, at_least: int
+) -> tuple[Tensor, Tensor]:
+    x, y = round8(prediction, "prediction"), round8(target, "target")
+    return compared(x, y, border, channel, at_least)

@@ -1,191 +1,182 @@
-"""The model card: what a file of weights is, what it was made from, how good it is and for whom."""
+"""The degradation report card: does generated LR look like what the camera took?"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor
 
 from wildsr.error import UserError
+from wildsr.report.chance import ERROR
+from wildsr.report.entry.colour import colour_entry
+from wildsr.report.entry.correlation import correlation_entry
+from wildsr.report.entry.edges import edges_entry
+from wildsr.report.entry.entry import DIFFERS, UNKNOWN, Entry
+from wildsr.report.entry.jpeg import jpeg_entry
+from wildsr.report.entry.noise import noise_entry
+from wildsr.report.entry.spectrum import spectrum_entry
+from wildsr.report.entry.two_sample import two_sample_entry
+from wildsr.report.entry.wasserstein import wasserstein_entry
 
-
-@dataclass(frozen=True)
-class File:
-    """One exported file and how far it is from the network it was made of.
-
-    Attributes:
-        name: of the file.
-        about: format, precision and what opens it.
-        largest: the largest difference to torch, in [0, 1]; None if it was not measured.
-        mean: the mean difference.
-    """
-
-    name: str
-    about: str
-    largest: float | None = None
-    mean: float | None = None
+SMALLEST = 32  # pixels; a photo with a shorter side is left out
+LARGEST = 256  # pixels; of a larger photo a random square of this side is looked at
+MAKERS: Mapping[str, Callable[[Sequence[Tensor], Sequence[Tensor], int], Entry]] = {
+    "noise": noise_entry,
+    "correlation": correlation_entry,
+    "edges": edges_entry,
+    "spectrum": spectrum_entry,
+    "jpeg": jpeg_entry,
+    "colour": colour_entry,
+    "wasserstein": wasserstein_entry,
+    "two_sample": two_sample_entry,
+}
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a model card says.
+    """What :func:`card` found.
 
     Attributes:
-        name: such as ``4x_Leaves``.
-        scale: HR size / LR size.
-        architecture: of the network, or of each in order, in words.
-        parameters: their number.
-        files: what stands beside the card.
-        method: the name of the method, and the sentence that describes it; None for weights of
-            unknown origin.
-        results: what ``results.json`` of the run holds.
-        pictures: caption -> path relative to the card.
-        licence: as the user states it; None if nobody did.
-        note: how the files are used, where that is not evident.
-        others: rows of the table about further files, see :func:`kept_files`.
+        entries: the lines.
+        protocol: photos, seed and whatever the caller wants to be kept beside the numbers.
     """
 
-    name: str
-    scale: int
-    architecture: str
-    parameters: int
-    files: Sequence[File]
-    method: tuple[str, str] | None = None
-    results: Mapping[str, Any] = field(default_factory=dict)
-    pictures: Mapping[str, str] = field(default_factory=dict)
-    licence: str | None = None
-    note: str = ""
-    others: Sequence[str] = ()
+    entries: Sequence[Entry]
+    protocol: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def headline(self) -> str:
+        """All lines in one."""
+        known = [entry for entry in self.entries if entry.state != UNKNOWN]
+        wrong = [entry.title for entry in known if entry.state == DIFFERS]
+        count, unknown = len(self.entries), len(self.entries) - len(known)
+        rest = f"; {unknown} could not be judged" if unknown else ""
+        if not known:
+            return "Too little to judge the degradation by."
+        if not wrong:
+            return f"Generated LR looks like real LR in {len(known)} of {count} respects{rest}."
+        listed = ", ".join(wrong)
+        return f"Generated LR differs in {len(wrong)} of {count} respects: {listed}{rest}."
+
+    def value(self, entry: str, name: str) -> float | None:
+        """A number of a line; None where there is none."""
+        return next((e.values.get(name) for e in self.entries if e.name == entry), None)
+
+    def order(self) -> tuple[int, float]:
+        """What cards are compared by, the smaller the better.
+
+        The number of lines that differ, then the sliced Wasserstein distance of the finest details
+        (infinite where it is not known).
+        """
+        differ = sum(entry.state == DIFFERS for entry in self.entries)
+        distance = self.value("wasserstein", "distance_fine")
+        return differ, math.inf if distance is None else distance
+
+    def markdown(self) -> str:
+        """Headline and table."""
+        lines = [f"**{self.headline}**", "", "| | | verdict |", "| --- | --- | --- |"]
+        lines += [f"| {e.title} | {e.state} | {e.verdict} |" for e in self.entries]
+        return "\n".join([*lines, ""])
+
+    def plain(self) -> dict[str, object]:
+        """Everything but the figures, as JSON can hold it."""
+        entries = [
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "state": entry.state,
+                "verdict": entry.verdict,
+                "severity": None if math.isnan(entry.severity) else entry.severity,
+                "values": dict(entry.values),
+            }
+            for entry in self.entries
+        ]
+        return {"headline": self.headline, "entries": entries, "protocol": dict(self.protocol)}
+
+    def photos(self) -> str:
+        """What was compared, in words."""
+        told = {"real": "real LR", "fake": "generated LR"}
+        lines = []
+        for name, words in told.items():
+            line = f"{self.protocol.get(f'{name}_photos', '?')} photos of {words}"
+            if f"{name}_held_out" in self.protocol:
+                line += f",\n    {self.protocol[f'{name}_held_out']} of them not trained on"
+            lines.append(line)
+        return "\n".join(lines)
+
+    def write(self, folder: Path) -> Path:
+        """``report_card.json``, ``.md`` and ``.png`` in a folder; the path of the picture."""
+        from wildsr.report.card_sheet import card_sheet
+
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.plain(), indent=2, allow_nan=False) + "\n"
+        (folder / "report_card.json").write_text(text, encoding="utf-8")
+        (folder / "report_card.md").write_text(self.markdown(), encoding="utf-8")
+        path = folder / "report_card.png"
+        card_sheet(self, path)
+        return path
 
 
-def markdown_card(card: Card) -> str:
-    """The card as Markdown, with the front matter that model hubs read."""
-    protocol = dict(card.results.get("protocol", {}))
-    trained_on = protocol.pop("trained_on", None)
-    licence = card.licence or "not stated"
-    lines = [
-        "---",
-        f"license: {json.dumps(card.licence or 'unknown')}",
-        "pipeline_tag: image-to-image",
-        "tags: [super-resolution, image-restoration, wildsr]",
-        "---",
-        "",
-        f"# {card.name}",
-        "",
-        f"An upscaler of photos by {card.scale}, made with wildsr {version('wildsr')}."
-        if card.scale > 1
-        else f"A restorer of photos, made with wildsr {version('wildsr')}.",
-        "",
-        f"- **Scale:** {card.scale}",
-        f"- **Method:** {f'{card.method[0]}: {card.method[1]}' if card.method else 'not known'}",
-        f"- **Architecture:** {card.architecture}, {card.parameters:,} parameters",
-        f"- **Training data:** {_data(trained_on)}",
-        f"- **Training:** {_training(protocol)}",
-        f"- **Licence:** {licence}",
-        "- **Input, output:** RGB in [0, 1], (batch, 3, height, width); the output is "
-        f"{card.scale} times as high and wide and is to be clipped to [0, 1]",
-        "",
-        *([card.note, ""] if card.note else []),
-        "## Files",
-        "",
-        "| file | what | largest difference to torch | mean |",
-        "| --- | --- | ---: | ---: |",
-        *(
-            f"| {f.name} | {f.about} | {_difference(f.largest)} | {_difference(f.mean)} |"
-            for f in card.files
-        ),
-        *card.others,
-        "",
-        "Differences are in [0, 1]; a level of 8 bits is 0.0039.",
-        "",
-        *_measured(card.results.get("rows", []), protocol),
-    ]
-    if card.pictures:
-        lines += ["## Pictures", ""]
-        lines += [f"![{caption}]({path})\n" for caption, path in card.pictures.items()]
-    return "\n".join(lines).rstrip() + "\n"
+def card(
+    real: Sequence[Tensor],
+    fake: Sequence[Tensor],
+    seed: int = 0,
+    protocol: Mapping[str, object] | None = None,
+) -> Card:
+    """Compare generated LR with real LR, which may show other scenes.
 
+    Args:
+        real: photos of the camera, (3, H, W) uint8.
+        fake: what the degradation made of sharp photos, likewise. Folds and error bars are by
+            photo: crops of one photo belong into one image.
+        seed: of all that is drawn; the same card comes out of the same seed.
+        protocol: more to be kept beside the numbers.
 
-def kept_files(card: Path, new: Sequence[File]) -> list[str]:
-    """The rows of an earlier card on other files that are still there."""
-    if not card.exists():
-        return []
-    rows = [line for line in card.read_text().splitlines() if line.startswith("| ")]
-    names = [row.split("|")[1].strip() for row in rows]
-    written = {file.name for file in new}
-    return [
-        row
-        for name, row in zip(names, rows, strict=True)
-        if name not in written and card.with_name(name).is_file()
-    ]
-
-
-def results_of(folder: Path) -> dict[str, Any]:
-    """The results of a run; empty if it has none yet.
+    Returns:
+        The card; lines that cannot be judged say why.
 
     Raises:
-        UserError: if the file is damaged.
+        UserError: another shape or type, or a set without a photo of at least 32x32 pixels.
     """
-    path = folder / "results.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
-    return found
+    generator = torch.Generator().manual_seed(seed)
+    sets = {
+        "real": _seen(real, "real", generator),
+        "fake": _seen(fake, "fake", generator),
+    }
+    stated: dict[str, object] = {}
+    for name, given in (("real", real), ("fake", fake)):
+        stated[f"{name}_photos"] = len(sets[name])
+        stated[f"{name}_left_out"] = len(given) - len(sets[name])
+    stated |= {"largest_side": LARGEST, "seed": seed, "false_alarms_per_line": ERROR}
+    with torch.no_grad():
+        entries = [make(sets["real"], sets["fake"], seed) for make in MAKERS.values()]
+    return Card(entries, stated | dict(protocol or {}))
 
 
-def architecture(network: nn.Module) -> str:
-    """What a network is called."""
-    return str(getattr(network, "architecture", type(network).__name__))
-
-
-def first_sentence(text: str | None) -> str:
-    """The first sentence of a docstring, on one line."""
-    return " ".join((text or "").strip().split("\n\n")[0].split())
-
-
-def _data(counts: Mapping[str, int] | None) -> str:
-    if not counts:
-        return "not known"
-    return f"{counts['lr']} real LR photos and {counts['hr']} unrelated sharp photos, no pairs"
-
-
-def _training(protocol: dict[str, Any]) -> str:
-    iterations, seconds = protocol.pop("iterations", None), protocol.pop("training_seconds", None)
-    return "not known" if iterations is None else f"{iterations} iterations in {seconds} s"
-
-
-def _difference(value: float | None) -> str:
-    return "" if value is None else f"{value:.1e}"
-
-
-def _measured(rows: Sequence[Mapping[str, Any]], protocol: Mapping[str, Any]) -> list[str]:
-    """The table of a run's results and how they came about."""
-    metrics = list(dict.fromkeys(k for row in rows for k in row if k not in ("name", "images")))
-    if not any(row.get(metric) is not None for row in rows for metric in metrics):
-        return ["## Quality", "", "Nothing was measured: there was no ground truth.", ""]
-    decimals = {"psnr": 2}
-    table = ["| upscaler | " + " | ".join(metric.upper() for metric in metrics) + " |"]
-    table += ["| --- |" + " ---: |" * len(metrics)]
-    for row in rows:
-        values = [
-            "n/a" if row.get(m) is None else f"{row[m]:.{decimals.get(m, 4)}f}" for m in metrics
-        ]
-        table.append(f"| {row['name']} | " + " | ".join(values) + " |")
-    stated = [f"- {name}: {_plain(value)}" for name, value in protocol.items()]
-    return ["## Quality", "", *table, "", "Protocol:", "", *stated, ""]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        if value.get("available") is False:
-            return "not available"
-        return ", ".join(f"{name} {_plain(item)}" for name, item in value.items())
-    return str(value)
+def _seen(photos: Sequence[Tensor], argument: str, generator: torch.Generator) -> list[Tensor]:
+    """Those that are large enough, cut to what is looked at, in float64 from 0 to 255."""
+    kept = []
+    for photo in photos:
+        if photo.dtype != torch.uint8 or photo.ndim != 3 or photo.shape[0] != 3:
+            raise UserError(
+                f"Argument `{argument}` must hold uint8 images of shape (3, H, W), but got "
+                f"{str(photo.dtype).removeprefix('torch.')} {tuple(photo.shape)}."
+            )
+        if min(photo.shape[1:]) < SMALLEST:
+            continue
+        for dim in (1, 2):
+            side = min(photo.shape[dim], LARGEST)
+            start = int(torch.randint(photo.shape[dim] - side + 1, (), generator=generator))
+            photo = photo.narrow(dim, start, side)
+        kept.append(photo.double())
+    if not kept:
+        raise UserError(
+            f"Argument `{argument}` must hold at least one photo of {SMALLEST}x{SMALLEST} pixels "
+            f"or more, but got {len(photos)} smaller ones."
+        )
+    return kept
