@@ -196,20 +196,14 @@ def test_the_scripts_pass_on_what_was_typed_and_the_exit_code(verb, monkeypatch,
 
 
 def test_the_console_script(monkeypatch, capsys):
-    for typed, code in ((["train", "--help"], 0), (["evaluate", "x"], 2), (["trian"], 2), ([], 2)):
+    for typed, code in ((["train", "--help"], 0), (["evaluate", "x"], 2), (["trian"], 2)):
         monkeypatch.setattr(sys, "argv", ["wildsr", *typed])
         with pytest.raises(SystemExit) as left:
             command.main()
         assert left.value.code == code
-    listed = "|".join(command.verbs())
     assert {"evaluate", "train"} <= set(command.verbs())
     assert capsys.readouterr().err == (
         "error: Arguments are key=value, but got 'x'.\n"
-        + 2 * f"usage: wildsr {{{listed}}} key=value ...\n"
+        f"error: The verb of `wildsr` must be one of {command.verbs()}, but got 'trian'. "
+        "Did you mean 'train'?\n"
     )
-
-
-@pytest.mark.parametrize("verb", ["train", "evaluate"])
-def test_help_shows_the_configuration(verb, carry_out, capsys):
-    assert carry_out(verb, ["--help"]) == 0
-    assert capsys.readouterr().out == (command.CONF / f"{verb}.yaml").read_text() + "\n"

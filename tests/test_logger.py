@@ -42,6 +42,9 @@ class Broken:
     def pictures(self, paths, iteration):
         self.calls.append("pictures")
 
+    def files(self, paths):
+        self.calls.append("files")
+
     def finish(self):
         self.calls.append("finish")
 
@@ -89,8 +92,9 @@ def test_a_logger_that_works_gets_everything():
     log = Safe(broken, pytest.fail)
     log.scalars({}, 1)
     log.pictures({}, 1)
+    log.files({})
     log.finish()
-    assert broken.calls == [1, "pictures", "finish"]
+    assert broken.calls == [1, "pictures", "files", "finish"]
 
 
 @pytest.mark.parametrize(("kind", "others"), [("csv", []), ("none", []), ("tensorboard", [Safe])])
@@ -144,6 +148,16 @@ def test_wandb_offline_through_a_run_that_resumes(tiny, tmp_path, carry_out, cap
     assert [p["iteration"] for p in points if "upscale/pixel" in p] == [1, 2]
     assert list((files / "files" / "media" / "images").glob("contact_*.png"))
     assert any("test/bicubic/psnr" in point for point in points)
+    assert artifacts(files / f"run-{identity}.wandb") == [
+        (
+            f"upscaler-{identity}",
+            "model",
+            [
+                *("config.yaml", "contact.png", "overrides.json", "results.json"),
+                *("weights/4x_it.md", "weights/4x_it.safetensors"),
+            ],
+        )
+    ]
 
     assert carry_out("train", [*overrides, "iterations=3", "resume=auto"]) == 0
     assert (run / "wandb-id.txt").read_text() == identity
@@ -162,10 +176,25 @@ def logged(path):
 
 
 def history(path):
-    """The points in a W&B file as it is now; it has the log format of LevelDB."""
+    """The points in a W&B file as it is now."""
+    return [
+        {i.key or "/".join(i.nested_key): json.loads(i.value_json) for i in record.history.item}
+        for record in records(path)
+        if record.WhichOneof("record_type") == "history"
+    ]
+
+
+def artifacts(path):
+    """(name, type, names of the files) of each artifact in a W&B file."""
+    found = [r.artifact for r in records(path) if r.WhichOneof("record_type") == "artifact"]
+    return [(a.name, a.type, sorted(c.path for c in a.manifest.contents)) for a in found]
+
+
+def records(path):
+    """The records in a W&B file as it is now; it has the log format of LevelDB."""
     from wandb.proto.wandb_internal_pb2 import Record
 
-    data, position, parts, points = path.read_bytes(), 7, b"", []
+    data, position, parts, held = path.read_bytes(), 7, b"", []
     while position + 7 <= len(data):
         if (left := -position % 32768) in range(1, 7):  # no header spans two blocks
             position += left
@@ -177,12 +206,8 @@ def history(path):
         position += 7 + length
         if kind in (1, 4):  # whole, or the last part
             record, parts = Record.FromString(parts), b""
-            if record.WhichOneof("record_type") == "history":
-                items = record.history.item
-                points.append(
-                    {i.key or "/".join(i.nested_key): json.loads(i.value_json) for i in items}
-                )
-    return points
+            held.append(record)
+    return held
 
 
 def test_wandb_is_never_a_reason_to_stop(tmp_path, monkeypatch):

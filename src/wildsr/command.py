@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from wildsr.error import UserError, nearest
+from wildsr import __version__, help
+from wildsr.error import UserError, nearest, unknown
 
 HERE = Path(__file__).resolve().parent
 CONF = next(
@@ -39,6 +40,7 @@ PATHS = (
         "input",
         "output",
         "hr",
+        "samples",
         "out",
         "resume",
         "name",
@@ -84,7 +86,7 @@ def _written(override: str) -> str:
 def _explain(name: str, message: str) -> str:
     """Hydra's message as one sentence with a suggestion."""
     with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
-        keys = _keys(OmegaConf.to_container(compose(name)))
+        keys = keys_of(compose(name))
     found = re.search(r"Could not override '([^']+)'", message)
     if found:
         typed = found.group(1)
@@ -107,13 +109,16 @@ def _explain(name: str, message: str) -> str:
     return " ".join(message.split())
 
 
-def _keys(node: Any, prefix: str = "") -> list[str]:
-    keys = []
-    for key, value in node.items():
-        keys.append(f"{prefix}{key}")
-        if isinstance(value, dict):
-            keys += _keys(value, f"{prefix}{key}.")
-    return keys
+def keys_of(config: DictConfig) -> list[str]:
+    """The keys of a configuration and of everything in it, with dots."""
+
+    def below(node: Any, prefix: str) -> Iterator[str]:
+        for key, value in node.items():
+            yield f"{prefix}{key}"
+            if isinstance(value, dict):
+                yield from below(value, f"{prefix}{key}.")
+
+    return list(below(OmegaConf.to_container(config), ""))
 
 
 def run(verb: Verb, arguments: list[str]) -> int:
@@ -136,19 +141,42 @@ def run(verb: Verb, arguments: list[str]) -> int:
 
 def main() -> None:
     """``wildsr VERB key=value ...``."""
-    if len(sys.argv) < 2 or sys.argv[1] not in verbs():
-        print(f"usage: wildsr {{{'|'.join(verbs())}}} key=value ...", file=sys.stderr)
+    if "_ARGCOMPLETE" in os.environ:  # it is the shell that asks, what could stand here
+        from wildsr.completion import answer
+
+        answer()
+    typed = sys.argv[1:]
+    if not typed or typed[0] in ("-h", "--help"):
+        _show(help.overview(CONF))
+        sys.exit(0 if typed else 2)
+    if typed[0] == "--version":
+        print(f"wildsr {__version__}")
+        sys.exit(0)
+    if typed[0] == "completion":
+        from wildsr.completion import completion
+
+        sys.exit(run(completion, typed[1:]))
+    if typed[0] not in verbs():
+        error = unknown("The verb of `wildsr`", typed[0], verbs())
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    sys.exit(start(sys.argv[1], sys.argv[2:]))
+    sys.exit(start(typed[0], typed[1:]))
 
 
 def start(verb: str, arguments: list[str]) -> int:
     """Import and carry out the verb of this name."""
     if any(a in ("-h", "--help") for a in arguments):
-        print((CONF / f"{verb}.yaml").read_text())
+        _show(help.explain(CONF, verb, arguments))
         return 0
     # Before torch is imported: its threads spin while they wait for each other, and where another
     # program has one of the cores, an iteration of a small network then takes ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     carry_out: Verb = getattr(importlib.import_module(f"wildsr.{verb}"), verb)
     return run(carry_out, arguments)
+
+
+def _show(text: str) -> None:
+    """Print a page, of which `| head` may read the beginning only."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    print(text)

@@ -24,6 +24,9 @@ class Log(Protocol):
     def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
         """Add pictures, by name."""
 
+    def files(self, paths: Mapping[str, Path]) -> None:
+        """Attach the files that a finished run hands over, by their names within it."""
+
     def finish(self) -> None:
         """Write out what is still in memory."""
 
@@ -56,6 +59,9 @@ class CSV:
 
     def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
         """Nothing: the pictures are files already."""
+
+    def files(self, paths: Mapping[str, Path]) -> None:
+        """Nothing: they are in the run's folder."""
 
     def finish(self) -> None:
         """Nothing: every row is on disk already."""
@@ -121,6 +127,15 @@ class WandB:
         images = {name: wandb.Image(str(path)) for name, path in paths.items()}
         self.run.log({**images, "iteration": iteration})
 
+    def files(self, paths: Mapping[str, Path]) -> None:
+        """Log the files as an artifact of type "model", a new version after each part of a run."""
+        import wandb
+
+        artifact = wandb.Artifact(f"upscaler-{self.run.id}", type="model")
+        for name, path in paths.items():
+            artifact.add_file(str(path), name=name)
+        self.run.log_artifact(artifact)
+
     def finish(self) -> None:
         """Close the run."""
         self.run.finish()
@@ -153,6 +168,9 @@ class TensorBoard:
             picture = np.asarray(Image.open(path).convert("RGB"))
             self.writer.add_image(name, picture, iteration, dataformats="HWC")
 
+    def files(self, paths: Mapping[str, Path]) -> None:
+        """Nothing: TensorBoard shows no files."""
+
     def finish(self) -> None:
         """Flush and close."""
         self.writer.close()
@@ -181,6 +199,10 @@ class Safe:
     def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
         """Pass on."""
         self._try("pictures", paths, iteration)
+
+    def files(self, paths: Mapping[str, Path]) -> None:
+        """Pass on."""
+        self._try("files", paths)
 
     def finish(self) -> None:
         """Pass on."""

@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from wildsr import build, checkpoint, run
+from wildsr.artifact import artifact
 from wildsr.command import configure
 from wildsr.data.module import Folders
 from wildsr.error import UserError, unknown
 from wildsr.evaluation import Upscale, evaluate, interpolation, tiled
 from wildsr.explain import explain, explain_table
 from wildsr.harvest import harvest
+from wildsr.help import program
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
@@ -78,14 +80,16 @@ def train(overrides: list[str], console: Console) -> int:
     try:
         training, stopped = _fit(job, folder, name, logs)
         if stopped is not None:
-            console.print(f"stopped and saved; go on with: python train.py resume={folder.folder}")
+            console.print(
+                f"stopped and saved; go on with: {program('train')} resume={folder.folder}"
+            )
             return 128 + stopped
         upscalers: dict[str, Upscale] = {"bicubic": interpolation("bicubic", config.scale)}
         if config.baseline:
             baseline, stopped = _fit_baseline(job, folder, training)
             if stopped is not None:
                 console.print(
-                    f"stopped and saved; go on with: python train.py resume={folder.folder}"
+                    f"stopped and saved; go on with: {program('train')} resume={folder.folder}"
                 )
                 return 128 + stopped
             upscalers[BASELINE] = tiled(restorer(baseline), config.scale, config.tile)
@@ -219,11 +223,13 @@ def _report(
     console, config = job.console, job.config
     scale = config.scale
     sources = sorted(training.ema.networks)
+    weights = []
     for name in sources:
         suffix = "" if len(sources) == 1 else f"_{name}"
         architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
         path = folder.weights / f"{scale}x_{folder.folder.name}{suffix}.safetensors"
         save_weights(training.ema.networks[name], path, architecture, scale)
+        weights.append(path)
         console.print(f"weights: {path}")
     begun = time.perf_counter()
     rows = evaluate(upscalers, job.data.photos, job.panel, folder.folder / "results")
@@ -233,14 +239,17 @@ def _report(
         "scale": scale,
         "iterations": training.iteration,
         "training_seconds": round(training.seconds, 1),
+        "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
     }
     write_results(folder.folder, rows, protocol)
     upscale = upscalers[next(reversed(upscalers))]
     made = pictures(training, job.data, upscale, folder.folder)
     if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
         made["report_card"] = card
+    files = artifact(folder.folder, training, weights, made)
     for log in logs:
         log.pictures(made, training.iteration)
+        log.files(files)
         for row in rows:
             known = {f"test/{row.name}/{k}": v for k, v in row.means().items() if v is not None}
             log.scalars(known, training.iteration)

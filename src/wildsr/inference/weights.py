@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.utils import instantiate
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -49,7 +50,7 @@ def load_upscaler(path: Path) -> tuple[nn.Module, int]:
         UserError: if the file is missing, damaged, or of an unknown architecture.
     """
     weights = read_weights(path)
-    about = _about(path)
+    about = description(path)
     if about is None:
         published = Published(path)
         return published.eval(), published.scale
@@ -61,10 +62,17 @@ def load_upscaler(path: Path) -> tuple[nn.Module, int]:
     return network.eval(), int(about["scale"])
 
 
-def _about(path: Path) -> dict[str, Any] | None:
-    """What ``save_weights`` wrote beside the weights; None in files of others."""
-    if path.suffix != ".safetensors":
-        return None
-    with safe_open(str(path), framework="pt") as file:
-        about = (file.metadata() or {}).get(KEY)
-    return None if about is None else json.loads(about)
+def description(path: Path) -> dict[str, Any] | None:
+    """What was written beside the weights: the ``network`` and its ``scale``; None by others."""
+    if path.suffix == ".safetensors":
+        with safe_open(str(path), framework="pt") as file:
+            about = (file.metadata() or {}).get(KEY)
+    else:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+        about = held.get(KEY) if isinstance(held, Mapping) else None
+    try:
+        found = json.loads(about) if isinstance(about, str) else None
+    except ValueError:
+        found = None
+    described = isinstance(found, dict) and {"network", "scale"} <= found.keys()
+    return found if described else None

@@ -1,0 +1,222 @@
+"""The file formats of other tools: written from a network, opened again by their own runtimes."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import os
+import re
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wildsr.error import UserError, first_line
+
+TRACED = (40, 56)  # LR pixels; different sides, that none is taken for the other
+EXTRA = "export"  # of pyproject.toml: the packages that some of the formats need
+
+Upscale = Callable[[Tensor], Tensor]
+
+
+class Half(nn.Module):
+    """A network that computes in half precision and is still given and gives single precision.
+
+    Args:
+        network: is copied.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).half()
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 3, sH, sW), float32."""
+        sr: Tensor = self.network(lr.half())
+        return sr.float()
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way of writing a network down as a program that others carry out.
+
+    Attributes:
+        suffixes: of its files; the first is the one that tools are given.
+        write: ``write(network, path, fp16, size)``; the network is in evaluation mode, ``path``
+            ends in the first suffix, ``size`` is None for any size.
+        reopen: the file as a function of (1, 3, H, W) in [0, 1], by the runtime of its tools.
+    """
+
+    suffixes: tuple[str, ...]
+    write: Callable[[nn.Module, Path, bool, int | None], None]
+    reopen: Callable[[Path, bool], Upscale]
+
+
+def needed(package: str, fmt: str) -> ModuleType:
+    """A package of the extra ``export``.
+
+    Raises:
+        UserError: how to install it.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"`format={fmt}` needs the package {package}: pip install 'wildsr[{EXTRA}]'."
+        ) from error
+
+
+def _example(size: int | None) -> Tensor:
+    height, width = (size, size) if size else TRACED
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def write_torchscript(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
+    """A traced module, for libtorch."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that parts of the trace hold for other sizes is measured
+        module = Half(network).eval() if fp16 else network
+        traced = torch.jit.trace(module, _example(size), check_trace=False)
+        torch.jit.save(traced, str(path))
+
+
+def reopen_torchscript(path: Path, fp16: bool) -> Upscale:
+    """By libtorch itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        loaded: Upscale = torch.jit.load(str(path))
+    return loaded
+
+
+@torch.no_grad()
+def write_onnx(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
+    """ONNX, opset 17; input ``lr``, output ``sr``, both float32, of any batch and size."""
+    needed("onnx", "onnx")
+    sizes = {0: "batch"} if size else {0: "batch", 2: "height", 3: "width"}
+    options: dict[str, Any] = {
+        "input_names": ["lr"],
+        "output_names": ["sr"],
+        "dynamic_axes": {"lr": sizes, "sr": sizes},
+        "opset_version": 17,
+        "dynamo": False,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = Half(network).eval() if fp16 else network
+        torch.onnx.export(module, (_example(size),), str(path), **options)
+
+
+def reopen_onnx(path: Path, fp16: bool) -> Upscale:
+    """By ONNX Runtime on the CPU."""
+    runtime = needed("onnxruntime", "onnx")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda lr: torch.from_numpy(session.run(None, {"lr": lr.numpy()})[0])
+
+
+def write_ncnn(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
+    """A ``.param`` and a ``.bin``; input ``data``, output ``output``, as Upscayl wants them.
+
+    pnnx makes them of TorchScript.
+
+    Raises:
+        UserError: if the network has a layer that ncnn has not.
+    """
+    pnnx = needed("pnnx", "ncnn")
+    with tempfile.TemporaryDirectory() as folder:
+        traced = Path(folder) / "network.pt"
+        write_torchscript(network, traced, False, size)
+        shapes = [size or TRACED[0], size or TRACED[1]], [size or 72, size or 48]
+        arguments = [
+            f"inputshape{number}=[1,3,{height},{width}]f32"
+            for number, (height, width) in zip(("", "2"), shapes, strict=True)
+        ]
+        command = [pnnx.EXEC_PATH, str(traced), *arguments, f"fp16={int(fp16)}"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        made = Path(folder) / "network.ncnn.param"
+        if done.returncode or not made.exists():
+            raise UserError(f"pnnx failed: {(done.stderr or done.stdout).strip()[-200:]}")
+        lines = made.read_text().splitlines()
+        layers = {line.split()[0] for line in lines[2:]}
+        strange = sorted(layer for layer in layers if not re.fullmatch(r"[A-Za-z0-9]+", layer))
+        if strange:
+            raise UserError(f"ncnn lacks {', '.join(strange)}")
+        text = "\n".join(lines) + "\n"
+        for pnnx_name, tools_name in (("in0", "data"), ("out0", "output")):
+            text = re.sub(rf"(?<=\s){pnnx_name}(?=\s)", tools_name, text)
+        path.write_text(text)
+        path.with_suffix(".bin").write_bytes(made.with_suffix(".bin").read_bytes())
+
+
+def reopen_ncnn(path: Path, fp16: bool) -> Upscale:
+    """By ncnn on the CPU."""
+    ncnn = needed("ncnn", "ncnn")
+    net = ncnn.Net()
+    net.opt.num_threads = torch.get_num_threads()
+    net.opt.use_vulkan_compute = False
+    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
+        setattr(net.opt, option, fp16)
+    if net.load_param(str(path)) or net.load_model(str(path.with_suffix(".bin"))):
+        raise UserError("ncnn cannot open it")
+
+    def upscale(lr: Tensor) -> Tensor:
+        extractor = net.create_extractor()
+        pixels = lr[0].contiguous().numpy()  # a name, for ncnn borrows its memory
+        extractor.input("data", ncnn.Mat(pixels).clone())  # layers may write into what goes in
+        failed, sr = extractor.extract("output")
+        if failed:
+            raise RuntimeError("ncnn failed")
+        return torch.from_numpy(np.array(sr)[None])
+
+    return upscale
+
+
+PROGRAMS = {
+    "onnx": Format((".onnx",), write_onnx, reopen_onnx),
+    "torchscript": Format((".pt",), write_torchscript, reopen_torchscript),
+    "ncnn": Format((".param", ".bin"), write_ncnn, reopen_ncnn),
+}
+
+
+def write_program(
+    network: nn.Module, path: Path, fmt: str, fp16: bool = False, size: int | None = None
+) -> Upscale:
+    """Write a network as a program of one of the formats, and open it again.
+
+    Args:
+        network: (B, 3, H, W) in [0, 1] to (B, 3, sH, sW); in evaluation mode, on the CPU.
+        path: ends in the format's first suffix; its files appear whole or not at all.
+        fmt: onnx, torchscript or ncnn.
+        fp16: weights in half precision; what goes in and out stays in single precision.
+        size: LR pixels a side of a file for this size only; None for any.
+
+    Raises:
+        UserError: a format that cannot hold this network, a package that is not installed.
+    """
+    kind = PROGRAMS[fmt]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+        partial = Path(folder) / path.name
+        try:
+            kind.write(network, partial, fp16, size)
+            kind.reopen(partial, fp16)
+        except Exception as error:  # exporters and runtimes raise what they like
+            if isinstance(error, UserError) and EXTRA in str(error):
+                raise
+            raise UserError(
+                f"`format={fmt}` cannot hold this network: {first_line(error)}."
+            ) from error
+        for suffix in kind.suffixes:
+            os.replace(partial.with_suffix(suffix), path.with_suffix(suffix))
+    return kind.reopen(path, fp16)

@@ -1,0 +1,191 @@
+"""The model card: what a file of weights is, what it was made from, how good it is and for whom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from wildsr.error import UserError
+
+
+@dataclass(frozen=True)
+class File:
+    """One exported file and how far it is from the network it was made of.
+
+    Attributes:
+        name: of the file.
+        about: format, precision and what opens it.
+        largest: the largest difference to torch, in [0, 1]; None if it was not measured.
+        mean: the mean difference.
+    """
+
+    name: str
+    about: str
+    largest: float | None = None
+    mean: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model card says.
+
+    Attributes:
+        name: such as ``4x_Leaves``.
+        scale: HR size / LR size.
+        architecture: of the network, or of each in order, in words.
+        parameters: their number.
+        files: what stands beside the card.
+        method: the name of the method, and the sentence that describes it; None for weights of
+            unknown origin.
+        results: what ``results.json`` of the run holds.
+        pictures: caption -> path relative to the card.
+        licence: as the user states it; None if nobody did.
+        note: how the files are used, where that is not evident.
+        others: rows of the table about further files, see :func:`kept_files`.
+    """
+
+    name: str
+    scale: int
+    architecture: str
+    parameters: int
+    files: Sequence[File]
+    method: tuple[str, str] | None = None
+    results: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    licence: str | None = None
+    note: str = ""
+    others: Sequence[str] = ()
+
+
+def markdown_card(card: ModelCard) -> str:
+    """The card as Markdown, with the front matter that model hubs read."""
+    protocol = dict(card.results.get("protocol", {}))
+    trained_on = protocol.pop("trained_on", None)
+    licence = card.licence or "not stated"
+    lines = [
+        "---",
+        f"license: {json.dumps(card.licence or 'unknown')}",
+        "pipeline_tag: image-to-image",
+        "tags: [super-resolution, image-restoration, wildsr]",
+        "---",
+        "",
+        f"# {card.name}",
+        "",
+        f"An upscaler of photos by {card.scale}, made with wildsr {version('wildsr')}."
+        if card.scale > 1
+        else f"A restorer of photos, made with wildsr {version('wildsr')}.",
+        "",
+        f"- **Scale:** {card.scale}",
+        f"- **Method:** {f'{card.method[0]}: {card.method[1]}' if card.method else 'not known'}",
+        f"- **Architecture:** {card.architecture}, {card.parameters:,} parameters",
+        f"- **Training data:** {_data(trained_on)}",
+        f"- **Training:** {_training(protocol)}",
+        f"- **Licence:** {licence}",
+        "- **Input, output:** RGB in [0, 1], (batch, 3, height, width); the output is "
+        f"{card.scale} times as high and wide and is to be clipped to [0, 1]",
+        "",
+        *([card.note, ""] if card.note else []),
+        "## Files",
+        "",
+        "| file | what | largest difference to torch | mean |",
+        "| --- | --- | ---: | ---: |",
+        *(
+            f"| {f.name} | {f.about} | {_difference(f.largest)} | {_difference(f.mean)} |"
+            for f in card.files
+        ),
+        *card.others,
+        "",
+        "Differences are in [0, 1]; a level of 8 bits is 0.0039.",
+        "",
+        *_measured(card.results.get("rows", []), protocol),
+    ]
+    if card.pictures:
+        lines += ["## Pictures", ""]
+        lines += [f"![{caption}]({path})\n" for caption, path in card.pictures.items()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def kept_files(card: Path, new: Sequence[File]) -> list[str]:
+    """The rows of an earlier card on other files that are still there."""
+    if not card.exists():
+        return []
+    rows = [line for line in card.read_text().splitlines() if line.startswith("| ")]
+    names = [row.split("|")[1].strip() for row in rows]
+    written = {file.name for file in new}
+    return [
+        row
+        for name, row in zip(names, rows, strict=True)
+        if name not in written and card.with_name(name).is_file()
+    ]
+
+
+def results_of(folder: Path) -> dict[str, Any]:
+    """The results of a run; empty if it has none yet.
+
+    Raises:
+        UserError: if the file is damaged.
+    """
+    path = folder / "results.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    return found
+
+
+def architecture(network: nn.Module) -> str:
+    """What a network is called."""
+    return str(getattr(network, "architecture", type(network).__name__))
+
+
+def first_sentence(text: str | None) -> str:
+    """The first sentence of a docstring, on one line."""
+    return " ".join((text or "").strip().split("\n\n")[0].split())
+
+
+def _data(counts: Mapping[str, int] | None) -> str:
+    if not counts:
+        return "not known"
+    return f"{counts['lr']} real LR photos and {counts['hr']} unrelated sharp photos, no pairs"
+
+
+def _training(protocol: dict[str, Any]) -> str:
+    iterations, seconds = protocol.pop("iterations", None), protocol.pop("training_seconds", None)
+    return "not known" if iterations is None else f"{iterations} iterations in {seconds} s"
+
+
+def _difference(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}"
+
+
+def _measured(rows: Sequence[Mapping[str, Any]], protocol: Mapping[str, Any]) -> list[str]:
+    """The table of a run's results and how they came about."""
+    metrics = list(dict.fromkeys(k for row in rows for k in row if k not in ("name", "images")))
+    if not any(row.get(metric) is not None for row in rows for metric in metrics):
+        return ["## Quality", "", "Nothing was measured: there was no ground truth.", ""]
+    decimals = {"psnr": 2}
+    table = ["| upscaler | " + " | ".join(metric.upper() for metric in metrics) + " |"]
+    table += ["| --- |" + " ---: |" * len(metrics)]
+    for row in rows:
+        values = [
+            "n/a" if row.get(m) is None else f"{row[m]:.{decimals.get(m, 4)}f}" for m in metrics
+        ]
+        table.append(f"| {row['name']} | " + " | ".join(values) + " |")
+    stated = [f"- {name}: {_plain(value)}" for name, value in protocol.items()]
+    return ["## Quality", "", *table, "", "Protocol:", "", *stated, ""]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        if value.get("available") is False:
+            return "not available"
+        return ", ".join(f"{name} {_plain(item)}" for name, item in value.items())
+    return str(value)
