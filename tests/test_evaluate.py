@@ -50,7 +50,7 @@ def test_evaluate_a_run_with_and_without_truth(finished, photos, tmp_path, carry
             carry_out("evaluate", [f"run={finished}", *folders, metrics, f"output={output}"]) == 0
         )
         found = json.loads((output / "results.json").read_text())
-        assert found.keys() == {"rows", "protocol"}
+        assert found.keys() == {"rows", "protocol", "intervals", "comparisons"}
         assert found["protocol"]["photos"] == 2
         assert [row["name"] for row in found["rows"]] == ["bicubic", "supervised"]
         if number < 2:

@@ -23,7 +23,9 @@ def test_the_folder_of_a_run(finished):
         "overrides.json",
         "per_image.csv",
         "results",
+        "results.csv",
         "results.json",
+        "results.md",
         "weights",
     ]
     assert sorted(p.name for p in (finished / "results").iterdir()) == ["bicubic", "supervised"]
@@ -34,7 +36,7 @@ def test_the_folder_of_a_run(finished):
 
 def test_the_form_of_the_results(finished):
     found = json.loads((finished / "results.json").read_text())
-    assert found.keys() == {"rows", "protocol"}
+    assert found.keys() == {"rows", "protocol", "intervals", "comparisons"}
     assert [row["name"] for row in found["rows"]] == ["bicubic", "supervised"]
     for row in found["rows"]:
         assert row.keys() == {"name", "psnr", "ssim", "images"}

@@ -32,7 +32,7 @@ Verb = Callable[[list[str], Console], int]
 # Their values are paths, taken as they are, whatever Hydra's grammar makes of "Photos (2019)".
 PATHS = (
     *(f"data.{name}" for name in ("lr", "hr", "val_lr", "val_hr", "cache")),
-    *("run", "weights", "input", "output", "hr", "out", "resume", "name", "runs_dir"),
+    *("run", "weights", "results", "input", "output", "hr", "out", "resume", "name", "runs_dir"),
 )
 
 
@@ -64,10 +64,28 @@ def _written(override: str) -> str:
     """The override as Hydra's grammar wants it."""
     key, _, value = override.partition("=")
     if key in PATHS and value not in ("null", "???") and value[:1] not in ("'", '"'):
-        quoted = value.replace("'", "\\'")
-        return f"{key}='{quoted}'"
+        return f"{key}={_several(value) or _quoted(value)}"
     # Below `updates` keys may be new; the objective checks every one of them itself.
     return f"++{override}" if override.startswith("method.updates.") else override
+
+
+def _several(value: str) -> str | None:
+    """``[DIR, DIR]`` or ``{name: DIR}`` with every path quoted; None for anything else."""
+    if not re.fullmatch(r"\[.+\]|\{.+\}", value) or Path(value).expanduser().exists():
+        return None
+    if "'" in value or '"' in value:  # by whoever typed it
+        return value
+    items = [item.strip() for item in value[1:-1].split(",")]
+    if value[0] == "[":
+        return f"[{','.join(_quoted(item) for item in items)}]"
+    named = [re.fullmatch(r"([\w .+-]+?)\s*:\s*(.+)", item) for item in items]
+    pairs = [f"{found[1]}: {_quoted(found[2])}" for found in named if found]
+    return f"{{{','.join(pairs)}}}" if len(pairs) == len(items) else None
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _explain(name: str, message: str) -> str:

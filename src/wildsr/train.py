@@ -18,14 +18,18 @@ from wildsr import build, checkpoint, run
 from wildsr.command import configure
 from wildsr.data.module import Folders
 from wildsr.error import UserError, unknown
-from wildsr.evaluation import Upscale, evaluate, interpolation, tiled
+from wildsr.evaluation import Upscale, evaluate, interpolation, of_lr, tiled
 from wildsr.explain import explain, explain_table
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
 from wildsr.method.part import given
-from wildsr.metric.table import Panel, markdown, write_results
+from wildsr.metric.table import Panel
 from wildsr.progress import Progressing
+from wildsr.report import results
+from wildsr.report.summary import summarise
+from wildsr.snapshot import FOLDER as SNAPSHOTS
+from wildsr.snapshot import Snapshots
 from wildsr.training import Training
 from wildsr.watch import Watch, pictures, readable, restorer
 
@@ -174,8 +178,9 @@ def _fit(
     watch = Watch(
         data, job.panel, config.validate_every, folder.images, logs, config.tile, job.console
     )
+    snapshots = Snapshots(folder.folder / SNAPSHOTS, config.checkpoint_every, config.snapshots)
     # In this order, so that the time of a checkpoint or a look is not taken for waiting for data.
-    trainer = build.trainer(config, [keeper, watch, progress])
+    trainer = build.trainer(config, [keeper, snapshots, watch, progress])
     trainer.fit(training, train_dataloaders=data.train_dataloader())
     return training, keeper.signal
 
@@ -193,7 +198,9 @@ def _fit_baseline(job: Job, folder: run.Run, training: Training) -> tuple[Traini
     method["schedules"] = {n: s for n, s in own["schedules"].items() if n == "upscale"}
     method["ema"] = own["ema"]
     ends_by_the_clock = 100 * plain["iterations"]
-    config = OmegaConf.create({**plain, "method": method, "iterations": ends_by_the_clock})
+    config = OmegaConf.create(
+        {**plain, "method": method, "iterations": ends_by_the_clock, "snapshots": 0}
+    )
     inner = folder.folder / BASELINE
     sub = run.Run(inner, bool(checkpoint.checkpoints(inner / "checkpoints")))
     inner.mkdir(exist_ok=True)
@@ -217,7 +224,9 @@ def _report(
         save_weights(training.ema.networks[name], path, architecture, scale)
         console.print(f"weights: {path}")
     begun = time.perf_counter()
-    rows = evaluate(upscalers, job.data.photos, job.panel, folder.folder / "results")
+    restores = {name: lambda u=upscale: of_lr(u) for name, upscale in upscalers.items()}
+    photos = {"validation": job.data.photos}
+    outcomes = evaluate(restores, photos, job.panel, folder.folder / "results")
     protocol = {
         **job.panel.protocol(),
         "photos": len(job.data.photos),
@@ -225,20 +234,21 @@ def _report(
         "iterations": training.iteration,
         "training_seconds": round(training.seconds, 1),
     }
-    write_results(folder.folder, rows, protocol)
+    summary = summarise(outcomes, protocol, config.seed)
+    results.write(folder.folder, summary)
     upscale = upscalers[next(reversed(upscalers))]
     made = pictures(training, job.data, upscale, folder.folder)
     for log in logs:
         log.pictures(made, training.iteration)
-        for row in rows:
-            known = {f"test/{row.name}/{k}": v for k, v in row.means().items() if v is not None}
+        for row in summary.of_set(None):
+            known = {f"test/{row.row}/{k}": v for k, v in row.values.items() if v is not None}
             log.scalars(known, training.iteration)
     for path in made.values():
         console.print(f"picture: {path}")
     console.print(
         f"evaluated in {time.perf_counter() - begun:.0f} s; {folder.folder / 'results.json'}\n"
     )
-    console.print(escape(markdown(rows)))
+    console.print(escape(results.table(summary.metrics, summary.of_set(None))))
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
         return
