@@ -215,7 +215,11 @@ def test_fronts_follow_one_another(fit, plain_batches):
 
 
 @pytest.mark.parametrize("name", within("degradation"))
-def test_degradation(name, fit, plain_batches):
+def test_degradation(name, fit, plain_batches, finished):
+    if name == "learned":
+        learned = ["method=supervised", "degradation=learned", f"degradation.run={finished}"]
+        assert "upscale/pixel" in fitted(fit, plain_batches, *learned).values
+        return
     training = fitted(fit, plain_batches, "method=supervised", f"degradation={name}")
     assert "upscale/pixel" in training.values
 
@@ -320,4 +324,5 @@ def test_loss(name, fit, plain_batches):
 def test_the_verbs_without_arguments():
     assert configure("train", []).method._target_ == "wildsr.method.wild.Wild"
     assert configure("evaluate", []).upscaler == "bicubic"
-    assert within(".") == ["evaluate", "train"]
+    assert configure("degrade", []).draws == 1
+    assert {"degrade", "evaluate", "train"} <= set(within("."))

@@ -48,7 +48,9 @@ def check(config: DictConfig) -> None:
             raise UserError(f"`data.{key}` must be an integer of at least 1, but got {value!r}.")
     missing = sorted(f"`{key}`" for key in OmegaConf.missing_keys(config))
     if missing:
-        raise UserError(f"{' and '.join(missing)} must be given: folders of photos.")
+        folders = [key for key in missing if key.startswith("`data.")]
+        what = "folders of photos" if folders == missing else "see the configuration's comments"
+        raise UserError(f"{' and '.join(missing)} must be given: {what}.")
 
 
 def make(node: DictConfig, what: str, **arguments: Any) -> Any:

@@ -32,7 +32,19 @@ Verb = Callable[[list[str], Console], int]
 # Their values are paths, taken as they are, whatever Hydra's grammar makes of "Photos (2019)".
 PATHS = (
     *(f"data.{name}" for name in ("lr", "hr", "val_lr", "val_hr", "cache")),
-    *("run", "weights", "results", "input", "output", "hr", "out", "resume", "name", "runs_dir"),
+    *(
+        "run",
+        "degradation.run",
+        "weights",
+        "results",
+        "input",
+        "output",
+        "hr",
+        "out",
+        "resume",
+        "name",
+        "runs_dir",
+    ),
 )
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from wildsr.checkpoint import checkpoints
+from wildsr.checkpoint import checkpoints, newest, save
 from wildsr.error import UserError
 
 START = "start"  # the folder, within a run's, of the weights that it started from
+DEGRADATION = "degradation"  # and of the run whose degradation it uses
 
 # What may differ between the parts of one run.
 _FREE = ("resume", "iterations", "seconds", "name", "runs_dir", "logger", "trainer", "explain")
@@ -65,9 +66,10 @@ def key(override: str) -> str:
 
 def merged(folder: Path, new: list[str]) -> list[str]:
     """The overrides of a run that goes on: the new ones replace the saved ones of the same key."""
-    # It goes on from its own copy of the weights, whatever became of the file.
+    # It goes on from its own copies, whatever became of the originals.
     kept = [f"weights={path}" for path in _started_from(folder)]
-    new = [o for o in new if not (kept and key(o) == "weights")] + kept
+    kept += [f"degradation.run={path}" for path in _degraded_by(folder)]
+    new = [o for o in new if key(o) not in {key(copy) for copy in kept}] + kept
     replaced = {key(override) for override in new}
     return [o for o in overrides_of(folder) if key(o) not in replaced] + new
 
@@ -106,12 +108,23 @@ def config_of(folder: Path) -> DictConfig:
         for node in (loaded.network.upscaler, *loaded.method.networks.values()):
             if node.get("weights") == saved:
                 node.weights = str(weights)
+    for copied in _degraded_by(folder):
+        saved = loaded.degradation.run
+        for node in (loaded.degradation, *loaded.method.networks.values()):
+            if node.get("run") == saved:
+                node.run = str(copied)
     return loaded
 
 
 def _started_from(folder: Path) -> list[Path]:
     """The weights that a run keeps of its start, wherever its folder is now; at most one file."""
     return sorted((folder / START).glob("*"))[:1]
+
+
+def _degraded_by(folder: Path) -> list[Path]:
+    """The copy that a run keeps of the one whose degradation it uses; at most one folder."""
+    copied = folder / DEGRADATION
+    return [copied] if copied.is_dir() else []
 
 
 def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str]) -> Path | None:
@@ -174,8 +187,20 @@ def create(config: DictConfig, overrides: list[str], default_name: str) -> Run:
         kept = folder / START / source.name
         kept.parent.mkdir()
         shutil.copyfile(source, kept)
+    if config.degradation.get("run") is not None:
+        _copy(Path(str(config.degradation.run)).expanduser(), folder / DEGRADATION)
     record(folder, config, overrides)
     return Run(folder, resumed=False)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """What a degradation is read from: a run's configuration and the networks of its end."""
+    state = newest(source)
+    save(target / "checkpoints", {name: state[name] for name in ("iteration", "networks")})
+    shutil.copyfile(source / "config.yaml", target / "config.yaml")
+    for folder in (START, DEGRADATION):
+        if (source / folder).is_dir():
+            shutil.copytree(source / folder, target / folder)
 
 
 def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:

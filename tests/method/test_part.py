@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from wildsr.method.part import Method, given, network, optional, tensor
+from wildsr.method.part import Method, draw, given, network, optional, tensor
 
 
 class Factor(nn.Module):
@@ -26,7 +26,7 @@ class Toy(Method):
     hr, real_lr = given("()"), given("()")
     degrade, upscale = network("first"), network("second")
 
-    @tensor
+    @draw
     def draw(self):
         """A random number."""
         return torch.randn(())
@@ -70,6 +70,7 @@ def test_parts_are_listed_by_kind_in_order_of_declaration():
         given: ("hr", "real_lr"),
         network: ("degrade", "upscale"),
         tensor: ("draw", "fake_lr", "pair", "sr", "restored"),
+        draw: ("draw",),
         optional: (),
     }
     assert Longer.parts[network] == ("degrade", "upscale", "critic")

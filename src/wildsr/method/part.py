@@ -60,8 +60,7 @@ class network(Part):  # noqa: N801
 class tensor(Part):  # noqa: N801
     """A tensor (or a tuple of them) computed on first use.
 
-    It is kept until a network that it came from is about to be trained. Random draws get a
-    ``@tensor`` of their own, so that whatever is computed again from them sees the same draw.
+    It is kept until a network that it came from is about to be trained.
     """
 
     def __init__(self, compute: Callable[[Any], Value]) -> None:
@@ -71,6 +70,14 @@ class tensor(Part):  # noqa: N801
     def read(self, step: Method) -> Value:
         """The kept value, or a new one."""
         return step.use_tensor(self.name, self.compute)
+
+
+class draw(tensor):  # noqa: N801
+    """Random numbers, whose shape depends on the size of the images alone.
+
+    A part of their own, so that whatever is computed again from them sees the same draw, and so
+    that a large image can be degraded in tiles that share one draw.
+    """
 
 
 class optional(tensor):  # noqa: N801
@@ -121,7 +128,7 @@ class Method:
         found = {name: part for base in reversed(cls.__mro__) for name, part in vars(base).items()}
         cls.parts = {
             kind: tuple(name for name, part in found.items() if isinstance(part, kind))
-            for kind in (given, network, tensor, optional)
+            for kind in (given, network, tensor, draw, optional)
         }
 
     def begin(self, trained: frozenset[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from wildsr.degradation.bicubic import to_8_bit
-from wildsr.method.part import network, tensor
+from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
 
 
@@ -15,7 +15,7 @@ class PDM(Upscaling):
     degrade = network("HR and its draws to (LR, kernel, noise)")
     critic = network("LR to a map of logits: real?")
 
-    @tensor
+    @draw
     def draws(self) -> tuple[Tensor, Tensor]:
         """The normal numbers that the kernel and the noise are made from in this iteration."""
         return self.degrade.draws(self.hr)

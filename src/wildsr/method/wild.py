@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from wildsr.degradation.bicubic import to_8_bit
-from wildsr.method.part import network, tensor
+from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
 
 
@@ -18,7 +18,7 @@ class Wild(Upscaling):
     degrade = network("HR and its draws to LR, unclamped")
     critic = network("LR to a map of logits: real?")
 
-    @tensor
+    @draw
     def draws(self) -> Tensor:
         """(B, 3, H, W) standard normal: the noise of this iteration."""
         return self.degrade.draws(self.hr)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from wildsr.network.camera import sentence
 from wildsr.report.camera import CameraState, kernel_statistics
@@ -46,6 +49,47 @@ def describe(degrader: nn.Module) -> CameraState | None:
         "noise_std": std,
         "summary": sentence(physical),
     }
+
+
+def measured_kernel(
+    hr: Sequence[Tensor], lr: Sequence[Tensor], scale: int, size: int = 21, ridge: float = 1e-3
+) -> Tensor:
+    """The blur that explains best how LR photos came from sharp ones, for any degrader.
+
+    Least squares, ``min_k sum |lr - (hr * k) sampled|^2 + ridge n |k|^2`` over random LR pixels of
+    all channels (means taken off), with hr's values in [0, 1]: noise averages out, and what is not
+    linear is left out.
+
+    Args:
+        hr: (1, 3, sh, sw) each, [0, 1].
+        lr: (1, 3, h, w), of the same photos.
+        scale: s.
+        size: side of the kernel in HR pixels, odd; for an even scale its middle lies half a pixel
+            left of and above the middle of the LR pixel.
+        ridge: for directions in which photos have hardly any detail.
+
+    Returns:
+        (size, size), its values summing to 1.
+    """
+    half, offset, generator = size // 2, (scale - 1) // 2, torch.Generator().manual_seed(0)
+    square, product = torch.zeros(size**2, size**2), torch.zeros(size**2)
+    count = 0
+    for sharp, small in zip(hr, lr, strict=True):
+        padded = F.pad(sharp, [half] * 4, mode="replicate")[0]
+        height, width = small.shape[-2:]
+        chosen = torch.randperm(height * width, generator=generator)[:3000]
+        y, x = chosen // width, chosen % width
+        windows = padded.unfold(1, size, 1).unfold(2, size, 1)
+        seen = windows[:, y * scale + offset, x * scale + offset].flatten(2).flatten(0, 1)
+        means = sharp.mean((0, 2, 3)).repeat_interleave(len(chosen))
+        seen = seen - means[:, None]
+        values = small[0, :, y, x].flatten() - means
+        square += seen.T @ seen
+        product += seen.T @ values
+        count += len(values)
+    kernel = torch.linalg.solve(square + ridge * count * torch.eye(size**2), product)
+    kernel = kernel.view(size, size)
+    return kernel / kernel.sum()
 
 
 @torch.no_grad()

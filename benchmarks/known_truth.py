@@ -1,0 +1,206 @@
+"""Every method where the truth is known: how much of the gap to the true degradation it closes.
+
+    python benchmarks/known_truth.py --hr bsds500/train --lr bsds500/test        all, two cores
+    python benchmarks/known_truth.py ... --scenario a --method wild cyclesr      a part of it
+    python benchmarks/known_truth.py ... --full                                  for a GPU
+
+Finished rows are kept, and a row that was stopped goes on.
+
+HR = the photos of --hr; LR = the first hundred of --lr through a scenario's hidden camera; test =
+the next hundred, through the same camera, with their truth. Every row trains the same upscaler from
+the same start (trained on bicubic pairs) with the same optimiser for the same time: processor
+seconds of one thread, measured before each run and turned into iterations, so that neither other
+programs nor the order of the runs decide. Figures: means over the test photos, RGB, border = scale,
+
+    gap closed = (method - bicubic-trained) / (oracle - bicubic-trained), in PSNR.
+
+kernelgan_zssr trains on one photo at a time; it runs on the first few test photos, and its gap is
+that of the others on these. Without --hr and --lr: scikit-image's photos, which are few. --quick
+trains for a moment only: it shows that the script works, not how good any method is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from hidden_camera import SCALES, SCENARIOS
+from known_truth_rows import (
+    ANYWHERE,
+    BICUBIC,
+    ORACLE,
+    PHOTOS,
+    ROWS,
+    TRAINED,
+    Setting,
+    carry_out,
+    photos,
+    prepare,
+)
+
+
+def means(result: dict, limit: int | None = None) -> dict[str, float]:
+    images = result["images"][:limit]
+    return {m: sum(i[m] for i in images) / len(images) for m in ("psnr", "ssim")}
+
+
+def gap(results: dict[str, dict], row: str) -> float | None:
+    """The share of the way from bicubic-trained to the oracle, on the photos of ``row``."""
+    if not {row, TRAINED, ORACLE} <= results.keys() or row in (TRAINED, ORACLE):
+        return None
+    count = len(results[row]["images"])
+    own, low, high = (means(results[name], count)["psnr"] for name in (row, TRAINED, ORACLE))
+    return (own - low) / (high - low) if high > low else None
+
+
+def table(
+    found: dict[str, dict[str, dict]], scenarios: list[str], rows: list[str]
+) -> Iterator[str]:
+    titles = [f"{name}: {SCENARIOS[name]}" for name in scenarios]
+    yield "| upscaler | " + " | ".join(titles) + " | gap closed, mean |"
+    yield "| --- |" + " --- |" * (len(scenarios) + 1)
+    for row in rows:
+        cells, gaps = [], []
+        for scenario in scenarios:
+            results = found.get(scenario, {})
+            if row not in results:
+                cells.append("")
+                continue
+            mean, closed = means(results[row]), gap(results, row)
+            cell = f"{mean['psnr']:.2f} / {mean['ssim']:.4f}"
+            if closed is not None:
+                gaps.append(closed)
+                cell += f" ({closed:.0%})"
+            cells.append(cell)
+        average = f"{sum(gaps) / len(gaps):.0%}" if gaps else ""
+        yield f"| {row} | " + " | ".join(cells) + f" | {average} |"
+
+
+def plot(found: dict[str, dict[str, dict]], rows: list[str], path: Path) -> None:
+    """How much of the gap each row closes, a mark for each scenario."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 0.42 * len(rows) + 1.4), layout="constrained")
+    axes = figure.subplots()
+    shown = [row for row in rows if any(gap(found[s], row) is not None for s in found)]
+    for marker, scenario in zip("os^Dvp", found, strict=False):
+        points = [
+            (100 * closed, y)
+            for y, row in enumerate(reversed(shown))
+            if (closed := gap(found[scenario], row)) is not None
+        ]
+        if points:
+            axes.scatter(
+                *zip(*points, strict=True),
+                marker=marker,
+                label=f"{scenario}: {SCENARIOS[scenario]}",
+            )
+    axes.set_yticks(range(len(shown)), list(reversed(shown)))
+    axes.axvline(0, color="gray", linewidth=1)
+    axes.axvline(100, color="gray", linewidth=1, linestyle="dashed")
+    axes.set_xlim(left=max(axes.get_xlim()[0], -300))
+    axes.set(xlabel="gap closed in PSNR, % (0: bicubic pairs; 100: the true degradation)")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(fontsize="small")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def settled(options: argparse.Namespace) -> Setting:
+    from wildsr.data.demo import HELD_OUT, HR, LR
+    from wildsr.data.image import list_images
+
+    if options.hr:
+        hr = list_images(options.hr, "--hr")
+        lr = list_images(options.lr, "--lr")
+        lr, test = lr[:PHOTOS], lr[PHOTOS : 2 * PHOTOS]
+    else:
+        import skimage
+
+        source = {p.stem: p for p in (Path(skimage.__file__).parent / "data").iterdir()}
+        hr, lr, test = ([source[name] for name in names] for names in (HR, LR, HELD_OUT))
+    more = {}
+    if options.full:
+        more = {"upscaler": "edsr", "patch": 48, "batch": 16, "accelerator": "gpu"}
+    if options.quick:
+        more = {"singles": 1}
+        test = test[:2]
+    work = options.work.resolve()
+    sides = (tuple(hr), tuple(lr), tuple(test))
+    return Setting(work, *sides, options.seconds, options.start, options.seed, **more)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hr", type=Path, help="folder of sharp photos")
+    parser.add_argument("--lr", type=Path, help="folder of other sharp photos, for LR and test")
+    parser.add_argument("--scenario", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--method", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--seconds", type=float, help="of one thread, for each row (60)")
+    parser.add_argument("--start", type=float, help="of one thread, on bicubic pairs before (120)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2, help="rows at a time")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/known_truth"), help="kept between calls"
+    )
+    parser.add_argument("--full", action="store_true", help="EDSR, two hours a row, on a GPU")
+    parser.add_argument("--plot", type=Path, help="a PNG")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    if bool(options.hr) != bool(options.lr):
+        parser.error("--hr and --lr come together")
+    options.seconds = options.seconds or (7200 if options.full else 0.5 if options.quick else 60)
+    options.start = options.start or (7200 if options.full else 0.5 if options.quick else 120)
+    if options.full:
+        options.jobs = 1
+    if options.quick:
+        import tempfile
+
+        scratch = tempfile.TemporaryDirectory()
+        options.work, options.scenario = Path(scratch.name), ["a"]
+        options.method = [BICUBIC, TRAINED, ORACLE, "wild", "cyclesr"]
+    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "WANDB_MODE": "offline"}
+    setting = settled(options)
+    photos(setting, options.scenario)
+    found: dict[str, dict[str, dict]] = {scenario: {} for scenario in options.scenario}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, context) as pool:
+        scales = {SCALES[s]: s for s in options.scenario}
+        list(pool.map(prepare, [setting] * len(scales), scales.values()))
+        # The rows that serve several scenarios first, one scenario of each scale after the other.
+        jobs = {(s, r): None for s in scales.values() for r in options.method if r in ANYWHERE}
+        for future in [pool.submit(carry_out, setting, *job) for job in jobs]:
+            future.result()
+        jobs = [(s, r) for s in options.scenario for r in options.method]
+        for future, (scenario, row) in [(pool.submit(carry_out, setting, *j), j) for j in jobs]:
+            try:
+                found[scenario][row] = json.loads(Path(future.result()).read_text())
+            except Exception as error:  # one row's failure is not that of the others
+                print(f"{scenario} {row} failed: {error}", file=sys.stderr)
+    print("\n".join(table(found, options.scenario, options.method)))
+    if options.plot:
+        plot(found, options.method, options.plot)
+    if options.json:
+        figures = {
+            f"{s}_{r}_{m}": v
+            for s, results in found.items()
+            for r, result in results.items()
+            for m, v in {
+                **means(result),
+                "gap_closed": gap(results, r),
+                "iterations": result.get("iterations"),
+            }.items()
+            if v is not None
+        }
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""How benchmarks/known_truth.py trains and measures one row of its table."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from hidden_camera import SCALES, HiddenCamera
+
+BICUBIC, TRAINED, ORACLE, SINGLE = "bicubic", "bicubic-trained", "oracle", "kernelgan_zssr"
+ANYWHERE = {  # rows that see nothing of the LR photos: one run serves all scenarios of a scale
+    TRAINED: ["method=supervised", "degradation=bicubic"],
+    "bsrgan": ["method=supervised", "degradation=bsrgan"],
+    "realesrgan": ["method=supervised", "degradation=realesrgan"],
+}
+METHODS = ("wild", "pdm", "bulat", "cincgan", "cyclesr", "maeda", "dsgan", "dasr", "impressionism")
+ROWS = (BICUBIC, *ANYWHERE, ORACLE, *METHODS, SINGLE)
+PHOTOS, SINGLES = 100, 4  # of --lr and of the test; test photos of kernelgan_zssr
+LEARN = [
+    "ema=0.995",
+    "optimizers.upscale={_target_: torch.optim.Adam, lr: 5.0e-4, betas: [0.9, 0.99]}",
+]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a benchmark is run with."""
+
+    work: Path
+    hr: tuple[Path, ...]
+    lr: tuple[Path, ...]
+    test: tuple[Path, ...]
+    seconds: float
+    start: float  # seconds of bicubic training before all
+    seed: int = 0
+    upscaler: str = "compact_small"
+    patch: int = 24
+    batch: int = 8
+    accelerator: str = "cpu"
+    singles: int = SINGLES
+
+
+def overrides(setting: Setting, scenario: str, row: str) -> list[str]:
+    """What is typed after ``python train.py`` for a row, but for how long and where."""
+    scale, photos = SCALES[scenario], setting.work / "photos"
+    typed = ["data=folders", f"data.lr={photos / scenario / 'lr'}", f"data.hr={photos / 'hr'}"]
+    typed += ["data.preview=1", f"data.patch={setting.patch}", f"data.batch={setting.batch}"]
+    typed += [f"scale={scale}", f"seed={setting.seed}", f"network/upscaler={setting.upscaler}"]
+    typed += [f"trainer.accelerator={setting.accelerator}", f"data.cache={setting.work / 'cache'}"]
+    typed += ["logger=none", "validate_every=1000000", "checkpoint_every=200"]
+    chosen = ANYWHERE.get(row, [f"method={row}"])
+    if row == ORACLE:
+        camera = f"{{_target_: hidden_camera.HiddenCamera, scenario: {scenario}, scale: {scale}}}"
+        chosen = ["method=supervised", f"method.networks.degrade={camera}"]
+    return typed + chosen + [f"method.{o}" for o in LEARN]
+
+
+def photos(setting: Setting, scenarios: list[str]) -> None:
+    """The HR photos as they are, and each scenario's LR and test photos."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from wildsr.data.image import read_image
+
+    root = setting.work / "photos"
+    (root / "hr").mkdir(parents=True, exist_ok=True)
+    for path in setting.hr:
+        with contextlib.suppress(FileExistsError):
+            os.symlink(path.resolve(), root / "hr" / path.name)
+    for scenario in scenarios:
+        scale, camera = SCALES[scenario], HiddenCamera(scenario, SCALES[scenario])
+        for number, path in enumerate((*setting.lr, *setting.test)):
+            side = "lr" if number < len(setting.lr) else "test_lr"
+            target = root / scenario / side / f"{path.stem}.png"
+            truth = root / scenario / "test_hr" / target.name
+            if target.exists():
+                continue
+            photo = read_image(path)
+            height, width = (length // scale * scale for length in photo.shape[:2])
+            photo = np.ascontiguousarray(photo[:height, :width])
+            sharp = torch.from_numpy(photo).permute(2, 0, 1)[None].float().div(255)
+            torch.manual_seed(number)
+            taken = camera(sharp)[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+            for image, place in ((photo, truth), (taken, target)):
+                if side == "test_lr" or place is target:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(image).save(place)
+
+
+def cost(typed: list[str], iterations: int) -> float:
+    """Processor seconds of an iteration, averaged over the stages of a method."""
+    import lightning
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    from wildsr import build
+    from wildsr.command import configure
+    from wildsr.data.module import Folders
+    from wildsr.method.part import given
+
+    class Clock(lightning.Callback):
+        begun = time.process_time()
+
+        def on_train_batch_end(self, trainer, training, *_):
+            if training.iteration == 1:  # the first one sets up
+                self.begun = time.process_time()
+
+    config = configure("train", [*typed, f"iterations={iterations}"])
+    training, data, clock = build.training(config), build.make(config.data, "data"), Clock()
+    assert isinstance(data, Folders)
+    data.prepare_data()
+    data.setup()
+    data.iterations, data.other_hr = (
+        iterations,
+        "other_hr" in training.objective.method.parts[given],
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        build.trainer(config, [clock]).fit(training, train_dataloaders=data.train_dataloader())
+    return (time.process_time() - clock.begun) / (iterations - 1)
+
+
+def train(setting: Setting, name: str, typed: list[str], seconds: float) -> dict:
+    """One run of the verb, gone on with if it was stopped; how long it took."""
+    from wildsr.command import start
+
+    folder = setting.work / "runs" / name
+    facts = setting.work / "runs" / f"{name}.json"
+    if facts.exists():
+        return json.loads(facts.read_text())
+    planned = setting.work / "runs" / f"{name}.plan"
+    if planned.exists():
+        iterations = int(planned.read_text())
+    else:
+        trial = 12 if seconds > 20 else 4
+        iterations = max(round(seconds / cost(typed, trial)), 6)
+        planned.parent.mkdir(parents=True, exist_ok=True)
+        planned.write_text(str(iterations))
+    begun = time.process_time()
+    typed = [*typed, f"runs_dir={folder.parent}", f"name={name}", f"iterations={iterations}"]
+    if (folder / "checkpoints").exists() and any((folder / "checkpoints").iterdir()):
+        typed = [f"resume={folder}"]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = start("train", typed)
+    (setting.work / "runs" / f"{name}.log").write_text(said.getvalue())
+    if code != 0:
+        raise RuntimeError(f"{name} ended with {code}: {said.getvalue().splitlines()[-1]}")
+    made = {"iterations": iterations, "seconds": round(time.process_time() - begun, 1)}
+    facts.write_text(json.dumps(made))
+    return made
+
+
+def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -> list[dict]:
+    """PSNR and SSIM of each test photo; of plain interpolation without a run."""
+    import torch
+
+    from wildsr.data.image import read_image
+    from wildsr.evaluate import restorer_of
+    from wildsr.evaluation import floats, interpolation, tiled
+    from wildsr.metric.fidelity import psnr, ssim
+
+    scale, root = SCALES[scenario], setting.work / "photos" / scenario
+    upscale = interpolation("bicubic", scale)
+    if folder is not None:
+        upscale = tiled(restorer_of(folder), scale, 512)
+    found = []
+    for path in sorted((root / "test_lr").iterdir())[:limit]:
+        lr, hr = (
+            floats(torch.from_numpy(read_image(p)).permute(2, 0, 1))
+            for p in (path, root / "test_hr" / path.name)
+        )
+        sr = upscale(lr)
+        values = {"psnr": psnr(sr, hr, scale, "rgb"), "ssim": ssim(sr, hr, scale, "rgb")}
+        found.append({"image": path.name, **{n: float(v) for n, v in values.items()}})
+    return found
+
+
+def carry_out(setting: Setting, scenario: str, row: str) -> str:
+    """Train and measure one row, in a process of its own; the file that holds its result."""
+    import torch
+
+    torch.set_num_threads(1)
+    result = setting.work / "results" / f"{scenario}-{row}.json"
+    if result.exists():
+        return str(result)
+    begun, facts = time.perf_counter(), {}
+    if row == BICUBIC:
+        images = measured(setting, scenario, None, len(setting.test))
+    elif row == SINGLE:
+        images = []
+        root = setting.work / "photos" / scenario / "test_lr"
+        for path in sorted(root.iterdir())[: setting.singles]:
+            free = ("data=", "data.lr=", "data.hr=", "data.preview=", "network/upscaler=")
+            typed = [o for o in overrides(setting, scenario, row) if not o.startswith(free)]
+            name = f"{scenario}-{row}-{path.stem}"
+            typed += [
+                f"data.lr={path}",
+                f"network/upscaler={setting.upscaler}",
+                weights(setting, scenario),
+            ]
+            facts = train(setting, name, typed, setting.seconds)
+            every = measured(setting, scenario, setting.work / "runs" / name, setting.singles)
+            images += [image for image in every if image["image"] == path.name]
+    else:
+        name = f"x{SCALES[scenario]}-{row}" if row in ANYWHERE else f"{scenario}-{row}"
+        typed = [*overrides(setting, scenario, row), weights(setting, scenario)]
+        facts = train(setting, name, typed, setting.seconds)
+        images = measured(setting, scenario, setting.work / "runs" / name, len(setting.test))
+    result.parent.mkdir(parents=True, exist_ok=True)
+    partial = result.with_suffix(".partial")
+    partial.write_text(json.dumps({"scenario": scenario, "row": row, **facts, "images": images}))
+    partial.rename(result)
+    print(f"{scenario} {row}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+    return str(result)
+
+
+def weights(setting: Setting, scenario: str) -> str:
+    """The start of all rows: the same upscaler after some time on bicubic pairs."""
+    name = f"start-x{SCALES[scenario]}"
+    return f"weights={setting.work}/runs/{name}/weights/{SCALES[scenario]}x_{name}.safetensors"
+
+
+def prepare(setting: Setting, scenario: str) -> None:
+    """Train the start, in a process of its own."""
+    import torch
+
+    torch.set_num_threads(1)
+    name = f"start-x{SCALES[scenario]}"
+    train(setting, name, overrides(setting, scenario, TRAINED), setting.start)
