@@ -230,7 +230,7 @@ def test_metric(name, tiny, tmp_path, carry_out):
     overrides = [*free, f"metric={name}", "method=supervised", "iterations=2"]
     assert carry_out("train", [*overrides, f"runs_dir={tmp_path}", "name=it"]) == 0
     assert (
-        f'"channel": "{"y" if name == "classical" else name}"'
+        f'"channel": "{"y" if name == "classical" else "rgb"}"'
         in (tmp_path / "it" / "results.json").read_text()
     )
 

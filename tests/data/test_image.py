@@ -12,6 +12,7 @@ from wildsr.data.image import (
     UnreadableImage,
     bare_stem,
     list_images,
+    one_channel,
     read_image,
     relative_names,
 )
@@ -371,3 +372,15 @@ def test_nothing_to_find(tmp_path):
 )
 def test_bare_stem(name, stem):
     assert bare_stem(name) == stem
+
+
+def test_gray_files_are_known_by_their_header(tmp_path):
+    pixels = np.full((4, 4), 100, np.uint8)
+    for mode, gray in (("L", True), ("1", True), ("RGB", False), ("P", False)):
+        path = tmp_path / f"{mode}.png"
+        Image.fromarray(pixels).convert(mode).save(path)
+        assert one_channel(path) == gray, mode
+    Image.fromarray(pixels.astype(np.uint16) * 257).save(tmp_path / "16.png")
+    assert one_channel(tmp_path / "16.png")
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    assert not one_channel(tmp_path / "broken.png")

@@ -186,7 +186,7 @@ def test_validation_photo_with_truth(tmp_path, extra):
     photos = _one_pair(tmp_path, (5, 7), (20 + extra[0], 28 + extra[1]), 4)
     assert len(photos) == 1
     item = photos[0]
-    assert item.keys() == {"name", "lr", "hr"}
+    assert item.keys() == {"name", "lr", "hr", "gray"}
     assert item["name"] == "a"
     assert item["lr"].shape == (3, 5, 7)
     whole = np.asarray(Image.open(tmp_path / "large/a.png"))

@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from wildsr.error import UserError
-from wildsr.metric.perceptual import SMALLEST, Lpips
-
-
-class WeightsError(UserError):
-    pass
+from wildsr.loss.perceptual import NETS
+from wildsr.loss.weights import MissingWeights
+from wildsr.metric.kind import Couple, Needs, Setting, TooSmall
+from wildsr.metric.perceptual import SMALLEST, Lpips, lpips
 
 
 class Distance(nn.Module):
@@ -31,13 +30,13 @@ class Distance(nn.Module):
 
 
 def absent(net):
-    raise WeightsError(f"LPIPS needs {net}.pth")
+    raise MissingWeights(f"LPIPS needs {net}.pth")
 
 
 @pytest.fixture
 def loss(monkeypatch):
     module = types.ModuleType("wildsr.loss.perceptual")
-    module.LPIPS, module.MissingWeights = Distance, WeightsError
+    module.LPIPS, module.NETS = Distance, NETS
     monkeypatch.setitem(sys.modules, "wildsr.loss.perceptual", module)
     return module
 
@@ -57,13 +56,22 @@ def test_missing_weights_stop_nothing(loss):
     image = torch.rand(1, 3, 40, 40)
     assert metric(image, image) is None
     assert metric.reason == "LPIPS needs vgg.pth"
-    assert metric.protocol()["available"] is False
-    assert metric.protocol()["needs"] == "LPIPS needs vgg.pth"
+    part = lpips("vgg", "LPIPS vgg")(Setting("rgb", 0))
+    assert part.needs == Needs("vgg16-397923af.pth", "LPIPS needs vgg.pth")
 
 
-def test_protocol_with_weights(loss):
-    stated = Lpips("vgg").protocol()
-    assert (stated["net"], stated["available"], stated["needs"]) == ("vgg", True, None)
+def test_a_panels_metric_is_the_same_number(loss):
+    part = lpips("vgg", "LPIPS vgg")(Setting("y", 2))
+    assert (part.protocol["net"], part.needs, part.better) == ("vgg", None, "lower")
+    target = torch.full((1, 3, SMALLEST, SMALLEST), 100 / 255)
+    for level in (10.3, 20.0):  # the second time with the truth's features kept
+        couple = Couple(target + level / 255, target, Setting("y", 2))
+        assert part.measure(couple) == pytest.approx(round(level) / 255, abs=1e-6)
+    other = Couple(target, target - 0.2, Setting("y", 2))
+    assert part.measure(other) == pytest.approx(0.2, abs=1e-6)
+    small = torch.rand(1, 3, SMALLEST - 1, 80)
+    with pytest.raises(TooSmall, match="LPIPS vgg needs 32 x 32 pixels, but got 31 x 80"):
+        part.measure(Couple(small, small, Setting("rgb", 0)))
 
 
 def test_an_image_below_the_trunks_size_has_no_value(loss):

@@ -127,6 +127,15 @@ def read_image(path: Path | str) -> Pixels:
         raise failure from error
 
 
+def one_channel(path: Path | str) -> bool:
+    """Whether the file holds gray, 1-bit or 16-bit gray pixels; looks at its header only."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return image.mode == "L" or image.mode == "1" or image.mode.startswith("I")
+    except Exception:  # it is said where the pixels are read
+        return False
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image, or its beginning is damaged"

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from wildsr.data.crops import draw
-from wildsr.data.image import bare_stem, list_images, read_image, relative_names
+from wildsr.data.image import bare_stem, list_images, one_channel, read_image, relative_names
 from wildsr.data.inspect import Report, inspect
 from wildsr.data.store import PackedStore, open_store
 from wildsr.error import UserError
@@ -91,7 +91,7 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
     """Whole photos, read when asked for: ``{"name": str, "lr": uint8 (3, h, w)}``.
 
     Where there is a truth, ``"hr"`` is uint8 (3, sh, sw); up to ``s - 1`` spare rows at the bottom
-    and columns at the right are cut off.
+    and columns at the right are cut off; ``"gray"`` says whether its file has one channel.
 
     Args:
         photos: LR files and their HR files, or None where there is no truth.
@@ -125,6 +125,7 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
             if min(extra) < 0 or max(extra) >= self.scale:
                 raise self._mismatch(index, lr.shape, hr.shape)
             item["hr"] = torch.from_numpy(hr[:height, :width]).permute(2, 0, 1)
+            item["gray"] = one_channel(hr_path)
         return item
 
     def _mismatch(self, index: int, lr: tuple[int, ...], hr: tuple[int, ...]) -> UserError:

@@ -35,7 +35,7 @@ def missing_trunk(trunk: str) -> str | None:
     Raises:
         UserError: an unknown trunk.
     """
-    file = _file(trunk)
+    file = trunk_file(trunk)
     if file.is_file():
         return None
     return (
@@ -62,8 +62,8 @@ def reading(trunk: str) -> Iterator[None]:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise MissingWeights(
             missing
-            or f"The trunk {trunk} cannot be read from {_file(trunk)}; remove it and get it again "
-            f"from {_address(trunk)}."
+            or f"The trunk {trunk} cannot be read from {trunk_file(trunk)}; remove it and get it "
+            f"again from {_address(trunk)}."
         ) from error
 
 
@@ -121,5 +121,10 @@ def _address(trunk: str) -> str:
     return address
 
 
-def _file(trunk: str) -> Path:
+def trunk_file(trunk: str) -> Path:
+    """Where torch looks for the trunk's file, there or not.
+
+    Raises:
+        UserError: an unknown trunk.
+    """
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(_address(trunk)).name

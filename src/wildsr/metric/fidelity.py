@@ -53,16 +53,36 @@ def luma(rgb: Tensor) -> Tensor:
     return 16 + torch.einsum("bchw,c->bhw", rgb, weights).unsqueeze(1)
 
 
+def full_luma(image: Tensor) -> Tensor:
+    """The luma of BT.601 over the whole range, ``0.299 R + 0.587 G + 0.114 B``.
+
+    Of an image whose channels are equal it is that channel: what MATLAB code measures on a file of
+    one channel, without ``rgb2ycbcr``.
+
+    Args:
+        image: (B, 3, H, W) of any range, or (B, 1, H, W), which is its own.
+
+    Returns:
+        (B, 1, H, W) in the same range.
+    """
+    if image.shape[1] == 1:
+        return image
+    red, green, blue = image.unbind(1)
+    # Written from the differences, so that equal channels are kept to the last bit.
+    return (green + 0.299 * (red - green) + 0.114 * (blue - green)).unsqueeze(1)
+
+
 def psnr(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tensor:
     """Peak signal-to-noise ratio, ``10 log10(255^2 / mean (x - y)^2)``, in dB.
 
     Both images are rounded to 8 bits, then lose ``border`` pixels on every side.
 
     Args:
-        prediction: (B, 3, H, W), [0, 1].
-        target: (B, 3, H, W), [0, 1].
+        prediction: (B, 3, H, W), [0, 1]; or (B, 1, H, W) where ``channel`` is "y".
+        target: of the same shape, [0, 1].
         border: pixels cut from every side; the classical benchmarks cut the scale.
-        channel: "rgb" (one mean over the three) or "y" (see :func:`luma`).
+        channel: "rgb" (one mean over the three) or "y" (see :func:`luma`; an image of one channel
+            is taken as it is, from 0 to 255).
 
     Returns:
         (B,) in float64; infinite for identical images.
@@ -71,21 +91,14 @@ def psnr(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
         UserError: different sizes, pixels that are not finite floats, nothing left of the image,
             an unknown channel.
     """
-    x, y = _compared(prediction, target, border, channel, at_least=1)
-    return 10 * torch.log10(255**2 / (x - y).square().mean(dim=(1, 2, 3)))
+    return psnr_of_levels(*_rounded(prediction, target, border, channel, at_least=1))
 
 
 def ssim(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tensor:
     """Structural similarity (Wang et al. 2004, eq. 13), the mean over the window's valid region.
 
     11 x 11 Gaussian window of sigma 1.5, K = (0.01, 0.03), population covariance; on RGB the
-    mean of the three channels. Rounding and border as in :func:`psnr`.
-
-    Args:
-        prediction: (B, 3, H, W), [0, 1].
-        target: (B, 3, H, W), [0, 1].
-        border: pixels cut from every side.
-        channel: "rgb" or "y".
+    mean of the three channels. Rounding, border and channels as in :func:`psnr`.
 
     Returns:
         (B,) in float64, at most 1.
@@ -93,35 +106,65 @@ def ssim(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
     Raises:
         UserError: as :func:`psnr`, and an image smaller than the window after the cut.
     """
-    x, y = _compared(prediction, target, border, channel, at_least=WINDOW)
+    return ssim_of_levels(*_rounded(prediction, target, border, channel, at_least=WINDOW))
+
+
+def psnr_of_levels(x: Tensor, y: Tensor) -> Tensor:
+    """:func:`psnr` of (B, C, H, W) from 0 to 255, as they are."""
+    return 10 * torch.log10(255**2 / (x - y).square().mean(dim=(1, 2, 3)))
+
+
+def ssim_of_levels(x: Tensor, y: Tensor) -> Tensor:
+    """:func:`ssim` of (B, C, H, W) from 0 to 255, as they are; sides of 11 pixels at least."""
     # Not torchmetrics: its mean includes the reflected border, and its window is not separable
     # (forty times slower here).
     return ssim_map(x, y, WINDOW, max_val=255.0, eps=0.0, padding="valid").mean(dim=(1, 2, 3))
 
 
-def _compared(
-    prediction: Tensor, target: Tensor, border: int, channel: str, at_least: int
+def compared(
+    x: Tensor, y: Tensor, border: int, channel: str, at_least: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """Both images as they are compared: checked, rounded, in the channel, without the border."""
+    """Two images of 8-bit levels as they are compared: in the channel, without the border.
+
+    Args:
+        x: the prediction, (B, 3, H, W), or (B, 1, H, W) for "y"; 0 to 255.
+        y: the target, of the same shape.
+        border: pixels to cut from every side.
+        channel: "rgb" or "y".
+        at_least: pixels that must be left of each side.
+
+    Raises:
+        UserError: different sizes, other shapes, too little left, an unknown channel.
+    """
     if channel not in CHANNELS:
         raise unknown("Argument `channel`", channel, CHANNELS)
     if border < 0:
         raise UserError(f"Argument `border` must be 0 or more pixels, but got {border}.")
-    if prediction.shape != target.shape:
+    if x.shape != y.shape:
         raise UserError(
             "Argument `prediction` must have the size of `target`, "
-            f"but got {tuple(prediction.shape)} and {tuple(target.shape)}."
+            f"but got {tuple(x.shape)} and {tuple(y.shape)}."
         )
-    if target.ndim != 4 or target.shape[1] != 3:
+    if y.ndim != 4 or y.shape[1] not in ((3, 1) if channel == "y" else (3,)):
+        or_one = " or (B, 1, H, W)" if channel == "y" else ""
         raise UserError(
-            f"Argument `target` must have the shape (B, 3, H, W), but got {tuple(target.shape)}."
+            f"Argument `target` must have the shape (B, 3, H, W){or_one}, but got {tuple(y.shape)}."
         )
-    height, width = (side - 2 * border for side in target.shape[2:])
+    height, width = (side - 2 * border for side in y.shape[2:])
     if min(height, width) < at_least:
         raise UserError(
             f"Argument `target` must be at least {at_least} x {at_least} pixels after cutting "
             f"`border`={border} from every side, but got {max(height, 0)} x {max(width, 0)}."
         )
     kept = (..., slice(border, border + height), slice(border, border + width))
-    x, y = round8(prediction[kept], "prediction"), round8(target[kept], "target")
-    return (luma(x / 255), luma(y / 255)) if channel == "y" else (x, y)
+    x, y = x[kept], y[kept]
+    if channel == "y" and y.shape[1] == 3:
+        return luma(x / 255), luma(y / 255)
+    return x, y
+
+
+def _rounded(
+    prediction: Tensor, target: Tensor, border: int, channel: str, at_least: int
+) -> tuple[Tensor, Tensor]:
+    x, y = round8(prediction, "prediction"), round8(target, "target")
+    return compared(x, y, border, channel, at_least)

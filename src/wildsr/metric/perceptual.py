@@ -1,15 +1,19 @@
-"""LPIPS of whole images, when its weights are on disk."""
+"""Learned perceptual distances of whole images, when their weights are on disk."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from wildsr.loss.weights import MissingWeights, trunk_file
 from wildsr.metric.fidelity import round8
+from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least
 
 if TYPE_CHECKING:
+    from wildsr.loss.encoder import Features
     from wildsr.loss.perceptual import LPIPS
 
 SMALLEST = 32  # pixels; below it nothing is left of the image after the trunks' poolings
@@ -30,11 +34,12 @@ class Lpips:
 
     def __init__(self, net: str = "alex") -> None:
         # Here and not above: PSNR alone should not wait for the trunks to be imported.
-        from wildsr.loss.perceptual import LPIPS, MissingWeights
+        from wildsr.loss.perceptual import LPIPS
 
         self.net = net
         self.reason: str | None = None  # why there is no value
         self.network: LPIPS | None = None
+        self._target: tuple[Tensor, Features] | None = None
         try:
             self.network = LPIPS(net).eval()
         except MissingWeights as missing:
@@ -57,17 +62,85 @@ class Lpips:
             return None
         x = round8(prediction, "prediction").div(255).to(prediction.device, torch.float32)
         y = round8(target, "target").div(255).to(prediction.device, torch.float32)
+        return self.of(x, y)
+
+    def of(self, x: Tensor, y: Tensor) -> float:
+        """The distance of two images that are rounded; the network must be there.
+
+        What the trunk sees in ``y`` is kept until another one comes: a table's rows have one truth.
+        """
+        assert self.network is not None
         with torch.no_grad():
-            distance: Tensor = self.network(self.network.encoder(x), self.network.encoder(y))
+            if self._target is None or not _same(self._target[0], y):
+                self._target = (y, self.network.encoder(y))
+            distance: Tensor = self.network(self.network.encoder(x), self._target[1])
         return distance.item()
 
-    def protocol(self) -> dict[str, object]:
-        """What was measured, in words and plain numbers for a results file."""
-        return {
-            "net": self.net,
-            "version": "0.1",
-            "available": self.network is not None,
-            "needs": self.reason,
-            "border": 0,
-            "smallest side": SMALLEST,
-        }
+
+def lpips(net: str, title: str) -> Callable[[Setting], Pair]:
+    """The metric on the trunk ``net``: a function of the panel's setting."""
+
+    def build(setting: Setting) -> Pair:
+        from wildsr.loss.perceptual import NETS
+
+        metric, file = Lpips(net), trunk_file(NETS[net][0])
+
+        def measure(couple: Couple) -> float:
+            x, y = couple.whole
+            at_least(x, SMALLEST, title)
+            return metric.of(x, y)
+
+        return Pair(
+            title=title,
+            better=LOWER,
+            protocol={
+                "net": net,
+                "version": "0.1",
+                "border": 0,
+                "pixels": "RGB, -1 to 1 before the trunk's own scaling",
+                "smallest side": SMALLEST,
+            },
+            libraries=("lpips", "torchvision"),
+            weights=(file,),
+            needs=None if metric.reason is None else Needs(file.name, metric.reason),
+            measure=measure,
+        )
+
+    return build
+
+
+def dists(setting: Setting) -> Pair:
+    """Deep image structure and texture similarity: :class:`wildsr.loss.dists.DISTS`.
+
+    Of the whole image as it is (the authors' code first shrinks its shorter side to 256 pixels).
+    """
+    from wildsr.loss.dists import DISTS, TRUNK
+
+    file = trunk_file(TRUNK)
+    needs, network = None, None
+    try:
+        network = DISTS()
+    except MissingWeights as missing:
+        needs = Needs(file.name, str(missing))
+
+    def measure(couple: Couple) -> float:
+        assert network is not None
+        x, y = couple.whole
+        at_least(x, SMALLEST, "DISTS")
+        with torch.no_grad():
+            value: Tensor = network(x, y)
+        return value.item()
+
+    return Pair(
+        title="DISTS",
+        better=LOWER,
+        protocol={"border": 0, "pixels": "RGB, not resized", "smallest side": SMALLEST},
+        libraries=("torchmetrics", "torchvision"),
+        weights=(file,),
+        needs=needs,
+        measure=measure,
+    )
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a is b or (a.shape == b.shape and a.device == b.device and torch.equal(a, b))

@@ -1,4 +1,4 @@
-"""A panel of metrics, their table, and the files that hold it together with its protocol."""
+"""The table of a panel's numbers, and the files that hold it together with its protocol."""
 
 from __future__ import annotations
 
@@ -7,91 +7,16 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import Tensor
+from wildsr.metric.panel import Panel
 
-from wildsr.error import UserError, unknown
-from wildsr.metric.fidelity import CHANNELS, WINDOW, psnr, ssim
-from wildsr.metric.perceptual import Lpips
+__all__ = ["Panel", "Row", "markdown", "results", "write_results"]  # older runs' configs name Panel
 
-METRICS = ("psnr", "ssim", "lpips")
 DECIMALS = {"psnr": 2}  # the others have four
 
 Values = Mapping[str, float | str | None]
-
-
-class Panel:
-    """The metrics of one evaluation and the protocol they follow.
-
-    Args:
-        channel: "rgb" or "y", for PSNR and SSIM.
-        border: pixels cut from every side, for PSNR and SSIM.
-        metrics: which, among "psnr", "ssim" and "lpips".
-        lpips_net: the trunk of LPIPS.
-
-    Raises:
-        UserError: an unknown channel, metric or trunk, a negative border.
-    """
-
-    def __init__(
-        self,
-        channel: str,
-        border: int,
-        metrics: Sequence[str] = METRICS,
-        lpips_net: str = "alex",
-    ) -> None:
-        if channel not in CHANNELS:
-            raise unknown("Argument `channel`", channel, CHANNELS)
-        if border < 0:
-            raise UserError(f"Argument `border` must be 0 or more pixels, but got {border}.")
-        for metric in metrics:
-            if metric not in METRICS:
-                raise unknown("Argument `metrics`: each", metric, METRICS)
-        self.channel, self.border, self.metrics = channel, border, tuple(metrics)
-        self.lpips = Lpips(lpips_net) if "lpips" in self.metrics else None
-
-    def measure(self, sr: Tensor, hr: Tensor) -> dict[str, float | None]:
-        """The metrics of one image.
-
-        Args:
-            sr: (1, 3, H, W), [0, 1].
-            hr: (1, 3, H, W), [0, 1], the truth.
-
-        Returns:
-            One value a metric, in the order asked for; None where it cannot be computed.
-
-        Raises:
-            UserError: more than one image, and as :func:`wildsr.metric.fidelity.ssim`.
-        """
-        if len(sr) != 1:
-            raise UserError(f"Argument `sr` must hold one image, but got {len(sr)}.")
-        measured: dict[str, float | None] = {}
-        for metric in self.metrics:
-            if metric == "lpips" and self.lpips is not None:
-                measured[metric] = self.lpips(sr, hr)
-            else:
-                fidelity = psnr if metric == "psnr" else ssim
-                measured[metric] = fidelity(sr, hr, self.border, self.channel).item()
-        return measured
-
-    def protocol(self) -> dict[str, object]:
-        """How the numbers came about, in plain types, to be stored beside them."""
-        stated: dict[str, object] = {
-            "channel": self.channel,
-            "border": self.border,
-            "rounding": "RGB to 8 bits; Y (BT.601, 16 to 235) is not rounded again",
-            "mean": "arithmetic, over images",
-        }
-        if "ssim" in self.metrics:
-            stated["ssim"] = f"{WINDOW}x{WINDOW} Gaussian, sigma 1.5, K 0.01 0.03, valid region"
-        if self.lpips is not None:
-            stated["lpips"] = self.lpips.protocol()
-        libraries = ("torch", "kornia", "lpips")
-        stated["versions"] = {library: version(library) for library in libraries}
-        return stated
 
 
 @dataclass(frozen=True)
@@ -101,13 +26,18 @@ class Row:
     Args:
         name: what the table calls it.
         per_image: the values of each image; text (such as an "image" name) is not averaged.
+        overall: the values of all images together (distances between sets), which have no mean.
     """
 
     name: str
     per_image: Sequence[Values]
+    overall: Mapping[str, float | None] = field(default_factory=dict)
 
     def means(self) -> dict[str, float | None]:
-        """The arithmetic mean of each metric over the images; None where an image has none."""
+        """The arithmetic mean of each metric over the images, then those of all together.
+
+        None where an image has none.
+        """
         averaged: dict[str, float | None] = {}
         for key in _columns(self.per_image):
             column = [values.get(key) for values in self.per_image]
@@ -116,7 +46,7 @@ class Row:
             numbers = [float(value) for value in column if value is not None]
             whole = len(numbers) == len(column)
             averaged[key] = sum(numbers) / len(numbers) if whole else None
-        return averaged
+        return {**averaged, **self.overall}
 
 
 def results(rows: Sequence[Row], protocol: Mapping[str, object]) -> dict[str, object]:

@@ -1,0 +1,52 @@
+"""Every metric by its name; docs/metrics.md says how to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wildsr.metric import (
+    consistency,
+    distribution,
+    grid,
+    no_reference,
+    noise,
+    perceptual,
+    ringing,
+    sharpness,
+    shift,
+    structural,
+)
+from wildsr.metric.kind import Metric, Setting
+
+CATALOGUE: dict[str, Callable[[Setting], Metric]] = {
+    # With the truth.
+    "psnr": structural.psnr,
+    "ssim": structural.ssim,
+    "ms_ssim": structural.ms_ssim,
+    "lpips": perceptual.lpips("alex", "LPIPS"),
+    "lpips_vgg": perceptual.lpips("vgg", "LPIPS vgg"),
+    "lpips_squeeze": perceptual.lpips("squeeze", "LPIPS squeeze"),
+    "dists": perceptual.dists,
+    "vif": structural.vif,
+    "haarpsi": structural.haarpsi,
+    "fsim": structural.fsim,
+    "shift_psnr": shift.shift_psnr,
+    "shift_ssim": shift.shift_ssim,
+    # With the LR photo alone.
+    "lr_consistency": consistency.lr_consistency,
+    "lr_consistency_learned": consistency.lr_consistency_learned,
+    "colour_drift": consistency.colour_drift,
+    "noise_residue": noise.noise_residue,
+    "sharpness": sharpness.sharpness,
+    "blockiness": grid.blocks,
+    "ringing": ringing.ringing,
+    "checkerboard": grid.checkers,
+    "niqe": no_reference.learned(no_reference.NIQE),
+    "brisque": no_reference.learned(no_reference.BRISQUE),
+    "musiq": no_reference.learned(no_reference.MUSIQ),
+    "clipiqa": no_reference.learned(no_reference.CLIPIQA),
+    # With a set of sharp images.
+    "fid": distribution.fid,
+    "kid": distribution.kid,
+    "swd": distribution.swd,
+}

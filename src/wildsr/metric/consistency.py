@@ -1,0 +1,135 @@
+"""Does a result still show its LR photo? Metrics that need no truth and no weights."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from kornia.color import rgb_to_lab
+from torch import Tensor
+
+from wildsr.degradation.bicubic import downscale
+from wildsr.error import UserError
+from wildsr.metric.kind import HIGHER, LOWER, Needs, Setting, Single
+
+DRAWS, SEED = 8, 0  # of a degradation with random numbers
+REGION = 8  # LR pixels on a side of a region of one colour
+
+
+def scale_of(sr: Tensor, lr: Tensor) -> int:
+    """How many times as large a result (B, 3, sH, sW) is as its LR photo (B, 3, H, W).
+
+    Raises:
+        UserError: no whole number, or another one for the height than for the width.
+    """
+    scale = sr.shape[-1] // lr.shape[-1]
+    if scale < 1 or sr.shape[-2:] != (scale * lr.shape[-2], scale * lr.shape[-1]):
+        raise UserError(
+            "Argument `sr` must be a whole number of times as large as `lr`, "
+            f"but got {tuple(sr.shape[-2:])} and {tuple(lr.shape[-2:])}."
+        )
+    return scale
+
+
+def consistency(again: Tensor, lr: Tensor) -> Tensor:
+    """``10 log10(1 / mean (again - lr)^2)`` in dB, (B,): a PSNR, of RGB from 0 to 1."""
+    return -10 * torch.log10((again.double() - lr.double()).square().mean(dim=(1, 2, 3)))
+
+
+def lr_consistency(setting: Setting) -> Single:
+    r"""PSNR of the result, made small again by antialiased bicubic, to its LR photo, in dB.
+
+    .. math:: 10 \log_{10}(1 / mean (B(sr) - lr)^2)
+
+    What was invented where the LR photo says otherwise lowers it, and so does a change of colour or
+    position. Nothing tops what the photo's own faults allow: a result from which noise of sigma 5
+    levels was removed cannot exceed 34.2 dB. (Lugmayr et al. 2021, NTIRE challenge on learning the
+    SR space, "LR-PSNR".)
+    """
+    return Single(
+        title="LR consistency",
+        better=HIGHER,
+        unit="dB",
+        decimals=2,
+        protocol={"degradation": "antialiased bicubic, a = -0.5", "pixels": "RGB", "border": 0},
+        measure=lambda sr, lr: consistency(downscale(sr, scale_of(sr, lr)), lr).item(),
+    )
+
+
+def lr_consistency_learned(setting: Setting) -> Single:
+    """As :func:`lr_consistency`, made small by the run's learned degradation.
+
+    Of a degradation that draws random numbers the mean of 8 draws under a fixed seed is compared:
+    its noise is no part of what the LR photo should show.
+    """
+    degrader = setting.degrader
+
+    def measure(sr: Tensor, lr: Tensor) -> float:
+        assert degrader is not None
+        scale_of(sr, lr)
+        devices = [sr.device] if sr.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), torch.no_grad():
+            torch.manual_seed(SEED)
+            again = torch.stack([degrader(sr) for _ in range(DRAWS)]).mean(dim=0)
+        if again.shape != lr.shape:
+            raise UserError(
+                f"The learned degradation makes {tuple(again.shape)} of {tuple(sr.shape)}, but "
+                f"the LR photo is {tuple(lr.shape)}."
+            )
+        return consistency(again, lr).item()
+
+    needs = Needs(
+        "a degradation",
+        "The LR consistency by a learned degradation needs one: a run of a method that learns it.",
+    )
+    return Single(
+        title="LR consistency, learned",
+        better=HIGHER,
+        unit="dB",
+        decimals=2,
+        protocol={
+            "degradation": f"the run's own, mean of {DRAWS} draws, seed {SEED}",
+            "pixels": "RGB",
+            "border": 0,
+        },
+        needs=needs if degrader is None else None,
+        measure=measure,
+    )
+
+
+def drift(sr: Tensor, lr: Tensor) -> Tensor:
+    r"""Mean colour difference of regions of 8 x 8 LR pixels, (B,).
+
+    .. math:: mean_r \| Lab(\bar{sr}_r) - Lab(\bar{lr}_r) \|_2
+
+    the CIE 1976 difference (D65) of the regions' mean colours; about 2.3 is just noticeable. Means
+    over regions keep sharpness, noise and shifts of edges out of it.
+
+    Args:
+        sr: (B, 3, sH, sW), [0, 1].
+        lr: (B, 3, H, W), [0, 1].
+    """
+    scale = scale_of(sr, lr)
+    a, b = (
+        rgb_to_lab(F.avg_pool2d(image, side, ceil_mode=True))
+        for image, side in ((_at_least(sr, scale), REGION * scale), (_at_least(lr, 1), REGION))
+    )
+    return (a - b).square().sum(dim=1).sqrt().mean(dim=(1, 2))
+
+
+def colour_drift(setting: Setting) -> Single:
+    """How far colours moved from those of the LR photo: :func:`drift`."""
+    return Single(
+        title="colour drift",
+        better=LOWER,
+        unit="dE76",
+        decimals=2,
+        protocol={"regions": f"{REGION}x{REGION} LR pixels", "colour": "CIE Lab, D65", "border": 0},
+        measure=lambda sr, lr: drift(sr, lr).item(),
+    )
+
+
+def _at_least(image: Tensor, scale: int) -> Tensor:
+    """Repeated at the border up to the size of one region."""
+    side = REGION * scale
+    extra = [max(side - image.shape[-1], 0), max(side - image.shape[-2], 0)]
+    return F.pad(image, (0, extra[0], 0, extra[1]), mode="replicate")

@@ -1,0 +1,65 @@
+"""The noise that is left in a result, where it is flattest."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wildsr.metric.fidelity import full_luma
+from wildsr.metric.kind import LOWER, Setting, Single, at_least
+
+BLOCK = 16  # pixels
+SHARE = 0.1  # of the blocks, the flattest, are looked at
+CLIPPED, SOME = 2 / 255, 0.05  # so close to black or white there is no noise to see; of a block
+
+
+def residue(image: Tensor) -> Tensor:
+    r"""Standard deviation of the noise in the flattest regions, in levels of 255, (B,).
+
+    .. math:: \sigma_b^2 = \frac{1}{36} mean_b (N * y)^2, \quad
+        N = (1, -2, 1)^T (1, -2, 1)
+
+    of the luma y in blocks of 16 x 16 pixels, and of those the quantile 0.1. The mask is blind to
+    planes and to straight edges along the axes, and white noise of deviation sigma comes out with 6
+    sigma (Immerkaer 1996, "Fast noise variance estimation", eq. 1-3, who averages over the whole
+    image and so counts texture as noise). Blocks of which more than a twentieth is within two
+    levels of black or white do not count; without others it is 0. Noise of larger grain, as
+    upscalers make of photographic noise, counts less than white noise.
+
+    Args:
+        image: (B, 3, H, W), [0, 1]; sides of 18 pixels at least.
+    """
+    luma = full_luma(image.double())
+    mask = luma.new_tensor([1, -2, 1])
+    mask = torch.outer(mask, mask)[None, None]
+    power = F.avg_pool2d(F.conv2d(luma, mask).square() / 36, BLOCK).flatten(1)
+    clipped = (luma <= CLIPPED) | (luma >= 1 - CLIPPED)
+    seen = F.avg_pool2d(clipped[..., 1:-1, 1:-1].double(), BLOCK).flatten(1) <= SOME
+    found = [
+        p[s].quantile(SHARE) if s.any() else p.new_zeros(())
+        for p, s in zip(power, seen, strict=True)
+    ]
+    return 255 * torch.stack(found).sqrt()
+
+
+def noise_residue(setting: Setting) -> Single:
+    """Noise left in the flattest tenth of a result: :func:`residue`."""
+
+    def measure(sr: Tensor, lr: Tensor) -> float:
+        at_least(sr, BLOCK + 2, "The noise residue")
+        return residue(sr).item()
+
+    return Single(
+        title="noise residue",
+        better=LOWER,
+        unit="levels",
+        decimals=2,
+        protocol={
+            "blocks": f"{BLOCK}x{BLOCK} pixels, quantile {SHARE}, not black or white",
+            "mask": "Immerkaer 1996",
+            "pixels": "luma, 0 to 255",
+            "border": 0,
+        },
+        measure=measure,
+    )

@@ -1,0 +1,38 @@
+"""How sharp a result is, by what a further blur still takes away."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from wildsr.metric.fidelity import full_luma
+from wildsr.metric.kind import NEITHER, Setting, Single, at_least
+
+TAPS = 11  # of the blur, as in the paper
+
+
+def sharpness(setting: Setting) -> Single:
+    """1 minus the blur effect of Crete et al. 2007, by scikit-image; 0 to 1.
+
+    The luma is blurred once more, by a box of 11 pixels along one axis; the blur effect is the
+    share of the neighbours' differences that this leaves, of the axis where it is larger. It knows
+    no contrast and no brightness. Noise and halos raise it too: compare with the value of sharp
+    photos, of the same kind, and read it beside the noise residue and the ringing.
+    """
+
+    def measure(sr: Tensor, lr: Tensor) -> float:
+        from skimage.measure import blur_effect  # slow to import
+
+        at_least(sr, TAPS, "The sharpness")
+        luma = full_luma(sr.double())[0, 0].cpu().numpy()
+        if luma.max() == luma.min():  # 0 / 0: nothing is sharp
+            return 0.0
+        return 1 - float(blur_effect(luma, h_size=TAPS))
+
+    return Single(
+        title="sharpness",
+        better=NEITHER,
+        decimals=3,
+        protocol={"method": "1 - blur effect, 11 taps", "pixels": "luma", "border": 0},
+        libraries=("scikit-image",),
+        measure=measure,
+    )

@@ -1,0 +1,138 @@
+"""Metrics of a pair without learned weights: PSNR, SSIM and what refines them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from wildsr.loss.structural import BETAS, ms_ssim_loss
+from wildsr.metric.fidelity import WINDOW, full_luma, psnr_of_levels, ssim_of_levels
+from wildsr.metric.kind import HIGHER, Couple, Pair, Setting, at_least
+
+PIXEL = "the panel's channel and border"
+
+
+def psnr(setting: Setting) -> Pair:
+    """Peak signal-to-noise ratio: :func:`wildsr.metric.fidelity.psnr`."""
+    return Pair(
+        title="PSNR",
+        better=HIGHER,
+        unit="dB",
+        decimals=2,
+        protocol={"pixels": PIXEL},
+        measure=lambda couple: psnr_of_levels(*couple.compared).item(),
+    )
+
+
+def ssim(setting: Setting) -> Pair:
+    """Structural similarity: :func:`wildsr.metric.fidelity.ssim`."""
+
+    def measure(couple: Couple) -> float:
+        x, y = couple.compared
+        at_least(x, WINDOW, "SSIM")
+        return ssim_of_levels(x, y).item()
+
+    window = f"{WINDOW}x{WINDOW} Gaussian, sigma 1.5, K 0.01 0.03, valid region"
+    return Pair(
+        title="SSIM", better=HIGHER, protocol={"pixels": PIXEL, "window": window}, measure=measure
+    )
+
+
+def ms_ssim(setting: Setting) -> Pair:
+    """Multi-scale structural similarity: :class:`wildsr.loss.structural.MSSSIM`, 5 scales.
+
+    Of one image, the mean of its channels; sides of 161 pixels at least, after the cut.
+    """
+    smallest = (WINDOW - 1) * 2 ** (len(BETAS) - 1) + 1
+
+    def measure(couple: Couple) -> float:
+        x, y = couple.compared
+        at_least(x, smallest, "MS-SSIM")
+        return 1 - ms_ssim_loss(x / 255, y / 255).item()
+
+    return Pair(
+        title="MS-SSIM",
+        better=HIGHER,
+        protocol={"pixels": PIXEL, "weights of the scales": list(BETAS), "smallest side": smallest},
+        measure=measure,
+    )
+
+
+def vif(setting: Setting) -> Pair:
+    """Visual information fidelity in the pixel domain (Sheikh and Bovik 2006), by piq.
+
+    How much of the truth's information, in a model of the eye with noise of variance 2, is left:
+    1 for equal images, above 1 for enhanced contrast. Of the luma, from 0 to 255 (with "y": of Y);
+    sides of 41 pixels at least.
+    """
+
+    def measure(couple: Couple) -> float:
+        from piq import vif_p  # slow to import
+
+        x, y = (full_luma(image).float() for image in couple.compared)
+        at_least(x, 41, "VIF")
+        value: Tensor = vif_p(x, y, sigma_n_sq=2.0, data_range=255)
+        return value.item()
+
+    return Pair(
+        title="VIF",
+        better=HIGHER,
+        protocol={
+            "pixels": f"luma, else {PIXEL}",
+            "variant": "VIFP, pixel domain, 4 scales, noise variance 2",
+            "smallest side": 41,
+        },
+        libraries=("piq",),
+        measure=measure,
+    )
+
+
+def haarpsi(setting: Setting) -> Pair:
+    """Haar wavelet-based perceptual similarity (Reisenhofer et al. 2018, eq. 12), by piq.
+
+    Similarities of Haar coefficients at two scales, weighted by those of a third; in (0, 1], 1 for
+    equal images. With RGB also of the chromatic channels. Sides of 16 pixels at least.
+    """
+
+    def measure(couple: Couple) -> float:
+        from piq import haarpsi  # slow to import
+
+        x, y = couple.compared
+        at_least(x, 16, "HaarPSI")
+        value: Tensor = haarpsi(x.float(), y.float(), data_range=255)
+        return value.item()
+
+    return Pair(
+        title="HaarPSI",
+        better=HIGHER,
+        protocol={"pixels": PIXEL, "constants": "C 30, alpha 4.2, subsampled", "smallest side": 16},
+        libraries=("piq",),
+        measure=measure,
+    )
+
+
+def fsim(setting: Setting) -> Pair:
+    """Feature similarity (Zhang et al. 2011, eq. 5; FSIMc, eq. 8, on RGB), by piq.
+
+    Similarities of phase congruency and gradient, weighted by the former; in (0, 1]. Sides of 16
+    pixels at least.
+    """
+
+    def measure(couple: Couple) -> float:
+        from piq import fsim  # slow to import
+
+        x, y = couple.compared
+        at_least(x, 16, "FSIM")
+        value: Tensor = fsim(x.float(), y.float(), data_range=255, chromatic=x.shape[1] == 3)
+        return value.item()
+
+    return Pair(
+        title="FSIM",
+        better=HIGHER,
+        protocol={
+            "pixels": PIXEL,
+            "variant": "FSIMc on RGB, FSIM on Y",
+            "smallest side": 16,
+        },
+        libraries=("piq",),
+        measure=measure,
+    )
