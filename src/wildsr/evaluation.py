@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,18 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from wildsr.bounded import Bounded, floats
+from wildsr.data.image import read_image
 from wildsr.data.module import ValidationPhotos
-from wildsr.error import first_line
+from wildsr.error import UserError, first_line
 from wildsr.inference.tile import interpolate, receptive_radius, upscale_tiled
 from wildsr.metric.fidelity import round8
-from wildsr.metric.table import Panel, Row
+from wildsr.metric.kind import Set
+from wildsr.metric.panel import Gathering, Panel
 
 Upscale = Callable[[Tensor], Tensor]  # (1, 3, H, W) in [0, 1] to (1, 3, sH, sW)
 Restore = Callable[[Mapping[str, Any]], Tensor]  # a photo to its SR, uint8 (3, sH, sW)
+OfSets = Mapping[tuple[str, str | None], Mapping[str, float | None]]  # by row and set
 BAND = 256  # rows that are converted at a time, so that a copy of a large image stays small
 
 
@@ -74,8 +79,9 @@ def evaluate(
     panel: Panel,
     folder: Path | None = None,
     advance: Callable[[str], None] = lambda note: None,
-) -> list[Outcome]:
-    """Restore every photo with every upscaler and measure what has a truth.
+    sharp: Sequence[Path] = (),
+) -> tuple[list[Outcome], OfSets]:
+    """Restore every photo with every upscaler and measure what can be measured.
 
     One upscaler after the other, so that only one is in memory. What fails (a file that cannot be
     read, a truth of another size, memory that does not suffice) costs that photo's outcome only.
@@ -87,8 +93,20 @@ def evaluate(
         folder: where results go as PNG, one folder an upscaler and, if there are several, a set;
             None keeps no pictures.
         advance: called after each picture, for a progress bar.
+        sharp: photos that set metrics compare with; without any, the truths of each set.
+
+    Returns:
+        The outcomes, and the set metrics.
     """
-    outcomes = []
+    bounded = Bounded(panel)
+    outcomes: list[Outcome] = []
+    gathered = {(row, name): panel.gather() for row in upscalers for name in sets}
+    wanted = any(isinstance(metric, Set) for metric in panel.parts.values())
+    reference = {name: panel.gather() for name in sets}
+    if wanted:
+        for name, photos in sets.items():
+            for image in sharp_images(photos, sharp):
+                bounded.add(reference[name], image)
     for row, make in upscalers.items():
         try:
             restore = make()
@@ -98,10 +116,47 @@ def evaluate(
             inside = None if folder is None else folder / row.replace("/", "_")
             if inside is not None and len(sets) > 1:
                 inside = inside / name.replace("/", "_")
+            keep = gathered[row, name] if wanted else None
             for index in range(len(photos)):
-                outcomes.append(_outcome(row, restore, name, photos, index, panel, inside))
+                outcomes.append(_outcome(row, restore, name, photos, index, bounded, keep, inside))
                 advance(f"{row}: {outcomes[-1].image}")
-    return outcomes
+    return outcomes, _of_sets(panel, list(upscalers), gathered, reference)
+
+
+def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Tensor]:
+    """What set metrics compare with, uint8 (3, H, W): the files, else the truths; what can be read."""
+    for path in paths:
+        with contextlib.suppress(UserError):
+            yield torch.from_numpy(read_image(path)).permute(2, 0, 1)
+    for index in range(0 if paths else len(photos)):
+        if photos.photos[index][1] is not None:
+            with contextlib.suppress(UserError):
+                yield photos[index]["hr"]
+
+
+def _of_sets(
+    panel: Panel,
+    names: Sequence[str],
+    gathered: Mapping[tuple[str, str], Gathering],
+    reference: Mapping[str, Gathering],
+) -> OfSets:
+    """The set metrics of each row on each set, and on all photos together (None)."""
+    values: dict[tuple[str, str | None], Mapping[str, float | None]] = {}
+    for row in names:
+        for name, sharp in reference.items():
+            values[row, name] = panel.compare(gathered[row, name], sharp)
+        together = [_together(panel, [gathered[row, name] for name in reference])]
+        together.append(_together(panel, list(reference.values())))
+        values[row, None] = panel.compare(*together)
+    return values
+
+
+def _together(panel: Panel, parts: Sequence[Gathering]) -> Gathering:
+    whole = panel.gather()
+    for part in parts:
+        for describe, kept in part.kept.items():
+            whole.kept[describe] += kept
+    return whole
 
 
 def _failing(error: Exception) -> Restore:
@@ -117,16 +172,17 @@ def _outcome(
     name: str,
     photos: ValidationPhotos,
     index: int,
-    panel: Panel,
+    bounded: Bounded,
+    gathering: Gathering | None,
     folder: Path | None,
 ) -> Outcome:
     image = photos.names[index]
     try:
         photo = {**photos[index], "set": name}
         sr = restore(photo)
-        values: Mapping[str, float | None] = dict.fromkeys(panel.metrics)
-        if "hr" in photo:
-            values = panel.measure(floats(sr), floats(photo["hr"]))
+        values = bounded.measure(sr, photo.get("hr"), photo["lr"], photo.get("gray", False))
+        if gathering is not None:
+            bounded.add(gathering, sr)
         path = None
         if folder is not None:
             path = folder / f"{image.replace('/', '_')}.png"
@@ -134,23 +190,6 @@ def _outcome(
     except Exception as error:  # whatever it is, the other photos are still to be measured
         return Outcome(row, name, image, error=first_line(error))
     return Outcome(row, name, image, values, picture=path)
-
-
-def rows(outcomes: list[Outcome]) -> list[Row]:
-    """The outcomes that succeeded, one row an upscaler, in their order."""
-    names = dict.fromkeys(outcome.row for outcome in outcomes)
-    return [
-        Row(
-            name,
-            [{"image": o.image, **o.values} for o in outcomes if o.row == name and not o.error],
-        )
-        for name in names
-    ]
-
-
-def floats(image: Tensor) -> Tensor:
-    """uint8 (3, H, W) -> float (1, 3, H, W) in [0, 1]."""
-    return image[None].float().div(255)
 
 
 def levels(image: Tensor) -> Tensor:

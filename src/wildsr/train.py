@@ -24,10 +24,11 @@ from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
 from wildsr.method.part import given
-from wildsr.metric.table import Panel
+from wildsr.metric.panel import Panel
 from wildsr.progress import Progressing
 from wildsr.report import results
 from wildsr.report.summary import summarise
+from wildsr.run_card import card_of_training
 from wildsr.snapshot import FOLDER as SNAPSHOTS
 from wildsr.snapshot import Snapshots
 from wildsr.training import Training
@@ -226,7 +227,7 @@ def _report(
     begun = time.perf_counter()
     restores = {name: lambda u=upscale: of_lr(u) for name, upscale in upscalers.items()}
     photos = {"validation": job.data.photos}
-    outcomes = evaluate(restores, photos, job.panel, folder.folder / "results")
+    outcomes, of_sets = evaluate(restores, photos, job.panel, folder.folder / "results")
     protocol = {
         **job.panel.protocol(),
         "photos": len(job.data.photos),
@@ -234,10 +235,12 @@ def _report(
         "iterations": training.iteration,
         "training_seconds": round(training.seconds, 1),
     }
-    summary = summarise(outcomes, protocol, config.seed)
+    summary = summarise(outcomes, protocol, config.seed, of_sets, job.panel.parts)
     results.write(folder.folder, summary)
     upscale = upscalers[next(reversed(upscalers))]
     made = pictures(training, job.data, upscale, folder.folder)
+    if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
+        made["report_card"] = card
     for log in logs:
         log.pictures(made, training.iteration)
         for row in summary.of_set(None):
@@ -248,13 +251,12 @@ def _report(
     console.print(
         f"evaluated in {time.perf_counter() - begun:.0f} s; {folder.folder / 'results.json'}\n"
     )
-    console.print(escape(results.table(summary.metrics, summary.of_set(None))))
+    console.print(escape(results.table(summary, None)))
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
         return
-    lpips: Any = protocol.get("lpips")
-    if isinstance(lpips, dict) and lpips.get("needs"):
-        console.print(f"LPIPS is missing: {escape(str(lpips['needs']))}")
+    for what, needs in job.panel.missing().items():
+        console.print(f"{results.heading(summary, what)} is missing: {escape(str(needs))}")
 
 
 def _loggers(job: Job, settings: Mapping[str, Any], folder: run.Run) -> list[Log]:

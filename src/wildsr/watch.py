@@ -13,7 +13,7 @@ from rich.markup import escape
 from torch import Tensor, nn
 
 from wildsr.data.module import Folders, ValidationPhotos
-from wildsr.evaluation import evaluate, floats, interpolation, of_lr, on_cpu, rows, tiled
+from wildsr.evaluation import evaluate, floats, interpolation, of_lr, on_cpu, tiled
 from wildsr.inference.restore import Restorer
 from wildsr.logger import Log
 from wildsr.method.part import Method, tensor
@@ -21,6 +21,7 @@ from wildsr.metric.table import Panel
 from wildsr.report.camera import camera_figure
 from wildsr.report.degradation import describe
 from wildsr.report.sheet import contact_sheet
+from wildsr.report.summary import summarise
 from wildsr.training import Training
 
 PICTURES = 4  # rows of a contact sheet
@@ -70,11 +71,11 @@ class Watch(lightning.Callback):
         upscale = tiled(restorer(training), training.scale, self.tile)
         if len(self.data.photos) and self.data.photos.photos[0][1] is not None:
             photos = {"validation": self.data.photos}
-            outcomes = evaluate({"sr": lambda: of_lr(upscale)}, photos, self.panel)
+            outcomes, of_sets = evaluate({"sr": lambda: of_lr(upscale)}, photos, self.panel)
             for outcome in outcomes:
                 if outcome.error is not None:
                     self.console.print(escape(f"validation, {outcome.image}: {outcome.error}"))
-            means = rows(outcomes)[0].means()
+            means = summarise(outcomes, {}, None, of_sets).lines[0].values
             known = {f"validation/{n}": v for n, v in means.items() if v is not None}
             line = ", ".join(f"{name.split('/')[1]} {value:.3f}" for name, value in known.items())
             self.console.print(f"iteration {at}: validation {line}")

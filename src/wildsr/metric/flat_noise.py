@@ -2,99 +2,106 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cache
 
 import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-WINDOW = 8  # pixels a side
-STEP = 4  # pixels between windows
-QUIETEST = 0.1  # share of the windows of a brightness that are taken for flat
+WINDOW, STEP = 5, 2  # pixels: side of the windows for the level, and between them
+QUIETEST = 0.05  # share of the windows of a brightness that are taken for flat
 LEVELS = 8  # of brightness
-FEWEST = 40  # windows of a brightness, or nothing is said about it
+FEWEST = 60  # windows of a brightness, or nothing is said about it
 CLIPPED = 8.0  # 1/255; means nearer to black or white than this have lost a part of their noise
+
+WIDE, WIDE_STEP = 8, 4  # the same for the correlation, which needs room
+WIDE_QUIETEST = 0.1
 LAGS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))  # (down, right), in pixels
 
 
-@dataclass(frozen=True)
-class FlatNoise:
-    """The noise of one photo.
+def flat_noise(photo: Tensor) -> Tensor:
+    """Standard deviation of the noise at each brightness.
 
-    Attributes:
-        std: (LEVELS,) standard deviation in 1/255 at each brightness; NaN where too little of the
-            photo is so bright.
-        correlation: (len(LAGS),) between pixels that far apart, -1 to 1; NaN where there is no
-            noise at all.
-    """
-
-    std: Tensor
-    correlation: Tensor
-
-
-def flat_noise(photo: Tensor) -> FlatNoise:
-    """What remains of the flattest windows of a photo when its smooth shading is subtracted.
-
-    From every 8x8 window of every channel its best quadratic surface is subtracted. Of windows of
-    like brightness (``LEVELS`` equal steps), the ``QUIETEST`` share are taken for flat: were all
-    flat, their largest variance v would be that quantile of ``sigma^2 chi^2_58 / 58``, from which
-    sigma follows. Where less than all is flat the figure is somewhat too high, by the same amount
-    for photos of like scenes.
+    From every 5x5 window of every channel its best quadratic surface is subtracted. Of windows of
+    like brightness (``LEVELS`` equal steps) the quietest 5 % are taken for flat: were all flat,
+    the largest variance among them would be that quantile of ``sigma^2 chi^2_19 / 19``, from which
+    sigma follows. Where less than all is flat the figure is too high, by about as much in photos
+    of like scenes; where the noise is correlated it is too low, because a part of it passes for
+    shading.
 
     Args:
-        photo: (3, H, W), 0 to 255, sides of at least 8 pixels.
+        photo: (3, H, W), 0 to 255.
 
     Returns:
-        Standard deviations and correlations, in float64.
+        (LEVELS,) in 1/255, float64; NaN where too little of the photo is so bright.
     """
-    windows = photo.double().unfold(1, WINDOW, STEP).unfold(2, WINDOW, STEP)
-    windows = windows.reshape(-1, WINDOW * WINDOW)
-    brightness = windows.mean(1)
-    windows = windows[(brightness > CLIPPED) & (brightness < 255 - CLIPPED)]
-    brightness = windows.mean(1)
-    surface = _quadratics()
-    rest = windows - windows @ surface @ surface.T
-    freedom = WINDOW**2 - surface.shape[1]
+    windows, brightness = _windows(photo, WINDOW, STEP)
+    rest, freedom = _without_shading(windows, WINDOW)
     variance = rest.square().sum(1) / freedom
     level = (brightness * LEVELS / 256).long()
     expected = chi2.ppf(QUIETEST, freedom) / freedom
-    std, flat = torch.full((LEVELS,), torch.nan, dtype=torch.float64), []
+    std = torch.full((LEVELS,), torch.nan, dtype=torch.float64)
     for number in range(LEVELS):
-        own = (level == number).nonzero()[:, 0]
-        if len(own) < FEWEST:
-            continue
-        quiet = own[variance[own].argsort()[: max(int(QUIETEST * len(own)), 1)]]
-        std[number] = (variance[quiet[-1]] / expected).sqrt()
-        flat.append(rest[quiet])
-    correlation = torch.full((len(LAGS),), torch.nan, dtype=torch.float64)
-    return FlatNoise(std, _correlation(torch.cat(flat), surface) if flat else correlation)
+        own = variance[level == number]
+        if len(own) >= FEWEST:
+            std[number] = (own.quantile(QUIETEST) / expected).sqrt()
+    return std
 
 
-def _quadratics() -> Tensor:
-    """Orthonormal basis (64, 6) of the quadratic surfaces over a window."""
-    t = torch.linspace(-1, 1, WINDOW, dtype=torch.float64)
+def noise_correlation(photo: Tensor) -> Tensor:
+    """Correlation of the noise between pixels some way apart.
+
+    That of the quietest tenth of all 8x8 windows, their best quadratic surfaces subtracted, less
+    what white noise would show: subtraction makes its covariance ``1 - Q Q^T``, Q an orthonormal
+    basis of the surfaces.
+
+    Args:
+        photo: (3, H, W), 0 to 255.
+
+    Returns:
+        (len(LAGS),) -1 to 1, float64: about 0 for white noise; NaN without any noise.
+    """
+    windows, _ = _windows(photo, WIDE, WIDE_STEP)
+    rest, _ = _without_shading(windows, WIDE)
+    energy = rest.square().mean(1)
+    grid = rest[energy.argsort()[: max(int(WIDE_QUIETEST * len(rest)), 1)]].view(-1, WIDE, WIDE)
+    found = []
+    for down, right in LAGS:
+        pairs = grid[:, : WIDE - down, : WIDE - right] * grid[:, down:, right:]
+        found.append(pairs.mean() / grid.square().mean() - _white(down, right))
+    return torch.stack(found)  # 0 / 0 is NaN
+
+
+def _windows(photo: Tensor, side: int, step: int) -> tuple[Tensor, Tensor]:
+    """(n, side^2) of all channels, and their means, where nothing is clipped."""
+    windows = photo.double().unfold(1, side, step).unfold(2, side, step).reshape(-1, side * side)
+    brightness = windows.mean(1)
+    seen = (brightness > CLIPPED) & (brightness < 255 - CLIPPED)
+    return windows[seen], brightness[seen]
+
+
+def _without_shading(windows: Tensor, side: int) -> tuple[Tensor, int]:
+    """What is left of windows beside their quadratic surfaces, and its degrees of freedom."""
+    surface = _quadratics(side)
+    return windows - windows @ surface @ surface.T, side * side - surface.shape[1]
+
+
+@cache
+def _quadratics(side: int) -> Tensor:
+    """Orthonormal basis (side^2, 6) of the quadratic surfaces over a window."""
+    t = torch.linspace(-1, 1, side, dtype=torch.float64)
     y, x = (axis.flatten() for axis in torch.meshgrid(t, t, indexing="ij"))
     return torch.linalg.qr(torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y], 1))[0]
 
 
-def _correlation(rest: Tensor, surface: Tensor) -> Tensor:
-    """Of the remainders (n, 64) at each lag, less what white noise would show.
-
-    Subtracting a surface makes white noise slightly anticorrelated: its covariance becomes ``1 - Q
-    Q^T``, whose mean at each lag is known.
-    """
-    grid = rest.view(-1, WINDOW, WINDOW)
-    energy = grid.square().mean()
-    white = (torch.eye(WINDOW**2) - surface @ surface.T).view(4 * (WINDOW,))
-    found = []
-    for down, right in LAGS:
-        here, there = slice(0, WINDOW - down), slice(0, WINDOW - right)
-        product = (grid[:, here, there] * grid[:, down:, right:]).mean()
-        pairs = [
-            white[y, x, y + down, x + right]
-            for y in range(WINDOW - down)
-            for x in range(WINDOW - right)
-        ]
-        bias = torch.stack(pairs).mean() / (1 - surface.shape[1] / WINDOW**2)
-        found.append(product / energy - bias)
-    return torch.stack(found)  # 0 / 0 is NaN: no noise, no correlation
+@cache
+def _white(down: int, right: int) -> Tensor:
+    """The correlation that white noise shows at a lag after the subtraction."""
+    surface = _quadratics(WIDE)
+    covariance = (torch.eye(WIDE**2) - surface @ surface.T).view(4 * (WIDE,))
+    pairs = [
+        covariance[y, x, y + down, x + right]
+        for y in range(WIDE - down)
+        for x in range(WIDE - right)
+    ]
+    return torch.stack(pairs).mean() / (1 - surface.shape[1] / WIDE**2)

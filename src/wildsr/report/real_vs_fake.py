@@ -64,7 +64,7 @@ def real_vs_fake(
         if large:
             style = {"color": COLOURS[name], "label": name, "marker": ".", "linewidth": 2}
             levels = (torch.arange(LEVELS) + 0.5) / LEVELS
-            noise.plot(levels, _mean([flat_noise(photo).std for photo in large]), **style)
+            noise.plot(levels, _mean([flat_noise(photo) for photo in large]), **style)
             spectrum.plot(FREQUENCIES, _mean([radial_spectrum(p) for p in large]), **style)
     noise.set(title="Noise of flat places", xlabel="brightness", ylabel="1/255", xlim=(0, 1))
     noise.set_ylim(bottom=0)

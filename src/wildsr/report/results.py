@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from wildsr.metric.table import DECIMALS
-from wildsr.report.summary import Compared, Line, Summary
+from wildsr.report.summary import Compared, Summary
 from wildsr.significance import STATED
 
 
@@ -66,19 +65,20 @@ def markdown(summary: Summary) -> str:
     for photo_set in [None, *summary.sets] if several else [None]:
         if several:
             blocks.append(f"### {photo_set or 'all photos'}")
-        blocks.append(table(summary.metrics, summary.of_set(photo_set)))
+        blocks.append(table(summary, photo_set))
         against = differences(summary, photo_set)
         blocks += [against] if against else []
     return "\n\n".join(blocks)
 
 
-def table(metrics: Sequence[str], lines: Sequence[Line]) -> str:
-    """Means as an aligned Markdown table; "n/a" where there is none."""
+def table(summary: Summary, photo_set: str | None) -> str:
+    """Means as an aligned Markdown table; "n/a" where there is none, or what it needs."""
+    lines = summary.of_set(photo_set)
     failures = any(line.failed for line in lines)
-    header = ["upscaler", *(heading(metric) for metric in metrics), "images"]
+    header = ["upscaler", *(heading(summary, metric) for metric in summary.metrics), "images"]
     cells = [header + (["failed"] if failures else [])]
     for line in lines:
-        values = [number(metric, line.values.get(metric)) for metric in metrics]
+        values = [number(summary, metric, line.values.get(metric)) for metric in summary.metrics]
         counts = [str(line.images)] + ([str(line.failed)] if failures else [])
         cells.append([line.row.replace("|", "\\|"), *values, *counts])
     return aligned(cells)
@@ -89,13 +89,13 @@ def differences(summary: Summary, photo_set: str | None) -> str:
     rows = summary.rows
     found = [c for c in summary.compared if c.second == rows[0] and c.photo_set == photo_set]
     cells = [[f"against {rows[0]}", "metric", "difference", "95% interval", "p"]]
-    cells += [[c.first, heading(c.metric), *said(c)] for c in found]
+    cells += [[c.first, heading(summary, c.metric), *said(summary, c)] for c in found]
     return aligned(cells) if found else ""
 
 
-def said(compared: Compared) -> tuple[str, str, str]:
+def said(summary: Summary, compared: Compared) -> tuple[str, str, str]:
     """A difference in words: itself, its interval, p."""
-    gap, places = compared.difference, DECIMALS.get(compared.metric, 4)
+    gap, places = compared.difference, decimals(summary, compared.metric)
     between = "n/a" if gap.low is None else f"{gap.low:+.{places}f} to {gap.high:+.{places}f}"
     return f"{gap.mean:+.{places}f}", between, f"{gap.p:.3f}" if gap.p >= 0.001 else "< 0.001"
 
@@ -125,14 +125,22 @@ def aligned(cells: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
-def heading(metric: str) -> str:
+def heading(summary: Summary, metric: str) -> str:
     """A metric's name as a column's head."""
-    return metric.replace("_", "-").upper() if len(metric) <= 8 else metric.replace("_", " ")
+    return summary.parts[metric].title if metric in summary.parts else metric.upper()
 
 
-def number(metric: str, value: float | None) -> str:
-    """A value with the decimals of its metric."""
-    return "n/a" if value is None else f"{value:.{DECIMALS.get(metric, 4)}f}"
+def decimals(summary: Summary, metric: str) -> int:
+    """How many decimals of a metric are worth printing."""
+    return summary.parts[metric].decimals if metric in summary.parts else 4
+
+
+def number(summary: Summary, metric: str, value: float | None) -> str:
+    """A value with the decimals of its metric; without one, what it needs."""
+    if value is not None:
+        return f"{value:.{decimals(summary, metric)}f}"
+    part = summary.parts.get(metric)
+    return f"needs {part.needs.what}" if part is not None and part.needs is not None else "n/a"
 
 
 def _part(summary: Summary, photo_set: str | None) -> dict[str, object]:

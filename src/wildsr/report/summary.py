@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from wildsr.evaluation import Outcome
+from wildsr.evaluation import OfSets, Outcome
+from wildsr.metric.kind import Metric
 from wildsr.significance import Difference, difference, interval
 
 ALL_PAIRS = 8  # rows; of more, each is compared with the first only
-SetValues = Mapping[tuple[str, str], Mapping[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Summary:
         compared: pairs of rows.
         outcomes: the single photos.
         protocol: how the numbers came about.
+        parts: what the metrics say of themselves: titles, decimals, which way is better.
     """
 
     metrics: Sequence[str]
@@ -64,6 +65,7 @@ class Summary:
     compared: Sequence[Compared]
     outcomes: Sequence[Outcome]
     protocol: Mapping[str, object] = field(default_factory=dict)
+    parts: Mapping[str, Metric] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[str]:
@@ -78,8 +80,9 @@ class Summary:
 def summarise(
     outcomes: Sequence[Outcome],
     protocol: Mapping[str, object],
-    seed: int,
-    of_sets: SetValues | None = None,
+    seed: int | None,
+    of_sets: OfSets | None = None,
+    parts: Mapping[str, Metric] | None = None,
 ) -> Summary:
     """Means over the photos that *every* row has, so that a failure does not favour its row.
 
@@ -88,8 +91,9 @@ def summarise(
     Args:
         outcomes: of all rows and sets.
         protocol: is kept beside the numbers.
-        seed: of the resampling.
+        seed: of the resampling; None leaves it out.
         of_sets: metrics that a set has as a whole, by (row, set).
+        parts: the panel's.
     """
     of_sets = of_sets or {}
     rows = list(dict.fromkeys(o.row for o in outcomes))
@@ -113,15 +117,13 @@ def summarise(
                 numbers = [float(value) for value in found if value is not None]
                 known = numbers and len(numbers) == len(found)
                 columns[row, metric] = numbers if known else None
-            own = (
-                of_sets.get((row, photo_set or sets[0]), {}) if photo_set or len(sets) == 1 else {}
-            )
+            own = of_sets.get((row, photo_set), {})
             lines.append(
                 Line(
                     row,
                     photo_set,
                     {m: _mean(columns[row, m]) for m in single} | {m: own.get(m) for m in whole},
-                    {m: interval(columns[row, m] or [], seed) for m in single},
+                    {} if seed is None else {m: interval(columns[row, m] or [], seed) for m in single},
                     len(keys) if row in working else 0,
                     sum(1 for r, s, _ in failed if r == row and photo_set in (None, s)),
                 )
@@ -129,13 +131,13 @@ def summarise(
         pairs = (
             combinations(rows, 2) if len(rows) <= ALL_PAIRS else ((rows[0], r) for r in rows[1:])
         )
-        for one, other in pairs:
+        for one, other in pairs if seed is not None else ():
             for metric in single:
                 first, second = columns[other, metric], columns[one, metric]
-                made = difference(first, second, seed) if first and second else None
+                made = difference(first, second, int(seed or 0)) if first and second else None
                 if made is not None:
                     compared.append(Compared(other, one, photo_set, metric, made))
-    return Summary([*single, *whole], sets, lines, compared, list(outcomes), protocol)
+    return Summary([*single, *whole], sets, lines, compared, list(outcomes), protocol, parts or {})
 
 
 def _mean(numbers: Sequence[float] | None) -> float | None:

@@ -1,0 +1,1 @@
+"""The lines of the degradation report card, one file each."""

@@ -1,0 +1,89 @@
+"""One line of a report card: what was measured, what it means, how it looks."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+REAL, FAKE = "black", "tab:red"
+AGREES, DIFFERS, UNKNOWN = "agrees", "differs", "unknown"  # states
+COLOURS = {AGREES: "tab:green", DIFFERS: "tab:red", UNKNOWN: "tab:gray"}
+BLIND = 3.0  # how many times the tolerance chance may make, for "agrees" to mean anything
+FEWEST = 4  # photos of each set; below it nothing is told from chance
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the card.
+
+    Attributes:
+        name: short and stable, for JSON.
+        title: for people.
+        state: "agrees" (no difference that matters was seen), "differs", or "unknown" (too little
+            to judge by).
+        verdict: the sentence, with the numbers.
+        values: the numbers, by name; None where there is none.
+        severity: how many times larger the difference is than what is tolerated; NaN if unknown.
+        draw: puts the figure into axes.
+    """
+
+    name: str
+    title: str
+    state: str
+    verdict: str
+    values: Mapping[str, float | None]
+    severity: float
+    draw: Callable[[Axes], None]
+
+    def png(self) -> bytes:
+        """The figure by itself."""
+        figure = Figure(figsize=(4.8, 3.4), layout="constrained")
+        axes = figure.subplots()
+        self.draw(axes)
+        axes.set_title(self.title)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=110)
+        return file.getvalue()
+
+    def caption(self, letters: int) -> str:
+        """The verdict in lines of at most so many letters."""
+        return fill(self.verdict, letters)
+
+
+def state_of(difference: float, margin: float, tolerance: float) -> str:
+    """Differs where a difference is beyond chance and large enough to matter.
+
+    Agrees only where one would have been seen: not where chance alone makes differences of
+    ``BLIND`` times what is tolerated.
+    """
+    if math.isnan(difference) or math.isnan(margin):
+        return UNKNOWN
+    if abs(difference) > max(margin, tolerance):
+        return DIFFERS
+    return AGREES if margin <= BLIND * tolerance else UNKNOWN
+
+
+def unclear(said: str, margin: str) -> str:
+    """The verdict where chance could hide a difference."""
+    return f"Too few photos to tell: {said}, and chance alone makes up to {margin}."
+
+
+def too_few(real: Sequence[object], fake: Sequence[object]) -> str:
+    """Why nothing can be told from chance, or nothing where it can."""
+    if min(len(real), len(fake)) >= FEWEST:
+        return ""
+    return (
+        f"Too few photos to judge ({len(real)} real, {len(fake)} generated; "
+        f"at least {FEWEST} of each)"
+    )
+
+
+def number(value: float) -> float | None:
+    """As JSON can hold it."""
+    return value if math.isfinite(value) else None
