@@ -53,7 +53,7 @@ class Bounded:
         if singles:
             scale = sr.shape[1] // lr.shape[1]
             found = []
-            for top, left, bottom, right in tiles(*lr.shape[1:], SIDE // scale, 0):
+            for top, left, bottom, right in tiles(lr.shape[1], lr.shape[2], SIDE // scale, 0):
                 small = lr[:, top:bottom, left:right]
                 large = sr[:, top * scale : bottom * scale, left * scale : right * scale]
                 measured = self._panel(singles).measure(floats(large), None, floats(small))
@@ -73,7 +73,7 @@ class Bounded:
         self, names: list[str], sr: Tensor, hr: Tensor, gray: bool, overlap: int
     ) -> dict[str, float | None]:
         found = []
-        for top, left, bottom, right in tiles(*sr.shape[1:], SIDE, overlap) if names else ():
+        for top, left, bottom, right in tiles(sr.shape[1], sr.shape[2], SIDE, overlap) if names else ():
             one, other = (floats(image[:, top:bottom, left:right]) for image in (sr, hr))
             measured = self._panel(tuple(names)).measure(one, other, None, gray)
             found.append(((bottom - top - overlap) * (right - left - overlap), measured))
@@ -103,9 +103,7 @@ def floats(image: Tensor) -> Tensor:
     return image[None].float().div(255)
 
 
-def tiles(
-    height: int, width: int, side: int, overlap: int
-) -> Iterator[tuple[int, int, int, int]]:
+def tiles(height: int, width: int, side: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
     """(top, left, bottom, right) of tiles that cover an image, with so many pixels in common."""
     for top in range(0, height - overlap, side):
         for left in range(0, width - overlap, side):

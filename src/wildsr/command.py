@@ -37,6 +37,7 @@ PATHS = (
         "degradation.run",
         "weights",
         "results",
+        "sharp",
         "input",
         "output",
         "hr",

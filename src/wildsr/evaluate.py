@@ -10,14 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from wildsr import build
+from wildsr import build, run_card
+from wildsr.bounded import STATED
 from wildsr.candidate import candidates
 from wildsr.command import configure
-from wildsr.data.image import UnreadableImage
+from wildsr.data.image import UnreadableImage, list_images
 from wildsr.data.module import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.evaluation import evaluate as measure
-from wildsr.metric.table import Panel
+from wildsr.metric.panel import Panel
 from wildsr.named import named
 from wildsr.photoset import photo_sets
 from wildsr.report import results
@@ -32,6 +33,8 @@ def evaluate(overrides: list[str], console: Console) -> int:
             raise UserError(
                 f"`{key}` must be an integer of at least {least}, but got {config[key]!r}."
             )
+    if config.card and (config.run is None or len(named(config.run, "run")) > 1):
+        raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
     build.tune_allocator()
     rows = candidates(config)
     scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
@@ -41,6 +44,7 @@ def evaluate(overrides: list[str], console: Console) -> int:
     panel: Panel = build.make(config.metric, "metric")
 
     output = _output(config)
+    sharp = list_images(Path(str(config.sharp)).expanduser(), "sharp") if config.sharp else []
     upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
     photos = sum(map(len, sets.values()))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -49,13 +53,16 @@ def evaluate(overrides: list[str], console: Console) -> int:
         def advance(note: str) -> None:
             bar.update(task, advance=1, description=escape(note[-40:]))
 
-        outcomes = measure(upscalers, sets, panel, output / "results", advance)
-    protocol = {**panel.protocol(), "scale": scale, "photos": photos}
-    summary = summarise(outcomes, protocol, config.seed)
+        outcomes, of_sets = measure(upscalers, sets, panel, output / "results", advance, sharp)
+    protocol = {**panel.protocol(), "scale": scale, "photos": photos, "large images": STATED}
+    summary = summarise(outcomes, protocol, config.seed, of_sets, panel.parts)
     results.write(output, summary)
     _say(summary, console)
     if all(found.photos[0][1] is None for found in sets.values()):
         console.print("No ground truth was given (data.hr): look at the pictures.")
+    if config.card:
+        for folder in named(config.run, "run").values():
+            run_card.report(folder, output, console)
     console.print(f"{output / 'results.json'}; pictures: {output / 'results'}")
     return 0
 

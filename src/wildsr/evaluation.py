@@ -124,7 +124,7 @@ def evaluate(
 
 
 def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Tensor]:
-    """What set metrics compare with, uint8 (3, H, W): the files, else the truths; what can be read."""
+    """What set metrics compare with, uint8 (3, H, W): the files, else the truths."""
     for path in paths:
         with contextlib.suppress(UserError):
             yield torch.from_numpy(read_image(path)).permute(2, 0, 1)

@@ -123,7 +123,9 @@ def summarise(
                     row,
                     photo_set,
                     {m: _mean(columns[row, m]) for m in single} | {m: own.get(m) for m in whole},
-                    {} if seed is None else {m: interval(columns[row, m] or [], seed) for m in single},
+                    {}
+                    if seed is None
+                    else {m: interval(columns[row, m] or [], seed) for m in single},
                     len(keys) if row in working else 0,
                     sum(1 for r, s, _ in failed if r == row and photo_set in (None, s)),
                 )
