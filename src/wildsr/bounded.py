@@ -73,7 +73,9 @@ class Bounded:
         self, names: list[str], sr: Tensor, hr: Tensor, gray: bool, overlap: int
     ) -> dict[str, float | None]:
         found = []
-        for top, left, bottom, right in tiles(sr.shape[1], sr.shape[2], SIDE, overlap) if names else ():
+        for top, left, bottom, right in (
+            tiles(sr.shape[1], sr.shape[2], SIDE, overlap) if names else ()
+        ):
             one, other = (floats(image[:, top:bottom, left:right]) for image in (sr, hr))
             measured = self._panel(tuple(names)).measure(one, other, None, gray)
             found.append(((bottom - top - overlap) * (right - left - overlap), measured))

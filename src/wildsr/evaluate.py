@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
@@ -22,6 +23,7 @@ from wildsr.metric.panel import Panel
 from wildsr.named import named
 from wildsr.photoset import photo_sets
 from wildsr.report import results
+from wildsr.report.page import Page, write_page
 from wildsr.report.summary import Summary, summarise
 
 
@@ -64,6 +66,15 @@ def evaluate(overrides: list[str], console: Console) -> int:
         for folder in named(config.run, "run").values():
             run_card.report(folder, output, console)
     console.print(f"{output / 'results.json'}; pictures: {output / 'results'}")
+    if config.page_mb:
+        texts = {"command": shlex.join(["python", "evaluate.py", *overrides])}
+        texts["configuration"] = OmegaConf.to_yaml(config, resolve=True)
+        runs = named(config.run, "run")
+        texts |= {
+            f"configuration of {n}": (path / "config.yaml").read_text() for n, path in runs.items()
+        }
+        page = Page(f"Evaluation: {', '.join(rows)}", scale, config.page_mb * 10**6, runs, texts)
+        console.print(f"page: {write_page(output, summary, sets, page)}")
     return 0
 
 
