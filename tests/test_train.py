@@ -22,6 +22,7 @@ def test_the_folder_of_a_run(finished):
         "metrics.csv",
         "overrides.json",
         "per_image.csv",
+        "report",
         "results",
         "results.csv",
         "results.json",

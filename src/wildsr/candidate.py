@@ -30,11 +30,13 @@ class Candidate:
         open: from the scale to the function that restores photos; what it loads is freed after use.
         scale: HR size / LR size; None for what takes any.
         source: what the user typed, for messages and the page.
+        iteration: of a checkpoint that is to be ranked among others.
     """
 
     open: Callable[[int], Restore]
     scale: int | None
     source: str
+    iteration: int | None = None
 
 
 def candidates(config: DictConfig) -> dict[str, Candidate]:
@@ -96,7 +98,7 @@ def of_run(folder: Path, name: str, config: DictConfig) -> dict[str, Candidate]:
         return {**made, name: Candidate(_network(load, config.tile), scale, source)}
     for iteration in snapshot.chosen(folder, config.checkpoints):  # opened when their turn comes
         at = partial(snapshot.restorer_at, folder, iteration)
-        made[f"{name} {iteration}"] = Candidate(_network(at, config.tile), scale, source)
+        made[f"{name} {iteration}"] = Candidate(_network(at, config.tile), scale, source, iteration)
     return made
 
 

@@ -11,20 +11,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from wildsr import build, run_card
+from wildsr import build, run, run_card
 from wildsr.bounded import STATED
 from wildsr.candidate import candidates
 from wildsr.command import configure
 from wildsr.data.image import UnreadableImage, list_images
 from wildsr.data.module import ValidationPhotos
-from wildsr.error import UserError
+from wildsr.error import UserError, unknown
 from wildsr.evaluation import evaluate as measure
+from wildsr.logger import KINDS, loggers
 from wildsr.metric.panel import Panel
 from wildsr.named import named
-from wildsr.photoset import photo_sets
+from wildsr.photoset import data_of, photo_sets
+from wildsr.report import choice as checkpoint_choice
 from wildsr.report import results
 from wildsr.report.page import Page, write_page
 from wildsr.report.summary import Summary, summarise
+
+SHARP = 64  # photos of a run's HR folder that its checkpoints are compared with
 
 
 def evaluate(overrides: list[str], console: Console) -> int:
@@ -35,6 +39,8 @@ def evaluate(overrides: list[str], console: Console) -> int:
             raise UserError(
                 f"`{key}` must be an integer of at least {least}, but got {config[key]!r}."
             )
+    if config.logger.kind not in KINDS:
+        raise unknown("`logger`", config.logger.kind, KINDS)
     if config.card and (config.run is None or len(named(config.run, "run")) > 1):
         raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
     build.tune_allocator()
@@ -43,10 +49,10 @@ def evaluate(overrides: list[str], console: Console) -> int:
     sets, scale = photo_sets(config, scales, named(config.run, "run"))
     _first_readable(sets)
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
-    panel: Panel = build.make(config.metric, "metric")
-
+    ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
+    panel = _panel(config, bool(ranked))
     output = _output(config)
-    sharp = list_images(Path(str(config.sharp)).expanduser(), "sharp") if config.sharp else []
+    sharp = _sharp(config, bool(ranked))
     upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
     photos = sum(map(len, sets.values()))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -62,10 +68,16 @@ def evaluate(overrides: list[str], console: Console) -> int:
     _say(summary, console)
     if all(found.photos[0][1] is None for found in sets.values()):
         console.print("No ground truth was given (data.hr): look at the pictures.")
+    choice = None
+    if ranked:
+        ranking = checkpoint_choice.rank(summary, ranked, config.panel)
+        console.print(f"\n{escape(checkpoint_choice.markdown(summary, ranking))}\n")
+        choice = checkpoint_choice.write(output, summary, ranking, sets)
     if config.card:
         for folder in named(config.run, "run").values():
             run_card.report(folder, output, console)
     console.print(f"{output / 'results.json'}; pictures: {output / 'results'}")
+    _log(config, output, summary, console)
     if config.page_mb:
         texts = {"command": shlex.join(["python", "evaluate.py", *overrides])}
         texts["configuration"] = OmegaConf.to_yaml(config, resolve=True)
@@ -73,9 +85,41 @@ def evaluate(overrides: list[str], console: Console) -> int:
         texts |= {
             f"configuration of {n}": (path / "config.yaml").read_text() for n, path in runs.items()
         }
-        page = Page(f"Evaluation: {', '.join(rows)}", scale, config.page_mb * 10**6, runs, texts)
+        title = f"Evaluation: {', '.join(list(rows)[:4])}{', ...' if len(rows) > 4 else ''}"
+        page = Page(title, scale, config.page_mb * 10**6, runs, texts, choice)
         console.print(f"page: {write_page(output, summary, sets, page)}")
     return 0
+
+
+def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -> None:
+    """Both tables to W&B or TensorBoard, where ``logger`` names one."""
+    if config.logger.kind in ("none", "csv"):
+        return
+    plain = run.plain(config)
+    logs = loggers(config.logger, output, plain, 0, lambda text: console.print(escape(text)))
+    for log in logs:
+        log.table("results", results.flat(summary), 0)
+        log.table("per image", results.per_image(summary), 0)
+        log.finish()
+
+
+def _panel(config: DictConfig, ranked: bool) -> Panel:
+    """The metrics that were asked for, and those by which checkpoints are ranked."""
+    if ranked:
+        asked = list(config.metric.metrics)
+        config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]
+    panel: Panel = build.make(config.metric, "metric")
+    return panel
+
+
+def _sharp(config: DictConfig, ranked: bool) -> list[Path]:
+    """The photos that sets are compared with; none for the truths."""
+    if config.sharp is not None:
+        return list_images(Path(str(config.sharp)).expanduser(), "sharp")
+    if not ranked:
+        return []
+    found = list_images(data_of(next(iter(named(config.run, "run").values()))).hr, "data.hr")
+    return found[:: -(-len(found) // SHARP)]
 
 
 def _first_readable(sets: Mapping[str, ValidationPhotos]) -> None:

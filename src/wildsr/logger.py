@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,9 @@ class Log(Protocol):
 
     def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
         """Add pictures, by name."""
+
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Add a table, one mapping of columns to values a line."""
 
     def finish(self) -> None:
         """Write out what is still in memory."""
@@ -56,6 +59,9 @@ class CSV:
 
     def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
         """Nothing: the pictures are files already."""
+
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Nothing: the tables are files already."""
 
     def finish(self) -> None:
         """Nothing: every row is on disk already."""
@@ -121,6 +127,14 @@ class WandB:
         images = {name: wandb.Image(str(path)) for name, path in paths.items()}
         self.run.log({**images, "iteration": iteration})
 
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Log the table at this iteration."""
+        import wandb
+
+        columns: list[str | int] = list(dict.fromkeys(key for line in lines for key in line))
+        rows = [[line.get(str(column)) for column in columns] for line in lines]
+        self.run.log({name: wandb.Table(columns=columns, data=rows), "iteration": iteration})
+
     def finish(self) -> None:
         """Close the run."""
         self.run.finish()
@@ -153,6 +167,14 @@ class TensorBoard:
             picture = np.asarray(Image.open(path).convert("RGB"))
             self.writer.add_image(name, picture, iteration, dataformats="HWC")
 
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Log the table as text at this iteration."""
+        columns = list(dict.fromkeys(key for line in lines for key in line))
+        rows = [columns, ["---"] * len(columns)]
+        rows += [[str(line.get(column, "")) for column in columns] for line in lines]
+        text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        self.writer.add_text(name, text, iteration)
+
     def finish(self) -> None:
         """Flush and close."""
         self.writer.close()
@@ -181,6 +203,10 @@ class Safe:
     def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
         """Pass on."""
         self._try("pictures", paths, iteration)
+
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Pass on."""
+        self._try("table", name, lines, iteration)
 
     def finish(self) -> None:
         """Pass on."""

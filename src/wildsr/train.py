@@ -27,6 +27,7 @@ from wildsr.method.part import given
 from wildsr.metric.panel import Panel
 from wildsr.progress import Progressing
 from wildsr.report import results
+from wildsr.report.page import Page, write_page
 from wildsr.report.summary import summarise
 from wildsr.run_card import card_of_training
 from wildsr.snapshot import FOLDER as SNAPSHOTS
@@ -35,6 +36,7 @@ from wildsr.training import Training
 from wildsr.watch import Watch, pictures, readable, restorer
 
 BASELINE = "bicubic-trained"
+PAGE = 10 * 10**6  # bytes of pictures on a run's page: made in seconds
 _RUN = "WILDSR_RUN"  # the run's folder, for the processes that Lightning starts for further devices
 
 
@@ -241,8 +243,12 @@ def _report(
     made = pictures(training, job.data, upscale, folder.folder)
     if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
         made["report_card"] = card
+    texts = {"configuration": OmegaConf.to_yaml(config, resolve=True)}
+    page = Page(folder.folder.name, scale, PAGE, {folder.folder.name: folder.folder}, texts)
+    console.print(f"page: {write_page(folder.folder, summary, photos, page)}")
     for log in logs:
         log.pictures(made, training.iteration)
+        log.table("results", results.flat(summary), training.iteration)
         for row in summary.of_set(None):
             known = {f"test/{row.row}/{k}": v for k, v in row.values.items() if v is not None}
             log.scalars(known, training.iteration)

@@ -74,6 +74,9 @@ def write_page(
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    templates.policies["json.dumps_kwargs"] = {
+        "sort_keys": False
+    }  # the order of rows has a meaning
     shown = gallery(summary, sets, page.scale, page.budget)
     text = templates.get_template("page.html").render(
         title=page.title,
@@ -91,7 +94,9 @@ def write_page(
         ordering=shown.metric and f"gain in {results.heading(summary, shown.metric)}",
         storage=_storage(shown, page.budget),
         choice=page.choice,
-        cards=[card for path in (folder, *page.runs.values()) for card in _card(path)][:8],
+        cards=[
+            card for path in dict.fromkeys((folder, *page.runs.values())) for card in _card(path)
+        ][:8],
         runs=[{"name": n, "curves": curves(p / "metrics.csv")} for n, p in page.runs.items()],
         environment=environment(),
         texts={**page.texts, "protocol": json.dumps(summary.protocol, indent=1, default=str)},
@@ -139,9 +144,12 @@ def _lines(summary: Summary) -> list[dict[str, Any]]:
             if ends is not None and ends[0] != ends[1]:
                 low, high = (results.number(summary, metric, end) for end in ends)
                 between = f"{low} to {high}"
+            part = summary.parts.get(metric)
+            if value is None and part is not None and part.needs is not None:
+                between = f"needs {part.needs.what}"
             cells.append(
                 {
-                    "text": results.number(summary, metric, value),
+                    "text": "n/a" if value is None else results.number(summary, metric, value),
                     "value": value if known else "",
                     "between": between,
                     "best": _is_best(summary, line, metric),
@@ -238,7 +246,10 @@ def _case(summary: Summary, metrics: Sequence[str], case: Case) -> dict[str, Any
         "versions": case.versions,
         "thumbnail": case.thumbnail,
         "values": {
-            row: [results.number(summary, metric, values.get(metric)) for metric in metrics]
+            row: [
+                "n/a" if values.get(m) is None else results.number(summary, m, values.get(m))
+                for m in metrics
+            ]
             for row, values in case.values.items()
         },
         "errors": case.errors,

@@ -21,7 +21,7 @@ def write(folder: Path, summary: Summary) -> None:
     structure = json.dumps(structured(summary), indent=2, allow_nan=False) + "\n"
     for name, text in (
         ("results.json", structure),
-        ("results.csv", _csv(_flat(summary))),
+        ("results.csv", _csv(flat(summary))),
         ("results.md", markdown(summary) + "\n"),
         ("per_image.csv", _csv(per_image(summary))),
     ):
@@ -158,7 +158,8 @@ def _part(summary: Summary, photo_set: str | None) -> dict[str, object]:
     }
 
 
-def _flat(summary: Summary) -> list[dict[str, object]]:
+def flat(summary: Summary) -> list[dict[str, object]]:
+    """Every line of every set with the ends of its intervals, as a spreadsheet wants it."""
     lines = []
     for line in summary.lines:
         flat: dict[str, object] = {"name": line.row, "set": line.photo_set or "all"}
