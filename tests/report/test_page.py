@@ -145,11 +145,17 @@ def test_both_pictures_zoom_and_move_together(opened):
     left, right = styles(opened, "#stage img")
     assert left == right == ("150%", "150%", "-25%", "-25%")
     stage = opened.find_element(By.ID, "stage")
-    ActionChains(opened).drag_and_drop_by_offset(stage, 0, 40).perform()
-    # The middle of the stage is under the handle: what is dragged there is the divider.
-    ActionChains(opened).move_to_element_with_offset(stage, 150, 0).click_and_hold().move_by_offset(
-        0, 1000
-    ).release().perform()
+    script = "arguments[0].scrollIntoView({behavior: 'instant'})"
+    opened.execute_script(script, stage)
+    # Beside the middle, where the handle is.
+    drag = ActionChains(opened).move_to_element_with_offset(stage, 150, 0).click_and_hold()
+    drag.move_by_offset(0, 30).release().perform()
+    left, right = styles(opened, "#stage img")
+    assert left == right
+    height = stage.size["height"]
+    assert float(left[3].rstrip("%")) == pytest.approx(-25 + 100 * 30 / height, abs=0.5)
+    for _ in range(9):
+        stage.send_keys("\ue008\ue013")  # Shift and up
     left, right = styles(opened, "#stage img")
     assert left == right
     assert left[3] == "0%", "it stops at the edge"
@@ -163,7 +169,9 @@ def test_both_pictures_zoom_and_move_together(opened):
 
 @needs_browser
 def test_two_fingers_zoom(opened):
-    opened.execute_script("arguments[0].scrollIntoView()", opened.find_element(By.ID, "stage"))
+    opened.execute_script(
+        "arguments[0].scrollIntoView({behavior: 'instant'})", opened.find_element(By.ID, "stage")
+    )
     box = opened.execute_script(
         "const b = document.getElementById('stage').getBoundingClientRect();"
         "return [b.left + b.width / 2, b.top + b.height / 4]"
