@@ -128,6 +128,7 @@ def settled(options: argparse.Namespace) -> Setting:
     more = {}
     if options.full:
         more = {"upscaler": "edsr", "patch": 48, "batch": 16, "accelerator": "gpu"}
+        more["small"] = False
     if options.quick:
         more = {"singles": 1}
         test = test[:2]

@@ -67,15 +67,35 @@ def small():
     ]
 
 
+def within(network, **counts):
+    """Overrides of a network that has a node of its own in the method's configuration."""
+    sizes = {"features": 4, **counts}
+    return [f"method.networks.{network}.{name}={value}" for name, value in sizes.items()]
+
+
 @pytest.fixture(scope="session")
 def of():
     """``of(method)``: the overrides that choose it, with its own networks small."""
 
     def overrides(method):
         critic = ["network.critic.features=4", "network.critic.layers=2"]
+        staged = [*(f"network.degrader.{c}" for c in ("features=4", "blocks=1"))]
+        staged += ["method.networks.critic_hr.features=4"]
         counts = ("features=4", "kernel_noise=4", "kernel_blocks=1", "noise_blocks=1")
-        degrader = [f"network.degrader.{count}" for count in counts]
-        return [f"method={method}", *critic, *(degrader if method == "pdm" else [])]
+        translator = ["network.translator.features=4", "network.translator.blocks=1"]
+        critic_hr = within("critic_hr", layers=2)
+        own = {
+            "impressionism": ["degradation.patch=6", "degradation.noises=9"],
+            "kernelgan_zssr": ["network.degrader.features=4"],
+            "pdm": [f"network.degrader.{count}" for count in counts],
+            "bulat": ["network.degrader.features=4", "network.degrader.blocks=1", *critic_hr],
+            "cyclesr": translator,
+            "dasr": staged,
+            "dsgan": staged,
+            "cincgan": [*translator, *within("shrink", blocks=1), *critic_hr],
+            "maeda": [*translator, *within("degrade", blocks=1), *critic_hr],
+        }
+        return [f"method={method}", *critic, *own.get(method, [])]
 
     return overrides
 

@@ -132,6 +132,43 @@ def test_the_updates_of_wild_run_together(both, small, plain_batches, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(pools[0][1][1], pools[1][1][1], strict=True))
 
 
+def test_a_network_that_two_updates_train_stays_the_same_everywhere(
+    both, small, of, plain_batches, tmp_path
+):
+    """CinCGAN's cleaner moves twice in an iteration of its second stage, of several networks."""
+    batches = [plain_batches(2, seed=rank) for rank in (0, 1)]
+    overrides = shared(small, *of("cincgan"), "iterations=2", *TOGETHER)
+    assert both(fit_and_save, overrides, batches, tmp_path) == [0, 0]
+    first, second = left(tmp_path, 0), left(tmp_path, 1)
+    assert {"translate/cycle", "joint/cycle"} <= first["values"].keys()
+    assert first["values"]["joint/cycle"] != second["values"]["joint/cycle"]
+    for part in ("networks", "ema"):
+        learned = [
+            {
+                name: {k: v for k, v in weights.items() if "running" not in k}
+                for name, weights in found["state"][part].items()
+            }
+            for found in (first, second)
+        ]
+        assert_close(*learned, 0)
+
+
+def test_the_stages_of_dasr_run_together(both, of, small, plain_batches, tmp_path):
+    """Two iterations of each: what a stage does not train, no process moves."""
+    batches = [plain_batches(4, seed=rank) for rank in (0, 1)]
+    overrides = shared(small, *of("dasr"), "method.stages.upscale=1", "iterations=4", *TOGETHER)
+    assert both(fit_and_save, overrides, batches, tmp_path) == [0, 0]
+    first, second = left(tmp_path, 0), left(tmp_path, 1)
+    for part in ("networks", "ema"):
+        assert_close(first["state"][part], second["state"][part], 0)
+    steps = {n: int(o["state"][0]["step"]) for n, o in first["state"]["optimizers"].items()}
+    assert steps == dict.fromkeys(("degrade", "critic", "upscale", "critic_hr"), 2)
+    assert first["values"].keys() == {
+        *(f"upscale/{term}" for term in ("pixel", "low", "fool")),
+        "judge_hr/real",
+    }
+
+
 def train_the_verb(overrides, folder):
     if os.environ["LOCAL_RANK"] == "1":  # Lightning starts it when the first has made the folder
         os.environ["WILDSR_RUN"] = str(folder)

@@ -237,6 +237,40 @@ def test_the_baseline_goes_on_too(run, tmp_path, monkeypatch):
     state(folder, 20)
 
 
+@pytest.fixture(scope="module")
+def staged(tiny, of, tmp_path_factory):
+    """The folder of six iterations of a method of two stages, without a stop."""
+    root = tmp_path_factory.mktemp("staged")
+    assert train(tiny, root, "it", "iterations=6", method=of("dsgan")) == 0
+    return root / "it"
+
+
+@pytest.mark.parametrize("stop", [2, 3, 4], ids=["within", "at the border", "beyond"])
+def test_a_method_with_stages_goes_on_in_its_stage(run, of, staged, tmp_path, monkeypatch, stop):
+    """Three iterations of each; the batch normalisation of a frozen critic stays as it was."""
+    step = Training.training_step
+
+    def interrupted(training, batch, index):
+        if training.iteration == stop - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(training, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "training_step", interrupted)
+        assert run("it", "iterations=6", method=of("dsgan")) == 128 + signal.SIGTERM
+    steps = {
+        name: int(optimizer["state"][0]["step"]) if optimizer["state"] else 0
+        for name, optimizer in state(tmp_path / "it", stop)["optimizers"].items()
+    }
+    learned, used = min(stop, 3), max(stop - 3, 0)
+    assert steps == {"degrade": learned, "critic": learned, "upscale": stop, "critic_hr": used}
+    assert run("it", "iterations=6", "resume=auto", method=of("dsgan")) == 0
+    straight = state(staged, 6)
+    assert straight["networks"]["critic"]["body.3.num_batches_tracked"] == 9  # real, fake, fooled
+    assert differences(straight, state(tmp_path / "it", 6)) == []
+    assert curves(tmp_path / "it") == curves(staged)
+
+
 # kill -9 --------------------------------------------------------------------------------------
 
 TORN = ["checkpoint_every=1", "log_every=7", "keep=3"]

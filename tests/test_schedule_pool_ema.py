@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from wildsr.ema import EMA
+from wildsr.error import UserError
 from wildsr.pool import ImagePool
-from wildsr.schedule import Constant, Cosine, Inverse, MultiStep
+from wildsr.schedule import Constant, Cosine, Decline, Inverse, MultiStep, Stairs
 
 # Schedules
 
@@ -36,6 +37,25 @@ def test_cosine():
     schedule = Cosine(until=60, final=0.2)
     assert [schedule(i) for i in (0, 20, 30, 60, 1000)] == pytest.approx([1, 0.8, 0.6, 0.2, 0.2])
     assert Cosine(until=60)(60) == 0
+
+
+def test_stairs():
+    schedule = Stairs(until=40, at=[0.75, 0.5], gamma=0.1)
+    assert [schedule(i) for i in (0, 19, 20, 29, 30, 99)] == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01, 0.01]
+    )
+    with pytest.raises(UserError, match="`at` must be a share from 0 to 1, but got 30"):
+        Stairs(until=40, at=[30])
+
+
+def test_decline():
+    schedule = Decline(until=100, hold=0.5)
+    expected = [1, 1, 0.5, 0.02, 0, 0]
+    assert [schedule(i) for i in (0, 50, 75, 99, 100, 1000)] == pytest.approx(expected)
+    assert [Decline(until=4, hold=0)(i) for i in range(5)] == [1, 0.75, 0.5, 0.25, 0]
+    assert [Decline(until=4, hold=1)(i) for i in (0, 3, 4)] == [1, 1, 0]
+    with pytest.raises(UserError, match="`hold` must be a share from 0 to 1, but got 2"):
+        Decline(until=4, hold=2)
 
 
 # Pool

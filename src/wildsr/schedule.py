@@ -32,6 +32,34 @@ class MultiStep:
         return self.gamma ** sum(iteration >= milestone for milestone in self.milestones)
 
 
+class Stairs:
+    """Multiply by ``gamma`` at each of ``at``, shares of ``until`` iterations."""
+
+    def __init__(self, until: int, at: Sequence[float], gamma: float = 0.5) -> None:
+        _check("until", [until], 1)
+        for share in at:
+            _check_share("at", share)
+        self.until, self.at, self.gamma = until, sorted(at), gamma
+
+    def __call__(self, iteration: int) -> float:
+        """The factor at ``iteration``, counted from 0."""
+        return self.gamma ** sum(iteration >= share * self.until for share in self.at)
+
+
+class Decline:
+    """1 for a share ``hold`` of ``until`` iterations, then along a line to 0 (Zhu et al. 2017)."""
+
+    def __init__(self, until: int, hold: float = 0.5) -> None:
+        _check("until", [until], 1)
+        _check_share("hold", hold)
+        self.until, self.hold = until, hold
+
+    def __call__(self, iteration: int) -> float:
+        """The factor at ``iteration``, counted from 0."""
+        left = 1 - iteration / self.until
+        return max(0.0, min(1.0, left / (1 - self.hold))) if self.hold < 1 else float(left > 0)
+
+
 class Inverse:
     """``1 / (1 + iteration / half)``: shrinking steps of any total length.
 
@@ -67,3 +95,8 @@ def _check(argument: str, values: Sequence[int], least: int) -> None:
             raise UserError(
                 f"Argument `{argument}` must be in iterations, {least} or more, but got {value!r}."
             )
+
+
+def _check_share(argument: str, value: float) -> None:
+    if not (isinstance(value, int | float) and 0 <= value <= 1):
+        raise UserError(f"Argument `{argument}` must be a share from 0 to 1, but got {value!r}.")

@@ -20,6 +20,7 @@ from wildsr.data.module import Folders
 from wildsr.error import UserError, unknown
 from wildsr.evaluation import Upscale, evaluate, interpolation, of_lr, tiled
 from wildsr.explain import explain, explain_table
+from wildsr.harvest import harvest
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
@@ -160,6 +161,10 @@ def _fit(
     training = build.training(config)
     if folder.resumed:
         training.restore(checkpoint.newest(folder.folder))
+    else:
+        shown = folder.folder if _process() == 0 else None
+        for line in harvest(training, job.data.lr_store, shown):
+            job.console.print(escape(line))
     training.to(memory_format=torch.channels_last)
     seconds = config.seconds if seconds is None else seconds
     finished = training.iteration >= config.iterations or (

@@ -8,12 +8,15 @@ from wildsr.degradation.bicubic import Bicubic, downscale
 from wildsr.degradation.learned import Learned
 from wildsr.error import UserError
 from wildsr.inference.degrade import MARGIN, Degrader
+from wildsr.method.dasr import DASR
+from wildsr.method.dsgan import DSGAN
 from wildsr.method.part import Method, draw, given, network, tensor
 from wildsr.method.pdm import PDM
 from wildsr.method.supervised import Supervised
 from wildsr.method.wild import Wild
 from wildsr.network.camera import Camera
 from wildsr.network.pdm import PDMDegrader
+from wildsr.network.residual_degrader import ResidualDegrader
 
 CAMERAS = {
     "plain": {},
@@ -56,6 +59,16 @@ def test_tiles_of_networks_equal_the_whole_photo():
     whole = degraded(Degrader(PDM, networks, 4).eval(), hr)
     tiled = degraded(Degrader(PDM, networks, 4, tile=64).eval(), hr)
     assert (tiled - whole).abs().max() <= 1 / 255 + 1e-6
+
+
+@pytest.mark.parametrize(("method", "scale"), [(DSGAN, 1), (DASR, 4)])
+def test_tiles_of_residual_degraders_equal_the_whole_photo(method, scale):
+    torch.manual_seed(0)
+    networks, hr = {"degrade": ResidualDegrader(scale, 4, 2)}, photo(4 * 150, 4 * 40)
+    whole = Degrader(method, networks, 4).eval()
+    assert whole.sources(hr) == {"degrade"}
+    tiled = Degrader(method, networks, 4, tile=64).eval()
+    assert (tiled(hr) - whole(hr)).abs().max() <= 1 / 255 + 1e-6
 
 
 def test_a_known_degradation_is_never_cut():

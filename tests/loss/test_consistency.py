@@ -9,7 +9,8 @@ from skimage.color import rgb2ycbcr
 from torch.autograd import gradcheck
 
 from wildsr.error import UserError
-from wildsr.loss.consistency import Colour, LowFrequency, LRConsistency
+from wildsr.loss.consistency import Colour, LowFrequency, LowPass, LRConsistency
+from wildsr.network.front import Haar
 
 BLURRED = [LowFrequency(1.5), Colour(1.5)]
 LOSSES = [LRConsistency(), *BLURRED]
@@ -41,6 +42,35 @@ def test_flat_images_by_hand():
     red[:, 0] = 1  # Y = 0.299: Cb = -0.564 * 0.299, Cr = 0.713 * 0.701
     expected = (0.564 * 0.299 + 0.713 * 0.701) / 2
     assert Colour()(red, black).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_low_pass_by_hand():
+    prediction = torch.zeros(1, 1, 3, 4)
+    prediction[..., 1, 1] = 1  # in boxes of 2, step 1: in 2 x 2 of 2 x 3 places, 1/4 each
+    zero = torch.zeros_like(prediction)
+    assert LowPass(2)(prediction, zero).item() == pytest.approx(4 / 6 / 4)
+    assert LowPass(2, stride=2)(prediction, zero).item() == pytest.approx(1 / 2 / 4)
+    assert LowPass(1)(prediction, zero).item() == pytest.approx(1 / 12)
+    checkerboard = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(2, 2)[None, None]
+    assert LowPass(2)(checkerboard, torch.zeros(1, 1, 4, 4)) == 0, "details are free"
+
+
+def test_low_pass_is_half_of_the_ll_band():
+    x, y = image(1, 3, 6, 8), image(1, 3, 6, 8, seed=1)
+    band = Haar(["ll"])
+    expected = (band(x) / 2 - band(y) / 2).abs().mean()
+    torch.testing.assert_close(LowPass(2, 2)(x, y), expected)
+
+
+def test_low_pass_gradients_and_mistakes():
+    pair = (image(1, 2, 5, 6).requires_grad_(), image(1, 2, 5, 6, seed=1).requires_grad_())
+    assert gradcheck(LowPass(3), pair)
+    with pytest.raises(UserError, match=r"sides of at least 5, the `size` of the box.*4, 6\)"):
+        LowPass()(image(1, 3, 4, 6), image(1, 3, 4, 6))
+    with pytest.raises(UserError, match="must have the same shape"):
+        LowPass()(image(1, 3, 4, 6), image(1, 3, 6, 6))
+    with pytest.raises(UserError, match=r"`stride` must be an integer of at least 1, but got 0"):
+        LowPass(stride=0)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])

@@ -7,7 +7,7 @@ from torch.autograd import gradcheck
 from torchmetrics.functional.image import total_variation as torchmetrics_total_variation
 
 from wildsr.error import UserError
-from wildsr.loss.smoothness import TotalVariation
+from wildsr.loss.smoothness import GradientDifference, TotalVariation
 
 
 def image(*shape, seed=0, dtype=torch.float64):
@@ -18,6 +18,17 @@ def test_by_hand():
     rows = torch.tensor([[0.0, 1.0], [2.0, 1.0], [2.0, 5.0]])[None, None]
     across, down = (1 + 1 + 3) / 3, (2 + 0 + 0 + 4) / 4
     assert TotalVariation()(image=rows).item() == pytest.approx(across + down)
+
+
+def test_squares_by_hand():
+    rows = torch.tensor([[0.0, 1.0], [2.0, 1.0], [2.0, 5.0]])[None, None]
+    across, down = (1 + 1 + 9) / 3, (4 + 0 + 0 + 16) / 4
+    assert TotalVariation(power=2)(image=rows).item() == pytest.approx(across + down)
+
+
+def test_another_power_is_refused():
+    with pytest.raises(UserError, match="`power` must be 1 or 2, but got 3"):
+        TotalVariation(power=3)
 
 
 @settings(deadline=None, max_examples=20)
@@ -44,6 +55,18 @@ def test_a_side_of_one_pixel_adds_nothing(shape):
     assert x.grad.isfinite().all()
     steps = [x.diff(dim=dim) for dim in (2, 3) if x.shape[dim] > 1]
     assert loss.item() == pytest.approx(sum(step.abs().mean().item() for step in steps))
+
+
+def test_gradient_difference_by_hand():
+    prediction = torch.tensor([[0.0, 1.0], [0.0, 3.0]])[None, None]
+    target = torch.tensor([[5.0, 5.0], [5.0, 6.0]])[None, None]
+    # Differences of -5, -4, -5, -3: steps of 1 and 2 across, of 0 and 1 down.
+    assert GradientDifference()(prediction=prediction, target=target).item() == 3 / 2 + 1 / 2
+    assert GradientDifference()(prediction, prediction + 7) == 0
+    pair = (image(1, 2, 3, 4).requires_grad_(), image(1, 2, 3, 4, seed=1).requires_grad_())
+    assert gradcheck(GradientDifference(), pair)
+    with pytest.raises(UserError, match="must have the same shape"):
+        GradientDifference()(prediction, target[..., :1])
 
 
 def test_flat_images_and_range():

@@ -75,4 +75,4 @@ def test_mistakes_are_named():
     with pytest.raises(UserError, match="`scales`"):
         MultiScaleCritic(0)
     with pytest.raises(UserError, match="`norm`"):
-        MultiScaleCritic(norm="batch")
+        MultiScaleCritic(norm="layer")

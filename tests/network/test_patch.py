@@ -83,6 +83,31 @@ def test_instance_norm_written_out():
     )
 
 
+def test_the_critic_of_dsgan_written_out():
+    """5 x 5 to 64, 128 and 256 channels, the last two with batch normalisation; 1 x 1."""
+    critic = PatchCritic(4, 3, kernel=5, norm="batch", last_kernel=1)
+    assert critic.receptive_field == 13
+    convolutions = [m for m in critic.modules() if isinstance(m, nn.Conv2d)]
+    assert [c.kernel_size[0] for c in convolutions] == [5, 5, 5, 1]
+    x = image = torch.rand(2, 3, 6, 7)
+    for i, convolution in enumerate(convolutions):
+        side = convolution.kernel_size[0]
+        x = F.conv2d(x, convolution.weight, convolution.bias, padding=side // 2)
+        if i in (1, 2):
+            mean = x.mean((0, 2, 3), keepdim=True)
+            x = (x - mean) / (x.var((0, 2, 3), False, keepdim=True) + 1e-5).sqrt()
+        x = F.leaky_relu(x, 0.2) if i < 3 else x
+    torch.testing.assert_close(critic(image), x, atol=1e-5, rtol=0)
+
+
+def test_batch_norm_needs_two_places_while_training():
+    critic = PatchCritic(2, 2, norm="batch")
+    with pytest.raises(UserError, match=r"too small for `norm` 'batch'.*\(1, 3, 1, 1\)"):
+        critic(torch.rand(1, 3, 1, 1))
+    assert critic(torch.rand(2, 3, 1, 1)).isfinite().all()
+    assert critic.eval()(torch.rand(1, 3, 1, 1)).isfinite().all()
+
+
 def test_spectral_norm_bounds_every_convolution():
     critic = PatchCritic(4, norm="spectral")
     for _ in range(50):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,13 @@ from wildsr.error import UserError
 
 _TRUST = "If this is intended, `data.trust=true` lets it pass."
 _NAMED = 5  # skipped files that the report names
+
+
+class Lines(Protocol):
+    """What there is to say about the data before training."""
+
+    def lines(self) -> list[str]:
+        """For printing, warnings marked as such."""
 
 
 @dataclass(frozen=True)

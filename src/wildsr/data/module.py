@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 
 from wildsr.data.crops import draw
 from wildsr.data.image import bare_stem, list_images, one_channel, read_image, relative_names
-from wildsr.data.inspect import Report, inspect
+from wildsr.data.inspect import Lines, inspect
 from wildsr.data.store import PackedStore, open_store
 from wildsr.error import UserError
 
@@ -245,7 +245,7 @@ class Folders(LightningDataModule):
         self.iterations = 0
         self.start = 0
         self.other_hr = False
-        self.report: Report | None = None
+        self.report: Lines | None = None
 
     def prepare_data(self) -> None:
         """Decode both folders into the cache, unless they are there (one process a machine)."""

@@ -77,6 +77,12 @@ class PackedStore:
         start = int(self._starts[index])
         return self._pixels[start : start + height * width * 3].reshape(height, width, 3)
 
+    def __getitem__(self, index: int) -> Pixels:
+        """As ``image``, so that a store is a sequence of photos; ends with an ``IndexError``."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self.image(index)
+
     def gather(
         self,
         index: npt.NDArray[np.int64],

@@ -43,6 +43,11 @@ GAMES: dict[str, Game] = {
         lambda fake, real: -fake.mean(),
         lambda real, fake: fake.mean() - real.mean(),
     ),
+    # Bell-Kligler et al. 2019 (arXiv:1909.06581), eq. 3: least squares with the L1 norm.
+    "absolute": (
+        lambda fake, real: (1 - fake.sigmoid()).mean(),
+        lambda real, fake: ((1 - real.sigmoid()).mean() + fake.sigmoid().mean()) / 2,
+    ),
 }
 
 
@@ -83,6 +88,7 @@ class Fool(nn.Module):
     - relativistic: (mean softplus(mean D(real) - D(fake)) + mean softplus(D(real) - mean D(fake)))
       / 2
     - wasserstein: -mean D(fake)
+    - absolute: mean |sigmoid D(fake) - 1|
 
     Gradient reaches ``fake`` through a frozen critic as through any other.
 
@@ -116,6 +122,7 @@ class Judge(nn.Module):
       / 2
     - wasserstein: mean D(fake) - mean D(real), not halved; without a gradient penalty it has no
       lower bound
+    - absolute: (mean |sigmoid D(real) - 1| + mean |sigmoid D(fake)|) / 2
 
     Nothing is detached: images that are to be constants come as constants. Images of one size go
     through the critic together, which is quicker; those of two sizes, or for a critic that

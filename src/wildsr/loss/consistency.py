@@ -7,17 +7,30 @@ import math
 from kornia.color import rgb_to_ycbcr
 from kornia.filters import get_gaussian_kernel2d
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.error import UserError
-from wildsr.loss.pixel import at_least_float32, l1
+from wildsr.loss.pixel import at_least_float32, comparable, l1
 
 
 def lr_consistency(sr: Tensor, lr: Tensor) -> Tensor:
     """Mean absolute difference of ``sr``, downscaled, and ``lr``; see :class:`LRConsistency`."""
     factor = _factor(("sr", sr), ("lr", lr))
     return l1(downscale(at_least_float32(sr), factor), lr)
+
+
+def low_pass(prediction: Tensor, target: Tensor, size: int = 5, stride: int = 1) -> Tensor:
+    """Mean absolute difference of the means over boxes; see :class:`LowPass`."""
+    x, y = comparable(prediction, target)
+    if x.ndim != 4 or min(x.shape[2:]) < size:
+        raise UserError(
+            f"Argument `prediction` must be (B, C, H, W) with sides of at least {size}, the "
+            f"`size` of the box, but got {tuple(x.shape)}."
+        )
+    # Linear: the mean of a difference is the difference of the means.
+    return F.avg_pool2d(x - y, size, stride).abs().mean()
 
 
 def low_frequency(prediction: Tensor, target: Tensor, sigma: float = 3.0) -> Tensor:
@@ -47,6 +60,39 @@ class LRConsistency(nn.Module):
             UserError: sides of ``sr`` that are not one integer times those of ``lr``.
         """
         return lr_consistency(sr, lr)
+
+
+class LowPass(nn.Module):
+    """Mean ``|A(prediction) - A(target)|``, A the mean over a box: smaller details are free.
+
+    The colour loss of DSGAN (Fritsche et al. 2019, arXiv:1911.07850) with a box of 5, at
+    each place where it lies within the image. With a box and a stride of 2, A is half of the LL
+    band of the Haar transform: the low-frequency loss of DASR (Wei et al. 2021, arXiv:2004.01178).
+
+    Args:
+        size: side of the box in pixels.
+        stride: pixels from one box to the next.
+
+    Raises:
+        UserError: a size or stride that is no integer of at least 1.
+    """
+
+    def __init__(self, size: int = 5, stride: int = 1) -> None:
+        super().__init__()
+        for name, value in (("size", size), ("stride", stride)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UserError(
+                    f"Argument `{name}` must be an integer of at least 1, but got {value!r}."
+                )
+        self.size, self.stride = size, stride
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """A scalar, 0 for equal images; of images of one shape (B, C, H, W) in [0, 1].
+
+        Raises:
+            UserError: two shapes; images smaller than the box.
+        """
+        return low_pass(prediction, target, self.size, self.stride)
 
 
 class LowFrequency(nn.Module):

@@ -1,32 +1,44 @@
-"""Losses of one image: how rough it is."""
+"""Losses of neighbouring pixels: how rough an image is, or its difference from another."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from wildsr.error import UserError
-from wildsr.loss.pixel import at_least_float32
+from wildsr.loss.pixel import at_least_float32, comparable
 
 
-def total_variation(image: Tensor) -> Tensor:
-    """Mean absolute differences of neighbours, across and down; see :class:`TotalVariation`."""
+def total_variation(image: Tensor, power: int = 1) -> Tensor:
+    """Mean ``|difference|^power`` of neighbours, across and down; see :class:`TotalVariation`."""
+    _check_power(power)
     if image.ndim != 4:
         raise UserError(f"Argument `image` must be (B, C, H, W), but got {tuple(image.shape)}.")
     steps = [at_least_float32(image).diff(dim=dim) for dim in (3, 2)]
     # A side of one pixel has no neighbours, and a mean of nothing is not a number.
-    across, down = (step.abs().sum() / max(step.numel(), 1) for step in steps)
+    across, down = (step.abs().pow(power).sum() / max(step.numel(), 1) for step in steps)
     return across + down
 
 
 class TotalVariation(nn.Module):
-    """Anisotropic total variation, ``mean |dx| + mean |dy|`` (Rudin et al. 1992).
+    """Anisotropic total variation, ``mean |dx|^power + mean |dy|^power`` (Rudin et al. 1992).
 
     Each mean is over its own differences, W - 1 in a row and H - 1 in a column, the channels and
     the batch; ``kornia.losses.total_variation`` with reduction "mean" is the same before its mean
     over images and channels, and with "sum" counts each difference once without dividing. 0 for
     flat images and for a single pixel; the direction along a side of one pixel adds 0. At most 2
     in [0, 1].
+
+    Args:
+        power: 1; or 2, which holds back edges more than noise (Yuan et al. 2018, CinCGAN).
+
+    Raises:
+        UserError: another power.
     """
+
+    def __init__(self, power: int = 1) -> None:
+        super().__init__()
+        _check_power(power)
+        self.power = power
 
     def forward(self, image: Tensor) -> Tensor:
         """A scalar, from (B, C, H, W) in [0, 1].
@@ -34,4 +46,27 @@ class TotalVariation(nn.Module):
         Raises:
             UserError: another number of dimensions.
         """
-        return total_variation(image)
+        return total_variation(image, self.power)
+
+
+def _check_power(power: int) -> None:
+    if power not in (1, 2):
+        raise UserError(f"Argument `power` must be 1 or 2, but got {power!r}.")
+
+
+class GradientDifference(nn.Module):
+    """Total variation of the difference, ``mean |dx(p - t)| + mean |dy(p - t)|``.
+
+    The prediction's steps between neighbours are to be the target's; its level is free. The "TV"
+    of SRResCGAN (Umer et al. 2020, arXiv:2005.00953). Means as in :class:`TotalVariation`; 0 for
+    images that differ by a constant.
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """A scalar, from two images (B, C, H, W) of one shape in [0, 1].
+
+        Raises:
+            UserError: two shapes; another number of dimensions.
+        """
+        x, y = comparable(prediction, target)
+        return total_variation(x - y)

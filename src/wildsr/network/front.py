@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from wildsr.error import UserError, unknown
 from wildsr.network.argument import check_counts
 from wildsr.network.padding import pad_to
+from wildsr.network.window import Window
 
 LUMA = (0.299, 0.587, 0.114)
 
@@ -19,7 +20,12 @@ class Front(nn.Module):
     """A map of images to images; what is said here is so where each pixel stays itself.
 
     Differentiable (twice, for gradient penalties), so that gradient reaches the generator.
+
+    Attributes:
+        layer: kernel, stride and padding of a convolution that sees the same pixels.
     """
+
+    layer: tuple[int, int, int] = (1, 1, 0)
 
     def channels(self, inputs: int) -> int:
         """How many channels come out where ``inputs`` go in."""
@@ -27,7 +33,12 @@ class Front(nn.Module):
 
     def receptive_field(self, side: int) -> int:
         """The side of the square of input pixels that ``side`` pixels of the output see."""
-        return side
+        window = self.window(Window())
+        return (side - 1) * window.jump + window.side
+
+    def window(self, inputs: Window) -> Window:
+        """Which pixels the outputs see, of an image of which the inputs see ``inputs``."""
+        return inputs.after(*self.layer)
 
 
 class Chain(Front):
@@ -58,11 +69,11 @@ class Chain(Front):
             inputs = member.channels(inputs)  # type: ignore[operator]
         return inputs
 
-    def receptive_field(self, side: int) -> int:
-        """The side of what goes into the first."""
-        for member in reversed(self.members):
-            side = member.receptive_field(side)  # type: ignore[operator]
-        return side
+    def window(self, inputs: Window) -> Window:
+        """Through all of them, in their order."""
+        for member in self.members:
+            inputs = member.window(inputs)  # type: ignore[operator]
+        return inputs
 
     def forward(self, image: Tensor) -> Tensor:
         """All of them applied to ``image`` (B, C, H, W)."""
@@ -111,7 +122,7 @@ class HighPass(Front):
 
     ``image - K * image`` with K a box or a Gaussian of ``size`` pixels and sum 1. The border pixels
     are repeated, so that a constant image gives 0 everywhere. DSGAN (Fritsche et al. 2019,
-    arXiv:1909.11573) and DASR (Wei et al. 2021, arXiv:2004.01178) show their critics this, with a
+    arXiv:1911.07850) and DASR (Wei et al. 2021, arXiv:2004.01178) show their critics this, with a
     box of 5. Two differences: they average only what lies within the image at its border, and they
     hand on half of it plus 0.5.
 
@@ -146,12 +157,8 @@ class HighPass(Front):
         if kind == "gaussian":
             offsets = torch.arange(size) - size // 2
             taps = torch.exp(-offsets.square() / (2 * (sigma or size / 6) ** 2))
-        self.size = size
-        self.register_buffer("taps", taps / taps.sum(), persistent=False)
-
-    def receptive_field(self, side: int) -> int:
-        """``side`` and half of K on both ends."""
-        return side + self.size - 1
+        self.size, self.layer = size, (size, 1, size // 2)
+        self.register_buffer("taps", taps, persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
         """The details of ``image`` (B, C, H, W)."""
@@ -159,6 +166,7 @@ class HighPass(Front):
         with torch.autocast(image.device.type, enabled=False):
             image = image.to(torch.promote_types(image.dtype, self.taps.dtype))
             taps, half = self.taps.to(image.dtype), self.size // 2
+            taps = taps / taps.sum()  # here, in the precision of the image
             channels = image.flatten(0, 1)[:, None]  # (BC, 1, H, W): quicker than groups
             low = F.pad(channels, [half] * 4, mode="replicate")
             low = F.conv2d(F.conv2d(low, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))
@@ -178,14 +186,11 @@ class Details(Front):
     def __init__(self, gain: float = 8.0) -> None:
         super().__init__()
         self.gain, self.details = gain, HighPass("average", 3)
+        self.layer = self.details.layer
 
     def channels(self, inputs: int) -> int:
         """Both."""
         return 2 * inputs
-
-    def receptive_field(self, side: int) -> int:
-        """That of the high-pass."""
-        return self.details.receptive_field(side)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, 2C, H, W)."""
@@ -211,6 +216,7 @@ class Haar(Front):
         UserError: no bands, or one that does not exist.
     """
 
+    layer = (2, 2, 0)
     SIGNS = {"ll": (1, 1, 1, 1), "lh": (1, 1, -1, -1), "hl": (1, -1, 1, -1), "hh": (1, -1, -1, 1)}
 
     def __init__(self, bands: Sequence[str] = ("lh", "hl", "hh")) -> None:
@@ -223,10 +229,6 @@ class Haar(Front):
     def channels(self, inputs: int) -> int:
         """So many for each band."""
         return inputs * len(self.bands)
-
-    def receptive_field(self, side: int) -> int:
-        """Two pixels for each coefficient."""
-        return 2 * side
 
     def forward(self, image: Tensor) -> Tensor:
         """The chosen bands of ``image`` (B, C, H, W)."""

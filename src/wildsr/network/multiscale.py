@@ -28,7 +28,7 @@ class MultiScaleCritic(nn.Module):
         layers: convolutions before the one to the logits.
         kernel: side of every convolution.
         stride: of the inner layers.
-        norm: "instance", "spectral" or "none".
+        norm: "instance", "batch", "spectral" or "none".
         in_channels: of the image.
         first_stride: of the first layer.
         front: what each copy of the image passes first (see wildsr.network.front).
@@ -38,7 +38,7 @@ class MultiScaleCritic(nn.Module):
         the largest first.
 
     Raises:
-        UserError: a count, norm or front that does not exist; an image too small for instance
+        UserError: a count, norm or front that does not exist; an image too small for its
             normalisation at the last scale.
     """
 

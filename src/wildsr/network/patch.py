@@ -10,8 +10,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 from wildsr.error import UserError, unknown
 from wildsr.network.argument import check_counts
 from wildsr.network.critic import Critic
+from wildsr.network.window import Window
 
 NORMS: dict[str, Callable[[nn.Conv2d, bool], list[nn.Module]]] = {
+    "batch": lambda conv, inner: [conv, nn.BatchNorm2d(conv.out_channels)] if inner else [conv],
     "instance": lambda conv, inner: (
         [conv, nn.InstanceNorm2d(conv.out_channels)] if inner else [conv]
     ),
@@ -40,16 +42,17 @@ class PatchCritic(Critic):
         kernel: side of every convolution.
         stride: of the inner layers.
         norm: "instance" (published: after all but the first and the last, without parameters),
-            "spectral" (on every convolution) or "none".
+            "batch" (there), "spectral" (on every convolution) or "none".
         in_channels: of the image.
         first_stride: of the first layer.
         front: what the image passes first (see wildsr.network.front).
+        last_kernel: side of the convolution to the logits; None is ``kernel``.
 
     Shapes:
         image (B, in_channels, H, W), [0, 1] -> logits (B, 1, h, w).
 
     Raises:
-        UserError: a count, norm or front that does not exist; an image too small for instance
+        UserError: a count, norm or front that does not exist; an image too small for its
             normalisation.
     """
 
@@ -63,40 +66,49 @@ class PatchCritic(Critic):
         in_channels: int = 3,
         first_stride: int = 1,
         front: nn.Module | Mapping[str, nn.Module] | None = None,
+        last_kernel: int | None = None,
     ) -> None:
         super().__init__(front)
+        last_kernel = kernel if last_kernel is None else last_kernel
         check_counts(features=features, layers=layers, kernel=kernel, stride=stride)
-        check_counts(in_channels=in_channels, first_stride=first_stride)
+        check_counts(in_channels=in_channels, first_stride=first_stride, last_kernel=last_kernel)
         if norm not in NORMS:
             raise unknown("Argument `norm`", norm, NORMS)
         inner = [stride] * (layers - 2) + [1] * (layers > 1)
-        self.kernel, self.strides, self.norm = kernel, [first_stride, *inner, 1], norm
+        self.norm, self.strides = norm, [first_stride, *inner, 1]
+        self.kernels = [kernel] * layers + [last_kernel]
         channels = self.front.channels(in_channels)
         widths = [channels, *[features * min(2**i, 8) for i in range(layers)], 1]
         modules: list[nn.Module] = []
-        for i, step in enumerate(self.strides):
-            convolution = nn.Conv2d(widths[i], widths[i + 1], kernel, step, kernel // 2)
+        for i, (side, step) in enumerate(zip(self.kernels, self.strides, strict=True)):
+            convolution = nn.Conv2d(widths[i], widths[i + 1], side, step, side // 2)
             modules += NORMS[norm](convolution, 0 < i < layers)
             modules += [nn.LeakyReLU(0.2, inplace=True)] if i < layers else []
         self.body = nn.Sequential(*modules)
 
     @property
-    def receptive_field(self) -> int:
-        """The side of the square of pixels that one logit sees (statistics of norms aside).
+    def window(self) -> Window:
+        """The pixels that a logit sees (statistics of norms aside).
 
-        Of the image, before the front-end: Haar doubles it, a high-pass adds its size - 1.
+        Of the image, before the front-end: Haar doubles their side, a high-pass adds its size - 1.
         """
-        field, jump = 1, 1
-        for stride in self.strides:
-            field += (self.kernel - 1) * jump
-            jump *= stride
-        return self.front.receptive_field(field)
+        window = self.front.window(Window())
+        for kernel, stride in zip(self.kernels, self.strides, strict=True):
+            window = window.after(kernel, stride, kernel // 2)
+        return window
+
+    @property
+    def receptive_field(self) -> int:
+        """The side of its window."""
+        return self.window.side
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """The map after each layer's activation, then the logits (B, 1, h, w)."""
-        if self.norm == "instance" and self._smallest_map(*x.shape[-2:]) < 2:
+        normalises = self.norm == "instance" or (self.norm == "batch" and self.training)
+        together = len(x) if self.norm == "batch" else 1
+        if normalises and together * self._smallest_map(*x.shape[-2:]) < 2:
             raise UserError(
-                "Argument `image` is too small for `norm` 'instance', which needs two or more "
+                f"Argument `image` is too small for `norm` {self.norm!r}, which needs two or more "
                 f"places to normalise over, but got {tuple(x.shape)} at the first layer."
             )
         found = []
@@ -109,10 +121,9 @@ class PatchCritic(Critic):
     def _smallest_map(self, height: int, width: int) -> float:
         """The fewest places that any normalisation has to work with."""
         places = []
-        for stride in self.strides[:-1]:
+        for kernel, stride in zip(self.kernels[:-1], self.strides[:-1], strict=True):
             height, width = (
-                (side + 2 * (self.kernel // 2) - self.kernel) // stride + 1
-                for side in (height, width)
+                (side + 2 * (kernel // 2) - kernel) // stride + 1 for side in (height, width)
             )
             places.append(height * width)
         return min(places[1:], default=float("inf"))  # the first layer has none

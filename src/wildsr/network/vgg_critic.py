@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,12 +12,7 @@ from wildsr.error import UserError, unknown
 from wildsr.network.argument import check_counts
 from wildsr.network.critic import Critic
 from wildsr.network.padding import pad_to
-from wildsr.network.patch import NORMS as PATCH_NORMS
-
-NORMS: dict[str, Callable[[nn.Conv2d, bool], list[nn.Module]]] = {
-    "batch": lambda conv, inner: [conv, nn.BatchNorm2d(conv.out_channels)] if inner else [conv],
-    **PATCH_NORMS,
-}
+from wildsr.network.patch import NORMS
 
 
 class VGGCritic(Critic):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -17,37 +18,41 @@ LEVELS = 17  # brightness levels at which noise is stated
 def describe(degrader: nn.Module) -> CameraState | None:
     """The kernel and the noise of a degrader, in the form that ``camera_figure`` draws.
 
-    A camera states its own (the median kernel of one whose blur differs, the noise before JPEG); a
-    network that returns (LR, kernel, noise), as PDM's does, is sampled: the mean of its kernels,
-    and the spread of its noise on flat patches.
+    A camera states its own (the median kernel of one whose blur differs, the noise before JPEG), as
+    does whatever has ``kernel()`` and ``noise_std(brightness)``; a network that returns (LR,
+    kernel, noise), as PDM's does, is sampled: the mean of its kernels, and the spread of its noise
+    on flat patches.
 
     Returns:
         {"kernel": (k, k), "brightness": (L,), "noise_std": (L,) in [0, 1] units, "summary": str};
         None for a degrader that has neither.
     """
     brightness = torch.linspace(0, 1, LEVELS)
-    if hasattr(degrader, "physical"):
-        device = next(iter(degrader.buffers())).device
+    if hasattr(degrader, "noise_std"):
+        device = next(chain(degrader.buffers(), degrader.parameters())).device
         kernel = degrader.kernel()[0].detach().cpu()  # type: ignore[operator]
         std = degrader.noise_std(brightness.to(device)).detach().cpu()  # type: ignore[operator]
-        physical = degrader.physical()  # type: ignore[operator]
-    elif hasattr(degrader, "draws"):
+    elif hasattr(degrader, "draws") and hasattr(degrader, "kernel"):
         kernel, std = _sampled(degrader, brightness)
-        found = kernel_statistics(kernel)
-        physical = {
-            "blur_major": found["sigma_major"],
-            "blur_minor": found["sigma_minor"],
-            "blur_angle": found["angle_degrees"],
-            "noise_read": 255 * float(std[0]),
-            "noise_shot": 255 * float((std[-1] ** 2 - std[0] ** 2).clamp(min=0).sqrt()),
-        }
     else:
         return None
+    if hasattr(degrader, "sentence"):
+        summary = degrader.sentence()  # type: ignore[operator]
+    elif hasattr(degrader, "physical"):
+        summary = sentence(degrader.physical())  # type: ignore[operator]
+    else:
+        summary = sentence(_measured(kernel, std))
+    return {"kernel": kernel, "brightness": brightness, "noise_std": std, "summary": summary}
+
+
+def _measured(kernel: Tensor, std: Tensor) -> dict[str, float]:
+    found = kernel_statistics(kernel)
     return {
-        "kernel": kernel,
-        "brightness": brightness,
-        "noise_std": std,
-        "summary": sentence(physical),
+        "blur_major": found["sigma_major"],
+        "blur_minor": found["sigma_minor"],
+        "blur_angle": found["angle_degrees"],
+        "noise_read": 255 * float(std[0]),
+        "noise_shot": 255 * float((std[-1] ** 2 - std[0] ** 2).clamp(min=0).sqrt()),
     }
 
 

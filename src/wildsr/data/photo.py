@@ -1,0 +1,110 @@
+"""One photo as the whole data set: both domains are crops of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wildsr.data.image import SUFFIXES, UnreadableImage, read_image
+from wildsr.data.module import Folders, ValidationPhotos
+from wildsr.data.store import open_store
+from wildsr.error import UserError
+
+
+@dataclass(frozen=True)
+class Alone:
+    """What there is to say about a single photo; sizes are (height, width)."""
+
+    name: str
+    size: tuple[int, int]
+    patch: int
+    scale: int
+
+    def lines(self) -> list[str]:
+        """The photo in words, sizes as width x height."""
+        height, width = self.size
+        large = self.patch * self.scale
+        return [
+            f"data.lr: {self.name}, {width}x{height}; its own crops of {large}x{large} are shrunk, "
+            f"those of {self.patch}x{self.patch} are what it looks like"
+        ]
+
+
+class Photo(Folders):
+    """A single photo: ``hr`` are crops of it, and ``real_lr`` are smaller crops of it, too.
+
+    For methods that learn from the photo that they upscale and nothing else. The photo is also what
+    is upscaled while training and at the end, against its truth where there is one.
+
+    Args:
+        lr: the photo, an image file.
+        scale: HR pixels per LR pixel: 1, 2, 3, 4 or 8.
+        patch: side of a ``real_lr`` crop; those of ``hr`` have ``patch * scale``.
+        batch: crops of each kind in a batch, on every device.
+        seed: of the crops.
+        val_hr: the truth, an image file ``scale`` times as large.
+        cache: where the decoded photo is kept, else :func:`wildsr.data.store.default_cache`.
+        workers: processes that cut crops.
+
+    Raises:
+        UserError: a number out of range.
+    """
+
+    def __init__(
+        self,
+        lr: str,
+        scale: int,
+        patch: int,
+        batch: int,
+        seed: int,
+        val_hr: str | None = None,
+        cache: str | None = None,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(lr, lr, scale, patch, batch, seed, cache=cache, workers=workers)
+        self.truth = val_hr
+
+    def prepare_data(self) -> None:
+        """Decode the photo into the cache, unless it is there (one process a machine)."""
+        open_store([self._photo()], self.cache, "data.lr")
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the photo and see that it is large enough."""
+        if self.report is not None:
+            return
+        path = self._photo()
+        self.lr_store = self.hr_store = open_store([path], self.cache, "data.lr")
+        height, width = self.lr_store.sizes[0].tolist()
+        largest = min(height, width) // self.scale
+        if largest < self.patch:
+            remedy = f"use `data.patch={largest}`" if largest >= 8 else "it is too small"
+            raise UserError(
+                f"Argument `data.lr` must be a photo of at least {self.patch * self.scale} pixels "
+                f"a side, `data.patch` times `scale`, but {path} has {width}x{height}; {remedy}."
+            )
+        truth = None if self.truth is None else _file(self.truth, "data.val_hr")
+        self.photos = ValidationPhotos([(path, truth)], self.scale, ("data.lr", "data.val_hr"))
+        self.report = Alone(path.name, (height, width), self.patch, self.scale)
+
+    def _photo(self) -> Path:
+        path = _file(self.lr, "data.lr")
+        try:
+            read_image(path)
+        except UnreadableImage as error:
+            raise UserError(f"Argument `data.lr`: {error}") from error
+        return path
+
+
+def _file(name: str, argument: str) -> Path:
+    """The image file of this name.
+
+    Raises:
+        UserError: there is none; a folder.
+    """
+    path = Path(name).expanduser()
+    kinds = f"one image file ({', '.join(suffix[1:] for suffix in SUFFIXES)})"
+    if path.is_dir():
+        raise UserError(f"Argument `{argument}` must be {kinds}, but {path} is a folder.")
+    if not path.is_file():
+        raise UserError(f"Argument `{argument}` must be {kinds}, but {path} does not exist.")
+    return path

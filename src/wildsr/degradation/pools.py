@@ -1,0 +1,181 @@
+"""Kernels and noise taken from real photos: a degradation that nothing was trained for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.degradation.bicubic import downscale, to_8_bit
+from wildsr.degradation.blur import blur_and_sample, centred_grid
+from wildsr.degradation.flat import Flat, Photos, flat_patches
+from wildsr.degradation.interpolant import cubic
+from wildsr.error import UserError
+from wildsr.network.argument import check_counts, shuffle_factors
+from wildsr.network.kernel_estimate import estimate_kernel
+from wildsr.network.kernelgan import cascaded
+
+PHOTOS = 100  # that are looked at for noise
+KERNEL = 13  # side of a kernel that halves
+
+Draws = tuple[Tensor, Tensor]
+
+
+class Pools(nn.Module):
+    """``lr = clamp(down(hr, k) + n)`` in 8 bits, k and n drawn from pools.
+
+    RealSR (Ji et al. 2020, CVPR workshops, "Real-world super-resolution via kernel estimation and
+    noise injection"), eqs. 1 to 4. The pools are filled once, by :meth:`harvest`, from the real LR
+    photos: kernels by KernelGAN, noise from flat squares less their mean. They are buffers of fixed
+    size, so that checkpoints hold them. Before the harvest a kernel averages each block of scale x
+    scale pixels, and there is no noise.
+
+    Args:
+        scale: 1, 2, 3, 4 or 8.
+        patch: side of a noise patch in LR pixels; larger pictures get a mosaic of them.
+        noises: the most noise patches.
+        kernels: how many kernels, from as many photos; 0 shrinks by antialiased bicubic, as the
+            authors did for NTIRE 2020's track 1.
+        flat: quantile of the squares' content up to which they are flat; see
+            :func:`~wildsr.degradation.flat.flat_patches`.
+        calm: quantile of their noise that is the level of noise without texture.
+        few: fewer noise patches than this are worth a warning.
+        kernel_iterations: of KernelGAN, for each kernel.
+        kernel_crop: side of its crops; photos that are smaller give no kernel.
+        kernel_features: of its networks.
+
+    Shapes:
+        hr (B, 3, scale h, scale w) in [0, 1] -> LR (B, 3, h, w) in [0, 1].
+
+    Raises:
+        UserError: a scale, count or share that does not exist; kernels for scale 1 or 3.
+    """
+
+    noise: Tensor
+    kernel_pool: Tensor
+    filled: Tensor
+
+    def __init__(
+        self,
+        scale: int,
+        patch: int,
+        noises: int = 512,
+        kernels: int = 0,
+        flat: float = 0.2,
+        calm: float = 0.1,
+        few: int = 32,
+        kernel_iterations: int = 600,
+        kernel_crop: int = 64,
+        kernel_features: int = 64,
+    ) -> None:
+        super().__init__()
+        halvings = len(shuffle_factors(scale))
+        check_counts(patch=patch, noises=noises)
+        if isinstance(kernels, bool) or not isinstance(kernels, int) or kernels < 0:
+            raise UserError(f"Argument `kernels` must be 0 or more, but got {kernels!r}.")
+        if kernels and scale not in (2, 4, 8):
+            raise UserError(
+                f"Argument `kernels` must be 0 (bicubic) at scale {scale}, because KernelGAN's "
+                f"kernel halves (scales 2, 4 and 8), but got {kernels}."
+            )
+        for name, share in (("flat", flat), ("calm", calm)):
+            if not 0 < share <= 1:
+                raise UserError(
+                    f"Argument `{name}` must be a share above 0 and at most 1, but got {share!r}."
+                )
+        self.scale, self.patch, self.halvings = scale, patch, halvings
+        self.kernels, self.flat, self.calm, self.few = kernels, flat, calm, few
+        self.kernel_options = (kernel_iterations, kernel_crop, kernel_features)
+        self.register_buffer("noise", torch.zeros(noises, 3, patch, patch, dtype=torch.uint8))
+        box = torch.zeros(1, KERNEL, KERNEL)
+        box[:, KERNEL // 2 : KERNEL // 2 + 2, KERNEL // 2 : KERNEL // 2 + 2] = 0.25
+        start = cascaded(box, max(halvings, 1))
+        self.register_buffer("kernel_pool", start.repeat(kernels, 1, 1))
+        self.register_buffer("filled", torch.zeros(2, dtype=torch.int64))  # noises, kernels
+
+    # What a batch needs
+
+    def draws(self, hr: Tensor) -> Draws:
+        """Which kernel each image gets, (B,), and which noise its tiles, (B, rows, columns)."""
+        batch, _, height, width = hr.shape
+        rows, columns = (-(-side // (self.scale * self.patch)) for side in (height, width))
+        noises, kernels = self.filled.clamp_min(1).tolist()
+        return (
+            torch.randint(kernels, (batch,), device=hr.device),
+            torch.randint(noises, (batch, rows, columns), device=hr.device),
+        )
+
+    def forward(self, hr: Tensor, draws: Draws | None = None) -> Tensor:
+        """The LR of ``hr``, with new draws unless they are given."""
+        kernel, noise = self.draws(hr) if draws is None else draws
+        if self.kernels:
+            small = blur_and_sample(hr, self.kernel_pool[kernel].to(hr.dtype), self.scale, offset=0)
+        else:
+            small = downscale(hr, self.scale)
+        height, width = small.shape[-2:]
+        tiles = self.noise_patches(noise.flatten(), hr.dtype).unflatten(0, noise.shape)
+        mosaic = tiles.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+        return to_8_bit((small + mosaic[..., :height, :width]).clamp(0, 1))
+
+    def noise_patches(self, index: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The noise patches ``index`` (N,) in units where white is 1, each channel of mean 0."""
+        patches = self.noise[index].to(dtype) / 255
+        return patches - patches.mean((2, 3), keepdim=True)
+
+    # Filling the pools
+
+    def harvest(self, photos: Photos, generator: torch.Generator) -> Flat:
+        """Fill the pools from ``photos``, real LR in uint8 (H, W, 3); what the noise came from.
+
+        Raises:
+            UserError: no photo that is large enough, or all of them black or white.
+        """
+        order = torch.randperm(len(photos), generator=generator).tolist()
+        seen = [photos[i] for i in order[:PHOTOS]]
+        flat = flat_patches(seen, self.patch, self.flat, self.calm, len(self.noise), generator)
+        self.noise[: len(flat.patches)] = flat.patches
+        self.filled[0] = len(flat.patches)
+        iterations, crop, features = self.kernel_options
+        large = [photos[i] for i in order if min(photos[i].shape[:2]) >= crop][: self.kernels]
+        if self.kernels and not large:
+            raise UserError(
+                f"Argument `data.lr` must hold a photo of at least {crop}x{crop} pixels to "
+                "estimate a kernel from, but holds none; use `degradation.kernels=0` (bicubic)."
+            )
+        for number, photo in enumerate(large):
+            seed = int(torch.randint(2**31, (), generator=generator))
+            found = estimate_kernel(photo, iterations, crop, features=features, seed=seed)
+            self.kernel_pool[number] = cascaded(found, self.halvings)[0]
+        self.filled[1] = len(large)
+        return flat
+
+    # What reports ask for
+
+    def kernel(self) -> Tensor:
+        """The mean of the kernels, (1, k, k), or antialiased bicubic's."""
+        if self.kernels:
+            return self.kernel_pool[: max(int(self.filled[1]), 1)].mean(0, keepdim=True)
+        x, y = centred_grid(4 * self.scale + 1, self.scale) / self.scale
+        weights: Tensor = cubic(x) * cubic(y)
+        return (weights / weights.sum())[None]
+
+    def noise_std(self, brightness: Tensor) -> Tensor:
+        """The noise's standard deviation at each brightness, both in [0, 1] units.
+
+        The root of the mean variance of patches, those near in brightness counting most (a Gaussian
+        of standard deviation 0.1).
+        """
+        count = int(self.filled[0])
+        if not count:
+            return torch.zeros_like(brightness)
+        patches = self.noise[:count].to(brightness) / 255
+        variance = patches.var((2, 3)).mean(1)
+        distance = (brightness[:, None] - patches.mean((1, 2, 3))) / 0.1
+        shares = torch.softmax(-distance.square() / 2, 1)
+        return (shares @ variance).sqrt()
+
+    def sentence(self) -> str:
+        """What it does, in words."""
+        noises, kernels = self.filled.tolist()
+        how = f"{kernels} kernels by KernelGAN" if self.kernels else "bicubic"
+        middle = 255 * float(self.noise_std(torch.tensor([0.5], device=self.noise.device)))
+        return f"{how}, {noises} noise patches, {middle:.1f}/255 at middle brightness"

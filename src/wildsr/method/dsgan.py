@@ -1,0 +1,37 @@
+"""DSGAN and ESRGAN-FS, frequency separation (Fritsche et al. 2019, arXiv:1911.07850)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from wildsr.degradation.bicubic import downscale, to_8_bit
+from wildsr.method.part import network, optional, tensor
+from wildsr.method.upscaling import Upscaling
+
+
+class DSGAN(Upscaling):
+    """Only high frequencies are adversarial, in the generated LR as in the SR made of it."""
+
+    degrade = network("clean LR to LR like the real one")
+    critic = network("LR to a map of logits: real? It sees high frequencies only")
+    critic_hr = network("HR to logits: sharp? It sees high frequencies only")
+
+    @tensor
+    def clean_lr(self) -> Tensor:
+        """(B, 3, H, W) the sharp crop by antialiased bicubic downscaling, in [0, 1]."""
+        return downscale(self.hr, self.scale).clamp(0, 1)
+
+    @tensor
+    def fake_lr(self) -> Tensor:
+        """(B, 3, H, W) the generated LR: what the critic sees."""
+        return self.degrade(self.clean_lr)
+
+    @property
+    def seen_lr(self) -> Tensor:
+        """(B, 3, H, W) the generated LR in 8 bits, as the file that the authors write."""
+        return to_8_bit(self.fake_lr)
+
+    @optional
+    def sr_clean(self) -> Tensor:
+        """(B, 3, sH, sW) the sharp crop from its clean LR: what prepares the upscaler."""
+        return self.upscale(self.clean_lr)

@@ -1,0 +1,54 @@
+"""Pseudo-supervision (Maeda, CVPR 2020, arXiv:2002.11397)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wildsr.method.dihedral import lay, lay_back
+from wildsr.method.part import draw, network, tensor
+from wildsr.method.translating import Translating
+
+
+class Maeda(Translating):
+    """Sharp crops are degraded and cleaned again; the upscaler learns from what that leaves."""
+
+    critic = network("LR to a map of logits: a real photo?")
+    critic_clean = network("LR to a map of logits: a clean image?")
+    critic_hr = network("SR to a map of logits: of a real photo?")
+
+    @draw
+    def draws(self) -> Tensor:
+        """(B, 1, H, W) standard normal: the noise of this iteration."""
+        return self.degrade.draws(self.clean_lr)
+
+    @tensor
+    def fake_lr(self) -> Tensor:
+        """(B, 3, H, W) what a real photo of the sharp crop would be, unclamped."""
+        return self.degrade(self.clean_lr, self.draws)
+
+    @tensor
+    def pseudo_clean(self) -> Tensor:
+        """(B, 3, H, W) the degraded sharp crop, cleaned."""
+        return self.clean(self.fake_lr)
+
+    @tensor
+    def sr(self) -> Tensor:
+        """(B, 3, sH, sW) the sharp crop again."""
+        return self.upscale(self.pseudo_clean)
+
+    @tensor
+    def same_clean(self) -> Tensor:
+        """(B, 3, H, W) what is clean, cleaned."""
+        return self.clean(self.clean_lr)
+
+    @draw
+    def way(self) -> Tensor:
+        """Scalar, 0 to 7: how the real photos are laid in this iteration."""
+        return torch.randint(8, ())
+
+    @tensor
+    def cleaned_laid(self) -> Tensor:
+        """(B, 3, H, W) the real photo, cleaned while it lay another way."""
+        way = int(self.way)
+        return lay_back(self.clean(lay(self.real_lr, way)), way)

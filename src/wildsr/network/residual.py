@@ -1,0 +1,56 @@
+"""The trunk of translators and degraders: residual blocks whose sum starts at zero."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from wildsr.network.argument import check_counts
+
+
+class _Block(nn.Module):
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(features, features, 3, 1, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(features, features, 3, 1, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class ResidualTrunk(nn.Module):
+    """``tail(body(head(x)) + head(x))``, without normalisation; 0 for a fresh network.
+
+    What it is added to is then what a fresh network returns, and the first steps of an adversarial
+    game start from images instead of noise.
+
+    Args:
+        channels: of the input.
+        features: of what lies between.
+        blocks: residual blocks.
+
+    Shapes:
+        x (B, channels, H, W) -> (B, 3, H, W).
+
+    Raises:
+        UserError: a count below 1.
+    """
+
+    def __init__(self, channels: int, features: int, blocks: int) -> None:
+        super().__init__()
+        check_counts(channels=channels, features=features, blocks=blocks)
+        self.head = nn.Conv2d(channels, features, 3, 1, 1)
+        self.body = nn.Sequential(
+            *[_Block(features) for _ in range(blocks)], nn.Conv2d(features, features, 3, 1, 1)
+        )
+        self.tail = nn.Conv2d(features, 3, 3, 1, 1)
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What is to be added (B, 3, H, W)."""
+        head = self.head(x)
+        added: Tensor = self.tail(head + self.body(head))
+        return added

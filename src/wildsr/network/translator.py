@@ -1,0 +1,54 @@
+"""From LR to LR: a clean image to one like the real photos, or a photo to a clean image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.error import UserError
+from wildsr.network.residual import ResidualTrunk
+
+
+class Translator(nn.Module):
+    """``lr + trunk(lr, draw)``: a residual network that starts as the identity.
+
+    The trunk is that of EDSR (Lim et al. 2017, arXiv:1707.02921) without its upsampling, the last
+    convolution 0 at the start. A draw gives it what a function of the image alone cannot make:
+    noise that differs from time to time (Maeda 2020, arXiv:2002.11397).
+
+    Args:
+        features: channels.
+        blocks: residual blocks.
+        noise_channels: of the draw; 0 for a function of the image alone.
+
+    Shapes:
+        lr (B, 3, H, W) in [0, 1], draw (B, noise_channels, H, W) -> (B, 3, H, W), not clamped.
+
+    Raises:
+        UserError: a count that does not exist; no draw where there are noise channels.
+    """
+
+    def __init__(self, features: int = 64, blocks: int = 8, noise_channels: int = 0) -> None:
+        super().__init__()
+        if noise_channels < 0:
+            raise UserError(
+                f"Argument `noise_channels` must be 0 or more, but got {noise_channels!r}."
+            )
+        self.noise_channels = noise_channels
+        self.trunk = ResidualTrunk(3 + noise_channels, features, blocks)
+
+    def draws(self, lr: Tensor) -> Tensor:
+        """Standard normal numbers (B, noise_channels, H, W), new for every pixel."""
+        batch, _, height, width = lr.shape
+        return lr.new_empty(batch, self.noise_channels, height, width).normal_()
+
+    def forward(self, lr: Tensor, draw: Tensor | None = None) -> Tensor:
+        """The image in the other domain (B, 3, H, W)."""
+        if self.noise_channels and draw is None:
+            raise UserError(
+                "Argument `noise_channels` must be 0 for a translator that is used without draws, "
+                f"but got {self.noise_channels}."
+            )
+        seen = lr if draw is None else torch.cat([lr, draw.to(lr.dtype)], dim=1)
+        translated: Tensor = lr + self.trunk(seen)
+        return translated
