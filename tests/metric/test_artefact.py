@@ -218,7 +218,7 @@ SEEN = {
     "blocks": {"blockiness": 0.5},
 }
 LIMITS = {
-    "colour_drift": 1.0,  # not noticeable
+    "colour_drift": 1.2,  # not noticeable
     "noise_residue": 0.2,
     "ringing": 1.0,
     "blockiness": 0.1,

@@ -117,7 +117,10 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         lr_path, hr_path = self.photos[index]
         lr = read_image(lr_path)
-        item = {"name": self.names[index], "lr": torch.from_numpy(lr).permute(2, 0, 1)}
+        item: dict[str, Any] = {
+            "name": self.names[index],
+            "lr": torch.from_numpy(lr).permute(2, 0, 1),
+        }
         if hr_path is not None:
             hr = read_image(hr_path)
             height, width = self.scale * lr.shape[0], self.scale * lr.shape[1]

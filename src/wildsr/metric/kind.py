@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from wildsr.error import UserError
@@ -81,7 +80,7 @@ class Couple:
 
     @cached_property
     def levels(self) -> tuple[Tensor, Tensor]:
-        """Both as files hold them, (1, 3, H, W) of whole numbers from 0 to 255, in float64."""
+        """Both as files hold them, (1, 3, H, W) of whole numbers from 0 to 255, in float32."""
         sr, hr = self._given
         if sr.shape != hr.shape:
             raise UserError(
@@ -94,19 +93,21 @@ class Couple:
     def whole(self) -> tuple[Tensor, Tensor]:
         """Both as networks want them: (1, 3, H, W) in [0, 1], rounded, float32, on their device."""
         device = self._given[0].device
-        sr, hr = (levels.to(device, torch.float32) / 255 for levels in self.levels)
+        sr, hr = (levels.to(device) / 255 for levels in self.levels)
         return sr, hr
 
     @cached_property
     def compared(self) -> tuple[Tensor, Tensor]:
-        """In the panel's channel and without its border: (1, C, h, w), 0 to 255, float64.
+        """In the panel's channel and without its border: (1, C, h, w), 0 to 255.
+
+        RGB in float32 (whole numbers), Y in float64.
 
         Raises:
             UserError: no pixel is left.
         """
         sr, hr = self.levels
         if self._gray and self._setting.channel == "y":
-            sr, hr = full_luma(sr), full_luma(hr)
+            sr, hr = full_luma(sr.double()), full_luma(hr.double())
         return compared(sr, hr, self._setting.border, self._setting.channel)
 
 

@@ -111,8 +111,9 @@ class Panel:
             UserError: more than one image, two sizes, pixels that are not finite floats, an image
                 smaller than the border.
         """
-        rounded = _rounded(sr, "sr")
+        _check_one(sr, "sr")
         couple = None if hr is None else Couple(sr, hr, self._setting, gray)
+        rounded = _rounded(sr, "sr") if couple is None else couple.whole[0]
         source = None if lr is None else _rounded(lr, "lr")
         measured: dict[str, float | None] = {}
         with torch.inference_mode():
@@ -172,13 +173,17 @@ class Panel:
 
 def _rounded(image: Tensor, argument: str) -> Tensor:
     """One image as a file would hold it: (1, 3, H, W) in [0, 1], float32, where it was."""
+    _check_one(image, argument)
+    return round8(image, argument).to(image.device) / 255
+
+
+def _check_one(image: Tensor, argument: str) -> None:
     if image.ndim != 4 or image.shape[1] != 3:
         raise UserError(
             f"Argument `{argument}` must have the shape (1, 3, H, W), but got {tuple(image.shape)}."
         )
     if len(image) != 1:
         raise UserError(f"Argument `{argument}` must hold one image, but got {len(image)}.")
-    return round8(image, argument).to(image.device, torch.float32) / 255
 
 
 def _stated(metric: Metric) -> dict[str, object]:

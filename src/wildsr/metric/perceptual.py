@@ -60,8 +60,8 @@ class Lpips:
         """
         if self.network is None or min(target.shape[2:]) < SMALLEST:
             return None
-        x = round8(prediction, "prediction").div(255).to(prediction.device, torch.float32)
-        y = round8(target, "target").div(255).to(prediction.device, torch.float32)
+        x = round8(prediction, "prediction").to(prediction.device) / 255
+        y = round8(target, "target").to(prediction.device) / 255
         return self.of(x, y)
 
     def of(self, x: Tensor, y: Tensor) -> float:

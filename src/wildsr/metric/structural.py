@@ -47,7 +47,7 @@ def ms_ssim(setting: Setting) -> Pair:
     def measure(couple: Couple) -> float:
         x, y = couple.compared
         at_least(x, smallest, "MS-SSIM")
-        return 1 - ms_ssim_loss(x / 255, y / 255).item()
+        return 1 - ms_ssim_loss(x.double() / 255, y.double() / 255).item()
 
     return Pair(
         title="MS-SSIM",
