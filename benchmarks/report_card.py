@@ -5,13 +5,13 @@
     python benchmarks/report_card.py --runs DIR...    finished runs whose data had the truth
 
 Real LR is made from the sharp photos of --lr by the demo's hidden camera; a ladder of other
-cameras, of known mistakes, and `wild` cameras learned for some iterations, make LR of --hr. For each
-the card compares the two sets, and the same small upscaler, which begins as a bicubic-trained one,
-is trained through the camera for some hundred iterations; its PSNR on held-out photos of --test,
-taken by the hidden camera, is the truth (RGB, border = scale). The card's order is that of
-`wildsr.report.card.Card.order`: the number of lines that differ, then the sliced Wasserstein
-distance of the finest details. Prints a Markdown table and Spearman's correlation of both ranks (1:
-the same order); --quick shows that the script works, not how good the card is.
+cameras, of known mistakes, and `wild` cameras learned for some iterations, make LR of --hr. For
+each the card compares the two sets, and the same small upscaler, which begins as a bicubic-
+trained one, is trained through the camera for some hundred iterations; its PSNR on held-out
+photos of --test, taken by the hidden camera, is the truth (RGB, border = scale). The card's order
+is that of `wildsr.report.card.Card.order`: the number of lines that differ, then the sliced
+Wasserstein distance of the finest details. Prints a Markdown table and Spearman's correlation of
+both ranks (1: the same order); --quick shows that the script works, not how good the card is.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from wildsr.candidate import candidates
 from wildsr.command import configure
 from wildsr.data.image import UnreadableImage, list_images
 from wildsr.data.module import ValidationPhotos
+from wildsr.degradation.learned import load_degrader
 from wildsr.error import UserError, unknown
 from wildsr.evaluation import evaluate as measure
 from wildsr.logger import KINDS, loggers
@@ -105,10 +107,15 @@ def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -
 
 def _panel(config: DictConfig, ranked: bool) -> Panel:
     """The metrics that were asked for, and those by which checkpoints are ranked."""
+    runs = list(named(config.run, "run").values())
     if ranked:
         asked = list(config.metric.metrics)
         config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]
-    panel: Panel = build.make(config.metric, "metric")
+    degrader = None
+    if runs and "lr_consistency_learned" in config.metric.metrics:
+        with contextlib.suppress(UserError):  # the metric then says what it needs
+            degrader = load_degrader(runs[0], config.tile * run.config_of(runs[0]).scale)
+    panel: Panel = build.make(config.metric, "metric", degrader=degrader)
     return panel
 
 

@@ -16,7 +16,7 @@ from wildsr import build, run
 from wildsr.data.image import UnreadableImage
 from wildsr.data.module import Folders
 from wildsr.degradation.learned import load_degrader
-from wildsr.error import UserError
+from wildsr.error import UserError, first_line
 from wildsr.evaluation import floats
 from wildsr.inference.degrade import Degrader
 from wildsr.report.card import LARGEST, Card, card
@@ -76,11 +76,12 @@ def card_of_training(
     try:
         degrader = Degrader(training.objective.method, networks, training.scale).eval()
         made = card_of(degrader, data, data.seed, ENOUGH)
-    except UserError as error:
-        console.print(f"No report card: {escape(str(error))}", highlight=False)
+        path = made.write(folder)
+    except Exception as error:  # whatever it is, it must not cost a finished run its table
+        console.print(f"No report card: {escape(first_line(error))}", highlight=False)
         return None
     console.print(escape(made.headline), highlight=False)
-    return made.write(folder)
+    return path
 
 
 def card_of(degrader: nn.Module, data: Folders, seed: int, most: int) -> Card:

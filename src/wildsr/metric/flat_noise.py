@@ -59,7 +59,9 @@ def noise_correlation(photo: Tensor) -> Tensor:
         photo: (3, H, W), 0 to 255.
 
     Returns:
-        (len(LAGS),) -1 to 1, float64: about 0 for white noise; NaN without any noise.
+        (len(LAGS),) -1 to 1, float64: about 0 for white noise, NaN without any. Of coarse noise too
+        small, for a part of it passes for shading, and windows are quiet where it is even: noise
+        filtered by a Gaussian of 0.7 pixels has 0.60 to the right and shows 0.37.
     """
     windows, _ = _windows(photo, WIDE, WIDE_STEP)
     rest, _ = _without_shading(windows, WIDE)

@@ -42,6 +42,19 @@ class TwoSample:
     halves_high: float | None
 
 
+@dataclass(frozen=True)
+class _Photo:
+    """The features of its crops, (n, d), their mean (d,) and mean square (d, d)."""
+
+    crops: Tensor
+    mean: Tensor
+    square: Tensor
+
+    @classmethod
+    def of(cls, crops: Tensor) -> _Photo:
+        return cls(crops, crops.mean(0), crops.T @ crops / len(crops))
+
+
 def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) -> TwoSample:
     """Fisher's linear discriminant over features and random features, cross-validated by photo.
 
@@ -56,7 +69,7 @@ def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) ->
         seed: of the random features, the folds and the shuffles.
     """
     generator = torch.Generator().manual_seed(seed)
-    photos = _hidden([*real, *fake], generator)
+    photos = [_Photo.of(crops) for crops in _hidden([*real, *fake], generator)]
     labels = torch.tensor([True] * len(real) + [False] * len(fake))
     right = _told(photos, labels, generator)
     accuracy, margin = _balanced(right, labels)
@@ -79,7 +92,7 @@ def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) ->
     )
 
 
-def _halves(photos: list[Tensor], generator: torch.Generator) -> Tensor:
+def _halves(photos: list[_Photo], generator: torch.Generator) -> Tensor:
     if len(photos) < 4:
         return torch.empty(0)
     found = []
@@ -103,10 +116,10 @@ def _hidden(photos: list[Tensor], generator: torch.Generator) -> list[Tensor]:
     return made
 
 
-def _told(photos: list[Tensor], labels: Tensor, generator: torch.Generator) -> Tensor:
+def _told(photos: list[_Photo], labels: Tensor, generator: torch.Generator) -> Tensor:
     """Of each photo the share of crops told right by a classifier that never saw the photo."""
-    means = torch.stack([photo.mean(0) for photo in photos])
-    squares = torch.stack([photo.T @ photo / len(photo) for photo in photos])
+    means = torch.stack([photo.mean for photo in photos])
+    squares = torch.stack([photo.square for photo in photos])
     fold = _folds(labels, generator)
     right = torch.empty(len(labels), dtype=torch.float64)
     for number in fold.unique():
@@ -119,7 +132,7 @@ def _told(photos: list[Tensor], labels: Tensor, generator: torch.Generator) -> T
         direction = torch.linalg.solve(within, real - fake)
         middle = (real + fake) @ direction / 2
         for index in (~seen).nonzero()[:, 0].tolist():
-            taken_for_real = (photos[index] @ direction > middle).double().mean()
+            taken_for_real = (photos[index].crops @ direction > middle).double().mean()
             right[index] = taken_for_real if labels[index] else 1 - taken_for_real
     return right
 

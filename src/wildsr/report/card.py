@@ -53,7 +53,7 @@ class Card:
     def headline(self) -> str:
         """All lines in one."""
         known = [entry for entry in self.entries if entry.state != UNKNOWN]
-        wrong = [entry.title.lower() for entry in known if entry.state == DIFFERS]
+        wrong = [entry.title for entry in known if entry.state == DIFFERS]
         count, unknown = len(self.entries), len(self.entries) - len(known)
         rest = f"; {unknown} could not be judged" if unknown else ""
         if not known:
@@ -97,6 +97,17 @@ class Card:
             for entry in self.entries
         ]
         return {"headline": self.headline, "entries": entries, "protocol": dict(self.protocol)}
+
+    def photos(self) -> str:
+        """What was compared, in words."""
+        told = {"real": "real LR", "fake": "generated LR"}
+        lines = []
+        for name, words in told.items():
+            line = f"{self.protocol.get(f'{name}_photos', '?')} photos of {words}"
+            if f"{name}_held_out" in self.protocol:
+                line += f",\n    {self.protocol[f'{name}_held_out']} of them not trained on"
+            lines.append(line)
+        return "\n".join(lines)
 
     def write(self, folder: Path) -> Path:
         """``report_card.json``, ``.md`` and ``.png`` in a folder; the path of the picture."""

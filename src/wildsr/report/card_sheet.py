@@ -32,4 +32,5 @@ def card_sheet(card: Card, path: Path) -> None:
         panel.set_xlabel(words, fontsize=9)
     for panel in axes[len(card.entries) :]:
         panel.set_axis_off()
+        panel.text(0.1, 0.6, card.photos(), fontsize=12)
     figure.savefig(path, dpi=100)

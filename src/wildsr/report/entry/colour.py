@@ -50,7 +50,9 @@ def colour_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> E
     worst = size.index(max(size))
     state = UNKNOWN if few else states[worst]
     name = STATISTICS[worst]
-    said = f"{name} {compared.fake[worst]:+.1f}/255 against {compared.real[worst]:+.1f}/255"
+    sign = "+" if name in ("blue", "red") else ""  # against gray
+    said = f"{name} {compared.fake[worst]:{sign}.1f}/255 against "
+    said += f"{compared.real[worst]:{sign}.1f}/255"
     if few:
         verdict = f"{few}: {said}."
     elif state == DIFFERS:

@@ -67,8 +67,7 @@ def edges_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> En
             f"fake_{part}": number(float(compared.fake[index])),
             f"chance_{part}": number(margin[index]),
         }
-    largest = max((abs(d) for d in difference if d == d), default=torch.nan)
-    severity = torch.nan if state == UNKNOWN else largest / TOLERATED
+    severity = torch.nan if state == UNKNOWN else abs(difference[worst]) / TOLERATED
     return Entry("edges", "Edge spread", state, verdict, values, severity, _drawing(found))
 
 

@@ -29,7 +29,8 @@ class Entry:
             to judge by).
         verdict: the sentence, with the numbers.
         values: the numbers, by name; None where there is none.
-        severity: how many times larger the difference is than what is tolerated; NaN if unknown.
+        severity: the difference that the verdict tells, in units of what is tolerated (of the
+            Wasserstein distance: of the distance within real LR); NaN if unknown.
         draw: puts the figure into axes.
     """
 

@@ -60,7 +60,7 @@ def noise_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> En
         a, b, margin = (float(x[index]) for x in (compared.real, compared.fake, compared.margin))
         values |= {f"real_{where}": number(a), f"fake_{where}": number(b)}
         values[f"chance_{where}"] = number(margin)
-    severity = max(abs(d) / t for d, _, t in judged)
+    severity = abs(differences[worst]) / tolerances[worst]
     levels_said = f"{compared.fake[worst]:.1f}/255 against {compared.real[worst]:.1f}/255"
     place = ("", " in the dark", " in bright places")[worst]
     if few:

@@ -60,7 +60,7 @@ def spectrum_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) ->
     values: dict[str, float | None] = {}
     for name, d, m in zip(OCTAVES, difference, margin, strict=True):
         values |= {f"difference_{name}": number(d), f"chance_{name}": number(m)}
-    severity = torch.nan if few else abs(difference[0]) / TOLERATED
+    severity = torch.nan if few else abs(difference[worst]) / TOLERATED
     name, title = "spectrum", "Power spectrum"
     return Entry(name, title, state, verdict, values, severity, _drawing(found))
 

@@ -97,6 +97,6 @@ def _drawing(far: Tensor, near: Tensor) -> Callable[[Axes], None]:
             )
         axes.set_xticks(places, PERIODS)
         axes.set(xlabel="size of the details (pixels)", ylabel="distance (1/1000 deviation)")
-        axes.legend()
+        axes.legend(loc="upper left")
 
     return draw
