@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from wildsr.report.summary import Compared, Summary
+from wildsr.report.summary import ALL_PAIRS, Compared, Summary
 from wildsr.significance import STATED
 
 
@@ -66,7 +66,8 @@ def markdown(summary: Summary) -> str:
         if several:
             blocks.append(f"### {photo_set or 'all photos'}")
         blocks.append(table(summary, photo_set))
-        against = differences(summary, photo_set)
+        # Of many rows, as of all checkpoints of a run, the lines are in the other files.
+        against = differences(summary, photo_set) if len(summary.rows) <= ALL_PAIRS else ""
         blocks += [against] if against else []
     return "\n\n".join(blocks)
 
