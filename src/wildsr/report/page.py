@@ -94,9 +94,8 @@ def write_page(
         ordering=shown.metric and f"gain in {results.heading(summary, shown.metric)}",
         storage=_storage(shown, page.budget),
         choice=page.choice,
-        cards=[
-            card for path in dict.fromkeys((folder, *page.runs.values())) for card in _card(path)
-        ][:8],
+        # One that was just made is of photos as the one that the run made at its end, and newer.
+        cards=_card(folder) or [card for run in page.runs.values() for card in _card(run)],
         runs=[{"name": n, "curves": curves(p / "metrics.csv")} for n, p in page.runs.items()],
         environment=environment(),
         texts={**page.texts, "protocol": json.dumps(summary.protocol, indent=1, default=str)},
