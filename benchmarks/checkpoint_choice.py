@@ -21,7 +21,6 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LOWER = {"swd", "colour_drift", "niqe", "lpips", "brisque"}  # what is better when small
 
 
 def python(script: str, *overrides: str) -> None:
@@ -37,9 +36,12 @@ def ranks(values: list[float], lower: bool) -> list[float]:
     ]
 
 
-def choose(checkpoints: list[dict], front: set[str], panel: list[str]) -> dict:
-    """The rule: on the front, the best mean rank among all; of equals the later."""
-    places = [ranks([c[metric] for c in checkpoints], metric in LOWER) for metric in panel]
+def choose(checkpoints: list[dict], front: set[str], panel: dict[str, bool]) -> dict:
+    """The rule: on the front, the best mean rank among all; of equals the later.
+
+    The panel says of each metric whether lower is better.
+    """
+    places = [ranks([c[metric] for c in checkpoints], lower) for metric, lower in panel.items()]
     mean = [sum(column) / len(panel) for column in zip(*places, strict=True)]
     on_front = [
         (place, -c["iteration"], c)
@@ -52,9 +54,11 @@ def choose(checkpoints: list[dict], front: set[str], panel: list[str]) -> dict:
 def report(folder: Path) -> dict[str, float]:
     """The figures of one evaluation, and its table."""
     ranked = json.loads((folder / "checkpoints.json").read_text())
-    rows = {row["name"]: row for row in json.loads((folder / "results.json").read_text())["rows"]}
+    found = json.loads((folder / "results.json").read_text())
+    rows = {row["name"]: row for row in found["rows"]}
+    panel = {metric: found["protocol"][metric]["better"] == "lower" for metric in ranked["panel"]}
     checkpoints = sorted(ranked["checkpoints"], key=lambda c: c["iteration"])
-    chosen = choose(checkpoints, {c["name"] for c in ranked["front"]}, ranked["panel"])
+    chosen = choose(checkpoints, {c["name"] for c in ranked["front"]}, panel)
     last = checkpoints[-1]
     figures: dict[str, float] = {
         "checkpoints": len(checkpoints),
@@ -84,6 +88,13 @@ def report(folder: Path) -> dict[str, float]:
         print(
             f"| {metric} | {known[best['name']]:.4f} at {best['iteration']} | {' | '.join(cells)} |"
         )
+    print("\n| chosen by one metric of the panel alone | iteration | PSNR regret |")
+    print("| --- | ---: | ---: |")
+    for metric, lower in panel.items():
+        alone = choose(checkpoints, {c["name"] for c in checkpoints}, {metric: lower})
+        regret = figures["psnr_best"] - rows[alone["name"]]["psnr"]
+        figures[f"psnr_regret_{metric}_alone"] = regret
+        print(f"| {metric} | {alone['iteration']} | {regret:.4f} |")
     return figures
 
 

@@ -112,7 +112,7 @@ def _panel(config: DictConfig, ranked: bool) -> Panel:
         asked = list(config.metric.metrics)
         config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]
     degrader = None
-    if runs and "lr_consistency_learned" in config.metric.metrics:
+    if runs and {"lr_consistency_learned", "lr_discrepancy"} & set(config.metric.metrics):
         with contextlib.suppress(UserError):  # the metric then says what it needs
             degrader = load_degrader(runs[0], config.tile * run.config_of(runs[0]).scale)
     panel: Panel = build.make(config.metric, "metric", degrader=degrader)
