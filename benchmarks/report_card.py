@@ -184,6 +184,11 @@ def ranks(values: list) -> list[int]:
     return [1 + sum(other < value for other in values) for value in values]
 
 
+def key_of(name: str) -> str:
+    """A name without what JSON's readers stumble over."""
+    return "_".join("".join(x if x.isalnum() else " " for x in name.replace("'", "")).split())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for folder in ("hr", "lr", "test"):
@@ -197,6 +202,9 @@ def main() -> None:
     given = [options.hr, options.lr, options.test]
     if any(given) and not all(given):
         parser.error("--hr, --lr and --test come together")
+    for folder in options.runs or []:
+        if not (folder / "results.json").is_file():
+            parser.error(f"--runs: {folder} is no finished run (no results.json)")
     rungs = finished(options.runs) if options.runs else climb(options)
     if options.cards:
         for rung in rungs:
@@ -216,11 +224,11 @@ def main() -> None:
             f"{differ} | {distance:.0f} | {told} | {card_rank} | {rung.truth:.2f} | {truth_rank}"
         )
         print(f"| {rung.name} | {cells} |")
-        key = "".join(letter if letter.isalnum() else "_" for letter in rung.name)
+        key = key_of(rung.name)
         figures |= {f"{key}_differ": differ, f"{key}_distance": distance, f"{key}_psnr": rung.truth}
     for name, order in orders(rungs).items():
         agreement = float(spearmanr(order, by_truth).statistic)
-        figures[f"spearman_{name.replace(' ', '_')}"] = agreement
+        figures[f"spearman_{key_of(name)}"] = agreement
         print(f"\nSpearman's rank correlation with the truth, by {name}: {agreement:.2f}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from wildsr import build, command
+from wildsr import allocator, build, command
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -112,7 +112,8 @@ def tiny(photos, small):
 def carry_out(monkeypatch):
     """``carry_out("train", overrides)``: the verb in this process; its exit code."""
     monkeypatch.setenv("WILDSR_RUN", "")  # what a run leaves in the environment goes with the test
-    monkeypatch.setattr(build, "tune_allocator", lambda: None)  # outlives the test otherwise
+    for module in (build, allocator):  # outlives the test otherwise
+        monkeypatch.setattr(module, "tune_allocator", lambda: None)
     monkeypatch.delenv("WILDSR_RUN")
     return command.start
 

@@ -32,6 +32,24 @@ def test_the_wiring_is_what_explain_prints(page, of, small):
     assert explained(configure("train", [*of(page.stem), *small])) in page.read_text()
 
 
+VARIANTS = [  # of a method, in backquotes in its page
+    (page.stem, line)
+    for page in PAGES
+    if page.stem in ("bulat", "cincgan", "cyclesr", "maeda")
+    for line in re.findall(r"`('?method\.[^`]*=[^`]*)`", page.read_text())
+]
+
+
+@pytest.mark.parametrize(("method", "line"), VARIANTS)
+def test_a_variant_explains_itself(method, line, of, small):
+    typed = shlex.split(line)
+    plain, varied = (
+        configure("train", [*of(method), *small, *more]).method for more in ([], typed)
+    )
+    assert varied != plain
+    assert explained(configure("train", [*of(method), *small, *typed]))
+
+
 def test_srrescgan_is_a_line_on_top_of_dsgan(of, small):
     """All four of its losses but the one on VGG, with their weights."""
     (line,) = commands(PAGES[[page.stem for page in PAGES].index("srrescgan")])

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 from wildsr.checkpoint import checkpoints, load
@@ -85,3 +86,16 @@ def test_the_rows_of_a_demo_and_what_it_leaves(small, tmp_path, carry_out, capsy
     again = json.loads((folder / "evaluation-1" / "results.json").read_text())
     for one, other in zip(found["rows"], again["rows"], strict=True):
         assert (one["name"], one["psnr"]) == (other["name"], pytest.approx(other["psnr"]))
+
+
+def test_the_baseline_keeps_its_rate_to_its_end(tiny, of, tmp_path, carry_out):
+    """It may have more iterations than the method, at whose end a falling rate is 0."""
+    overrides = [*tiny, *of("cyclesr"), "iterations=3", "baseline=true"]
+    assert carry_out("train", [*overrides, f"runs_dir={tmp_path}", "name=it"]) == 0
+    own, baseline = (
+        OmegaConf.load(tmp_path / "it" / folder / "config.yaml").method
+        for folder in (".", "bicubic-trained")
+    )
+    assert own.schedules.upscale.until == 3
+    assert baseline.schedules == {}
+    assert baseline.optimizers.upscale == own.optimizers.upscale

@@ -203,7 +203,10 @@ def _fit_baseline(job: Job, folder: run.Run, training: Training) -> tuple[Traini
     method = run.plain(supervised)["method"]
     method["networks"]["upscale"] = own["networks"]["upscale"]
     method["optimizers"]["upscale"] = own["optimizers"]["upscale"]
-    method["schedules"] = {n: s for n, s in own["schedules"].items() if n == "upscale"}
+    # A rate that falls to 0 by the end of the iterations would end here long before the time does.
+    method["schedules"] = {
+        n: s for n, s in own["schedules"].items() if n == "upscale" and "until" not in s
+    }
     method["ema"] = own["ema"]
     ends_by_the_clock = 100 * plain["iterations"]
     config = OmegaConf.create(

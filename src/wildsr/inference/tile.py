@@ -39,8 +39,8 @@ def receptive_radius(network: nn.Module, scale: int) -> int | None:
     Returns:
         The radius in LR pixels, rounded up; None when it is 124 or more, or without a bound.
     """
-    device, dtype = _place(network, torch.empty(0))
-    with _evaluating(network), torch.inference_mode(), _plain_convolutions():
+    device, dtype = place_of(network, torch.empty(0))
+    with evaluating(network), torch.inference_mode(), _plain_convolutions():
         for side in PROBES:
             # Strips: the reach is measured along one axis at a time, for a quarter of the pixels.
             reaches = []
@@ -92,7 +92,7 @@ def upscale_tiled(
     if min(height, width) < 1:
         raise UserError(f"Argument `lr` must have pixels, but got {height} x {width}.")
     # Not larger than the image, or the first halvings would change nothing.
-    tile = min(tile // CELL * CELL, _ceil(max(height, width)))
+    tile = min(tile // CELL * CELL, whole_cells(max(height, width)))
     while True:
         try:
             # Made outside inference mode: an ordinary tensor, whatever its reader does with it.
@@ -100,10 +100,10 @@ def upscale_tiled(
             if overlap is None and max(height, width) > tile:
                 radius = receptive_radius(network, scale)
                 overlap = GLOBAL_MARGIN if radius is None else radius
-            _fill(sr, network, lr, scale, tile, _ceil(overlap or 0))
+            _fill(sr, network, lr, scale, tile, whole_cells(overlap or 0))
             return sr
         except RuntimeError as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
         # After the handler: the error's traceback would keep the tile's tensors alive.
         if torch.cuda.is_available():
@@ -146,9 +146,9 @@ def interpolate(lr: Tensor, scale: int, kind: str) -> Tensor:
 @torch.inference_mode()
 def _fill(sr: Tensor, network: nn.Module, lr: Tensor, scale: int, tile: int, margin: int) -> None:
     """Write the network's output into ``sr``, one tile after the other."""
-    device, dtype = _place(network, lr)
+    device, dtype = place_of(network, lr)
     height, width = lr.shape[2:]
-    with _evaluating(network):
+    with evaluating(network):
         for top in range(0, height, tile):
             for left in range(0, width, tile):
                 bottom, right = min(top + tile, height), min(left + tile, width)
@@ -181,7 +181,7 @@ def _reach(reached: Tensor, scale: int, start: int) -> int | None:
     return max(start - first, last - (start + CELL - 1), 0)
 
 
-def _place(network: nn.Module, otherwise: Tensor) -> tuple[torch.device, torch.dtype]:
+def place_of(network: nn.Module, otherwise: Tensor) -> tuple[torch.device, torch.dtype]:
     """Where and in which type a network computes."""
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.is_floating_point():
@@ -190,7 +190,7 @@ def _place(network: nn.Module, otherwise: Tensor) -> tuple[torch.device, torch.d
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     """The network in evaluation mode; afterwards each of its parts as it was."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
@@ -212,7 +212,7 @@ def _plain_convolutions() -> Iterator[None]:
         torch.backends.cudnn.enabled = enabled
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
+def out_of_memory(error: RuntimeError) -> bool:
     """Whether memory ran out; only CUDA has an exception of its own for it."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
@@ -220,6 +220,6 @@ def _out_of_memory(error: RuntimeError) -> bool:
     return "out of memory" in message or "can't allocate memory" in message
 
 
-def _ceil(pixels: int) -> int:
+def whole_cells(pixels: int) -> int:
     """The next multiple of a cell."""
     return -(-pixels // CELL) * CELL

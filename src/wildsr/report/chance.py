@@ -10,7 +10,7 @@ from scipy.stats import t as student
 from torch import Tensor
 
 RESAMPLES = 400
-ERROR = 0.01  # of false alarms a line; eight lines give one in thirteen cards
+ERROR = 0.01  # of false alarms a line; eight lines make one in twelve cards
 
 
 @dataclass(frozen=True)

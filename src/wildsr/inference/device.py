@@ -1,0 +1,102 @@
+"""Where and in which number format a network computes."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import torch
+from torch import nn
+
+from wildsr.error import UserError, unknown
+from wildsr.inference.tile import evaluating
+
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+DEVICES = ("auto", "cpu", "cuda", "mps")
+TRIAL = 128  # LR pixels a side of the image on which half precision is timed
+GAIN = 1.15  # how much faster half precision must be
+DEVIATION = 1 / 255  # how far its result may be from that of single precision
+
+
+def choose_device(wanted: str) -> torch.device:
+    """``auto`` takes CUDA, else Apple's MPS, else the CPU.
+
+    Raises:
+        UserError: an unknown device, or one that this machine does not have.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return torch.device(next((name for name, there in present.items() if there), "cpu"))
+    name = wanted.split(":", 1)[0]
+    if name not in DEVICES:
+        raise unknown("Argument `device`", wanted, DEVICES)
+    if not present.get(name, True):
+        raise UserError(f"Argument `device` is {wanted!r}, but torch finds no such device here.")
+    try:
+        return torch.device(wanted)
+    except RuntimeError as error:
+        raise UserError(f"Argument `device` cannot be {wanted!r}.") from error
+
+
+def supported(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether a device computes in this format by instructions of its own."""
+    if dtype == torch.float32 or device.type == "mps":
+        return True
+    if device.type == "cuda":
+        least = (8, 0) if dtype == torch.bfloat16 else (7, 0)
+        return torch.cuda.get_device_capability(device) >= least
+    # Elsewhere a CPU emulates them, several times slower than single precision.
+    asked = {
+        torch.bfloat16: ("_is_avx512_bf16_supported", "_is_amx_tile_supported"),
+        torch.float16: ("_is_avx512_fp16_supported", "_is_amx_fp16_supported"),
+    }
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in asked[dtype])
+
+
+def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> torch.dtype:
+    """The format for ``network``, which is on ``device`` in single precision.
+
+    ``auto`` takes half precision (fp16 on a GPU, bf16 on a CPU) where the device has instructions
+    for it, a trial on random pixels is at least 1.15 times as fast, and the result stays within one
+    255th.
+
+    Raises:
+        UserError: an unknown precision, or one that the device can only emulate.
+    """
+    if wanted != "auto":
+        if wanted not in PRECISIONS:
+            raise unknown("Argument `precision`", wanted, ["auto", *PRECISIONS])
+        if not supported(PRECISIONS[wanted], device):
+            raise UserError(
+                f"Argument `precision` is {wanted!r}, but this {device.type} has no instructions "
+                "for it and would be slower than with 'fp32'."
+            )
+        return PRECISIONS[wanted]
+    if device.type == "mps":
+        return torch.float32
+    half = torch.bfloat16 if device.type == "cpu" else torch.float16
+    if not supported(half, device):
+        return torch.float32
+    lr = torch.rand(1, 3, TRIAL, TRIAL, generator=torch.Generator().manual_seed(0)).to(device)
+    lr = lr.contiguous(memory_format=torch.channels_last)
+    single, slow = _trial(network, lr)
+    try:  # of a copy: rounded weights do not come back
+        rounded, fast = _trial(copy.deepcopy(network).to(half), lr.to(half))
+    except RuntimeError:  # an operation that does not exist in this format
+        return torch.float32
+    close = bool((single - rounded.float()).abs().max() <= DEVIATION)  # false for NaN
+    return half if close and slow > GAIN * fast else torch.float32
+
+
+@torch.inference_mode()
+def _trial(network: nn.Module, lr: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """The output, and the seconds of the faster of two calls after the first."""
+    seconds = []
+    with evaluating(network):
+        for _ in range(3):
+            begun = time.perf_counter()
+            sr = network(lr)
+            if lr.device.type == "cuda":
+                torch.cuda.synchronize(lr.device)
+            seconds.append(time.perf_counter() - begun)
+    return sr, min(seconds[1:])

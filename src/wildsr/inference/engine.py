@@ -1,0 +1,202 @@
+"""What carries out a network: torch, torch.compile, ONNX Runtime or OpenVINO."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wildsr.error import UserError, first_line, unknown
+from wildsr.inference.tile import evaluating
+from wildsr.network.padding import pad_to
+
+TRACED = (40, 56)  # LR pixels, height and width
+CHECKED = ((39, 57), (72, 41))  # a traced network may be of one size, or of even ones
+MULTIPLES = (1, 2, 4, 8, 16, 32, 64)  # of which networks take sides
+TOLERANCE = 1e-3  # between an engine and torch, in [0, 1]; a quarter of a level of 8 bits
+
+
+class Torch(nn.Module):
+    """The network itself; weights in the order of channels that convolutions prefer."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale ``lr`` (B, 3, H, W)."""
+        sr: Tensor = self.network(lr)
+        return sr
+
+
+class Compiled(Torch):
+    """torch.compile, once for all sizes: tens of seconds before the first tile."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network)
+        self.compiled = torch.compile(self.network, dynamic=True)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale ``lr`` (B, 3, H, W)."""
+        sr: Tensor = self.compiled(lr)
+        return sr
+
+
+class OnnxRuntime(nn.Module):
+    """ONNX Runtime, on CUDA where both it and the network are there, else on the CPU."""
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        super().__init__()
+        runtime = needed("onnxruntime", "onnxruntime")
+        needed("onnx", "onnxruntime")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.onnx"
+            to_onnx(network, path)
+            options = runtime.SessionOptions()
+            options.intra_op_num_threads = torch.get_num_threads()
+            options.log_severity_level = 3
+            wanted = ["CUDAExecutionProvider"] if device.type == "cuda" else []
+            here = [p for p in wanted if p in runtime.get_available_providers()]
+            self.session = runtime.InferenceSession(
+                str(path), options, providers=[*here, "CPUExecutionProvider"]
+            )
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale ``lr`` (B, 3, H, W)."""
+        (sr,) = self.session.run(None, {"lr": lr.float().contiguous().cpu().numpy()})
+        return torch.from_numpy(sr).to(lr.device)
+
+
+class OpenVino(nn.Module):
+    """OpenVINO on the CPU, in single precision."""
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        super().__init__()
+        openvino = needed("openvino", "openvino")
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        # By way of ONNX: its own converter of torch's networks reports home that it was used.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.onnx"
+            to_onnx(network, path)
+            self.model = openvino.Core().compile_model(str(path), "CPU", settings)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale ``lr`` (B, 3, H, W)."""
+        out = self.model(np.ascontiguousarray(lr.float().cpu().numpy()))[0]
+        return torch.from_numpy(out.copy()).to(lr.device)
+
+
+class Padded(nn.Module):
+    """What a network does to sides that it cannot take, before the engine.
+
+    Tracing forgets it where it is written in Python: the size traced needed no padding.
+    """
+
+    def __init__(self, engine: nn.Module, multiple: int, scale: int) -> None:
+        super().__init__()
+        self.engine, self.multiple, self.scale = engine, multiple, scale
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale ``lr`` (B, 3, H, W)."""
+        height, width = lr.shape[2:]
+        sr: Tensor = self.engine(pad_to(lr, self.multiple))
+        return sr[..., : height * self.scale, : width * self.scale]
+
+
+ENGINES: dict[str, Callable[..., nn.Module]] = {
+    "torch": lambda network, device: Torch(network),
+    "compile": lambda network, device: Compiled(network),
+    "onnxruntime": OnnxRuntime,
+    "openvino": OpenVino,
+}
+
+
+def choose_engine(name: str, network: nn.Module, device: torch.device, scale: int) -> nn.Module:
+    """The network as this engine carries it out, compared with torch on two sizes.
+
+    Raises:
+        UserError: an unknown engine, one that is not installed or cannot take this network, and
+            one whose result is another than torch's.
+    """
+    if name not in ENGINES:
+        raise unknown("Argument `engine`", name, ENGINES)
+    if name == "openvino" and device.type != "cpu":
+        raise UserError(f"Argument `engine` is 'openvino', which needs device=cpu, not {device}.")
+    if name in ("torch", "compile"):
+        return ENGINES[name](network, device)
+    away, failure = float("nan"), None
+    try:
+        engine = ENGINES[name](network, device)
+        for multiple in MULTIPLES:
+            padded = Padded(engine, multiple, scale)
+            try:
+                away = max(_difference(network, padded, size, device) for size in CHECKED)
+            except Exception as error:
+                failure = error
+            if away <= TOLERANCE:
+                return padded
+    except UserError:
+        raise
+    except Exception as error:  # exporters and runtimes raise what they like
+        failure = error
+    if failure is not None and math.isnan(away):
+        raise UserError(
+            f"Argument `engine`: {name} cannot take this network ({first_line(failure)}); "
+            "engine=torch takes every one."
+        ) from failure
+    raise UserError(
+        f"Argument `engine`: {name} computes something else than torch for this network "
+        f"(by up to {away:.2g}); engine=torch takes every one."
+    )
+
+
+def needed(package: str, extra: str) -> ModuleType:
+    """A package of an optional dependency.
+
+    Raises:
+        UserError: how to install it.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"The package {package} is not installed: pip install 'wildsr[{extra}]'."
+        ) from error
+
+
+def to_onnx(network: nn.Module, path: Path) -> None:
+    """Write a network for (B, 3, H, W) of any batch and size; input ``lr``, output ``sr``."""
+    sizes = {0: "batch", 2: "height", 3: "width"}
+    lr = torch.rand(1, 3, *TRACED, device=next(iter(network.parameters()), torch.empty(0)).device)
+    options: dict[str, Any] = {
+        "input_names": ["lr"],
+        "output_names": ["sr"],
+        "dynamic_axes": {"lr": sizes, "sr": sizes},
+        "opset_version": 17,
+        "dynamo": False,
+    }
+    with evaluating(network), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, (lr,), str(path), **options)
+
+
+@torch.inference_mode()
+def _difference(
+    network: nn.Module, engine: nn.Module, size: tuple[int, int], device: torch.device
+) -> float:
+    lr = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(device)
+    with evaluating(network):
+        return float((network(lr) - engine(lr)).abs().max())

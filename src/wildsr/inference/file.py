@@ -1,0 +1,156 @@
+"""One photo to another file: the whole way, with nothing half-written under the final name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wildsr.error import UserError, unknown
+from wildsr.inference.encode import DEEP, FORMATS, Encoder, Target
+from wildsr.inference.partial import Partial
+from wildsr.inference.photo import Photo
+from wildsr.inference.rows import Ahead, Array, Rows
+from wildsr.inference.strips import strips
+from wildsr.inference.upscaler import Upscaler
+
+LIMIT = 200.0  # megapixels of a photo that is read
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How results are written.
+
+    Args:
+        outscale: size of the result / size of the photo; None takes the network's scale.
+        format: "png", "jpg", "webp", "tif"; None takes the photo's own (PNG for BMP and GIF), or
+            for a single file the suffix of the result.
+        quality: of JPEG and WebP, 1 to 100.
+        depth: 8 or 16 bits; None keeps the photo's, where the format knows it.
+        limit: megapixels of a photo that is read; None for any number.
+
+    Raises:
+        UserError: a value that none of them can have.
+    """
+
+    outscale: float | None = None
+    format: str | None = None
+    quality: int = 95
+    depth: int | None = None
+    limit: float | None = LIMIT
+
+    def __post_init__(self) -> None:
+        if self.outscale is not None and not 0 < self.outscale <= 64:
+            raise UserError(f"Argument `outscale` must be in (0, 64], but got {self.outscale}.")
+        if self.format is not None and self.format not in FORMATS:
+            raise unknown("Argument `format`", self.format, FORMATS)
+        if not 1 <= self.quality <= 100:
+            raise UserError(f"Argument `quality` must be 1 to 100, but got {self.quality}.")
+        if self.depth not in (None, 8, 16):
+            raise UserError(f"Argument `depth` must be 8, 16 or null, but got {self.depth}.")
+        if self.limit is not None and not self.limit > 0:
+            raise UserError(f"Argument `limit` must be positive, but got {self.limit}.")
+
+
+def upscale_file(
+    upscaler: Upscaler,
+    source: Path | str,
+    target: Path | str,
+    settings: Settings | None = None,
+    progress: Callable[[int, int], None] = lambda done, all: None,
+) -> Path:
+    """Upscale one photo into one file, which appears when it is complete.
+
+    Args:
+        upscaler: of :func:`wildsr.inference.upscaler.load`.
+        source: the photo.
+        target: the result; an existing file is replaced.
+        settings: how it is written; None for the defaults.
+        progress: called with the pixels done and all of them; what it raises stops the work.
+
+    Returns:
+        ``target`` as a path.
+
+    Raises:
+        UnreadableImage: ``source`` is no image, or a damaged one.
+        UserError: a size or format that cannot be, or ``target`` cannot be written.
+    """
+    settings, target = settings or Settings(), Path(target)
+    job = Upscaling(Photo(source, settings.limit), target, upscaler.scale, settings)
+    job.compute(lambda rows, dtype: strips(upscaler, rows, dtype, progress))
+    job.finish()
+    return target
+
+
+class Upscaling:
+    """A photo on its way to a file: computed, then encoded, maybe while others are computed.
+
+    Args:
+        photo: read ahead from now on.
+        target: the file; appears in :meth:`finish`.
+        scale: of the network.
+        settings: how it is written.
+
+    Raises:
+        UserError: a size or format that cannot be, or a folder that cannot be written to.
+    """
+
+    def __init__(self, photo: Photo, target: Path, scale: int, settings: Settings) -> None:
+        self.photo, self.target = photo, target
+        suffix = target.suffix.lower().removeprefix(".")
+        chosen = settings.format or suffix or photo.kind
+        if chosen not in FORMATS:
+            raise unknown("Argument `format`", chosen, FORMATS)
+        if FORMATS.get(suffix, FORMATS[chosen]) != FORMATS[chosen]:
+            raise UserError(f"Argument `format` is {chosen!r}, but the result is called {target}.")
+        self.planned = _plan(photo, scale, FORMATS[chosen], settings)
+        self.size = (photo.width * scale, photo.height * scale)
+        # Where it is still to be resized, 8 bits are made at the end.
+        resized = self.size != (self.planned.width, self.planned.height)
+        self.between = np.dtype(np.uint16) if resized else self.planned.dtype
+        self.partial = Partial(target)
+        self.encoder = Encoder(self.partial.path, self.size, self.planned, photo)
+        self.rows = Ahead(photo)
+
+    def compute(self, strips_of: Callable[[Rows, np.dtype[Any]], Iterable[Array]]) -> None:
+        """Hand what ``strips_of(rows, dtype)`` gives to the encoder."""
+        try:
+            self.encoder.take(strips_of(self.rows, self.between))
+        except BaseException:
+            self.abandon()
+            raise
+        self.rows.close()
+
+    def finish(self) -> None:
+        """Wait for the encoder; then the file has its name.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            self.encoder.finish()
+        except BaseException:
+            self.partial.discard()
+            raise
+        self.partial.keep()
+
+    def abandon(self) -> None:
+        """Leave no trace."""
+        self.rows.close()
+        self.encoder.abandon()
+        self.partial.discard()
+
+
+def _plan(photo: Photo, scale: int, format: str, settings: Settings) -> Target:
+    """The size, depth and format of a result."""
+    factor = settings.outscale or scale
+    deep = settings.depth == 16 or (settings.depth is None and photo.dtype == np.uint16)
+    if settings.depth == 16 and format not in DEEP:
+        raise UserError(f"Argument `depth`: {format} has 8 bits; png and tif know 16.")
+    dtype = np.dtype(np.uint16 if deep and format in DEEP else np.uint8)
+    sides = (max(round(side * factor), 1) for side in (photo.width, photo.height))
+    width, height = sides
+    return Target(format, width, height, settings.quality, dtype)

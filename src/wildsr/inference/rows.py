@@ -1,0 +1,102 @@
+"""Images as rows of pixels that are read once, from top to bottom."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.integer]
+CHUNK = 1 << 20  # pixels that are read at once, ahead of the network
+AHEAD = 4  # chunks
+
+
+class Rows(Protocol):
+    """An image of uint8 or uint16, 1 to 4 channels.
+
+    One or three channels of colour, and in images of two or four the last one is alpha.
+    """
+
+    height: int
+    width: int
+    channels: int
+    dtype: np.dtype[Any]
+
+    def read(self, count: int) -> Array:
+        """The next ``count`` rows, (count, width, channels)."""
+        ...
+
+
+class Ahead:
+    """Rows that a thread of their own reads, while others compute with the ones before.
+
+    Args:
+        rows: what is read; nobody else may read it. What it raises is raised by :meth:`read`.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.height, self.width = rows.height, rows.width
+        self.channels, self.dtype = rows.channels, rows.dtype
+        self._rows, self._chunk = rows, max(CHUNK // rows.width, 1)
+        self._ready: queue.Queue[Array | BaseException] = queue.Queue(AHEAD)
+        self._closed = threading.Event()
+        self._rest: Array = np.empty((0, rows.width, rows.channels), rows.dtype)
+        self._thread = threading.Thread(target=self._fill, daemon=True)
+        self._thread.start()
+
+    def read(self, count: int) -> Array:
+        """The next ``count`` rows."""
+        parts, missing = [self._rest], count - len(self._rest)
+        while missing > 0:
+            part = self._ready.get()
+            if isinstance(part, BaseException):
+                raise part
+            parts.append(part)
+            missing -= len(part)
+        joined = np.concatenate(parts) if len(parts) > 1 else self._rest
+        self._rest = joined[count:]
+        return joined[:count]
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._closed.set()
+        self._thread.join()
+
+    def _fill(self) -> None:
+        row = 0
+        while row < self.height and not self._closed.is_set():
+            count = min(self._chunk, self.height - row)
+            part: Array | BaseException
+            try:
+                part = self._rows.read(count)
+            except BaseException as error:
+                part = error
+            while not self._closed.is_set():
+                try:
+                    self._ready.put(part, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if isinstance(part, BaseException):
+                return
+            row += count
+
+
+class Window:
+    """The rows of an image that are needed now; earlier ones are forgotten."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows, self.first = rows, 0
+        self.held: Array = np.empty((0, rows.width, rows.channels), rows.dtype)
+
+    def get(self, first: int, last: int) -> Array:
+        """Rows ``first`` to ``last``; ``first`` never decreases."""
+        missing = last - self.first - len(self.held)
+        parts = [self.held[first - self.first :]]
+        if missing > 0:
+            parts.append(self.rows.read(missing))
+        self.held, self.first = np.concatenate(parts), first
+        return self.held[: last - first]

@@ -1,0 +1,196 @@
+"""A whole image as a stream: rows of pixels in, strips of upscaled rows out, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from wildsr.error import UserError
+from wildsr.inference import alpha as transparency
+from wildsr.inference.rows import Array, Rows, Window
+from wildsr.inference.tile import SMALLEST_TILE, out_of_memory, whole_cells
+from wildsr.inference.upscaler import Upscaler
+from wildsr.inference.windows import Overlap, Span, span, spans
+
+STRIP = 96 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
+LUMA = (0.299, 0.587, 0.114)  # of BT.601, for what a network makes of a gray image
+
+
+def strips(
+    upscaler: Upscaler,
+    rows: Rows,
+    dtype: np.dtype,
+    progress: Callable[[int, int], None] = lambda done, all: None,
+) -> Iterator[Array]:
+    """The upscaled image from top to bottom, in memory bounded by a strip and a tile.
+
+    Where the overlap covers the receptive radius this is the network's output on the whole image,
+    up to rounding. Otherwise neighbouring tiles fade linearly into each other.
+
+    Args:
+        upscaler: network and tiles.
+        rows: the image; read once, not further than needed.
+        dtype: uint8 or uint16 of the output.
+        progress: called with the output pixels done and all of them, after each strip.
+
+    Yields:
+        (some rows, scale * width, channels).
+
+    Raises:
+        UserError: even the smallest tile does not fit into memory.
+    """
+    scale, whole = upscaler.scale, rows.height * rows.width * upscaler.scale**2
+    single = max(rows.height, rows.width) <= upscaler.side
+    overlap = Overlap(0, 0) if single else _seams(upscaler, rows.channels)
+    side, start, window = upscaler.side, 0, Window(rows)
+    carry: npt.NDArray[np.float32] | None = None
+    while start < rows.height:
+        low = span(start, rows.height, _height(side, rows, scale, dtype, overlap), overlap)
+        try:
+            strip = _strip(upscaler, window.get(low.first, low.last), low, side, overlap, dtype)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            strip = None
+        if strip is None:  # outside the handler, whose traceback keeps the tile's tensors alive
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            largest = min(side, whole_cells(max(rows.height, rows.width)))
+            if largest <= SMALLEST_TILE:
+                raise UserError(
+                    f"An image of {rows.height} x {rows.width} pixels does not fit into memory, "
+                    f"even with tiles of {largest}."
+                )
+            side = max(largest // 2, SMALLEST_TILE)
+            if single:
+                single, overlap = False, _seams(upscaler, rows.channels)
+            continue
+        if overlap.feather:
+            mixed = _fade(strip, carry, low, overlap.feather, scale)
+            next_fresh = max(low.stop - overlap.feather, 0) if low.stop < rows.height else low.stop
+            kept = (next_fresh - low.fresh) * scale
+            carry, strip = mixed[kept:], _whole_numbers(mixed[:kept], dtype)
+        start = low.stop
+        if len(strip):  # the feather may have kept all of it back
+            yield strip
+        del strip
+        progress(min(start * rows.width * scale**2, whole), whole)
+
+
+def _seams(upscaler: Upscaler, channels: int) -> Overlap:
+    """The upscaler's overlap; with alpha also what carries colours into transparent places."""
+    seams = upscaler.seams
+    if channels in (1, 3) or seams.margin == 0:
+        return seams
+    return Overlap(whole_cells(seams.hidden + transparency.REACH), seams.feather)
+
+
+def _height(side: int, rows: Rows, scale: int, dtype: np.dtype, overlap: Overlap) -> int:
+    """LR rows of a strip: a tile's, or fewer where the image is wide."""
+    size = 4 if overlap.feather else dtype.itemsize
+    row = rows.width * scale**2 * rows.channels * size
+    return min(side, max(STRIP // row, SMALLEST_TILE))
+
+
+@torch.inference_mode()
+def _strip(
+    upscaler: Upscaler, seen: Array, low: Span, side: int, overlap: Overlap, dtype: np.dtype
+) -> npt.NDArray[Any]:
+    """One row of tiles: integers, or floats of the same range where they are yet to be mixed."""
+    scale, width, channels = upscaler.scale, seen.shape[1], seen.shape[2]
+    height = (low.faded - low.fresh) * scale
+    kind = np.dtype(np.float32) if overlap.feather else dtype
+    strip = np.empty((height, width * scale, channels), kind)
+    waiting: list[Span] = []
+
+    def flush() -> None:
+        tiles = [seen[:, across.first : across.last] for across in waiting]
+        for across, tile in zip(waiting, _tiles(upscaler, tiles, dtype), strict=True):
+            top = (low.fresh - low.first) * scale
+            left = (across.fresh - across.first) * scale
+            piece = tile[top : top + height, left : left + (across.faded - across.fresh) * scale]
+            if overlap.feather:
+                known = strip[:, across.fresh * scale :] if across.start else None
+                turned = None if known is None else known.swapaxes(0, 1)
+                piece = _fade(piece.swapaxes(0, 1), turned, across, overlap.feather, scale)
+                piece = piece.swapaxes(0, 1)
+            columns = slice(across.fresh * scale, across.faded * scale)
+            strip[:, columns] = piece if overlap.feather else _whole_numbers(piece, dtype)
+        waiting.clear()
+
+    for across in spans(width, side, overlap):
+        same = not waiting or across.last - across.first == waiting[0].last - waiting[0].first
+        if len(waiting) == upscaler.together or not same:
+            flush()
+        waiting.append(across)
+    flush()
+    return strip
+
+
+def together(upscaler: Upscaler, images: list[Array], dtype: np.dtype[Any]) -> list[Array]:
+    """Whole images of one size and kind in one call of the network.
+
+    Args:
+        upscaler: the network.
+        images: (h, w, channels) each; not larger than a tile.
+        dtype: uint8 or uint16 of the results.
+    """
+    with torch.inference_mode():
+        return [_whole_numbers(image, dtype) for image in _tiles(upscaler, images, dtype)]
+
+
+def _tiles(
+    upscaler: Upscaler, tiles: list[Array], dtype: np.dtype
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Tiles of one size, (h, w, channels), through the network: floats of ``dtype``'s range."""
+    most = float(np.iinfo(tiles[0].dtype).max)
+    lr = torch.from_numpy(np.stack(tiles).astype(np.float32) / most).permute(0, 3, 1, 2)
+    channels = lr.shape[1]
+    colour, alpha = (lr, None) if channels in (1, 3) else (lr[:, :-1], lr[:, -1:])
+    if alpha is not None and bool((alpha < 1).any()):
+        # Both in one call: two batches of the same size.
+        both = torch.cat([_rgb(transparency.fill(colour, alpha)), alpha.expand(-1, 3, -1, -1)])
+        sr, sr_alpha = upscaler(both).chunk(2)
+        sr_alpha = transparency.settle(sr_alpha.mean(1, keepdim=True), alpha, upscaler.scale)
+    else:
+        sr = upscaler(_rgb(colour))
+        sr_alpha = torch.ones_like(sr[:, :1])
+    if colour.shape[1] == 1:
+        weights = torch.tensor(LUMA, dtype=sr.dtype, device=sr.device).reshape(1, 3, 1, 1)
+        sr = (sr * weights).sum(dim=1, keepdim=True)
+    out = sr if alpha is None else torch.cat([sr, sr_alpha], dim=1)
+    scaled = out.clamp(0, 1) * float(np.iinfo(dtype).max)
+    yield from scaled.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _rgb(colour: Tensor) -> Tensor:
+    return colour.expand(-1, 3, -1, -1) if colour.shape[1] == 1 else colour
+
+
+def _fade(
+    new: npt.NDArray[np.float32],
+    known: npt.NDArray[np.float32] | None,
+    where: Span,
+    feather: int,
+    scale: int,
+) -> npt.NDArray[np.float32]:
+    """``new``, its rows around ``where.start`` mixed with what is ``known`` of them."""
+    if known is None:
+        return new
+    begin = (where.start - feather) * scale
+    # The rows from the beginning of the ramp, or of the image, to its end, or that of the image.
+    count = min((where.start + feather) * scale - where.fresh * scale, len(new))
+    places = np.arange(count, dtype=np.float32) + (where.fresh * scale - begin) + 0.5
+    ramp = (places / (2 * feather * scale)).reshape(-1, 1, 1)
+    mixed = new.copy()
+    mixed[:count] = known[:count] * (1 - ramp) + new[:count] * ramp
+    return mixed
+
+
+def _whole_numbers(image: npt.NDArray, dtype: np.dtype) -> Array:
+    return np.rint(image).astype(dtype)

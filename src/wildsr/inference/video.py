@@ -1,0 +1,214 @@
+"""The frames of a video, one by one, with its sound as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wildsr.error import UserError, first_line
+from wildsr.inference.engine import needed
+from wildsr.inference.partial import Partial
+from wildsr.inference.rows import Array
+from wildsr.inference.strips import strips, together
+from wildsr.inference.upscaler import Upscaler
+
+# Suffix: FFmpeg's name of the container.
+CONTAINERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+}
+VIDEOS = (*CONTAINERS, ".avi")  # which are read; AVI cannot hold the times of frames
+COLOURS = ("color_primaries", "color_trc", "colorspace", "color_range")
+UNSAID = 2  # FFmpeg's number for a colour matrix that the file does not name
+
+
+class Still:
+    """A frame as rows."""
+
+    def __init__(self, pixels: Array) -> None:
+        self.height, self.width, self.channels = pixels.shape
+        self.dtype: np.dtype[Any] = pixels.dtype
+        self._pixels, self._row = pixels, 0
+
+    def read(self, count: int) -> Array:
+        """The next ``count`` rows."""
+        self._row += count
+        return self._pixels[self._row - count : self._row]
+
+
+def upscale_video(
+    upscaler: Upscaler,
+    source: Path,
+    target: Path,
+    outscale: float | None = None,
+    quality: int = 95,
+    progress: Callable[[int, int], None] = lambda done, all: None,
+) -> int:
+    """Upscale a video frame by frame; sound, times of frames and colour tags stay as they are.
+
+    H.264 (VP9 in .webm), 8 bits, of constant quality; a turned video comes out upright. Frames know
+    nothing of each other, so that what a network makes up may flicker.
+
+    Args:
+        upscaler: the network.
+        source: the video.
+        target: the result, which appears when it is complete; its suffix names the container.
+        outscale: size of the result / size of the video; None takes the network's scale.
+        quality: 1 to 100; 95 is x264's constant rate factor 14, 75 is 22.
+        progress: called with the pixels done and all of them (0 where the file does not say).
+
+    Returns:
+        How many frames.
+
+    Raises:
+        UserError: PyAV is not installed, no video in the file, a damaged file, or ``target`` cannot
+            be written.
+    """
+    av = needed("av", "video")
+    if target.suffix.lower() not in CONTAINERS:
+        raise UserError(
+            f"Argument `output` must end in one of {list(CONTAINERS)}, but got {target}."
+        )
+    partial = Partial(target)
+    try:
+        with av.open(str(source)) as read:
+            if not read.streams.video:
+                raise UserError(f"{source} holds no video.")
+            form = CONTAINERS[target.suffix.lower()]
+            with av.open(str(partial.path), "w", format=form) as written:
+                done = _Frames(upscaler, read, written, outscale, quality).carry_out(progress)
+    except (av.FFmpegError, ValueError) as error:  # ValueError: sound that a container cannot hold
+        partial.discard()
+        if isinstance(error, UserError):
+            raise
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise UserError(f"Video {source} cannot be turned into {target}: {reason}.") from error
+    except BaseException:
+        partial.discard()
+        raise
+    if done == 0:
+        partial.discard()
+        raise UserError(f"{source} holds no frames that can be decoded.")
+    partial.keep()
+    return done
+
+
+class _Frames:
+    """From one open container to the other."""
+
+    def __init__(
+        self, upscaler: Upscaler, read: Any, written: Any, outscale: float | None, quality: int
+    ) -> None:
+        self.upscaler, self.read, self.written = upscaler, read, written
+        self.factor, self.quality = outscale or upscaler.scale, quality
+        self.video = read.streams.video[0]
+        self.video.thread_type = "AUTO"
+        written.metadata.update(read.metadata)
+        self.out: Any = None  # made of the first frame: only then it is known which way is up
+        self.sound: dict[Any, Any] = {}
+        self.held: list[Any] = []  # packets of sound that came before the first frame
+
+    def carry_out(self, progress: Callable[[int, int], None]) -> int:
+        """All frames; how many."""
+        count, total = 0, int(self.video.frames)
+        for frames in self._batches():
+            for frame, pixels in zip(frames, self._upscaled(frames), strict=True):
+                self._encode(frame, pixels)
+                count += 1
+                size = pixels.shape[0] * pixels.shape[1]
+                progress(count * size, total * size)
+        if self.out is not None:
+            self.written.mux(self.out.encode(None))
+        return count
+
+    def _batches(self) -> Iterator[list[Any]]:
+        """Decoded frames, as many as are computed at once; sound is passed on."""
+        waiting: list[Any] = []
+        for packet in self.read.demux(self.video, *self.read.streams.audio):
+            if packet.stream is not self.video:
+                if packet.dts is not None:
+                    self.held.append(packet)
+                    self._pass_on()
+                continue
+            for frame in packet.decode():
+                waiting.append(frame)
+                if len(waiting) == self.upscaler.together:
+                    yield waiting
+                    waiting = []
+        if waiting:
+            yield waiting
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self.out is not None:
+            for packet in self.held:
+                packet.stream = self.sound[packet.stream]
+                self.written.mux(packet)
+            self.held.clear()
+
+    def _upscaled(self, frames: list[Any]) -> list[Array]:
+        images = []
+        for frame in frames:
+            matrix = self._matrix(frame)
+            pixels = frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray()
+            images.append(np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))))
+        alike = len({image.shape for image in images}) == 1
+        if len(images) > 1 and alike and max(images[0].shape) <= self.upscaler.side:
+            return together(self.upscaler, images, np.dtype(np.uint8))
+        return [
+            np.concatenate(list(strips(self.upscaler, Still(image), np.dtype(np.uint8))))
+            for image in images
+        ]
+
+    def _encode(self, frame: Any, pixels: Array) -> None:
+        import av
+
+        made = av.VideoFrame.from_ndarray(pixels.astype(np.uint8, copy=False), format="rgb24")
+        if self.out is None:
+            self._open(frame, made)
+        matrix = self._matrix(frame)
+        made = made.reformat(
+            width=self.out.width,
+            height=self.out.height,
+            format="yuv420p",
+            dst_colorspace=matrix,
+            interpolation="LANCZOS",
+        )
+        made.pts, made.time_base = frame.pts, frame.time_base
+        self.written.mux(self.out.encode(made))
+        self._pass_on()
+
+    def _open(self, frame: Any, made: Any) -> None:
+        """The stream of the result, in even numbers of pixels, which 4:2:0 needs."""
+        share = self.factor / self.upscaler.scale
+        vp9 = self.written.format.name == "webm"
+        rate = self.video.average_rate or self.video.guessed_rate or 25
+        self.out = self.written.add_stream("libvpx-vp9" if vp9 else "libx264", rate=rate)
+        self.out.width, self.out.height = (
+            max(round(side * share / 2) * 2, 2) for side in (made.width, made.height)
+        )
+        self.out.pix_fmt = "yuv420p"
+        factor = round(12 + (100 - self.quality) * 0.4)
+        self.out.options = {"crf": str(factor), **({"b:v": "0"} if vp9 else {})}
+        self.out.codec_context.time_base = frame.time_base
+        for name in COLOURS:
+            setattr(self.out.codec_context, name, getattr(self.video.codec_context, name))
+        if self.video.sample_aspect_ratio:
+            turned = round(frame.rotation / 90) % 2
+            ratio = self.video.sample_aspect_ratio
+            self.out.codec_context.sample_aspect_ratio = 1 / ratio if turned else ratio
+        for stream in self.read.streams.audio:
+            self.sound[stream] = self.written.add_stream_from_template(stream)
+
+    def _matrix(self, frame: Any) -> int | None:
+        """How the colours of a frame are coded; where that is not said, by its size."""
+        said = int(frame.colorspace)
+        if said not in (UNSAID, 0):
+            return said
+        return 1 if frame.height >= 720 else 5  # BT.709 and BT.601

@@ -1,0 +1,266 @@
+"""Engines compute what torch does; devices and formats are chosen with care; memory is counted."""
+
+import sys
+
+import pytest
+import torch
+from test_tile import Strided, convolutions
+from torch import nn
+
+from wildsr.error import UserError
+from wildsr.inference import device, memory
+from wildsr.inference.colour import REACH, ColourFix
+from wildsr.inference.device import choose_device, choose_precision
+from wildsr.inference.engine import ENGINES, choose_engine
+from wildsr.inference.ensemble import Ensemble
+from wildsr.inference.memory import bytes_per_pixel, tile_for
+from wildsr.inference.strips import together
+from wildsr.inference.tile import receptive_radius
+from wildsr.inference.upscaler import load
+from wildsr.inference.weights import save_weights
+from wildsr.network.compact import Compact
+from wildsr.network.rrdb import RRDBNet
+
+CPU = torch.device("cpu")
+PACKAGES = {"onnxruntime": ["onnxruntime", "onnx"], "openvino": ["openvino", "onnx"]}
+
+
+@pytest.fixture
+def weights(tmp_path):
+    network = Compact(2, features=4, convolutions=1)
+    nn.init.normal_(network.body[-1].weight, std=0.2)
+    path = tmp_path / "2x_it.safetensors"
+    target = "wildsr.network.compact.Compact"
+    arguments = {"scale": 2, "features": 4, "convolutions": 1}
+    save_weights(network, path, {"_target_": target, **arguments}, 2)
+    return path
+
+
+# Engines ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    ("network", "scale"),
+    [
+        (Compact(4, features=4, convolutions=1), 4),
+        (RRDBNet(2, 8, 1, 4), 2),
+        (convolutions(3, 5), 2),
+    ],
+    ids=["compact", "rrdb", "convolutions"],
+)
+def test_an_engine_computes_what_torch_does(engine, network, scale):
+    for package in PACKAGES[engine]:
+        pytest.importorskip(package)
+    network.eval()
+    made = choose_engine(engine, network, CPU, scale)
+    for batch, height, width in ((1, 37, 51), (3, 8, 90)):
+        lr = torch.rand(batch, 3, height, width)
+        with torch.inference_mode():
+            torch.testing.assert_close(made(lr), network(lr), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_network_of_one_size_is_refused(engine):
+    for package in PACKAGES[engine]:
+        pytest.importorskip(package)
+
+    class Measured(nn.Module):
+        """Its size is a number in Python, which tracing freezes."""
+
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(1))
+
+        def forward(self, lr):
+            return self.scale * lr * float(lr.shape[2]) / 40
+
+    with pytest.raises(UserError, match=rf"{engine} computes something else .*engine=torch"):
+        choose_engine(engine, Measured(), CPU, 1)
+
+
+def test_missing_packages_are_named(monkeypatch, weights):
+    for engine in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, engine, None)
+        with pytest.raises(UserError, match=rf"{engine} is not installed: pip install 'wildsr\["):
+            load(weights=weights, engine=engine)
+
+
+def test_mistakes(weights, tmp_path):
+    for options, message in (
+        ({"engine": "onnx"}, "`engine` must be one of .* Did you mean 'onnxruntime'"),
+        ({"device": "gpu"}, "`device` must be one of"),
+        ({"precision": "half"}, "`precision` must be one of"),
+        ({"precision": "fp16", "engine": "openvino"}, "must be 'fp32' for engine=openvino"),
+        ({"tile": 4}, "`tile`"),
+        ({"overlap": -1}, "`overlap`"),
+        ({"batch": 0}, "`batch`"),
+    ):
+        with pytest.raises(UserError, match=message):
+            load(weights=weights, **options)
+    with pytest.raises(UserError, match="One of `run`"):
+        load()
+    with pytest.raises(UserError, match="does not exist"):
+        load(weights=tmp_path / "none.pth")
+
+
+def test_loaded_in_one_piece(weights):
+    plain, both = load(weights=weights), load(weights=weights, ensemble=True, colour_fix=True)
+    assert (plain.scale, plain.name, plain.device.type) == (2, "2x_it", "cpu")
+    lr = torch.rand(1, 3, 20, 24)
+    expected = ColourFix(Ensemble(plain.network), 2)(lr)
+    torch.testing.assert_close(both(lr), expected, atol=1e-5, rtol=0)
+    assert both.radius >= plain.radius + REACH - 2
+    assert sorted(ENGINES) == ["compile", "onnxruntime", "openvino", "torch"]
+
+
+# Around the network ----------------------------------------------------------------------------
+
+
+def test_the_ensemble_is_even_under_turns_and_flips():
+    network = Ensemble(convolutions(3, 3)).eval()
+    lr = torch.rand(1, 3, 12, 16)
+    with torch.no_grad():
+        sr = network(lr)
+        for turn in (lambda x: x.flip(-1), lambda x: x.rot90(1, (-2, -1)), lambda x: x.flip(-2)):
+            torch.testing.assert_close(network(turn(lr)), turn(sr), atol=1e-5, rtol=0)
+        single = convolutions(3, 3).eval()
+        assert (single(lr.flip(-1)) - single(lr).flip(-1)).abs().max() > 1e-2
+
+
+def test_the_ensemble_of_an_even_network_is_the_network():
+    lr = torch.rand(1, 3, 12, 16)
+    torch.testing.assert_close(
+        Ensemble(nn.Upsample(scale_factor=2))(lr), nn.Upsample(scale_factor=2)(lr)
+    )
+
+
+class Tinted(nn.Module):
+    """Repeats pixels, and adds red."""
+
+    def forward(self, lr):
+        sr = nn.functional.interpolate(lr, scale_factor=2)
+        return sr + torch.tensor([0.1, 0, -0.05]).reshape(1, 3, 1, 1)
+
+
+def test_a_tint_is_taken_back():
+    lr = torch.rand(1, 3, 50, 60)
+    fixed = ColourFix(Tinted(), 2)(lr)
+    torch.testing.assert_close(
+        fixed, nn.functional.interpolate(lr, scale_factor=2), atol=1e-6, rtol=0
+    )
+
+
+def test_details_are_kept():
+    class Detailed(nn.Module):
+        def forward(self, lr):
+            sr = nn.functional.interpolate(lr, scale_factor=2)
+            checks = (torch.arange(sr.shape[3]) + torch.arange(sr.shape[2])[:, None]) % 2
+            return sr + 0.2 * (checks - 0.5)
+
+    lr = torch.rand(1, 3, 50, 60)
+    torch.testing.assert_close(ColourFix(Detailed(), 2)(lr), Detailed()(lr), atol=1e-6, rtol=0)
+
+
+def test_the_reach_of_the_colour_fix_is_what_it_says():
+    assert receptive_radius(ColourFix(nn.Upsample(scale_factor=2), 2), 2) == REACH + 1
+
+
+# Devices and formats ---------------------------------------------------------------------------
+
+
+def test_devices():
+    assert choose_device("cpu") == CPU
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="finds no such device"):
+            choose_device("cuda:1")
+
+
+@pytest.fixture
+def capable(monkeypatch):
+    """A CPU that says that it has half precision; ``clock(ratio)`` makes it that much faster."""
+    monkeypatch.setattr(device, "supported", lambda dtype, place: True)
+    measured = device._trial
+
+    def clock(ratio):
+        def trial(network, lr):
+            half = lr.dtype != torch.float32
+            return measured(network, lr)[0], 1.0 / ratio if half else 1.0
+
+        monkeypatch.setattr(device, "_trial", trial)
+
+    return clock
+
+
+def test_half_precision_needs_instructions(monkeypatch):
+    monkeypatch.setattr(device, "supported", lambda dtype, place: dtype == torch.float32)
+    network = convolutions(3)
+    assert choose_precision("auto", network, CPU) == torch.float32
+    for wanted in ("fp16", "bf16"):
+        with pytest.raises(UserError, match="no instructions"):
+            choose_precision(wanted, network, CPU)
+
+
+def test_half_precision_needs_to_be_faster_and_close(capable):
+    network = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False))
+    network[0].weight.data = torch.eye(3).reshape(3, 3, 1, 1) * 0.25
+    before = network[0].weight.clone()
+    capable(1.05)
+    assert choose_precision("auto", network, CPU) == torch.float32
+    capable(2.0)
+    assert choose_precision("auto", network, CPU) == torch.bfloat16
+    network[0].weight.data *= 3.9  # values near 1: bfloat16 rounds them by more than a level
+    assert choose_precision("auto", network, CPU) == torch.float32
+    network[0].weight.data /= 3.9
+    torch.testing.assert_close(network[0].weight, before)
+    assert network[0].weight.dtype == torch.float32
+
+
+def test_the_trial_leaves_the_weights_alone(capable):
+    network = convolutions(3, 3)
+    before = [p.clone() for p in network.parameters()]
+    capable(2.0)
+    choose_precision("auto", network, CPU)
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), before, strict=True))
+
+
+# Memory ----------------------------------------------------------------------------------------
+
+
+def test_bytes_per_pixel_by_hand():
+    class Known(nn.Module):
+        def forward(self, lr):
+            wide = lr.repeat(1, 10, 1, 1)  # 30 channels
+            wider = torch.cat([wide, wide], 1)  # 60, while wide is alive
+            del wide
+            return wider[:, :3] * 1.0
+
+    # Of 4 bytes: the 30 and 60 channels together; the input was there before.
+    assert bytes_per_pixel(Known()) == pytest.approx(4 * 90, rel=0.02)
+
+
+def test_tiles_follow_the_free_memory(monkeypatch):
+    sides = []
+    for free in (10**6, 10**8, 4 * 10**8, 10**12):
+        monkeypatch.setattr(memory, "free_memory", lambda place, free=free: free)
+        sides.append(tile_for(1000.0, CPU, 16))
+    assert sides == sorted(sides)
+    assert sides[0] == memory.SMALLEST
+    assert sides[-1] == memory.LARGEST["cpu"]
+    # A quarter of 100 MB in pixels of 1000 bytes: 158 a side, less twice 16, in whole cells.
+    assert sides[1] == 120
+    assert tile_for(1e5, CPU, 16) == memory.SMALLEST
+
+
+def test_free_memory_is_some():
+    assert 10**7 < memory.free_memory(CPU) < 10**14
+
+
+def test_strided_networks_take_batches(noise):
+    import numpy as np
+
+    from wildsr.inference.upscaler import Upscaler
+
+    network = Strided().eval()
+    made = Upscaler(network, network, 2, "it", tile=16, batch=4)
+    assert len(together(made, [noise(9, 9, seed=s) for s in range(4)], np.dtype(np.uint8))) == 4

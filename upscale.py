@@ -1,0 +1,8 @@
+"""Upscale photos, folders of photos and videos: ``python upscale.py --help``."""
+
+import sys
+
+from wildsr.command import start
+
+if __name__ == "__main__":
+    sys.exit(start("upscale", sys.argv[1:]))
