@@ -93,7 +93,7 @@ def test_a_command_is_found_whatever_stands_beside_it():
         ("train", ["method=supervised", "degradation=demo_camera"])
     ]
     assert ("train", ["resume=auto"]) in commands("train.yaml")
-    assert len(commands("evaluate.yaml")) == 4
+    assert len(commands("evaluate.yaml")) == 8
 
 
 # What each method computes --------------------------------------------------------------------

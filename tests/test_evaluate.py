@@ -50,7 +50,7 @@ def test_evaluate_a_run_with_and_without_truth(finished, photos, tmp_path, carry
             carry_out("evaluate", [f"run={finished}", *folders, metrics, f"output={output}"]) == 0
         )
         found = json.loads((output / "results.json").read_text())
-        assert found.keys() == {"rows", "protocol"}
+        assert found.keys() == {"rows", "protocol", "intervals", "comparisons"}
         assert found["protocol"]["photos"] == 2
         assert [row["name"] for row in found["rows"]] == ["bicubic", "supervised"]
         if number < 2:
@@ -105,3 +105,59 @@ def test_what_is_typed_wrong_for_evaluate(refused, finished, photos, tmp_path):
         error = refused("evaluate", [*overrides, f"output={tmp_path / 'out'}"])
         assert re.search(message, error), (overrides, error)
     assert not (tmp_path / "out").exists()
+
+
+def test_many_rows_on_many_sets(finished, photos, tmp_path, carry_out, capsys):
+    """Two runs, finished results and two interpolations on two sets, one with a damaged photo."""
+    second = tmp_path / "second"
+    shutil.copytree(finished, second)
+    hard = {name: tmp_path / "hard" / name for name in ("lr", "hr")}
+    shutil.copytree(photos.val_lr, hard["lr"])
+    shutil.copytree(photos.val_hr, hard["hr"])
+    (hard["lr"] / "photo1.png").write_bytes(b"no image")
+    theirs = tmp_path / "theirs"  # one result is missing, one of another suffix
+    theirs.mkdir()
+    Image.open(photos.val_hr / "photo0.png").save(theirs / "photo0.webp", lossless=True)
+    output = tmp_path / "out"
+    overrides = [
+        f"run=[{finished},{second}]",
+        f"results={{truth: {theirs}}}",
+        "upscaler=[bicubic,nearest]",
+        f"data.lr={{easy: {photos.val_lr}, hard: {hard['lr']}}}",
+        f"data.hr={{easy: {photos.val_hr}, hard: {hard['hr']}}}",
+        "metric.metrics=[psnr]",
+        f"output={output}",
+    ]
+    assert carry_out("evaluate", overrides) == 0
+    found = json.loads((output / "results.json").read_text())
+    assert [row["name"] for row in found["rows"]] == ["bicubic", "nearest", "it", "second", "truth"]
+    assert found["sets"].keys() == {"easy", "hard"}
+    failed = {(f["name"], f["set"], f["image"]) for f in found["failed"]}
+    assert len(failed) == 5 + 1, "the damaged photo under every row, and the missing result"
+    assert ("truth", "easy", "photo1") in failed
+    assert {row["images"] for row in found["rows"]} == {2}, "photo0 of both sets"
+    assert found["protocol"]["not a number"].keys() == {"truth psnr"}
+    by_name = {row["name"]: row["psnr"] for row in found["rows"]}
+    assert by_name["it"] == by_name["second"]
+    same = next(c for c in found["comparisons"] if (c["a"], c["b"]) == ("second", "it"))
+    assert (same["mean"], same["p"]) == (0, 1)
+    out = capsys.readouterr().out
+    assert "has no picture called photo1" in out
+    assert (output / "results" / "it" / "hard" / "photo0.png").exists()
+    # Its own results are finished results.
+    again = [
+        f"results={output / 'results' / 'it'}",
+        *overrides[3:6],
+        f"output={tmp_path / 'again'}",
+    ]
+    assert carry_out("evaluate", again) == 0
+    again = json.loads((tmp_path / "again" / "results.json").read_text())["sets"]["hard"]["rows"]
+    assert again[1]["psnr"] == pytest.approx(found["sets"]["hard"]["rows"][2]["psnr"])
+
+
+def test_a_table_for_the_logger(photos, tmp_path, carry_out):
+    folders = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}", f"output={tmp_path}"]
+    typed = [*folders, "metric.metrics=[psnr]", "logger=wandb", "page_mb=0"]
+    assert carry_out("evaluate", typed) == 0
+    tables = [p.name for p in tmp_path.glob("wandb/offline-run-*/files/media/table/*.json")]
+    assert sorted(name.split("_")[0] for name in tables) == ["per image", "results"]

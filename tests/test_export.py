@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from wildsr import export as verb
-from wildsr.evaluate import restorer_of
+from wildsr.finished import restorer_of
 from wildsr.inference.formats import PROGRAMS
 from wildsr.inference.restore import Restorer
 from wildsr.method.part import Method, given, network, tensor

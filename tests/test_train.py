@@ -23,8 +23,11 @@ def test_the_folder_of_a_run(finished):
         "metrics.csv",
         "overrides.json",
         "per_image.csv",
+        "report",
         "results",
+        "results.csv",
         "results.json",
+        "results.md",
         "weights",
     ]
     assert sorted(p.name for p in (finished / "results").iterdir()) == ["bicubic", "supervised"]
@@ -35,7 +38,7 @@ def test_the_folder_of_a_run(finished):
 
 def test_the_form_of_the_results(finished):
     found = json.loads((finished / "results.json").read_text())
-    assert found.keys() == {"rows", "protocol"}
+    assert found.keys() == {"rows", "protocol", "intervals", "comparisons"}
     assert [row["name"] for row in found["rows"]] == ["bicubic", "supervised"]
     for row in found["rows"]:
         assert row.keys() == {"name", "psnr", "ssim", "images"}

@@ -33,7 +33,7 @@ def check(config: DictConfig) -> None:
     if config.scale not in SCALES:
         raise UserError(f"`scale` must be one of {list(SCALES)}, but got {config.scale!r}.")
     least = dict.fromkeys(("iterations", "keep", "validate_every", "checkpoint_every"), 1)
-    for key, minimum in {**least, "log_every": 1, "tile": 8, "seed": 0}.items():
+    for key, minimum in {**least, "log_every": 1, "tile": 8, "seed": 0, "snapshots": 0}.items():
         if not (isinstance(config[key], int) and config[key] >= minimum):
             raise UserError(
                 f"`{key}` must be an integer of at least {minimum}, but got {config[key]!r}."

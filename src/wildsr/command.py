@@ -37,6 +37,8 @@ PATHS = (
         "run",
         "degradation.run",
         "weights",
+        "results",
+        "sharp",
         "input",
         "output",
         "hr",
@@ -77,10 +79,28 @@ def _written(override: str) -> str:
     """The override as Hydra's grammar wants it."""
     key, _, value = override.partition("=")
     if key in PATHS and value not in ("null", "???") and value[:1] not in ("'", '"'):
-        quoted = value.replace("'", "\\'")
-        return f"{key}='{quoted}'"
+        return f"{key}={_several(value) or _quoted(value)}"
     # Below `updates` keys may be new; the objective checks every one of them itself.
     return f"++{override}" if override.startswith("method.updates.") else override
+
+
+def _several(value: str) -> str | None:
+    """``[DIR, DIR]`` or ``{name: DIR}`` with every path quoted; None for anything else."""
+    if not re.fullmatch(r"\[.+\]|\{.+\}", value) or Path(value).expanduser().exists():
+        return None
+    if "'" in value or '"' in value:  # by whoever typed it
+        return value
+    items = [item.strip() for item in value[1:-1].split(",")]
+    if value[0] == "[":
+        return f"[{','.join(_quoted(item) for item in items)}]"
+    named = [re.fullmatch(r"([\w .+-]+?)\s*:\s*(.+)", item) for item in items]
+    pairs = [f"{found[1]}: {_quoted(found[2])}" for found in named if found]
+    return f"{{{','.join(pairs)}}}" if len(pairs) == len(items) else None
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _explain(name: str, message: str) -> str:

@@ -1,144 +1,170 @@
-"""The verb ``evaluate``: a run, published weights and interpolation, in one table."""
+"""The verb ``evaluate``: runs, weights, interpolation and finished results, in one table."""
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from torch import nn
 
-from wildsr import build, checkpoint, run, run_card
-from wildsr.checkpoint import fill
+from wildsr import build, run, run_card
+from wildsr.bounded import STATED
+from wildsr.candidate import candidates
 from wildsr.command import configure
-from wildsr.data.image import list_images, read_image
-from wildsr.data.module import Folders, ValidationPhotos, pair
+from wildsr.data.image import UnreadableImage, list_images
+from wildsr.data.module import ValidationPhotos
+from wildsr.degradation.learned import load_degrader
 from wildsr.error import UserError, unknown
-from wildsr.evaluation import Upscale, interpolation, tiled
 from wildsr.evaluation import evaluate as measure
-from wildsr.inference.restore import Restorer
-from wildsr.inference.tile import KINDS
-from wildsr.inference.weights import load_upscaler
-from wildsr.metric.table import Panel, markdown, write_results
-from wildsr.train import BASELINE
-from wildsr.watch import readable
+from wildsr.logger import KINDS, loggers
+from wildsr.metric.panel import Panel
+from wildsr.named import named
+from wildsr.photoset import data_of, photo_sets
+from wildsr.report import choice as checkpoint_choice
+from wildsr.report import results
+from wildsr.report.page import Page, write_page
+from wildsr.report.summary import Summary, summarise
+
+SHARP = 64  # photos of a run's HR folder that its checkpoints are compared with
 
 
 def evaluate(overrides: list[str], console: Console) -> int:
     """Measure and report; the exit code."""
     config = configure("evaluate", overrides)
-    if not (isinstance(config.tile, int) and config.tile >= 8):
-        raise UserError(f"`tile` must be an integer of at least 8, but got {config.tile!r}.")
-    if config.upscaler not in KINDS:
-        raise unknown("`upscaler`", config.upscaler, KINDS)
-    if not isinstance(config.card, bool):
-        raise UserError(f"`card` must be true or false, but got {config.card!r}.")
-    if config.card and config.run is None:
-        raise UserError("`card=true` needs `run`: the card is of a run's degradation.")
+    for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
+        if not (isinstance(config[key], int) and config[key] >= least):
+            raise UserError(
+                f"`{key}` must be an integer of at least {least}, but got {config[key]!r}."
+            )
+    if config.logger.kind not in KINDS:
+        raise unknown("`logger`", config.logger.kind, KINDS)
+    if config.card and (config.run is None or len(named(config.run, "run")) > 1):
+        raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
     build.tune_allocator()
-    networks: dict[str, nn.Module] = {}
-    scales: dict[str, int] = {}
-    if config.run is not None:
-        folder = Path(str(config.run)).expanduser()
-        name, networks_scale = _method_name(folder), run.config_of(folder).scale
-        if (folder / BASELINE).is_dir():
-            networks[BASELINE] = restorer_of(folder / BASELINE)
-        networks[name], scales[f"run={folder}"] = restorer_of(folder), networks_scale
-    if config.weights is not None:
-        path = Path(str(config.weights)).expanduser()
-        networks[path.stem], scales[f"weights={path}"] = load_upscaler(path)
-    photos, scale = _photos(config, scales)
-    readable(photos, console)
+    rows = candidates(config)
+    scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
+    sets, scale = photo_sets(config, scales, named(config.run, "run"))
+    _first_readable(sets)
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
-    panel: Panel = build.make(config.metric, "metric")
-
-    upscalers: dict[str, Upscale] = {config.upscaler: interpolation(config.upscaler, scale)}
-    upscalers |= {name: tiled(network, scale, config.tile) for name, network in networks.items()}
+    ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
+    panel = _panel(config, bool(ranked))
     output = _output(config)
+    sharp = _sharp(config, bool(ranked))
+    upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
+    photos = sum(map(len, sets.values()))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("evaluating", total=len(photos) * len(upscalers))
-        rows = measure(upscalers, photos, panel, output / "results", lambda note: bar.advance(task))
-    protocol = {**panel.protocol(), "scale": scale, "photos": len(photos)}
-    write_results(output, rows, protocol)
-    console.print(escape(markdown(rows)))
-    if not len(photos) or photos.photos[0][1] is None:
+        task = bar.add_task("evaluating", total=photos * len(rows))
+
+        def advance(note: str) -> None:
+            bar.update(task, advance=1, description=escape(note[-40:]))
+
+        outcomes, of_sets = measure(upscalers, sets, panel, output / "results", advance, sharp)
+    protocol = {**panel.protocol(), "scale": scale, "photos": photos, "large images": STATED}
+    summary = summarise(outcomes, protocol, config.seed, of_sets, panel.parts)
+    results.write(output, summary)
+    _say(summary, console)
+    if all(found.photos[0][1] is None for found in sets.values()):
         console.print("No ground truth was given (data.hr): look at the pictures.")
+    choice = None
+    if ranked:
+        ranking = checkpoint_choice.rank(summary, ranked, config.panel)
+        console.print(f"\n{escape(checkpoint_choice.markdown(summary, ranking))}\n")
+        choice = checkpoint_choice.write(output, summary, ranking, sets)
     if config.card:
-        run_card.report(Path(str(config.run)).expanduser(), output, console)
+        for folder in named(config.run, "run").values():
+            run_card.report(folder, output, console)
     console.print(f"{output / 'results.json'}; pictures: {output / 'results'}")
+    _log(config, output, summary, console)
+    if config.page_mb:
+        texts = {"command": shlex.join(["python", "evaluate.py", *overrides])}
+        texts["configuration"] = OmegaConf.to_yaml(config, resolve=True)
+        runs = named(config.run, "run")
+        texts |= {
+            f"configuration of {n}": (path / "config.yaml").read_text() for n, path in runs.items()
+        }
+        title = f"Evaluation: {', '.join(list(rows)[:4])}{', ...' if len(rows) > 4 else ''}"
+        page = Page(title, scale, config.page_mb * 10**6, runs, texts, choice)
+        console.print(f"page: {write_page(output, summary, sets, page)}")
     return 0
 
 
-def restorer_of(folder: Path) -> Restorer:
-    """The averaged networks of the newest checkpoint of a run.
+def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -> None:
+    """Both tables to W&B or TensorBoard, where ``logger`` names one."""
+    if config.logger.kind in ("none", "csv"):
+        return
+    plain = run.plain(config)
+    logs = loggers(config.logger, output, plain, 0, lambda text: console.print(escape(text)))
+    for log in logs:
+        log.table("results", results.flat(summary), 0)
+        log.table("per image", results.per_image(summary), 0)
+        log.finish()
+
+
+def _panel(config: DictConfig, ranked: bool) -> Panel:
+    """The metrics that were asked for, and those by which checkpoints are ranked."""
+    runs = list(named(config.run, "run").values())
+    if ranked:
+        asked = list(config.metric.metrics)
+        config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]
+    degrader = None
+    if runs and {"lr_consistency_learned", "lr_discrepancy"} & set(config.metric.metrics):
+        with contextlib.suppress(UserError):  # the metric then says what it needs
+            degrader = load_degrader(runs[0], config.tile * run.config_of(runs[0]).scale)
+    panel: Panel = build.make(config.metric, "metric", degrader=degrader)
+    return panel
+
+
+def _sharp(config: DictConfig, ranked: bool) -> list[Path]:
+    """The photos that sets are compared with; none for the truths."""
+    if config.sharp is not None:
+        return list_images(Path(str(config.sharp)).expanduser(), "sharp")
+    if not ranked:
+        return []
+    found = list_images(data_of(next(iter(named(config.run, "run").values()))).hr, "data.hr")
+    return found[:: -(-len(found) // SHARP)]
+
+
+def _first_readable(sets: Mapping[str, ValidationPhotos]) -> None:
+    """Refuse what cannot be measured at all, before anything is written.
 
     Raises:
-        UserError: if the folder is no run, or has no checkpoint of its architecture.
+        UserError: no photo of a set can be read, or none fits its truth.
     """
-    config = run.config_of(folder)
-    state = checkpoint.newest(folder)
-    made = build.networks(config)
-    for name, weights in state["ema"].items():
-        if name not in made:
-            raise UserError(
-                f"The checkpoint in {folder} has a network `{name}`, its config has none."
-            )
-        fill(made[name], weights, f"The checkpoint's average of `{name}`")
-    averaged = {name: made[name] for name in state["ema"]}
-    return Restorer(build.method_class(config), averaged, config.scale).eval()
+    for photos in sets.values():
+        errors: list[UserError] = []
+        for index in range(len(photos)):
+            try:
+                photos[index]
+                break
+            except UnreadableImage as error:
+                errors.append(error)
+            except UserError as error:  # a pair that does not fit says more than a damaged file
+                errors.insert(0, error)
+        else:
+            raise errors[0] if errors else UserError("There are no photos to evaluate on.")
 
 
-def _method_name(folder: Path) -> str:
-    return str(run.config_of(folder).method._target_).rsplit(".", 2)[-2]
-
-
-def _photos(config: DictConfig, scales: dict[str, int]) -> tuple[ValidationPhotos, int]:
-    """What to measure on, and the factor."""
-    if config.data.lr is None:
-        if config.data.hr is not None:
-            raise UserError("`data.hr` is the truth of `data.lr`, which was not given.")
-        if config.run is None:
-            raise UserError(
-                "`data.lr` must be given: a folder of LR photos (or `run`, for its own)."
-            )
-        data: Folders = build.make(run.config_of(Path(str(config.run)).expanduser()).data, "data")
-        data.prepare_data()
-        data.setup()
-        return data.photos, _one_scale(config, scales, None)
-    lr = list_images(Path(str(config.data.lr)).expanduser(), "data.lr")
-    if config.data.hr is None:
-        scale = _one_scale(config, scales, None)
-        return ValidationPhotos([(p, None) for p in lr], scale, ("data.lr", "data.hr")), scale
-    hr = list_images(Path(str(config.data.hr)).expanduser(), "data.hr")
-    pairs = pair(lr, hr, "data.lr", "data.hr")
-    scale = _one_scale(config, scales, pairs[0])
-    return ValidationPhotos([*pairs], scale, ("data.lr", "data.hr")), scale
-
-
-def _one_scale(config: DictConfig, scales: dict[str, int], first: tuple[Path, Path] | None) -> int:
-    if config.scale is not None:
-        scales = {"scale": config.scale, **scales}
-    if not scales and first is not None:
-        small, large = (read_image(path).shape for path in first)
-        scales = {"the photos": round(large[0] / small[0])}
-    if not scales:
-        raise UserError("`scale` must be given: HR size / LR size.")
-    if len(set(scales.values())) > 1:
-        said = ", ".join(f"{what} has {value}" for what, value in scales.items())
-        raise UserError(f"All upscalers must have one scale, but {said}.")
-    scale = next(iter(scales.values()))
-    if scale not in build.SCALES:
-        raise UserError(f"`scale` must be one of {list(build.SCALES)}, but got {scale!r}.")
-    return int(scale)
+def _say(summary: Summary, console: Console) -> None:
+    console.print(escape(results.markdown(summary)))
+    failed = [outcome for outcome in summary.outcomes if outcome.error is not None]
+    for outcome in failed[:5]:
+        text = f"{outcome.row}, {outcome.photo_set}/{outcome.image}: {outcome.error}"
+        console.print(f"[yellow]failed:[/] {escape(text)}")
+    if len(failed) > 5:
+        console.print(f"[yellow]failed:[/] {len(failed) - 5} more; see per_image.csv")
 
 
 def _output(config: DictConfig) -> Path:
     """A new folder, or the one that was named."""
     if config.output is not None:
         return Path(str(config.output)).expanduser()
-    parent = Path(str(config.run)).expanduser() if config.run is not None else Path()
+    runs = list(named(config.run, "run").values())
+    parent = runs[0] if len(runs) == 1 else Path()
     number = 1
     while (folder := parent / f"evaluation-{number}").exists():
         number += 1

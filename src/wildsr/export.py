@@ -22,7 +22,7 @@ from wildsr.command import configure
 from wildsr.data.demo import HELD_OUT, photo
 from wildsr.data.image import UnreadableImage, list_images, read_image
 from wildsr.error import UserError, unknown
-from wildsr.evaluate import restorer_of
+from wildsr.finished import restorer_of
 from wildsr.inference.formats import PROGRAMS, Upscale, write_program
 from wildsr.inference.handover import Piece, file_name, pieces, spandrel_model, write_weights
 from wildsr.inference.weights import description, load_upscaler

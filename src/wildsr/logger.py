@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,9 @@ class Log(Protocol):
 
     def files(self, paths: Mapping[str, Path]) -> None:
         """Attach the files that a finished run hands over, by their names within it."""
+
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Add a table, one mapping of columns to values a line."""
 
     def finish(self) -> None:
         """Write out what is still in memory."""
@@ -62,6 +65,9 @@ class CSV:
 
     def files(self, paths: Mapping[str, Path]) -> None:
         """Nothing: they are in the run's folder."""
+
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Nothing: the tables are files already."""
 
     def finish(self) -> None:
         """Nothing: every row is on disk already."""
@@ -136,6 +142,14 @@ class WandB:
             artifact.add_file(str(path), name=name)
         self.run.log_artifact(artifact)
 
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Log the table at this iteration."""
+        import wandb
+
+        columns: list[str | int] = list(dict.fromkeys(key for line in lines for key in line))
+        rows = [[line.get(str(column)) for column in columns] for line in lines]
+        self.run.log({name: wandb.Table(columns=columns, data=rows), "iteration": iteration})
+
     def finish(self) -> None:
         """Close the run."""
         self.run.finish()
@@ -171,6 +185,14 @@ class TensorBoard:
     def files(self, paths: Mapping[str, Path]) -> None:
         """Nothing: TensorBoard shows no files."""
 
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Log the table as text at this iteration."""
+        columns = list(dict.fromkeys(key for line in lines for key in line))
+        rows = [columns, ["---"] * len(columns)]
+        rows += [[str(line.get(column, "")) for column in columns] for line in lines]
+        text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        self.writer.add_text(name, text, iteration)
+
     def finish(self) -> None:
         """Flush and close."""
         self.writer.close()
@@ -203,6 +225,10 @@ class Safe:
     def files(self, paths: Mapping[str, Path]) -> None:
         """Pass on."""
         self._try("files", paths)
+
+    def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Pass on."""
+        self._try("table", name, lines, iteration)
 
     def finish(self) -> None:
         """Pass on."""

@@ -19,7 +19,7 @@ from wildsr.artifact import artifact
 from wildsr.command import configure
 from wildsr.data.module import Folders
 from wildsr.error import UserError, unknown
-from wildsr.evaluation import Upscale, evaluate, interpolation, tiled
+from wildsr.evaluation import Upscale, evaluate, interpolation, of_lr, tiled
 from wildsr.explain import explain, explain_table
 from wildsr.harvest import harvest
 from wildsr.help import program
@@ -27,13 +27,19 @@ from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
 from wildsr.method.part import given
-from wildsr.metric.table import Panel, markdown, write_results
+from wildsr.metric.panel import Panel
 from wildsr.progress import Progressing
+from wildsr.report import results
+from wildsr.report.page import Page, write_page
+from wildsr.report.summary import summarise
 from wildsr.run_card import card_of_training
+from wildsr.snapshot import FOLDER as SNAPSHOTS
+from wildsr.snapshot import Snapshots
 from wildsr.training import Training
 from wildsr.watch import Watch, pictures, readable, restorer
 
 BASELINE = "bicubic-trained"
+PAGE = 10 * 10**6  # bytes of pictures on a run's page: made in seconds
 _RUN = "WILDSR_RUN"  # the run's folder, for the processes that Lightning starts for further devices
 
 
@@ -184,8 +190,9 @@ def _fit(
     watch = Watch(
         data, job.panel, config.validate_every, folder.images, logs, config.tile, job.console
     )
+    snapshots = Snapshots(folder.folder / SNAPSHOTS, config.checkpoint_every, config.snapshots)
     # In this order, so that the time of a checkpoint or a look is not taken for waiting for data.
-    trainer = build.trainer(config, [keeper, watch, progress])
+    trainer = build.trainer(config, [keeper, snapshots, watch, progress])
     trainer.fit(training, train_dataloaders=data.train_dataloader())
     return training, keeper.signal
 
@@ -206,7 +213,9 @@ def _fit_baseline(job: Job, folder: run.Run, training: Training) -> tuple[Traini
     }
     method["ema"] = own["ema"]
     ends_by_the_clock = 100 * plain["iterations"]
-    config = OmegaConf.create({**plain, "method": method, "iterations": ends_by_the_clock})
+    config = OmegaConf.create(
+        {**plain, "method": method, "iterations": ends_by_the_clock, "snapshots": 0}
+    )
     inner = folder.folder / BASELINE
     sub = run.Run(inner, bool(checkpoint.checkpoints(inner / "checkpoints")))
     inner.mkdir(exist_ok=True)
@@ -227,12 +236,15 @@ def _report(
     for name in sources:
         suffix = "" if len(sources) == 1 else f"_{name}"
         architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
-        path = folder.weights / f"{scale}x_{folder.folder.name}{suffix}.safetensors"
-        save_weights(training.ema.networks[name], path, architecture, scale)
+        factor = scale if name == "upscale" else 1  # a cleaner leaves the size as it is
+        path = folder.weights / f"{factor}x_{folder.folder.name}{suffix}.safetensors"
+        save_weights(training.ema.networks[name], path, architecture, factor)
         weights.append(path)
         console.print(f"weights: {path}")
     begun = time.perf_counter()
-    rows = evaluate(upscalers, job.data.photos, job.panel, folder.folder / "results")
+    restores = {name: lambda u=upscale: of_lr(u) for name, upscale in upscalers.items()}
+    photos = {"validation": job.data.photos}
+    outcomes, of_sets = evaluate(restores, photos, job.panel, folder.folder / "results")
     protocol = {
         **job.panel.protocol(),
         "photos": len(job.data.photos),
@@ -241,30 +253,34 @@ def _report(
         "training_seconds": round(training.seconds, 1),
         "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
     }
-    write_results(folder.folder, rows, protocol)
+    summary = summarise(outcomes, protocol, config.seed, of_sets, job.panel.parts)
+    results.write(folder.folder, summary)
     upscale = upscalers[next(reversed(upscalers))]
     made = pictures(training, job.data, upscale, folder.folder)
     if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
         made["report_card"] = card
     files = artifact(folder.folder, training, weights, made)
+    texts = {"configuration": OmegaConf.to_yaml(config, resolve=True)}
+    page = Page(folder.folder.name, scale, PAGE, {folder.folder.name: folder.folder}, texts)
+    console.print(f"page: {write_page(folder.folder, summary, photos, page)}")
     for log in logs:
         log.pictures(made, training.iteration)
         log.files(files)
-        for row in rows:
-            known = {f"test/{row.name}/{k}": v for k, v in row.means().items() if v is not None}
+        log.table("results", results.flat(summary), training.iteration)
+        for row in summary.of_set(None):
+            known = {f"test/{row.row}/{k}": v for k, v in row.values.items() if v is not None}
             log.scalars(known, training.iteration)
     for path in made.values():
         console.print(f"picture: {path}")
     console.print(
         f"evaluated in {time.perf_counter() - begun:.0f} s; {folder.folder / 'results.json'}\n"
     )
-    console.print(escape(markdown(rows)))
+    console.print(escape(results.table(summary, None)))
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
         return
-    lpips: Any = protocol.get("lpips")
-    if isinstance(lpips, dict) and lpips.get("needs"):
-        console.print(f"LPIPS is missing: {escape(str(lpips['needs']))}")
+    for what, needs in job.panel.missing().items():
+        console.print(f"{results.heading(summary, what)} is missing: {escape(str(needs))}")
 
 
 def _loggers(job: Job, settings: Mapping[str, Any], folder: run.Run) -> list[Log]:

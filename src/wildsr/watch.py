@@ -9,10 +9,11 @@ from typing import Any
 import lightning
 import torch
 from rich.console import Console
+from rich.markup import escape
 from torch import Tensor, nn
 
 from wildsr.data.module import Folders, ValidationPhotos
-from wildsr.evaluation import evaluate, floats, interpolation, on_cpu, tiled
+from wildsr.evaluation import evaluate, floats, interpolation, of_lr, on_cpu, tiled
 from wildsr.inference.restore import Restorer
 from wildsr.logger import Log
 from wildsr.method.part import Method, tensor
@@ -20,6 +21,7 @@ from wildsr.metric.table import Panel
 from wildsr.report.camera import camera_figure
 from wildsr.report.degradation import describe
 from wildsr.report.sheet import contact_sheet
+from wildsr.report.summary import summarise
 from wildsr.training import Training
 
 PICTURES = 4  # rows of a contact sheet
@@ -68,7 +70,12 @@ class Watch(lightning.Callback):
         at = training.iteration
         upscale = tiled(restorer(training), training.scale, self.tile)
         if len(self.data.photos) and self.data.photos.photos[0][1] is not None:
-            means = evaluate({"sr": upscale}, self.data.photos, self.panel)[0].means()
+            photos = {"validation": self.data.photos}
+            outcomes, of_sets = evaluate({"sr": lambda: of_lr(upscale)}, photos, self.panel)
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    self.console.print(escape(f"validation, {outcome.image}: {outcome.error}"))
+            means = summarise(outcomes, {}, None, of_sets).lines[0].values
             known = {f"validation/{n}": v for n, v in means.items() if v is not None}
             line = ", ".join(f"{name.split('/')[1]} {value:.3f}" for name, value in known.items())
             self.console.print(f"iteration {at}: validation {line}")
@@ -97,13 +104,13 @@ def pictures(
         name -> file, for the loggers.
     """
     made = {}
-    rows = []
+    shown = []
     networks = dict(training.networks.items())
     for index in range(min(PICTURES, len(data.photos))):
         photo = data.photos[index]
         lr = floats(photo["lr"])
         truth = floats(photo["hr"]) if "hr" in photo else None
-        rows.append(
+        shown.append(
             {
                 "real LR": lr,
                 "fake LR": fake_lr(training.objective.method, networks, data, truth, index),
@@ -112,9 +119,9 @@ def pictures(
                 "truth": truth,
             }
         )
-    if rows:
+    if shown:
         made["contact"] = folder / "contact.png"
-        contact_sheet(rows, made["contact"], f"iteration {training.iteration}")
+        contact_sheet(shown, made["contact"], f"iteration {training.iteration}")
     degrader = networks.get("degrade")
     learned = describe(degrader) if degrader is not None else None
     if learned is not None:

@@ -11,7 +11,7 @@ from skimage.color import deltaE_cie76, rgb2lab
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.error import UserError
-from wildsr.metric.consistency import drift
+from wildsr.metric.consistency import discrepancy, drift
 from wildsr.metric.grid import blockiness, checkerboard
 from wildsr.metric.noise import residue
 from wildsr.metric.panel import Panel
@@ -183,6 +183,33 @@ def test_learned_consistency_takes_the_mean_of_its_draws():
     with pytest.raises(UserError, match=r"makes \(1, 3, 32, 32\) of .* photo is \(1, 3, 8, 8\)"):
         wrong.measure(sr, None, lr)
     assert Panel("rgb", 0, ["lr_consistency_learned"]).missing()
+
+
+def test_the_discrepancy_is_least_for_the_truth_not_for_kept_noise():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.rand(1, 3, 16, 16, generator=generator).mul(0.6).add(0.2)
+    truth = F.interpolate(truth, scale_factor=16, mode="bicubic").clamp(0, 1)
+    clean = F.avg_pool2d(truth, SCALE)
+    lr = clean + 0.05 * torch.randn(clean.shape, generator=generator)
+
+    def degrader(hr):
+        small = F.avg_pool2d(hr, SCALE)
+        return small + 0.05 * torch.randn(small.shape)
+
+    def measured(name, sr, lr=lr):
+        return Panel("rgb", 0, [name], degrader=degrader).measure(sr, None, lr)[name]
+
+    kept = F.interpolate(lr, scale_factor=SCALE, mode="nearest").clamp(0, 1)
+    other = (truth + 0.1).clamp(0, 1)
+    assert measured("lr_discrepancy", truth) < 0.3
+    assert measured("lr_discrepancy", kept) > 5
+    assert measured("lr_discrepancy", other) > 3
+    assert measured("lr_consistency_learned", kept) > measured("lr_consistency_learned", truth)
+    draws = torch.tensor([0.4, 0.6]).view(2, 1, 1, 1, 1).expand(2, 1, 3, 2, 2)
+    # mean 0.5, variance 0.02; misfit 0.2^2 = 0.04 against 0.02 (1 + 1/2) = 0.03
+    found = discrepancy(draws, torch.full((1, 3, 2, 2), 0.3))
+    assert found.item() == pytest.approx(10 * np.log10(4 / 3), abs=1e-3)
+    assert Panel("rgb", 0, ["lr_discrepancy"]).missing()
 
 
 # One artefact, one detector ---------------------------------------------------------------------

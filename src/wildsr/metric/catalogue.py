@@ -35,6 +35,7 @@ CATALOGUE: dict[str, Callable[[Setting], Metric]] = {
     # With the LR photo alone.
     "lr_consistency": consistency.lr_consistency,
     "lr_consistency_learned": consistency.lr_consistency_learned,
+    "lr_discrepancy": consistency.lr_discrepancy,
     "colour_drift": consistency.colour_drift,
     "noise_residue": noise.noise_residue,
     "sharpness": sharpness.sharpness,

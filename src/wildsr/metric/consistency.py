@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from kornia.color import rgb_to_lab
@@ -12,6 +14,10 @@ from wildsr.error import UserError
 from wildsr.metric.kind import HIGHER, LOWER, Needs, Setting, Single
 
 DRAWS, SEED = 8, 0  # of a degradation with random numbers
+NEEDS = Needs(
+    "a degradation",
+    "The LR consistency by a learned degradation needs one: a run of a method that learns it.",
+)
 REGION = 8  # LR pixels on a side of a region of one colour
 
 
@@ -65,22 +71,8 @@ def lr_consistency_learned(setting: Setting) -> Single:
 
     def measure(sr: Tensor, lr: Tensor) -> float:
         assert degrader is not None
-        scale_of(sr, lr)
-        devices = [sr.device] if sr.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), torch.no_grad():
-            torch.manual_seed(SEED)
-            again = torch.stack([degrader(sr) for _ in range(DRAWS)]).mean(dim=0)
-        if again.shape != lr.shape:
-            raise UserError(
-                f"The learned degradation makes {tuple(again.shape)} of {tuple(sr.shape)}, but "
-                f"the LR photo is {tuple(lr.shape)}."
-            )
-        return consistency(again, lr).item()
+        return consistency(_draws(degrader, sr, lr).mean(dim=0), lr).item()
 
-    needs = Needs(
-        "a degradation",
-        "The LR consistency by a learned degradation needs one: a run of a method that learns it.",
-    )
     return Single(
         title="LR consistency, learned",
         better=HIGHER,
@@ -91,9 +83,73 @@ def lr_consistency_learned(setting: Setting) -> Single:
             "pixels": "RGB",
             "border": 0,
         },
-        needs=needs if degrader is None else None,
+        needs=NEEDS if degrader is None else None,
         measure=measure,
     )
+
+
+def discrepancy(draws: Tensor, lr: Tensor) -> Tensor:
+    r"""How far the misfit to an LR photo is from the noise that belongs there, in dB, ().
+
+    .. math:: | 10 \log_{10} \frac{mean (\bar{d} - lr)^2}{(1 + 1/n)\, mean\, var(d)} |
+
+    Args:
+        draws: (n, 1, 3, H, W), [0, 1]: the result under n draws of the degradation.
+        lr: (1, 3, H, W), [0, 1].
+    """
+    misfit = (draws.double().mean(dim=0) - lr.double()).square().mean()
+    noise = draws.double().var(dim=0).mean() * (1 + 1 / len(draws))
+    # Even without noise files are rounded to 8 bits, the LR photo's and the draws'.
+    floor = 2 / 12 / 255**2
+    return (10 * torch.log10((misfit + floor) / (noise + floor))).abs()
+
+
+def lr_discrepancy(setting: Setting) -> Single:
+    """Does the result leave as much of its LR photo unexplained as is noise: :func:`discrepancy`.
+
+    A result that explains its photo better than that has kept the photo's noise, and one that
+    explains it worse shows something else (the discrepancy principle of Morozov 1966). The other LR
+    consistencies know the second fault only. The truth itself has 0 under the true degradation; a
+    degradation that was learned with too much or too little noise shifts all results alike.
+    """
+    degrader = setting.degrader
+
+    def measure(sr: Tensor, lr: Tensor) -> float:
+        assert degrader is not None
+        return discrepancy(_draws(degrader, sr, lr), lr).item()
+
+    return Single(
+        title="LR discrepancy",
+        better=LOWER,
+        unit="dB",
+        decimals=2,
+        protocol={
+            "degradation": f"the run's own, {DRAWS} draws, seed {SEED}",
+            "pixels": "RGB",
+            "border": 0,
+        },
+        needs=NEEDS if degrader is None else None,
+        measure=measure,
+    )
+
+
+def _draws(degrader: Callable[[Tensor], Tensor], sr: Tensor, lr: Tensor) -> Tensor:
+    """The result made small again, (8, 1, 3, H, W), always with the same random numbers.
+
+    Raises:
+        UserError: the degradation is of another scale.
+    """
+    scale_of(sr, lr)
+    devices = [sr.device] if sr.device.type == "cuda" else []
+    with torch.random.fork_rng(devices), torch.no_grad():
+        torch.manual_seed(SEED)
+        draws = torch.stack([degrader(sr) for _ in range(DRAWS)])
+    if draws.shape[1:] != lr.shape:
+        raise UserError(
+            f"The learned degradation makes {tuple(draws.shape[1:])} of {tuple(sr.shape)}, but "
+            f"the LR photo is {tuple(lr.shape)}."
+        )
+    return draws
 
 
 def drift(sr: Tensor, lr: Tensor) -> Tensor:

@@ -1,0 +1,63 @@
+"""One path, several, or named ones: what ``run``, ``weights``, ``results`` and ``data.lr`` take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wildsr.error import UserError
+
+
+def named(value: Any, argument: str) -> dict[str, Path]:
+    """The paths that were given, by name; none for None.
+
+    Args:
+        value: a path, a list of paths or a mapping of names to paths, as a config holds them.
+        argument: what the user calls it.
+
+    Raises:
+        UserError: an empty name or path, a path twice.
+    """
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        found = {str(name): Path(str(path)).expanduser() for name, path in value.items()}
+    else:
+        several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        paths = [Path(str(path)).expanduser() for path in several]
+        twice = sorted({str(path) for path in paths if paths.count(path) > 1})
+        if twice:
+            raise UserError(
+                f"`{argument}` must name every path once, but {twice[0]} is there twice."
+            )
+        found = dict(zip(short_names(paths), paths, strict=True))
+    if not found or any(not name for name in found):
+        raise UserError(f"`{argument}` must name at least one path, each with a name.")
+    return found
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """The shortest endings that tell paths apart, without what all of them end with.
+
+    ``a/set5/lr`` and ``a/set14/lr`` are ``set5`` and ``set14``; one path is its last part.
+    """
+    parts = [path.resolve().parts for path in paths]
+    if len(set(parts)) < len(parts):  # two ways to write one folder
+        return [str(path) for path in paths]
+    while len(parts) > 1 and len({ends[-1] for ends in parts}) == 1:
+        parts = [ends[:-1] for ends in parts]
+    for count in range(1, max(map(len, parts), default=1) + 1):
+        names = ["/".join(ends[-count:]) for ends in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in paths]
+
+
+def unused(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, or with the first number that makes it new."""
+    number, new = 1, name
+    while new in taken:
+        number += 1
+        new = f"{name}-{number}"
+    return new
