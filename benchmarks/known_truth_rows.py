@@ -194,7 +194,7 @@ def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -
     import torch
 
     from wildsr.data.image import read_image
-    from wildsr.evaluate import restorer_of
+    from wildsr.finished import restorer_of
     from wildsr.evaluation import floats, interpolation, tiled
     from wildsr.metric.fidelity import psnr, ssim
 

@@ -7,7 +7,7 @@ import torch
 
 from wildsr import checkpoint
 from wildsr.degradation.learned import Learned, load_degrader
-from wildsr.evaluate import restorer_of
+from wildsr.finished import restorer_of
 
 
 @pytest.fixture(scope="module")
