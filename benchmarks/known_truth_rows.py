@@ -194,8 +194,8 @@ def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -
     import torch
 
     from wildsr.data.image import read_image
-    from wildsr.finished import restorer_of
     from wildsr.evaluation import floats, interpolation, tiled
+    from wildsr.finished import restorer_of
     from wildsr.metric.fidelity import psnr, ssim
 
     scale, root = SCALES[scenario], setting.work / "photos" / scenario
