@@ -108,6 +108,8 @@ def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -
 def _panel(config: DictConfig, ranked: bool) -> Panel:
     """The metrics that were asked for, and those by which checkpoints are ranked."""
     runs = list(named(config.run, "run").values())
+    if isinstance(config.panel, str) or not config.panel:
+        raise UserError(f"`panel` must be a list of metrics, but got {config.panel!r}.")
     if ranked:
         asked = list(config.metric.metrics)
         config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]

@@ -166,7 +166,7 @@ def _network(run: str | Path | None, weights: str | Path | None) -> tuple[nn.Mod
         path = Path(weights).expanduser()
         network, scale = load_upscaler(path)
         return network, scale, path.stem
-    from wildsr.finished import restorer_of  # a verb: it knows what a run is made of
+    from wildsr.finished import restorer_of
     from wildsr.run import config_of
 
     folder = Path(str(run)).expanduser()
