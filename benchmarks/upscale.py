@@ -13,7 +13,7 @@ on the same weights, with OpenCV reading and writing, where the package can be i
 install realesrgan`; its broken import of torchvision is mended here); otherwise it is left out. It
 needs weights of the compact architecture.
 
---large takes 200 megapixels of output out of a network of 1000 weights, and one photo of 96
+--large takes 200 megapixels of output out of a network of 2044 weights, and one photo of 96
 megapixels of output for both: there memory is the question, not speed.
 
 Prints a Markdown table; --json FILE keeps the figures. --quick: one small photo, one round.
