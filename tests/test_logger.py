@@ -148,7 +148,8 @@ def test_wandb_offline_through_a_run_that_resumes(tiny, tmp_path, carry_out, cap
     assert [p["iteration"] for p in points if "upscale/pixel" in p] == [1, 2]
     assert list((files / "files" / "media" / "images").glob("contact_*.png"))
     assert any("test/bicubic/psnr" in point for point in points)
-    assert artifacts(files / f"run-{identity}.wandb") == [
+    models = [a for a in artifacts(files / f"run-{identity}.wandb") if a[1] == "model"]
+    assert models == [
         (
             f"upscaler-{identity}",
             "model",

@@ -102,7 +102,8 @@ def curves(folder):
 
 def test_the_states_hold_what_they_should(straight):
     """Else the comparisons below would compare nothing."""
-    assert straight.keys() == {"format", "iteration", "networks", "ema", "optimizers", "pools"}
+    parts = {"networks", "ema", "optimizers", "pools", "stages"}
+    assert straight.keys() == {"format", "iteration", *parts}
     assert set(straight["networks"]) == {"degrade", "critic", "upscale"}
     assert set(straight["ema"]) == {"upscale"}
     assert set(straight["optimizers"]) == {"degrade", "critic", "upscale"}

@@ -106,5 +106,5 @@ def test_photos_that_are_too_small_cost_the_card_only(finished, tmp_path, carry_
 
 def test_a_card_needs_a_run(refused, photos, tmp_path):
     folders = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}", f"output={tmp_path / 'o'}"]
-    assert "`card=true` needs `run`" in refused("evaluate", [*folders, "card=true"])
+    assert "`card=true` needs one `run`" in refused("evaluate", [*folders, "card=true"])
     assert "`card` must be true or false" in refused("evaluate", [*folders, "card=maybe"])

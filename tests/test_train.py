@@ -31,7 +31,7 @@ def test_the_folder_of_a_run(finished):
         "weights",
     ]
     assert sorted(p.name for p in (finished / "results").iterdir()) == ["bicubic", "supervised"]
-    assert [p.name for p in (finished / "weights").iterdir()] == ["4x_it.safetensors"]
+    assert {p.name for p in (finished / "weights").iterdir()} == {"4x_it.safetensors", "4x_it.md"}
     for name in ("photo0.png", "photo1.png"):
         assert Image.open(finished / "results" / "supervised" / name).size == (56, 48)
 

@@ -43,6 +43,8 @@ def evaluate(overrides: list[str], console: Console) -> int:
             )
     if config.logger.kind not in KINDS:
         raise unknown("`logger`", config.logger.kind, KINDS)
+    if not isinstance(config.card, bool):
+        raise UserError(f"`card` must be true or false, but got {config.card!r}.")
     if config.card and (config.run is None or len(named(config.run, "run")) > 1):
         raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
     build.tune_allocator()

@@ -187,8 +187,8 @@ def create(config: DictConfig, overrides: list[str], default_name: str) -> Run:
         kept = folder / START / source.name
         kept.parent.mkdir()
         shutil.copyfile(source, kept)
-    if config.degradation.get("run") is not None:
-        _copy(Path(str(config.degradation.run)).expanduser(), folder / DEGRADATION)
+    if (used := (config.get("degradation") or {}).get("run")) is not None:
+        _copy(Path(str(used)).expanduser(), folder / DEGRADATION)
     record(folder, config, overrides)
     return Run(folder, resumed=False)
 

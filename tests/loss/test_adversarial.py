@@ -14,7 +14,7 @@ from wildsr.network.multiscale import MultiScaleCritic
 from wildsr.network.patch import PatchCritic
 from wildsr.network.unet import UNetCritic
 
-KINDS = ["least_squares", "vanilla", "hinge", "relativistic", "wasserstein"]
+KINDS = ["least_squares", "vanilla", "hinge", "relativistic", "wasserstein", "absolute"]
 
 
 class Same(nn.Module):
@@ -35,6 +35,10 @@ def softplus(*values):
     return sum(math.log1p(math.exp(v)) for v in values) / len(values)
 
 
+def sigmoid(*values):
+    return sum(1 / (1 + math.exp(-v)) for v in values) / len(values)
+
+
 REAL, FAKE = logits(2.0, 0.0), logits(1.0, -2.0)
 BY_HAND = {
     # fool, judge
@@ -47,6 +51,10 @@ BY_HAND = {
         (softplus(-2.5, -0.5) + softplus(0, -3)) / 2,
     ),
     "wasserstein": (0.5, -0.5 - 1),
+    "absolute": (
+        1 - sigmoid(1, -2),
+        ((1 - sigmoid(2, 0)) + sigmoid(1, -2)) / 2,
+    ),
 }
 
 
