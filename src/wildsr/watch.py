@@ -17,7 +17,7 @@ from wildsr.evaluation import evaluate, floats, interpolation, of_lr, on_cpu, ti
 from wildsr.inference.restore import Restorer
 from wildsr.logger import Log
 from wildsr.method.part import Method, tensor
-from wildsr.metric.table import Panel
+from wildsr.metric.panel import Panel
 from wildsr.report.camera import camera_figure
 from wildsr.report.degradation import describe
 from wildsr.report.sheet import contact_sheet

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wildsr.data.store import PackedStore
+from wildsr.data.packed import PackedStore
 from wildsr.error import UserError
 
 

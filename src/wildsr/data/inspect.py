@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wildsr.data.crops import large_enough
 from wildsr.data.image import bare_stem
-from wildsr.data.store import PackedStore
+from wildsr.data.packed import PackedStore
 from wildsr.error import UserError
 
 _TRUST = "If this is intended, `data.trust=true` lets it pass."

@@ -19,7 +19,7 @@ from wildsr.error import UserError, first_line, unknown
 from wildsr.inference.tile import evaluating
 from wildsr.network.padding import pad_to
 
-TRACED = (40, 56)  # LR pixels, height and width
+TRACED = (40, 56)  # LR pixels; different sides, that none is taken for the other
 CHECKED = ((39, 57), (72, 41))  # a traced network may be of one size, or of even ones
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)  # of which networks take sides
 TOLERANCE = 1e-3  # between an engine and torch, in [0, 1]; a quarter of a level of 8 bits
@@ -177,10 +177,17 @@ def needed(package: str, extra: str) -> ModuleType:
         ) from error
 
 
-def to_onnx(network: nn.Module, path: Path) -> None:
-    """Write a network for (B, 3, H, W) of any batch and size; input ``lr``, output ``sr``."""
-    sizes = {0: "batch", 2: "height", 3: "width"}
-    lr = torch.rand(1, 3, *TRACED, device=next(iter(network.parameters()), torch.empty(0)).device)
+def to_onnx(network: nn.Module, path: Path, size: int | None = None) -> None:
+    """Write a network as ONNX, opset 17: input ``lr``, output ``sr``, any batch.
+
+    Args:
+        network: (B, 3, H, W) to (B, 3, sH, sW).
+        path: of the file.
+        size: the one side, in LR pixels, that it takes; None for any height and width.
+    """
+    sizes = {0: "batch"} if size else {0: "batch", 2: "height", 3: "width"}
+    traced = (size, size) if size else TRACED
+    lr = torch.rand(1, 3, *traced, device=next(iter(network.parameters()), torch.empty(0)).device)
     options: dict[str, Any] = {
         "input_names": ["lr"],
         "output_names": ["sr"],

@@ -13,15 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line
+from wildsr.inference.engine import TRACED, to_onnx
 
-TRACED = (40, 56)  # LR pixels; different sides, that none is taken for the other
 EXTRA = "export"  # of pyproject.toml: the packages that some of the formats need
 
 Upscale = Callable[[Tensor], Tensor]
@@ -97,22 +96,10 @@ def reopen_torchscript(path: Path, fp16: bool) -> Upscale:
     return loaded
 
 
-@torch.no_grad()
 def write_onnx(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
     """ONNX, opset 17; input ``lr``, output ``sr``, both float32, of any batch and size."""
     needed("onnx", "onnx")
-    sizes = {0: "batch"} if size else {0: "batch", 2: "height", 3: "width"}
-    options: dict[str, Any] = {
-        "input_names": ["lr"],
-        "output_names": ["sr"],
-        "dynamic_axes": {"lr": sizes, "sr": sizes},
-        "opset_version": 17,
-        "dynamo": False,
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module = Half(network).eval() if fp16 else network
-        torch.onnx.export(module, (_example(size),), str(path), **options)
+    to_onnx(Half(network).eval() if fp16 else network, path, size)
 
 
 def reopen_onnx(path: Path, fp16: bool) -> Upscale:
