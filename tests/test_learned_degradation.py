@@ -58,3 +58,12 @@ def test_a_run_that_is_none(tiny, refused, tmp_path):
     assert "`degradation.run` must be given" in refused("train", [*tiny, *learned])
     missing = f"degradation.run={tmp_path / 'nowhere'}"
     assert "nowhere does not exist" in refused("train", [*tiny, *learned, missing])
+
+
+def test_pairs_are_made_by_networks_of_kernel_and_noise(tiny, of, tmp_path, carry_out, photos):
+    overrides = [*tiny, *of("pdm"), "iterations=2", f"runs_dir={tmp_path}", "name=it"]
+    assert carry_out("train", overrides) == 0
+    out = tmp_path / "pairs"
+    assert carry_out("degrade", [f"run={tmp_path / 'it'}", f"hr={photos.hr}", f"out={out}"]) == 0
+    assert len(list((out / "lr").iterdir())) == 3
+    assert (out / "real_vs_fake.png").exists()

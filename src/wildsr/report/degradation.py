@@ -99,7 +99,8 @@ def measured_kernel(
 
 @torch.no_grad()
 def _sampled(degrader: nn.Module, brightness: Tensor) -> tuple[Tensor, Tensor]:
-    parameter = next(degrader.parameters())
+    held = chain(degrader.parameters(), degrader.buffers())  # of a frozen one all are buffers
+    parameter = next(values for values in held if values.is_floating_point())
     side = 32 * int(degrader.scale)  # type: ignore[arg-type]
     flat = brightness.to(parameter)[:, None, None, None].expand(-1, 3, side, side).contiguous()
     training = degrader.training
