@@ -47,7 +47,19 @@ SMALLER = {
     "dsgan": [*DEGRADER, CRITIC_HR],
     "dasr": [*DEGRADER, CRITIC_HR],
 }
-METHODS = ("wild", "pdm", "bulat", "cincgan", "cyclesr", "maeda", "dsgan", "dasr", "impressionism")
+VARIANTS = {"wild_jpeg": ["method=wild", "network/degrader=camera_jpeg"]}
+METHODS = (
+    "wild",
+    "wild_jpeg",
+    "pdm",
+    "bulat",
+    "cincgan",
+    "cyclesr",
+    "maeda",
+    "dsgan",
+    "dasr",
+    "impressionism",
+)
 ROWS = (BICUBIC, *ANYWHERE, ORACLE, *METHODS, SINGLE)
 PHOTOS, SINGLES = 100, 2  # of --lr and of the test; test photos of kernelgan_zssr
 LEARN = [
@@ -83,7 +95,7 @@ def overrides(setting: Setting, scenario: str, row: str) -> list[str]:
     typed += [f"scale={scale}", f"seed={setting.seed}", f"network/upscaler={setting.upscaler}"]
     typed += [f"trainer.accelerator={setting.accelerator}", f"data.cache={setting.work / 'cache'}"]
     typed += ["logger=none", "validate_every=1000000", "checkpoint_every=200"]
-    chosen = ANYWHERE.get(row, [f"method={row}"])
+    chosen = (ANYWHERE | VARIANTS).get(row, [f"method={row}"])
     if row == ORACLE:
         camera = f"{{_target_: hidden_camera.HiddenCamera, scenario: {scenario}, scale: {scale}}}"
         chosen = ["method=supervised", f"method.networks.degrade={camera}"]
