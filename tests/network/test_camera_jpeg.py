@@ -121,3 +121,12 @@ def test_a_quality_can_be_found_by_gradient():
 def test_mistakes(wrong, named):
     with pytest.raises(UserError, match=named):
         LearnedJPEG(*wrong)
+
+
+@pytest.mark.parametrize("normal", [-60.0, -3.0, 3.0, 60.0])
+def test_gradients_are_finite_for_qualities_beyond_both_ends(normal):
+    coder = LearnedJPEG(quality=97.0, spread=8.0)
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    coded = coder(image, torch.tensor([normal]), torch.tensor([3, 5]))
+    coded.square().mean().backward()
+    assert torch.isfinite(torch.stack([coder.mean.grad, coder.spread.grad])).all()

@@ -75,6 +75,7 @@ class LearnedJPEG(nn.Module):
 
     def _secant(self, image: Tensor, quality: Tensor) -> Tensor:
         """How much ``image`` changes with each point of quality."""
+        quality = quality.clamp(1, 100)  # beyond it both ends would be one
         ends = torch.cat([quality - STEP, quality + STEP]).clamp(1, 100)
         worse, better = jpeg(image.repeat(2, 1, 1, 1), ends, self.subsampling).chunk(2)
         return (better - worse) / (ends[len(image) :] - ends[: len(image)])[:, None, None, None]
