@@ -23,6 +23,7 @@ from wildsr.evaluation import Upscale, evaluate, interpolation, of_lr, tiled
 from wildsr.explain import explain, explain_table
 from wildsr.harvest import harvest
 from wildsr.help import program
+from wildsr.hint import jpeg_hint
 from wildsr.inference.weights import save_weights
 from wildsr.keeper import Keeper
 from wildsr.logger import KINDS, Log, loggers
@@ -76,6 +77,8 @@ def train(overrides: list[str], console: Console) -> int:
     assert data.report is not None
     for line in data.report.lines():
         console.print(escape(line))
+    if (hint := jpeg_hint(config, data.lr_store)) is not None:
+        console.print(f"hint: {hint}", highlight=False)
     readable(data.photos, console)
     folder = _folder(config, overrides, resumed)
     console.print(f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}")
