@@ -88,7 +88,8 @@ def plot(found: dict[str, dict[str, dict]], rows: list[str], path: Path) -> None
 
     figure = Figure(figsize=(8, 0.42 * len(rows) + 1.4), layout="constrained")
     axes = figure.subplots()
-    shown = [row for row in rows if any(gap(found[s], row) is not None for s in found)]
+    best = {row: [g for s in found if (g := gap(found[s], row)) is not None] for row in rows}
+    shown = [row for row in rows if max(best[row], default=-2) > -1]  # the others are far away
     for marker, scenario in zip("os^Dvp", found, strict=False):
         points = [
             (100 * closed, y)
