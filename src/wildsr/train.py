@@ -89,18 +89,12 @@ def train(overrides: list[str], console: Console) -> int:
     try:
         training, stopped = _fit(job, folder, name, logs)
         if stopped is not None:
-            console.print(
-                f"stopped and saved; go on with: {program('train')} resume={folder.folder}"
-            )
-            return 128 + stopped
+            return _left(console, folder, stopped)
         upscalers: dict[str, Upscale] = {"bicubic": interpolation("bicubic", config.scale)}
         if config.baseline:
             baseline, stopped = _fit_baseline(job, folder, training)
             if stopped is not None:
-                console.print(
-                    f"stopped and saved; go on with: {program('train')} resume={folder.folder}"
-                )
-                return 128 + stopped
+                return _left(console, folder, stopped)
             upscalers[BASELINE] = tiled(restorer(baseline), config.scale, config.tile)
         upscalers[name] = tiled(restorer(training), config.scale, config.tile)
         if training.global_rank == 0:
@@ -111,13 +105,18 @@ def train(overrides: list[str], console: Console) -> int:
     return 0
 
 
+def _left(console: Console, folder: run.Run, signal: int) -> int:
+    """Say how to go on with a run that a signal ended; the exit code."""
+    console.print(f"stopped and saved; go on with: {program('train')} resume={folder.folder}")
+    return 128 + signal
+
+
 def _check(config: DictConfig, resumed: Path | None) -> None:
     """Refuse what cannot be trained, or not go on, before any photo is read or file written."""
     if config.logger.kind not in KINDS:
         raise unknown("`logger`", config.logger.kind, KINDS)
     build.trainer(config, [])
     training = build.training(config)
-    build.trainer(config, [])
     if resumed is not None and checkpoint.checkpoints(resumed / "checkpoints"):
         training.restore(checkpoint.newest(resumed))
 
@@ -258,8 +257,7 @@ def _report(
     }
     summary = summarise(outcomes, protocol, config.seed, of_sets, job.panel.parts)
     results.write(folder.folder, summary)
-    upscale = upscalers[next(reversed(upscalers))]
-    made = pictures(training, job.data, upscale, folder.folder)
+    made = pictures(training, job.data, upscalers[next(reversed(upscalers))], folder.folder)
     if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
         made["report_card"] = card
     files = artifact(folder.folder, training, weights, made)
