@@ -2,7 +2,7 @@
 
 import sys
 
-from wildsr.command import start
+from wildsr.cli.main import start
 
 if __name__ == "__main__":
     sys.exit(start("export", sys.argv[1:]))

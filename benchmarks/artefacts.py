@@ -22,13 +22,14 @@ import torch
 from torch import Tensor
 
 from wildsr.data import demo
-from wildsr.data.image import list_images, read_image
-from wildsr.degradation.bicubic import downscale, to_8_bit
+from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur
-from wildsr.degradation.codec import libjpeg
+from wildsr.degradation.jpeg.codec import libjpeg
 from wildsr.degradation.kernel import isotropic
 from wildsr.inference.tile import interpolate
 from wildsr.metric.panel import Panel
+from wildsr.photo.image import list_images, read_image
+from wildsr.pixels import to_8_bit
 
 SCALE, SIDE, CROPS = 4, 320, 10
 PHOTOS = (

@@ -30,17 +30,18 @@ from torch import Tensor, nn
 
 from wildsr.data.crops import augment
 from wildsr.data.demo import HR, LR, photo
-from wildsr.data.image import list_images, read_image
-from wildsr.degradation.bicubic import downscale, to_8_bit
+from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.camera import KnownCamera
-from wildsr.degradation.codec import libjpeg
+from wildsr.degradation.jpeg.codec import libjpeg
 from wildsr.loss.adversarial import fool, judge
 from wildsr.loss.penalty import r1
-from wildsr.network.camera import Camera
-from wildsr.network.front import Details
-from wildsr.network.patch import PatchCritic
-from wildsr.schedule import Inverse
+from wildsr.network.critic.patch import PatchCritic
+from wildsr.network.degrader.camera import Camera
+from wildsr.network.front.front import Details
+from wildsr.photo.image import list_images, read_image
+from wildsr.pixels import to_8_bit
+from wildsr.training.schedule import Inverse
 
 SCALE = 4
 PHOTOS = 100  # at most, of --lr

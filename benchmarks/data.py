@@ -29,8 +29,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from wildsr.data.crops import draw
-from wildsr.data.image import list_images, read_image
 from wildsr.data.store import open_store
+from wildsr.photo.image import list_images, read_image
 
 PATCH, BATCH, ROUNDS, WORKERS = 128, 16, 3, 2
 HEIGHT, WIDTH = 1356, 2040  # DIV2K's most frequent size

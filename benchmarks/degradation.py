@@ -27,13 +27,14 @@ import torch
 from reference_realesrgan import reference, sharpened
 from torch import Tensor
 
-from wildsr import build
-from wildsr.command import configure
+from wildsr.config.allocator import tune_allocator
+from wildsr.config.compose import configure
+from wildsr.config.make import make
 from wildsr.data import demo
 from wildsr.degradation import kernel as kernels
 from wildsr.degradation.blur import blur, separable_blur
-from wildsr.degradation.codec import libjpeg
-from wildsr.degradation.jpeg import jpeg
+from wildsr.degradation.jpeg.codec import libjpeg
+from wildsr.degradation.jpeg.jpeg import jpeg
 from wildsr.degradation.noise import gaussian
 from wildsr.degradation.resize import resize
 from wildsr.degradation.sensor_noise import poisson, poisson_normal
@@ -178,7 +179,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     rounds = 1 if options.quick else options.rounds
-    build.tune_allocator()
+    tune_allocator()
     torch.manual_seed(0)
     hr, figures = crops(options.device), {}
 
@@ -201,7 +202,7 @@ def main() -> None:
     calls: dict[str, Call] = {"reference": lambda: reference(hr)}
     for name in PIPELINES:
         config = configure("train", ["method=supervised", f"degradation={name}"])
-        pipeline = build.make(config.degradation, "degradation")
+        pipeline = make(config.degradation, "degradation")
         calls[name] = lambda pipeline=pipeline: pipeline(hr)
     # Draws differ from round to round, and with them the work: many rounds of ours for one.
     with torch.no_grad():

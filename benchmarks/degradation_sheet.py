@@ -17,19 +17,19 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from wildsr import build
-from wildsr.command import configure
+from wildsr.config.compose import configure
+from wildsr.config.make import make
 from wildsr.data import demo
 from wildsr.degradation import kernel as kernels
 from wildsr.degradation import optics
 from wildsr.degradation.blur import blur
-from wildsr.degradation.codec import webp
-from wildsr.degradation.jpeg import jpeg
+from wildsr.degradation.jpeg.codec import webp
+from wildsr.degradation.jpeg.jpeg import jpeg
 from wildsr.degradation.noise import gaussian, speckle
+from wildsr.degradation.pipeline.noise import Sensor
 from wildsr.degradation.resize import resize
 from wildsr.degradation.sensor_noise import poisson, poisson_gauss, poisson_normal
 from wildsr.degradation.sharpen import usm
-from wildsr.degradation.step_noise import Sensor
 
 SIDE, GAP, LABEL = 128, 6, 14
 PIPELINES = ("classical", "mild", "bsrgan", "realesrgan")
@@ -98,7 +98,7 @@ def again(image: Tensor, factor: int, kind: str) -> Tensor:
 
 def one_step(step: torch.nn.Module, image: Tensor) -> Tensor:
     """A single step of a pipeline on one picture."""
-    from wildsr.degradation.pipeline import Pipeline
+    from wildsr.degradation.pipeline.pipeline import Pipeline
 
     return Pipeline(1, {"step": step})(image, [0])
 
@@ -123,7 +123,7 @@ def pipelines(draws: int) -> list[tuple[str, list[Tensor]]]:
     hr, made = crop(), []
     for name in PIPELINES:
         config = configure("train", ["method=supervised", f"degradation={name}"])
-        pipeline = build.make(config.degradation, "degradation")
+        pipeline = make(config.degradation, "degradation")
         lr = pipeline(hr.expand(draws, -1, -1, -1), range(draws))
         print(f"\n{name}")
         for line in pipeline.describe():

@@ -44,8 +44,8 @@ from PIL import Image
 from torch import Tensor
 
 from wildsr.data import demo
-from wildsr.data.image import read_image
 from wildsr.metric.panel import Panel
+from wildsr.photo.image import read_image
 
 ALEXNET, LINEAR = "alexnet-owt-7be5be79.pth", "LPIPS_v0.1_alex-df73285e.pth"
 KINDS = {"bicubic": 3, "lanczos": 1, "bilinear": 2}  # Pillow's numbers

@@ -115,7 +115,7 @@ def plot(found: dict[str, dict[str, dict]], rows: list[str], path: Path) -> None
 
 def settled(options: argparse.Namespace) -> Setting:
     from wildsr.data.demo import HELD_OUT, HR, LR
-    from wildsr.data.image import list_images
+    from wildsr.photo.image import list_images
 
     if options.hr:
         hr = list_images(options.hr, "--hr")

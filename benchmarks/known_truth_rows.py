@@ -109,7 +109,7 @@ def photos(setting: Setting, scenarios: list[str]) -> None:
     import torch
     from PIL import Image
 
-    from wildsr.data.image import read_image
+    from wildsr.photo.image import read_image
 
     root = setting.work / "photos"
     (root / "hr").mkdir(parents=True, exist_ok=True)
@@ -142,10 +142,11 @@ def cost(typed: list[str], iterations: int) -> float:
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
-    from wildsr import build
-    from wildsr.command import configure
+    from wildsr.config.compose import configure
+    from wildsr.config.make import make
     from wildsr.data.module import Folders
     from wildsr.method.part import given
+    from wildsr.training.build import build_trainer, build_training
 
     class Clock(lightning.Callback):
         begun = time.process_time()
@@ -155,7 +156,7 @@ def cost(typed: list[str], iterations: int) -> float:
                 self.begun = time.process_time()
 
     config = configure("train", [*typed, f"iterations={iterations}"])
-    training, data, clock = build.training(config), build.make(config.data, "data"), Clock()
+    training, data, clock = build_training(config), make(config.data, "data"), Clock()
     assert isinstance(data, Folders)
     data.prepare_data()
     data.setup()
@@ -164,13 +165,13 @@ def cost(typed: list[str], iterations: int) -> float:
         "other_hr" in training.objective.method.parts[given],
     )
     with contextlib.redirect_stdout(io.StringIO()):
-        build.trainer(config, [clock]).fit(training, train_dataloaders=data.train_dataloader())
+        build_trainer(config, [clock]).fit(training, train_dataloaders=data.train_dataloader())
     return (time.process_time() - clock.begun) / (iterations - 1)
 
 
 def train(setting: Setting, name: str, typed: list[str], seconds: float) -> dict:
     """One run of the verb, gone on with if it was stopped; how long it took."""
-    from wildsr.command import start
+    from wildsr.cli.main import start
 
     folder = setting.work / "runs" / name
     facts = setting.work / "runs" / f"{name}.json"
@@ -205,10 +206,10 @@ def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -
     """PSNR and SSIM of each test photo; of plain interpolation without a run."""
     import torch
 
-    from wildsr.data.image import read_image
-    from wildsr.evaluation import floats, interpolation, tiled
-    from wildsr.finished import restorer_of
+    from wildsr.evaluation.evaluate import floats, interpolation, tiled
     from wildsr.metric.fidelity import psnr, ssim
+    from wildsr.photo.image import read_image
+    from wildsr.run.load import restorer_of
 
     scale, root = SCALES[scenario], setting.work / "photos" / scenario
     upscale = interpolation("bicubic", scale)

@@ -44,8 +44,8 @@ def photos(hr: Path | None, test: Path | None, root: Path) -> list[str]:
     from PIL import Image
 
     from wildsr.data import demo
-    from wildsr.data.image import list_images, read_image
     from wildsr.degradation.bicubic import Bicubic
+    from wildsr.photo.image import list_images, read_image
 
     if hr is None or test is None:
         hr, test = root / "hr", root / "test"
@@ -94,13 +94,14 @@ def speed(name: str) -> dict[str, float]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from wildsr import build
-    from wildsr.command import configure
+    from wildsr.config.allocator import tune_allocator
+    from wildsr.config.compose import configure
+    from wildsr.config.make import make
 
-    build.tune_allocator()
+    tune_allocator()
     config = configure("train", [f"network/upscaler={name}", f"scale={SCALE}"])
     torch.manual_seed(0)
-    network = build.make(config.network.upscaler, "network.upscaler").eval()
+    network = make(config.network.upscaler, "network.upscaler").eval()
     theirs = spandrels(network)
     network = network.to(memory_format=torch.channels_last)
     lr = torch.rand(1, 3, HEIGHT, WIDTH)

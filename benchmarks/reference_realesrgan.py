@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wildsr.degradation import kernel as kernels
-from wildsr.degradation.jpeg import jpeg  # quicker than the reference's: in its favour
+from wildsr.degradation.jpeg.jpeg import jpeg  # quicker than the reference's: in its favour
 
 KINDS = ("area", "bilinear", "bicubic")
 

@@ -9,7 +9,7 @@ cameras, of known mistakes, and `wild` cameras learned for some iterations, make
 each the card compares the two sets, and the same small upscaler, which begins as a bicubic-
 trained one, is trained through the camera for some hundred iterations; its PSNR on held-out
 photos of --test, taken by the hidden camera, is the truth (RGB, border = scale). The card's order
-is that of `wildsr.report.card.Card.order`: the number of lines that differ, then the sliced
+is that of `wildsr.report.card.card.Card.order`: the number of lines that differ, then the sliced
 Wasserstein distance of the finest details. Prints a Markdown table and Spearman's correlation of
 both ranks (1: the same order); --quick shows that the script works, not how good the card is.
 """
@@ -33,14 +33,16 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from wildsr.data.demo import HELD_OUT, HR, LR, photo
-from wildsr.data.image import list_images, read_image
-from wildsr.degradation.bicubic import Bicubic, to_8_bit
+from wildsr.degradation.bicubic import Bicubic
 from wildsr.degradation.camera import KnownCamera
 from wildsr.metric.fidelity import psnr
-from wildsr.network.camera import Camera
-from wildsr.network.compact import Compact
-from wildsr.report.card import Card, card
-from wildsr.run_card import card_of_run
+from wildsr.network.degrader.camera import Camera
+from wildsr.network.upscaler.compact import Compact
+from wildsr.photo.image import list_images, read_image
+from wildsr.pixels import to_8_bit
+from wildsr.report.card.card import Card, card
+from wildsr.report.card.of_run import card_of_run
+from wildsr.report.card.sheet import write_card
 
 SCALE, PATCH, BATCH = 4, 24, 8
 CARD_PHOTOS, TRAINING_PHOTOS, TEST_PHOTOS = 40, 100, 24  # at most
@@ -208,7 +210,7 @@ def main() -> None:
     rungs = finished(options.runs) if options.runs else climb(options)
     if options.cards:
         for rung in rungs:
-            rung.card.write(options.cards / rung.name.replace(" ", "_").replace(",", ""))
+            write_card(rung.card, options.cards / rung.name.replace(" ", "_").replace(",", ""))
     by_card = ranks([rung.card.order() for rung in rungs])
     by_truth = ranks([-rung.truth for rung in rungs])
     head = ("degradation", "lines that differ", "distance", "two-sample", "rank by the card")

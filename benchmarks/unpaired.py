@@ -24,8 +24,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
 
-from wildsr.command import CONF
-from wildsr.data.image import list_images, read_image
+from wildsr.config.compose import CONF
+from wildsr.photo.image import list_images, read_image
 
 ROOT = Path(__file__).resolve().parents[1]
 SCALE = 4

@@ -55,7 +55,7 @@ def generated(path: Path, width: int, height: int) -> Path:
 def random_weights(path: Path, features: int = 64, convolutions: int = 16) -> Path:
     import torch
 
-    from wildsr.network.compact import Compact
+    from wildsr.network.upscaler.compact import Compact
 
     torch.manual_seed(0)
     torch.save({"params": Compact(4, features, convolutions).state_dict()}, path)
@@ -66,12 +66,12 @@ def random_weights(path: Path, features: int = 64, convolutions: int = 16) -> Pa
 
 
 def ours(engine: str, weights: Path):
-    from wildsr import allocator
+    from wildsr.config.allocator import tune_allocator
     from wildsr.inference.file import upscale_file
-    from wildsr.inference.upscaler import load
+    from wildsr.run.load import load_upscaler
 
-    allocator.tune_allocator()
-    upscaler = load(weights=weights, engine=engine, device="cpu")
+    tune_allocator()
+    upscaler = load_upscaler(weights=weights, engine=engine, device="cpu")
     return lambda source, target: upscale_file(upscaler, source, target)
 
 

@@ -8,7 +8,12 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from wildsr import allocator, build, command
+from wildsr.cli import main
+from wildsr.config import allocator
+from wildsr.config import compose as command
+from wildsr.training import build
+
+pytest_plugins = ["support.photo_fixtures"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,6 +23,7 @@ def own_cache(tmp_path_factory):
         patch.setenv("WILDSR_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("WANDB_MODE", "offline")
         patch.delenv("WANDB_API_KEY", raising=False)
+        patch.setattr(allocator, "_mallopt", lambda: None)  # it would outlive the test
         yield
 
 
@@ -112,10 +118,8 @@ def tiny(photos, small):
 def carry_out(monkeypatch):
     """``carry_out("train", overrides)``: the verb in this process; its exit code."""
     monkeypatch.setenv("WILDSR_RUN", "")  # what a run leaves in the environment goes with the test
-    for module in (build, allocator):  # outlives the test otherwise
-        monkeypatch.setattr(module, "tune_allocator", lambda: None)
     monkeypatch.delenv("WILDSR_RUN")
-    return command.start
+    return main.start
 
 
 @pytest.fixture
@@ -147,9 +151,9 @@ def fit(tmp_path, small):
     def carry_out_loop(overrides, batches, before=lambda training: None):
         folders = [f"data.lr={tmp_path}", f"data.hr={tmp_path}", "data.patch=8", "data.batch=2"]
         config = command.configure("train", ["data=folders", *folders, *small, *overrides])
-        training = build.training(config)
+        training = build.build_training(config)
         before(training)
-        build.trainer(config, []).fit(training, DataLoader(batches, batch_size=None))
+        build.build_trainer(config, []).fit(training, DataLoader(batches, batch_size=None))
         return training
 
     return carry_out_loop
@@ -160,9 +164,7 @@ def finished(tmp_path_factory, photos, tiny):
     """The folder of a finished run of ``supervised``; tests that change it copy it."""
     root = tmp_path_factory.mktemp("finished")
     overrides = [*tiny, "method=supervised", "iterations=3", "metric.metrics=[psnr,ssim]"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "tune_allocator", lambda: None)
-        assert command.start("train", [*overrides, f"runs_dir={root}", "name=it"]) == 0
+    assert main.start("train", [*overrides, f"runs_dir={root}", "name=it"]) == 0
     return root / "it"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wildsr.command import CONF, verbs
+from wildsr.config.compose import CONF, verbs
 
 ROOT = CONF.parent
 
@@ -67,7 +67,7 @@ def elsewhere(tmp_path):
 
 
 def test_the_command_is_the_wheels_own_from_any_folder(installed, elsewhere):
-    where = "import wildsr.command as c; print(c.__file__, c.CONF)"
+    where = "import wildsr.config.compose as c; print(c.__file__, c.CONF)"
     for path in call(installed.with_name("python"), "-c", where, **elsewhere).stdout.split():
         assert Path(path).is_relative_to(installed.parents[1])
     listed = call(installed, "--help", **elsewhere).stdout

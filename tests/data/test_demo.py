@@ -12,10 +12,10 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
-from wildsr import build
-from wildsr.command import configure
+from wildsr.config.compose import configure
 from wildsr.data.demo import HELD_OUT, HR, LR, Demo
 from wildsr.degradation.camera import KnownCamera
+from wildsr.training.build import build_training
 
 SCALE = 4
 
@@ -104,7 +104,7 @@ def test_a_method_is_given_crops_and_nothing_else(data):
     for method in ("wild", "pdm"):
         config = configure("train", ["data=demo", f"method={method}"])
         assert "KnownCamera" not in str(OmegaConf.to_container(config.method, resolve=True))
-        modules = [type(m).__name__ for m in build.training(config).modules()]
+        modules = [type(m).__name__ for m in build_training(config).modules()]
         assert "KnownCamera" not in modules
 
 
@@ -166,7 +166,7 @@ def prepare(cache):
 
 def test_two_processes_at_once_corrupt_nothing(data, tmp_path):
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["wildsr.train"])
+    context.set_forkserver_preload(["wildsr.cli.train"])
     processes = [context.Process(target=prepare, args=(tmp_path,)) for _ in range(2)]
     for process in processes:
         process.start()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wildsr.data.image import list_images
 from wildsr.data.inspect import inspect
 from wildsr.data.store import open_store
 from wildsr.error import UserError
+from wildsr.photo.image import list_images
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from lightning import LightningModule, Trainer
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from wildsr.data.image import list_images
 from wildsr.data.module import Batches, Folders, ValidationPhotos, pair
 from wildsr.data.store import open_store
 from wildsr.error import UserError
+from wildsr.photo.image import list_images
 
 
 def _fill(folder, sizes, suffix=".png", seed=0):

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from wildsr.data import store as store_module
-from wildsr.data.image import list_images
 from wildsr.data.store import default_cache, open_store
 from wildsr.error import UserError
+from wildsr.photo.image import list_images
 
 SIZES = [(12, 20), (31, 17), (16, 16), (9, 40)]
 
@@ -256,7 +256,7 @@ def test_damaged_listing_is_rewritten(photos, cache):
 BUILDER = """
 import os, sys, time
 from pathlib import Path
-from wildsr.data.image import list_images
+from wildsr.photo.image import list_images
 from wildsr.data.store import open_store
 
 folder, cache, mode = sys.argv[1:]

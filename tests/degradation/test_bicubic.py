@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 from skimage import data
 
-from wildsr.degradation.bicubic import Bicubic, downscale, to_8_bit
+from wildsr.degradation.bicubic import Bicubic, downscale
+from wildsr.pixels import to_8_bit
 
 
 def astronaut():

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from skimage.color import rgb2xyz, xyz2rgb
 from torch.autograd import gradcheck
 
-from wildsr.degradation.bicubic import to_8_bit
 from wildsr.degradation.isp import (
     colour_matrix,
     gamma,
@@ -19,6 +18,7 @@ from wildsr.degradation.isp import (
     white_balance,
 )
 from wildsr.error import UserError
+from wildsr.pixels import to_8_bit
 
 
 def images(batch=2, channels=3, seed=0, dtype=torch.float64):

@@ -11,7 +11,7 @@ from skimage import data
 
 from wildsr.degradation.camera import KnownCamera, jpeg
 from wildsr.error import UserError
-from wildsr.network.camera import FLOOR, Camera
+from wildsr.network.degrader.camera import FLOOR, Camera
 
 PLAIN = {"read": 0, "shot": 0, "jpeg_quality": None}
 

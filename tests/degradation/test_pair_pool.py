@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from wildsr.degradation.pool import PairPool
+from wildsr.degradation.pair_pool import PairPool
 from wildsr.error import UserError
 
 

@@ -6,10 +6,11 @@ import torch
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur_and_sample
+from wildsr.degradation.kernel import cascaded
 from wildsr.degradation.pools import Pools
 from wildsr.error import UserError
-from wildsr.network.kernelgan import cascaded
-from wildsr.report.degradation import describe
+from wildsr.report.degradation.describe import describe
+from wildsr.training.kernel_estimate import estimate_kernel
 
 QUICK = {"kernel_iterations": 2, "kernel_crop": 32, "kernel_features": 2}
 
@@ -24,7 +25,7 @@ def photos(*levels, side=48):
 
 def filled(*levels, **options):
     pools = Pools(**({"scale": 4, "patch": 6, "noises": 50} | options))
-    return pools, pools.harvest(photos(*levels), torch.Generator().manual_seed(0))
+    return pools, pools.harvest(photos(*levels), torch.Generator().manual_seed(0), estimate_kernel)
 
 
 @pytest.fixture(autouse=True)
@@ -138,4 +139,4 @@ def test_photos_too_small_for_kernels():
     with pytest.raises(
         UserError, match=r"at least 64x64 pixels to estimate.*`degradation.kernels=0`"
     ):
-        pools.harvest(photos(5), torch.Generator())
+        pools.harvest(photos(5), torch.Generator(), estimate_kernel)

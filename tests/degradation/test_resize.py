@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from wildsr.degradation.resize import KINDS, Resize, resize
 from wildsr.error import UserError
-from wildsr.metric.fidelity import psnr, round8
+from wildsr.metric.fidelity import psnr
+from wildsr.pixels import round8
 
 PILLOW = {
     "nearest": Image.Resampling.NEAREST,

@@ -5,18 +5,18 @@ import torch
 from torch import nn
 
 from wildsr.degradation.bicubic import Bicubic, downscale
-from wildsr.degradation.learned import Learned
 from wildsr.error import UserError
-from wildsr.inference.degrade import MARGIN, Degrader
+from wildsr.inference.degrader import MARGIN, Degrader
 from wildsr.method.dasr import DASR
 from wildsr.method.dsgan import DSGAN
 from wildsr.method.part import Method, draw, given, network, tensor
 from wildsr.method.pdm import PDM
 from wildsr.method.supervised import Supervised
 from wildsr.method.wild import Wild
-from wildsr.network.camera import Camera
-from wildsr.network.pdm import PDMDegrader
-from wildsr.network.residual_degrader import ResidualDegrader
+from wildsr.network.degrader.camera import Camera
+from wildsr.network.degrader.pdm import PDMDegrader
+from wildsr.network.degrader.residual import ResidualDegrader
+from wildsr.run.degradation import Learned
 
 CAMERAS = {
     "plain": {},

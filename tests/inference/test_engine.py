@@ -4,7 +4,7 @@ import sys
 
 import pytest
 import torch
-from test_tile import Strided, convolutions
+from support.reach import Strided, convolutions
 from torch import nn
 
 from wildsr.error import UserError
@@ -16,10 +16,10 @@ from wildsr.inference.ensemble import Ensemble
 from wildsr.inference.memory import bytes_per_pixel, tile_for
 from wildsr.inference.strips import together
 from wildsr.inference.tile import receptive_radius
-from wildsr.inference.upscaler import load
 from wildsr.inference.weights import save_weights
-from wildsr.network.compact import Compact
-from wildsr.network.rrdb import RRDBNet
+from wildsr.network.upscaler.compact import Compact
+from wildsr.network.upscaler.rrdb import RRDBNet
+from wildsr.run.load import load_upscaler
 
 CPU = torch.device("cpu")
 PACKAGES = {"onnxruntime": ["onnxruntime", "onnx"], "openvino": ["openvino", "onnx"]}
@@ -30,7 +30,7 @@ def weights(tmp_path):
     network = Compact(2, features=4, convolutions=1)
     nn.init.normal_(network.body[-1].weight, std=0.2)
     path = tmp_path / "2x_it.safetensors"
-    target = "wildsr.network.compact.Compact"
+    target = "wildsr.network.upscaler.compact.Compact"
     arguments = {"scale": 2, "features": 4, "convolutions": 1}
     save_weights(network, path, {"_target_": target, **arguments}, 2)
     return path
@@ -83,7 +83,7 @@ def test_missing_packages_are_named(monkeypatch, weights):
     for engine in ("onnxruntime", "openvino"):
         monkeypatch.setitem(sys.modules, engine, None)
         with pytest.raises(UserError, match=rf"{engine} is not installed: pip install 'wildsr\["):
-            load(weights=weights, engine=engine)
+            load_upscaler(weights=weights, engine=engine)
 
 
 def test_mistakes(weights, tmp_path):
@@ -97,15 +97,18 @@ def test_mistakes(weights, tmp_path):
         ({"batch": 0}, "`batch`"),
     ):
         with pytest.raises(UserError, match=message):
-            load(weights=weights, **options)
+            load_upscaler(weights=weights, **options)
     with pytest.raises(UserError, match="One of `run`"):
-        load()
+        load_upscaler()
     with pytest.raises(UserError, match="does not exist"):
-        load(weights=tmp_path / "none.pth")
+        load_upscaler(weights=tmp_path / "none.pth")
 
 
 def test_loaded_in_one_piece(weights):
-    plain, both = load(weights=weights), load(weights=weights, ensemble=True, colour_fix=True)
+    plain, both = (
+        load_upscaler(weights=weights),
+        load_upscaler(weights=weights, ensemble=True, colour_fix=True),
+    )
     assert (plain.scale, plain.name, plain.device.type) == (2, "2x_it", "cpu")
     lr = torch.rand(1, 3, 20, 24)
     expected = ColourFix(Ensemble(plain.network), 2)(lr)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
+from wildsr.atomic import Partial
 from wildsr.error import UserError
 from wildsr.inference import alpha
-from wildsr.inference.encode import Encoder
 from wildsr.inference.file import Settings, upscale_file
-from wildsr.inference.partial import Partial
-from wildsr.inference.photo import Photo
-from wildsr.inference.vips import pyvips
+from wildsr.photo.encode import Encoder
+from wildsr.photo.stream import Photo
+from wildsr.photo.vips import pyvips
 
 
 def save(path, pixels):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_tile import Attentive, Limited, Strided, convolutions
+from support.reach import Attentive, Limited, Strided, convolutions
 from torch import nn
 
 from wildsr.error import UserError
@@ -14,8 +14,8 @@ from wildsr.inference.ensemble import Ensemble
 from wildsr.inference.strips import strips, together
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import Overlap, overlap_for, spans
-from wildsr.network.compact import Compact
-from wildsr.network.rrdb import RRDBNet
+from wildsr.network.upscaler.compact import Compact
+from wildsr.network.upscaler.rrdb import RRDBNet
 
 
 def upscaler(network, scale=2, **options):

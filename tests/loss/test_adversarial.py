@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from wildsr.error import UserError
 from wildsr.loss.adversarial import GAMES, Fool, Judge
-from wildsr.network.front import Noise
-from wildsr.network.multiscale import MultiScaleCritic
-from wildsr.network.patch import PatchCritic
-from wildsr.network.unet import UNetCritic
+from wildsr.network.critic.multiscale import MultiScaleCritic
+from wildsr.network.critic.patch import PatchCritic
+from wildsr.network.critic.unet import UNetCritic
+from wildsr.network.front.front import Noise
 
 KINDS = ["least_squares", "vanilla", "hinge", "relativistic", "wasserstein", "absolute"]
 

@@ -10,7 +10,7 @@ from torch.autograd import gradcheck
 
 from wildsr.error import UserError
 from wildsr.loss.consistency import Colour, LowFrequency, LowPass, LRConsistency
-from wildsr.network.front import Haar
+from wildsr.network.front.front import Haar
 
 BLURRED = [LowFrequency(1.5), Colour(1.5)]
 LOSSES = [LRConsistency(), *BLURRED]

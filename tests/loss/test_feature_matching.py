@@ -7,12 +7,12 @@ from torch.autograd import gradcheck
 
 from wildsr.error import UserError
 from wildsr.loss.feature_matching import FeatureMatching, MeanFeatureMatching
-from wildsr.network.diffaugment import DiffAugment
-from wildsr.network.front import Haar, Noise
-from wildsr.network.multiscale import MultiScaleCritic
-from wildsr.network.patch import PatchCritic
-from wildsr.network.unet import UNetCritic
-from wildsr.network.vgg_critic import VGGCritic
+from wildsr.network.critic.multiscale import MultiScaleCritic
+from wildsr.network.critic.patch import PatchCritic
+from wildsr.network.critic.unet import UNetCritic
+from wildsr.network.critic.vgg import VGGCritic
+from wildsr.network.front.diffaugment import DiffAugment
+from wildsr.network.front.front import Haar, Noise
 
 CRITICS = [
     PatchCritic(2, 2, front=Haar()),

@@ -8,10 +8,10 @@ from torch.autograd import gradcheck
 from wildsr.error import UserError
 from wildsr.loss import adversarial
 from wildsr.loss.penalty import R1, R2, GradientPenalty
-from wildsr.network.front import Gray, Haar, HighPass
-from wildsr.network.multiscale import MultiScaleCritic
-from wildsr.network.patch import PatchCritic
-from wildsr.network.unet import UNetCritic
+from wildsr.network.critic.multiscale import MultiScaleCritic
+from wildsr.network.critic.patch import PatchCritic
+from wildsr.network.critic.unet import UNetCritic
+from wildsr.network.front.front import Gray, Haar, HighPass
 
 PENALTIES = {"r1": R1(), "r2": R2(), "gradient_penalty": GradientPenalty()}
 

@@ -6,7 +6,7 @@ import shlex
 import pytest
 import torch
 
-from wildsr.command import CONF
+from wildsr.config.compose import CONF
 
 
 def published(method):

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from step_by_hand import ITERATIONS, SEED
+from support.step_by_hand import ITERATIONS, SEED
 
 LOOP = ["trainer.precision=64-true", f"seed={SEED}", f"iterations={ITERATIONS}", "method.ema=0.5"]
 

@@ -6,9 +6,9 @@ from torch import nn
 
 from wildsr.error import UserError
 from wildsr.method.dasr import DASR
-from wildsr.network.front import Haar
-from wildsr.network.patch import PatchCritic
-from wildsr.network.unet import UNetCritic
+from wildsr.network.critic.patch import PatchCritic
+from wildsr.network.critic.unet import UNetCritic
+from wildsr.network.front.front import Haar
 
 
 def step(critic, hr, degrade=None):

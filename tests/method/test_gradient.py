@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from wildsr import build, command
-from wildsr.command import configure
+from wildsr.config import compose as command
+from wildsr.config.compose import configure
+from wildsr.training.build import build_training
 
 METHODS = sorted(path.stem for path in (command.CONF / "method").glob("*.yaml"))
 
@@ -69,7 +70,7 @@ def gradients(training, update, terms, batch):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_term_moves_what_its_update_trains_and_nothing_else(method, of, small, plain_batches):
-    training = build.training(configure("train", [*of(method), *small, "data.patch=8"]))
+    training = build_training(configure("train", [*of(method), *small, "data.patch=8"]))
     moved(training)
     (batch,) = plain_batches(1)
     batch = {name: image.float() / 255 for name, image in batch.items()}
@@ -90,6 +91,6 @@ def alive(gradient):
 
 def test_what_is_reached_is_said_of_terms_that_exist(of, small):
     for method, reached in REACHED.items():
-        training = build.training(configure("train", [*of(method), *small, "data.patch=8"]))
+        training = build_training(configure("train", [*of(method), *small, "data.patch=8"]))
         terms = {term.name for term in training.objective.terms}
         assert reached.keys() <= terms, method

@@ -1,7 +1,7 @@
 """Each shipped method equals a training step written out by hand, from its paper's equations."""
 
 import torch
-from step_by_hand import adam, descend, draw_again, freeze, move_average, quantise
+from support.step_by_hand import adam, descend, draw_again, freeze, move_average, quantise
 from torch.nn import functional as F
 
 
@@ -53,7 +53,10 @@ def test_wild(compare):
     tuned = [  # what may be tuned without changing what the method is
         *[f"method.optimizers.{n}.lr={r}" for n, r in RATES.items()],
         *[f"method.optimizers.{n}.betas={list(BETAS)}" for n in RATES],
-        *[f"++method.schedules.{n}={{_target_: wildsr.schedule.Inverse, half: 3}}" for n in RATES],
+        *[
+            f"++method.schedules.{n}={{_target_: wildsr.training.schedule.Inverse, half: 3}}"
+            for n in RATES
+        ],
         "method.updates.judge.terms.smooth.weight=0.5",
     ]
     compare(["method=wild", *tuned], reference)

@@ -5,7 +5,7 @@ is dropped before its own step.
 """
 
 import torch
-from step_by_hand import (
+from support.step_by_hand import (
     adam,
     bicubic,
     descend,

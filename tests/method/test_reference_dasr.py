@@ -1,7 +1,7 @@
 """DASR (Wei et al. 2021), both stages, written out by hand."""
 
 import torch
-from step_by_hand import adam, descend, freeze, move_average, quantise
+from support.step_by_hand import adam, descend, freeze, move_average, quantise
 from torch.nn import functional as F
 
 DEGRADING = 2  # of six iterations

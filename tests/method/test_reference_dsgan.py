@@ -1,7 +1,7 @@
 """DSGAN and ESRGAN-FS (Fritsche et al. 2019), both stages, written out by hand."""
 
 import torch
-from step_by_hand import adam, descend, freeze, move_average, quantise
+from support.step_by_hand import adam, descend, freeze, move_average, quantise
 from torch.nn import functional as F
 
 DEGRADING = 3  # of six iterations

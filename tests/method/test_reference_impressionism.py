@@ -2,16 +2,16 @@
 
 import pytest
 import torch
-from step_by_hand import adam, descend, draw_again, l1, move_average
+from support.step_by_hand import adam, descend, draw_again, l1, move_average
 from torch.nn import functional as F
 
-from wildsr import build
+from wildsr.config import make as build
 
 
 @pytest.fixture
 def filled(monkeypatch):
     """Networks come with pools as after a harvest: 4 of 5 noises, 2 of 3 kernels."""
-    make = build.networks
+    make = build.make_networks
 
     def networks(config):
         made = make(config)
@@ -21,7 +21,7 @@ def filled(monkeypatch):
         pools.filled.copy_(torch.tensor([4, min(2, pools.kernels)]))
         return made
 
-    monkeypatch.setattr(build, "networks", networks)
+    monkeypatch.setattr("wildsr.training.build.make_networks", networks)
 
 
 def mosaic(patches, chosen):

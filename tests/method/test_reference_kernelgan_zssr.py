@@ -1,7 +1,7 @@
 """KernelGAN and ZSSR against their papers' equations, over all three stages."""
 
 import torch
-from step_by_hand import adam, descend, draw_again, freeze, l1, l2, move_average, quantise
+from support.step_by_hand import adam, descend, draw_again, freeze, l1, l2, move_average, quantise
 from torch.nn import functional as F
 
 SIDE = 13

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from wildsr.error import UserError
-from wildsr.metric.fidelity import full_luma, luma, psnr, round8, ssim
+from wildsr.metric.fidelity import full_luma, luma, psnr, ssim
+from wildsr.pixels import round8
 
 
 def photos(seed=0, batch=1, size=(24, 31)):

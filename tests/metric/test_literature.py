@@ -7,10 +7,10 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from wildsr.command import CONF
-from wildsr.data.image import list_images
+from wildsr.config.compose import CONF
 from wildsr.data.module import ValidationPhotos, pair
-from wildsr.evaluation import evaluate, interpolation
+from wildsr.evaluation.evaluate import evaluate, interpolation
+from wildsr.photo.image import list_images
 
 # PSNR and SSIM on Y with MATLAB's bicubic; e.g. Zhang et al. 2018 (RCAN), table 1.
 PUBLISHED = {

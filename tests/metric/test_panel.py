@@ -10,7 +10,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from wildsr.command import CONF
+from wildsr.config.compose import CONF
 from wildsr.error import UserError
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.kind import Pair, Set, Single

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from wildsr.error import UserError
-from wildsr.metric.fidelity import psnr, round8
+from wildsr.metric.fidelity import psnr
 from wildsr.metric.kind import Couple, Setting, TooSmall
 from wildsr.metric.panel import Panel
 from wildsr.metric.shift import aligned, best_shift, shift_psnr
+from wildsr.pixels import round8
 
 SETTING = Setting("rgb", 0)
 

@@ -11,9 +11,10 @@ from torchmetrics.functional.image import (
 )
 
 from wildsr.error import UserError
-from wildsr.metric.fidelity import full_luma, luma, round8, ssim_of_levels
+from wildsr.metric.fidelity import full_luma, luma, ssim_of_levels
 from wildsr.metric.kind import Couple, Setting, TooSmall
 from wildsr.metric.structural import fsim, haarpsi, ms_ssim, psnr, ssim, vif
+from wildsr.pixels import round8
 
 METRICS = {
     "psnr": psnr,

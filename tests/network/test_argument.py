@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from wildsr.argument import check_counts, shuffle_factors
 from wildsr.error import UserError
-from wildsr.network.argument import check_counts, shuffle_factors
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])

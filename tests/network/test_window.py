@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from wildsr.error import UserError
-from wildsr.network.front import Details, Haar, HighPass
-from wildsr.network.patch import PatchCritic
+from wildsr.network.critic.patch import PatchCritic
+from wildsr.network.front.front import Details, Haar, HighPass
 from wildsr.network.window import Window, spread
 
 FRONTS = {

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from wildsr.data.module import ValidationPhotos
-from wildsr.evaluation import Outcome
+from wildsr.evaluation.evaluate import Outcome
+from wildsr.evaluation.summary import summarise
 from wildsr.metric.panel import Panel
-from wildsr.report.summary import summarise
 
 FIRST = {"a": 20.0, "b": 22.0, "c": 30.0}
 SECOND = {"a": 23.0, "b": 21.0, "c": 31.0}

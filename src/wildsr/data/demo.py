@@ -14,11 +14,11 @@ import skimage
 import torch
 from PIL import Image
 
-from wildsr.data.image import read_image
 from wildsr.data.module import Folders
 from wildsr.data.store import default_cache
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
+from wildsr.photo.image import read_image
 
 # Both domains hold colour and gray, texture and sky, and have similar spectra on average: what
 # remains different between them is the camera. The two motorcycles are one scene and stay on one
@@ -52,6 +52,8 @@ class Demo(Folders):
         cache: where the photos are kept; None for the user's cache folder.
         workers: of the data loader.
     """
+
+    camera: KnownCamera
 
     def __init__(
         self,

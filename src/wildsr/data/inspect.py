@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wildsr.data.crops import large_enough
-from wildsr.data.image import bare_stem
 from wildsr.data.packed import PackedStore
 from wildsr.error import UserError
+from wildsr.photo.image import bare_stem
 
 _TRUST = "If this is intended, `data.trust=true` lets it pass."
 _NAMED = 5  # skipped files that the report names

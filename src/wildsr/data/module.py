@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from wildsr.data.batches import Batches
-from wildsr.data.image import bare_stem, list_images, one_channel, read_image, relative_names
 from wildsr.data.inspect import Lines, inspect
 from wildsr.data.store import open_store
+from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
+from wildsr.photo.image import bare_stem, list_images, one_channel, read_image, relative_names
 
 SCALES = (1, 2, 3, 4, 8)
 _THREADS = 2  # that decode
@@ -145,6 +146,8 @@ class Folders(LightningDataModule):
     Raises:
         UserError: a number out of range, or ``val_hr`` without ``val_lr``.
     """
+
+    camera: KnownCamera | None = None  # that made the LR photos, where it is known
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wildsr.data.image import Pixels
+from wildsr.photo.image import Pixels
 
 VERSION = 1
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wildsr.data.image import SUFFIXES, UnreadableImage, read_image
 from wildsr.data.module import Folders, ValidationPhotos
 from wildsr.data.store import open_store
 from wildsr.error import UserError
+from wildsr.photo.image import SUFFIXES, UnreadableImage, read_image
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from wildsr.data.image import Pixels, UnreadableImage, read_image, relative_names
 from wildsr.data.packed import VERSION, PackedStore
 from wildsr.error import UserError
+from wildsr.photo.image import Pixels, UnreadableImage, read_image, relative_names
 
 _UNREADABLE = "unreadable"
 _ABANDONED = 24 * 3600.0  # seconds without a write after which any unfinished build is dead

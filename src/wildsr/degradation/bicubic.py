@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wildsr.degradation.resize import resize
+from wildsr.pixels import to_8_bit
 
 
 def downscale(hr: Tensor, scale: int) -> Tensor:
@@ -19,12 +20,6 @@ def downscale(hr: Tensor, scale: int) -> Tensor:
     if size[1] == 1:  # where torch (2.14, on a CPU) repeats the first row
         return resize(hr, size, "bicubic")
     return F.interpolate(hr, size=size, mode="bicubic", antialias=True, align_corners=False)
-
-
-def to_8_bit(images: Tensor) -> Tensor:
-    """Clamp to [0, 1] and round to 1/255, with the gradient of the identity (straight-through)."""
-    rounded = images.detach().clamp(0, 1).mul(255).round().div(255)
-    return images + (rounded - images.detach())
 
 
 class Bicubic(nn.Module):

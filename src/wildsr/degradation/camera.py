@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from wildsr.degradation.bicubic import to_8_bit
 from wildsr.degradation.blur import blur_and_sample, centred_grid, gaussian_kernel
-from wildsr.degradation.codec import libjpeg
+from wildsr.degradation.jpeg.codec import libjpeg
 from wildsr.error import UserError
+from wildsr.pixels import to_8_bit
 
 
 class KnownCamera(nn.Module):

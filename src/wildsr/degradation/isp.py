@@ -13,8 +13,8 @@ from torch import Tensor
 
 from wildsr.degradation.argument import at_least_float32, check_image, for_each
 from wildsr.degradation.bayer import demosaic, mosaic
-from wildsr.degradation.bicubic import to_8_bit
 from wildsr.error import UserError
+from wildsr.pixels import to_8_bit
 
 __all__ = [
     "colour_matrix",

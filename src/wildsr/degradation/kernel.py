@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from wildsr.degradation.optics import delta, disc, motion
 from wildsr.degradation.tap import Sloped, check_size, normalized, offsets, per_sample, require
@@ -196,3 +197,24 @@ def _distance(
     cos, sin = angle.cos(), angle.sin()
     u, v = (x * cos + y * sin) / along, (y * cos - x * sin) / across
     return u.square() + v.square(), shape
+
+
+def cascaded(kernel: Tensor, times: int) -> Tensor:
+    r"""The one kernel that equals halving with ``kernel`` so many times.
+
+    .. math:: k_4[w] = \sum_{2v + u = w} k[v] \; k[u]
+
+    because the second correlation's taps lie two pixels apart (the paper's supplementary, "x4").
+
+    Args:
+        kernel: (1, k, k), of one halving.
+        times: at least 1.
+
+    Returns:
+        (1, K, K) with K = (2^times - 1)(k - 1) + 1.
+    """
+    whole = kernel[None]
+    with torch.autocast(kernel.device.type, enabled=False):
+        for _ in range(times - 1):
+            whole = F.conv_transpose2d(whole, kernel[None], stride=2)
+    return whole[0]

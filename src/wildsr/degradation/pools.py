@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from wildsr.degradation.bicubic import downscale, to_8_bit
+from wildsr.argument import check_counts, shuffle_factors
+from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur_and_sample, centred_grid
 from wildsr.degradation.flat import Flat, Photos, flat_patches
 from wildsr.degradation.interpolant import cubic
+from wildsr.degradation.kernel import cascaded
 from wildsr.error import UserError
-from wildsr.network.argument import check_counts, shuffle_factors
-from wildsr.network.kernel_estimate import estimate_kernel
-from wildsr.network.kernelgan import cascaded
+from wildsr.pixels import to_8_bit
 
 PHOTOS = 100  # that are looked at for noise
 KERNEL = 13  # side of a kernel that halves
 
 Draws = tuple[Tensor, Tensor]
+Estimate = Callable[..., Tensor]  # as wildsr.training.kernel_estimate.estimate_kernel
 
 
 class Pools(nn.Module):
@@ -123,8 +126,17 @@ class Pools(nn.Module):
 
     # Filling the pools
 
-    def harvest(self, photos: Photos, generator: torch.Generator) -> Flat:
-        """Fill the pools from ``photos``, real LR in uint8 (H, W, 3); what the noise came from.
+    def harvest(self, photos: Photos, generator: torch.Generator, estimate: Estimate) -> Flat:
+        """Fill the pools with noise patches and kernels taken from the real photos.
+
+        Args:
+            photos: real LR, uint8 (H, W, 3).
+            generator: of all draws.
+            estimate: finds the kernel of one photo; called as
+                ``estimate(photo, iterations, crop, features=, seed=)``.
+
+        Returns:
+            The flat squares that the noise came from.
 
         Raises:
             UserError: no photo that is large enough, or all of them black or white.
@@ -143,7 +155,7 @@ class Pools(nn.Module):
             )
         for number, photo in enumerate(large):
             seed = int(torch.randint(2**31, (), generator=generator))
-            found = estimate_kernel(photo, iterations, crop, features=features, seed=seed)
+            found = estimate(photo, iterations, crop, features=features, seed=seed)
             self.kernel_pool[number] = cascaded(found, self.halvings)[0]
         self.filled[1] = len(large)
         return flat

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from wildsr.atomic import Partial
 from wildsr.error import UserError, unknown
-from wildsr.inference.encode import DEEP, FORMATS, Encoder, Target
-from wildsr.inference.partial import Partial
-from wildsr.inference.photo import Photo
-from wildsr.inference.rows import Ahead, Array, Rows
 from wildsr.inference.strips import strips
 from wildsr.inference.upscaler import Upscaler
+from wildsr.photo.encode import DEEP, FORMATS, Encoder, Target
+from wildsr.photo.rows import Ahead, Array, Rows
+from wildsr.photo.stream import Photo
 
 LIMIT = 200.0  # megapixels of a photo that is read
 
@@ -65,7 +65,7 @@ def upscale_file(
     """Upscale one photo into one file, which appears when it is complete.
 
     Args:
-        upscaler: of :func:`wildsr.inference.upscaler.load`.
+        upscaler: of :func:`wildsr.run.load.load_upscaler`.
         source: the photo.
         target: the result; an existing file is replaced.
         settings: how it is written; None for the defaults.

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wildsr.data.image import UnreadableImage, list_images
 from wildsr.error import UserError, first_line
-from wildsr.inference.encode import FORMATS
 from wildsr.inference.file import Settings, Upscaling
-from wildsr.inference.photo import Photo, size_of
 from wildsr.inference.strips import strips, together
 from wildsr.inference.upscaler import Upscaler
+from wildsr.photo.encode import FORMATS
+from wildsr.photo.image import UnreadableImage, list_images
+from wildsr.photo.stream import Photo, size_of
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from wildsr.error import UserError
 from wildsr.inference import alpha as transparency
-from wildsr.inference.rows import Array, Rows, Window
 from wildsr.inference.tile import SMALLEST_TILE, out_of_memory, whole_cells
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import Overlap, Span, span, spans
+from wildsr.photo.rows import Array, Rows, Window
 
 STRIP = 96 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
 LUMA = (0.299, 0.587, 0.114)  # of BT.601, for what a network makes of a gray image

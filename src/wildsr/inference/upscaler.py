@@ -15,19 +15,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError
-from wildsr.inference.colour import ColourFix
-from wildsr.inference.device import choose_device, choose_precision
-from wildsr.inference.engine import choose_engine
-from wildsr.inference.ensemble import Ensemble
 from wildsr.inference.memory import bytes_per_pixel, tile_for
-from wildsr.inference.tile import CELL, evaluating, receptive_radius
-from wildsr.inference.weights import load_upscaler
+from wildsr.inference.tile import CELL, receptive_radius
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, Overlap, overlap_for
 
 BATCH = {"cuda": 4}  # tiles computed at once; a CPU is not faster with more than one
@@ -103,71 +97,3 @@ class Upscaler:
     def together(self) -> int:
         """How many tiles are computed at once."""
         return self.batch or BATCH.get(self.device.type, 1)
-
-
-def load(
-    run: str | Path | None = None,
-    weights: str | Path | None = None,
-    *,
-    engine: str = "torch",
-    device: str = "auto",
-    precision: str = "auto",
-    ensemble: bool = False,
-    colour_fix: bool = False,
-    tile: int | None = None,
-    overlap: int | None = None,
-    batch: int | None = None,
-) -> Upscaler:
-    """An upscaler from a run folder, or from a file of weights.
-
-    Args:
-        run: a run folder: the averaged networks of its newest checkpoint.
-        weights: instead: a file of ours, or of any architecture that spandrel knows.
-        engine: "torch", "compile", "onnxruntime" or "openvino".
-        device: "auto", "cpu", "cuda" (or "cuda:1") or "mps".
-        precision: "auto", "fp32", "fp16" or "bf16"; the engines but torch and compile know fp32.
-        ensemble: mean over the eight flips and turns.
-        colour_fix: take the low frequencies of the input.
-        tile: see :class:`Upscaler`, as for the next two.
-        overlap: LR pixels.
-        batch: tiles computed at once.
-
-    Raises:
-        UserError: whatever of this cannot be.
-    """
-    if (run is None) == (weights is None):
-        raise UserError("One of `run` (a run folder) and `weights` (a file) must be given.")
-    network, scale, name = _network(run, weights)
-    network = network.eval().requires_grad_(False)
-    place = choose_device(device)
-    network.to(place)
-    dtype = torch.float32
-    if engine in ("torch", "compile"):
-        network.to(memory_format=torch.channels_last)
-        dtype = choose_precision(precision, network, place)
-        network.to(dtype)
-    elif precision not in ("auto", "fp32"):
-        raise UserError(f"Argument `precision` must be 'fp32' for engine={engine}.")
-    carried = choose_engine(engine, network, place, scale)
-
-    def dressed(inner: nn.Module) -> nn.Module:
-        inner = Ensemble(inner) if ensemble else inner
-        return (ColourFix(inner, scale) if colour_fix else inner).eval()
-
-    with evaluating(network):
-        return Upscaler(
-            dressed(network), dressed(carried), scale, name, place, dtype, tile, overlap, batch
-        )
-
-
-def _network(run: str | Path | None, weights: str | Path | None) -> tuple[nn.Module, int, str]:
-    """The network, its scale, and its name."""
-    if weights is not None:
-        path = Path(weights).expanduser()
-        network, scale = load_upscaler(path)
-        return network, scale, path.stem
-    from wildsr.finished import restorer_of
-    from wildsr.run import config_of
-
-    folder = Path(str(run)).expanduser()
-    return restorer_of(folder), int(config_of(folder).scale), folder.resolve().name

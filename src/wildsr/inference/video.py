@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from wildsr.atomic import Partial
 from wildsr.error import UserError, first_line
 from wildsr.inference.engine import needed
-from wildsr.inference.partial import Partial
-from wildsr.inference.rows import Array
 from wildsr.inference.strips import strips, together
 from wildsr.inference.upscaler import Upscaler
+from wildsr.photo.rows import Array
 
 # Suffix: FFmpeg's name of the container.
 CONTAINERS = {

@@ -14,9 +14,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from wildsr.checkpoint import fill
 from wildsr.error import UserError
-from wildsr.network.published import Published, read_weights
+from wildsr.network.upscaler.published import Published
+from wildsr.network.weights import fill, read_weights
 
 KEY = "wildsr"  # of the description in a file's metadata
 
@@ -43,7 +43,7 @@ def save_weights(
     os.replace(partial, path)
 
 
-def load_upscaler(path: Path) -> tuple[nn.Module, int]:
+def open_weights(path: Path) -> tuple[nn.Module, int]:
     """An upscaler and its scale from a file: our own, or any architecture that spandrel knows.
 
     Raises:

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from wildsr.error import UserError, unknown
-from wildsr.loss.penalty import R1 as R1  # configurations of earlier runs name it here
-from wildsr.loss.penalty import members
+from wildsr.loss.penalty import (
+    members,
+)
 
 # Each takes logits of any shape: fool(fake, real), judge(real, fake). Fooling ignores the real
 # ones but in the relativistic game.

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.error import UserError
-from wildsr.loss.pixel import at_least_float32, comparable, l1
+from wildsr.loss.pixel import comparable, l1
+from wildsr.pixels import at_least_float32
 
 
 def lr_consistency(sr: Tensor, lr: Tensor) -> Tensor:

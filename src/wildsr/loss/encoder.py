@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
-from wildsr.loss.pixel import at_least_float32
 from wildsr.loss.weights import Frozen, load_trunk
+from wildsr.pixels import at_least_float32
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in [0, 1]
 KINDS = {"Conv2d": "conv", "Fire": "fire", "ReLU": "relu", "MaxPool2d": "pool"}

@@ -6,27 +6,29 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError
-from wildsr.loss.pixel import at_least_float32, comparable, l1
+from wildsr.loss.pixel import comparable, l1
+from wildsr.network.protocol import Layered
+from wildsr.pixels import at_least_float32
 
 
 def feature_matching(critic: nn.Module, prediction: Tensor, target: Tensor) -> Tensor:
     """Mean L1 between the critic's features of both; see :class:`FeatureMatching`."""
-    _check(critic)
+    layers = _layered(critic)
     prediction, target = comparable(prediction, target)
     # Both are to be augmented alike: the draws for the one are given back for the other.
     devices = [target.device] if target.is_cuda else []
     with torch.random.fork_rng(devices), torch.no_grad():
-        goals = critic.features(target)  # type: ignore[operator]
-    features = critic.features(prediction)  # type: ignore[operator]
+        goals = layers.features(target)
+    features = layers.features(prediction)
     return torch.stack([l1(f, goal) for f, goal in zip(features, goals, strict=True)]).mean()
 
 
 def mean_feature_matching(critic: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
     """Squared distance between the critic's mean features; see :class:`MeanFeatureMatching`."""
-    _check(critic)
+    layers = _layered(critic)
     with torch.no_grad():
-        goals = [_mean(stage) for stage in critic.features(real)]  # type: ignore[operator]
-    means = [_mean(stage) for stage in critic.features(fake)]  # type: ignore[operator]
+        goals = [_mean(stage) for stage in layers.features(real)]
+    means = [_mean(stage) for stage in layers.features(fake)]
     distances = [(m - goal).square().mean() for m, goal in zip(means, goals, strict=True)]
     return torch.stack(distances).mean()
 
@@ -70,9 +72,10 @@ def _mean(feature: Tensor) -> Tensor:
     return at_least_float32(feature).mean([0, *range(2, feature.dim())])
 
 
-def _check(critic: nn.Module) -> None:
-    if not callable(getattr(critic, "features", None)):
+def _layered(critic: nn.Module) -> Layered:
+    if not isinstance(critic, Layered):
         raise UserError(
             "Argument `critic` must have `features` for feature matching (those of wildsr.network "
             f"have), but got {type(critic).__name__}."
         )
+    return critic

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError
-from wildsr.loss.pixel import at_least_float32
+from wildsr.pixels import at_least_float32
 
 
 def kernel_sum(kernel: Tensor) -> Tensor:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wildsr.error import UserError
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """``x`` itself, or in float32 where it has fewer bits: sums of losses need them."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+from wildsr.pixels import at_least_float32
 
 
 def comparable(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from wildsr.error import UserError
-from wildsr.loss.pixel import at_least_float32, comparable
+from wildsr.loss.pixel import comparable
+from wildsr.pixels import at_least_float32
 
 
 def total_variation(image: Tensor, power: int = 1) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
 from wildsr.loss.encoder import Features, load_encoder, weighted_layers
-from wildsr.loss.pixel import at_least_float32, comparable
+from wildsr.loss.pixel import comparable
+from wildsr.pixels import at_least_float32
 
 
 def gram(features: Tensor) -> Tensor:

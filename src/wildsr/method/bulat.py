@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from wildsr.degradation.bicubic import to_8_bit
 from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
+from wildsr.pixels import to_8_bit
 
 
 class Bulat(Upscaling):

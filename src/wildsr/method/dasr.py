@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from wildsr.degradation.bicubic import downscale, to_8_bit
+from wildsr.degradation.bicubic import downscale
 from wildsr.error import UserError
 from wildsr.method.part import given, network, tensor
 from wildsr.method.upscaling import Upscaling
-from wildsr.network.patch import PatchCritic
+from wildsr.network.critic.patch import PatchCritic
 from wildsr.network.window import spread
+from wildsr.pixels import to_8_bit
 
 
 class DASR(Upscaling):

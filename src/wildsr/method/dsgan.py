@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from wildsr.degradation.bicubic import downscale, to_8_bit
+from wildsr.degradation.bicubic import downscale
 from wildsr.method.part import network, optional, tensor
 from wildsr.method.upscaling import Upscaling
+from wildsr.pixels import to_8_bit
 
 
 class DSGAN(Upscaling):

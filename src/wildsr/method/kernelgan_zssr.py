@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wildsr.degradation.bicubic import downscale, to_8_bit
+from wildsr.degradation.bicubic import downscale
 from wildsr.method.part import draw, given, network, tensor
 from wildsr.method.upscaling import Upscaling
+from wildsr.pixels import to_8_bit
 
 QUANTUM = 1 / 255  # standard deviation of the noise on what the critic judges
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from wildsr.degradation.bicubic import to_8_bit
 from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
+from wildsr.pixels import to_8_bit
 
 
 class PDM(Upscaling):

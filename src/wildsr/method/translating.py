@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from wildsr.degradation.bicubic import downscale, to_8_bit
+from wildsr.degradation.bicubic import downscale
 from wildsr.method.part import Method, given, network, optional, tensor
+from wildsr.pixels import to_8_bit
 
 
 class Translating(Method):

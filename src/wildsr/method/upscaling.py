@@ -6,6 +6,7 @@ from torch import Tensor
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.method.part import Method, given, network, optional, tensor
+from wildsr.network.protocol import Levels
 
 
 class Upscaling(Method):
@@ -28,8 +29,10 @@ class Upscaling(Method):
 
         The last, which of other upscalers is the only one, is ``sr``.
         """
-        levels = getattr(self.upscale, "levels", None)
-        return (self.upscale(self.seen_lr),) if levels is None else levels(self.seen_lr)
+        upscale: object = self.upscale
+        if isinstance(upscale, Levels):
+            return upscale.levels(self.seen_lr)
+        return (self.upscale(self.seen_lr),)
 
     @tensor
     def sr(self) -> Tensor:

@@ -8,35 +8,12 @@ from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from wildsr.error import UserError, unknown
+from wildsr.pixels import round8
 
 CHANNELS = ("rgb", "y")
 WINDOW = 11  # taps of the SSIM window; its sigma is 1.5
 MIDDLE = 128.0
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-
-
-def round8(image: Tensor, argument: str = "image") -> Tensor:
-    """The 8-bit levels of an image, as a file would hold them: ``round(255 clamp(x, 0, 1))``.
-
-    Args:
-        image: any shape, floats in [0, 1].
-        argument: what an error calls the image.
-
-    Returns:
-        Whole numbers from 0 to 255 in float32, on the CPU for an image on MPS (no float64 there).
-
-    Raises:
-        UserError: the image is not of floats, or a value is NaN or infinite: clamping would turn
-            it into a colour.
-    """
-    if not image.is_floating_point():
-        raise UserError(f"Argument `{argument}` must hold floats in [0, 1], but got {image.dtype}.")
-    image = (image.cpu() if image.device.type == "mps" else image).float()
-    if not image.sum().isfinite():  # as NaN and infinities are kept by a sum: one pass, no mask
-        raise UserError(
-            f"Argument `{argument}` must hold finite numbers, but got NaN or infinite pixels."
-        )
-    return (image.clamp(0, 1) * 255).round()
 
 
 def luma(rgb: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from pathlib import Path
 from torch import Tensor
 
 from wildsr.error import UserError
-from wildsr.metric.fidelity import compared, full_luma, round8
+from wildsr.metric.fidelity import compared, full_luma
+from wildsr.pixels import round8
 
 HIGHER, LOWER, NEITHER = "higher", "lower", ""
 

@@ -27,8 +27,9 @@ from torch import Tensor
 
 from wildsr.error import UserError, unknown
 from wildsr.metric.catalogue import CATALOGUE
-from wildsr.metric.fidelity import CHANNELS, round8
+from wildsr.metric.fidelity import CHANNELS
 from wildsr.metric.kind import Couple, Metric, Needs, Pair, Set, Setting, Single, TooSmall
+from wildsr.pixels import round8
 
 DEFAULT = ("psnr", "ssim", "lpips")
 

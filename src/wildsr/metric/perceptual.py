@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from wildsr.loss.weights import MissingWeights, trunk_file
-from wildsr.metric.fidelity import round8
 from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least
+from wildsr.pixels import round8
 
 if TYPE_CHECKING:
     from wildsr.loss.encoder import Features

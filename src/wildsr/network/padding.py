@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from wildsr.network.argument import check_counts
+from wildsr.argument import check_counts
 
 
 def pad_to(image: Tensor, multiple: int, minimum: int = 1) -> Tensor:

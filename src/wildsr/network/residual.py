@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from wildsr.network.argument import check_counts
+from wildsr.argument import check_counts
 
 
 class _Block(nn.Module):

@@ -10,16 +10,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wildsr.data.image import read_image
 from wildsr.data.module import ValidationPhotos
 from wildsr.error import UserError
+from wildsr.evaluation.summary import Line, Summary
 from wildsr.metric.kind import HIGHER
+from wildsr.photo.image import read_image
 from wildsr.report import results
-from wildsr.report.case import data_uri
-from wildsr.report.curve import curve
-from wildsr.report.page import Choice
+from wildsr.report.page.case import data_uri
+from wildsr.report.page.curve import curve
+from wildsr.report.page.page import Choice
 from wildsr.report.sheet import contact_sheet
-from wildsr.report.summary import Line, Summary
 
 PHOTOS, COLUMNS = 4, 8  # of the contact sheet
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from wildsr.report.summary import ALL_PAIRS, Compared, Summary
-from wildsr.significance import STATED
+from wildsr.evaluation.significance import STATED
+from wildsr.evaluation.summary import ALL_PAIRS, Compared, Summary
 
 
 def write(folder: Path, summary: Summary) -> None:

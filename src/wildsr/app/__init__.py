@@ -1,0 +1,1 @@
+"""The page on which photos are upscaled in a browser."""

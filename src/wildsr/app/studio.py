@@ -1,0 +1,175 @@
+"""What a page needs of upscalers: a choice of them, whole photos in and out, close looks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from wildsr.error import UserError, unknown
+from wildsr.inference.file import Settings, upscale_file
+from wildsr.inference.upscaler import Upscaler
+from wildsr.photo.image import Pixels
+from wildsr.photo.stream import Photo
+from wildsr.photo.vips import pyvips
+
+VIEW = 720  # pixels a side of a close look
+OVERVIEW = 900  # pixels of the longer side of a whole photo on the page
+FACTORS = (1, 1.5, 2, 3, 4, 8)
+ZOOMS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Result:
+    """An upscaled photo.
+
+    Attributes:
+        path: the file, with all that the photo carried.
+        size: (width, height) of the photo.
+        larger: (width, height) of the result.
+        seconds: that it took.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    larger: tuple[int, int]
+    seconds: float
+
+
+class Studio:
+    """Upscalers by name, each loaded when it is first used, one photo at a time.
+
+    Args:
+        loaders: name -> what loads the upscaler.
+        limit: megapixels of a photo.
+    """
+
+    def __init__(self, loaders: Mapping[str, Callable[[], Upscaler]], limit: float) -> None:
+        self.loaders, self.limit = dict(loaders), limit
+        self._loaded: dict[str, Upscaler] = {}
+        self._one = threading.Lock()
+
+    def upscaler(self, name: str) -> Upscaler:
+        """The upscaler of this name.
+
+        Raises:
+            UserError: if there is none, or it cannot be loaded.
+        """
+        if name not in self.loaders:
+            raise unknown("The upscaler", name, self.loaders)
+        if name not in self._loaded:
+            self._loaded[name] = self.loaders[name]()
+        return self._loaded[name]
+
+    def factors(self, name: str) -> list[float]:
+        """By which an upscaler can enlarge: at most by its own."""
+        with self._one:
+            scale = self.upscaler(name).scale
+        return [factor for factor in FACTORS if factor <= scale]
+
+    def look(self, path: Path) -> tuple[int, int]:
+        """(width, height) of a photo that may be upscaled.
+
+        Raises:
+            UserError: no image, a damaged one, or one that is too large.
+        """
+        photo = Photo(path, self.limit)
+        return photo.width, photo.height
+
+    def upscale(
+        self,
+        path: Path,
+        name: str,
+        factor: float,
+        folder: Path,
+        progress: Callable[[int, int], None] = lambda done, all: None,
+    ) -> Result:
+        """Upscale a photo into ``folder``, under its name with the factor.
+
+        Args:
+            path: the photo.
+            name: of the upscaler.
+            factor: size of the result / size of the photo, at most the upscaler's.
+            folder: is made if need be; nobody else's.
+            progress: called with the pixels done and all of them.
+
+        Raises:
+            UserError: whatever cannot be.
+        """
+        size = self.look(path)
+        with self._one:
+            upscaler = self.upscaler(name)
+            if not 0 < factor <= upscaler.scale:
+                raise UserError(f"{name} enlarges by {upscaler.scale} at most, not by {factor}.")
+            begun = time.perf_counter()
+            kind = Photo(path, self.limit).kind
+            folder.mkdir(parents=True, exist_ok=True)
+            target = folder / f"{path.stem}_{factor:g}x.{kind}"
+            settings = Settings(outscale=factor, limit=self.limit)
+            upscale_file(upscaler, path, target, settings, progress)
+            seconds = time.perf_counter() - begun
+        larger = Photo(target, None)
+        return Result(target, size, (larger.width, larger.height), seconds)
+
+
+def overview(path: Path) -> Pixels:
+    """A whole photo, not larger than a page: (h, w, 3)."""
+    image = _plain(path)
+    factor = min(1.0, OVERVIEW / max(image.width, image.height))
+    small: Pixels = np.asarray(image.resize(factor) if factor < 1 else image)
+    return np.ascontiguousarray(small)
+
+
+def close_look(
+    photo: Path, result: Path, centre: tuple[float, float], zoom: int
+) -> tuple[Pixels, Pixels]:
+    """The same spot of a photo and its result, each pixel of the result ``zoom`` pixels wide.
+
+    The photo is shown as it would be without an upscaler: enlarged by bicubic interpolation.
+
+    Args:
+        photo: the file.
+        result: of :meth:`Studio.upscale`.
+        centre: (x, y) in [0, 1] of the photo's width and height.
+        zoom: pixels of the screen for one of the result.
+
+    Returns:
+        Two arrays of equal size, (h, w, 3), at most ``VIEW`` a side.
+    """
+    before, after = _plain(photo), _plain(result)
+    side = max(VIEW // zoom, 1)
+    width, height = min(side, after.width), min(side, after.height)
+    left = _start(centre[0], width, after.width)
+    top = _start(centre[1], height, after.height)
+    sharp = np.asarray(after.crop(left, top, width, height))
+    # A little more of the photo than is shown, so that interpolation sees across the edge.
+    across, down = before.width / after.width, before.height / after.height
+    box = (left * across, top * down, (left + width) * across, (top + height) * down)
+    x0, y0 = max(int(box[0]) - 4, 0), max(int(box[1]) - 4, 0)
+    x1, y1 = min(int(box[2]) + 5, before.width), min(int(box[3]) + 5, before.height)
+    part = Image.fromarray(np.asarray(before.crop(x0, y0, x1 - x0, y1 - y0)))
+    inner = (box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0)
+    plain = np.asarray(part.resize((width, height), Image.Resampling.BICUBIC, box=inner))
+    return _enlarged(plain, zoom), _enlarged(sharp, zoom)
+
+
+def _start(centre: float, side: int, whole: int) -> int:
+    return int(min(max(round(centre * whole) - side // 2, 0), whole - side))
+
+
+def _enlarged(pixels: Pixels, zoom: int) -> Pixels:
+    return np.ascontiguousarray(pixels.repeat(zoom, axis=0).repeat(zoom, axis=1))
+
+
+def _plain(path: Path) -> Any:
+    """A file as 8-bit RGB for a screen, upright, on white."""
+    opened = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated")
+    image = opened.autorot()
+    image = image.colourspace("srgb").cast("uchar")
+    return image.flatten(background=255) if image.hasalpha() else image

@@ -1,0 +1,90 @@
+"""Tab completion: verbs, keys of the verb's configuration, choices of groups, files.
+
+The package argcomplete speaks with the shells; what there is to complete is read from ``conf/``.
+(Hydra's own completion serves one script whose only arguments are overrides, and not verbs.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from rich.console import Console
+
+from wildsr.config.compose import CONF, PATHS, configure, keys_of, verbs
+from wildsr.config.help import choices
+from wildsr.error import UserError, unknown
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def completion(typed: list[str], console: Console) -> int:
+    """``wildsr completion SHELL``: print what that shell has to read; the exit code.
+
+    Raises:
+        UserError: for a shell that is not among bash, zsh and fish.
+    """
+    from argcomplete.shell_integration import shellcode
+
+    shell = typed[0] if len(typed) == 1 else " ".join(typed)
+    if shell not in SHELLS:
+        raise unknown("The shell of `wildsr completion`", shell, SHELLS)
+    print(shellcode(["wildsr"], shell=shell))
+    return 0
+
+
+def answer() -> None:
+    """Answer the shell, which has put what was typed into the environment, and leave."""
+    import argcomplete
+
+    parser = argparse.ArgumentParser(prog="wildsr", add_help=False)
+    parser.add_argument("verb", choices=[*verbs(), "completion"])
+    typed: Any = parser.add_argument("overrides", nargs="*")
+    typed.completer = _completions
+    argcomplete.autocomplete(parser, always_complete_options=False)
+
+
+def _completions(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    if parsed_args.verb == "completion":
+        return list(SHELLS)
+    return candidates(parsed_args.verb, parsed_args.overrides or [], prefix)
+
+
+def candidates(verb: str, typed: list[str], prefix: str) -> list[str]:
+    """What the word that begins with ``prefix`` can become.
+
+    Args:
+        verb: the verb.
+        typed: the words before it; a choice among them decides which keys there are.
+        prefix: the part of the word that stands already.
+    """
+    key, equals, value = prefix.partition("=")
+    if equals and key in PATHS:
+        from argcomplete.completers import FilesCompleter
+
+        return [f"{key}={path}" for path in FilesCompleter()(value)]
+    if equals:
+        group = choices(CONF, key) if key else []
+        return [f"{key}={choice}" for choice in group if choice.startswith(value)]
+    try:
+        config = configure(verb, [word for word in typed if not word.startswith("-")])
+    except UserError:  # what stands already is wrong: the verb will say so, here it is passed over
+        config = configure(verb, [])
+    groups = (
+        os.path.relpath(folder, CONF).replace(os.sep, "/")
+        for folder, _, files in os.walk(CONF)
+        if files and folder != str(CONF)
+    )
+    keys = keys_of(config)
+    above = {key.rpartition(".")[0] for key in keys}
+    found = {*groups, *(key for key in keys if key not in above)}
+    return _shortest(sorted(f"{name}=" for name in found if name.startswith(prefix)), prefix)
+
+
+def _shortest(names: list[str], prefix: str) -> list[str]:
+    """Names up to their next dot, where that leaves a choice: what a person reads at a glance."""
+    rest = len(prefix)
+    cut = sorted({name[:rest] + name[rest:].split(".", 1)[0] for name in names})
+    several = [name if name.endswith("=") else f"{name}." for name in cut]
+    return several if len(several) > 1 else names

@@ -1,0 +1,223 @@
+"""The verb ``degrade``: the learned degradation as a product, pairs for any trainer."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from torch import Tensor, nn
+
+from wildsr.atomic import write_text
+from wildsr.config.allocator import tune_allocator
+from wildsr.config.check import SCALES
+from wildsr.config.compose import configure
+from wildsr.config.make import make
+from wildsr.error import UserError, unknown
+from wildsr.evaluation.evaluate import floats
+from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
+from wildsr.report.degradation.real_vs_fake import real_vs_fake
+from wildsr.run.folder import config_of, override_key, plain_config
+from wildsr.seed import mix_seeds
+
+SETTINGS = "degrade.json"  # in the folder of the pairs: what they were made with
+SHOWN = 4  # pairs that the picture shows
+SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+
+
+def degrade(overrides: list[str], console: Console) -> int:
+    """Write the pairs and the picture; 1 if a photo could not be read, else 0."""
+    config = _configured(overrides)
+    _check(config)
+    if config.real is not None:
+        list_images(Path(config.real).expanduser(), "real")
+    photos = list_images(Path(config.hr).expanduser(), "hr")
+    out = Path(config.out).expanduser()
+    tune_allocator()
+    degrader: nn.Module = make(config.degradation, "degradation").eval()
+    _settle(out, _settings(config), config.overwrite)
+
+    failed: list[str] = []
+    shown: list[tuple[Tensor, ...]] = []
+    jobs = list(_jobs(photos, config.draws))
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("degrading", total=len(jobs))
+        for path, name, number in jobs:
+            bar.advance(task)
+            targets = _targets(out, name, config.format)
+            if config.overwrite or not all(target.exists() for target in targets):
+                try:
+                    _write(_pair(path, degrader, config, name, number), targets, config)
+                except UserError as error:
+                    failed.append(str(error))
+                    continue
+            if number == 0 and len(shown) < SHOWN:
+                shown.append(tuple(_read(target) for target in targets))
+    for sentence in failed:
+        console.print(f"[yellow]warning:[/] {escape(sentence)}", highlight=False)
+    console.print(f"{len(jobs) - len(failed)} of {len(jobs)} pairs: {out / 'hr'}, {out / 'lr'}")
+    real = _real(config)
+    if shown and real:
+        picture = out / "real_vs_fake.png"
+        sharp, fake = ([pair[i] for pair in shown] for i in (0, 1))
+        real_vs_fake(real, fake, sharp, degrader, picture)
+        console.print(f"picture: {picture}")
+    return 1 if failed else 0
+
+
+def _configured(overrides: list[str]) -> DictConfig:
+    """The configuration, with the scale of the run and the run of the degradation filled in."""
+    config = configure("degrade", overrides)
+    learned = "run" in list(config.degradation)  # also where it is missing
+    more = []
+    if config.run is not None:
+        if not learned:
+            raise UserError("Either `run` or `degradation` must be given, but got both.")
+        folder = Path(str(config.run)).expanduser()
+        more = [f"degradation.run={folder}"]
+        if config.scale is None:
+            more += [f"scale={config_of(folder).scale}"]
+        if not any(override_key(o) == "degradation.tile" for o in overrides):
+            more += [f"degradation.tile={config.tile}"]
+    elif learned:
+        raise UserError("`run` must be given: a run folder (or degradation=NAME, a known one).")
+    elif config.scale is None:
+        raise UserError("`scale` must be given with `degradation`: HR size / LR size.")
+    return configure("degrade", [*overrides, *more]) if more else config
+
+
+def _check(config: DictConfig) -> None:
+    for key in ("hr", "out"):
+        if config.get(key, "???") == "???" or config[key] is None:
+            raise UserError(f"`{key}` must be given: a folder.")
+    if config.scale not in SCALES:
+        raise UserError(f"`scale` must be one of {list(SCALES)}, but got {config.scale!r}.")
+    if config.format not in SUFFIXES:
+        raise unknown("`format`", config.format, SUFFIXES)
+    for key, least in (("draws", 1), ("seed", 0), ("tile", 64)):
+        if not (isinstance(config[key], int) and config[key] >= least):
+            raise UserError(
+                f"`{key}` must be an integer of at least {least}, but got {config[key]!r}."
+            )
+    quality = config.quality
+    if not (quality is None or (isinstance(quality, int) and 1 <= quality <= 100)):
+        raise UserError(f"`quality` must be null or 1 to 100, but got {quality!r}.")
+
+
+def _settings(config: DictConfig) -> dict[str, Any]:
+    keys = ("run", "scale", "draws", "seed", "format", "quality")
+    settings = {key: config[key] for key in keys} | {"hr": str(Path(config.hr).resolve())}
+    degradation: Any = plain_config(config)["degradation"]
+    return settings | {"degradation": degradation}
+
+
+def _settle(out: Path, settings: dict[str, Any], overwrite: bool = False) -> None:
+    """Make the folder of the pairs, or see that it is one of the same settings.
+
+    Raises:
+        UserError: if it holds other things, and may not be used all the same.
+    """
+    path = out / SETTINGS
+    if path.exists():
+        try:
+            earlier = json.loads(path.read_text())
+        except ValueError:
+            earlier = {}
+        if earlier != settings and not overwrite:
+            changed = [key for key in settings if earlier.get(key) != settings[key]]
+            raise UserError(
+                f"Argument `out` must be a new folder or one of the same settings, but {out} was "
+                f"made with another {' and '.join(changed)}; overwrite=true makes its pairs anew."
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:
+        raise UserError(
+            f"Argument `out` must be a new folder, but {out} holds other files; overwrite=true "
+            "writes beside them."
+        )
+    for side in ("hr", "lr"):
+        (out / side).mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(settings, indent=1))
+
+
+def _jobs(photos: list[Path], draws: int) -> Iterator[tuple[Path, str, int]]:
+    """Each photo, the name of its pair, and the number of the draw."""
+    names = [str(Path(name).with_suffix("")).replace("/", "_") for name in relative_names(photos)]
+    taken: set[str] = set()
+    for path, plain in zip(photos, names, strict=True):
+        name, count = plain, 2
+        while name.lower() in taken:  # a.png and a.jpg
+            name, count = f"{plain}-{count}", count + 1
+        taken.add(name.lower())
+        for number in range(draws):
+            yield path, name if draws == 1 else f"{name}_{number + 1}", number
+
+
+def _targets(out: Path, name: str, kind: str) -> tuple[Path, Path]:
+    return out / "hr" / f"{name}.png", out / "lr" / f"{name}{SUFFIXES[kind]}"
+
+
+def _pair(
+    path: Path, degrader: nn.Module, config: DictConfig, name: str, number: int
+) -> tuple[Tensor, Tensor]:
+    """The sharp photo, cut to whole LR pixels, and its LR: (1, 3, sh, sw) and (1, 3, h, w)."""
+    photo, scale = read_image(path), config.scale
+    height, width = (side // scale * scale for side in photo.shape[:2])
+    if min(height, width) < 2 * scale:
+        raise UnreadableImage(
+            f"Image {path} has {photo.shape[1]}x{photo.shape[0]} pixels: too small for x{scale}."
+        )
+    hr = floats(torch.from_numpy(photo[:height, :width].copy()).permute(2, 0, 1))
+    # By the name and not by the place in the list, so that it does not matter what else is there.
+    digest = hashlib.blake2b(f"{name}/{number}".encode(), digest_size=7).digest()
+    torch.manual_seed(mix_seeds(config.seed, int.from_bytes(digest), number))
+    return hr, degrader(hr)
+
+
+def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: DictConfig) -> None:
+    """Write both; each appears under its name when it is complete, the LR last."""
+    for image, target in zip(pair, targets, strict=True):
+        pixels = image[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
+        photo = Image.fromarray(np.ascontiguousarray(pixels))
+        quality = config.quality if target is targets[1] else None
+        if quality is not None and config.format == "png":
+            coded = io.BytesIO()
+            photo.save(coded, "JPEG", quality=quality)
+            photo = Image.open(coded)
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        options = {"quality": quality or 95} if target.suffix == ".jpg" else {}
+        photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
+        os.replace(partial, target)
+
+
+def _read(path: Path) -> Tensor:
+    return floats(torch.from_numpy(read_image(path)).permute(2, 0, 1))
+
+
+def _real(config: DictConfig) -> list[Tensor]:
+    """Some real LR photos, (1, 3, h, w) each, if it is known where any are."""
+    folder = config.real
+    if folder is None and config.run is not None:
+        data: Any = make(config_of(Path(str(config.run)).expanduser()).data, "data")
+        folder = data.lr
+    if folder is None or (config.real is None and not Path(folder).expanduser().exists()):
+        return []
+    found = []
+    for path in list_images(Path(folder).expanduser(), "real"):
+        try:
+            found.append(_read(path))
+        except UnreadableImage:
+            continue
+        if len(found) == SHOWN:
+            break
+    return found

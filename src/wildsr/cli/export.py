@@ -1,0 +1,273 @@
+"""The verb ``export``: weights for other tools, compared with torch, with their model card."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.markup import escape
+from torch import Tensor, nn
+
+from wildsr.atomic import write_text
+from wildsr.config.allocator import tune_allocator
+from wildsr.config.compose import configure
+from wildsr.config.make import method_class
+from wildsr.data.demo import HELD_OUT, photo
+from wildsr.error import UserError, unknown
+from wildsr.export.formats import PROGRAMS, Upscale, write_program
+from wildsr.export.handover import Piece, file_name, pieces, spandrel_model, write_weights
+from wildsr.export.model_card import (
+    File,
+    ModelCard,
+    architecture,
+    first_sentence,
+    kept_files,
+    markdown_card,
+    results_of,
+)
+from wildsr.inference.weights import description, open_weights
+from wildsr.photo.image import UnreadableImage, list_images, read_image
+from wildsr.run.folder import config_of
+from wildsr.run.load import restorer_of
+
+WEIGHTS = ("safetensors", "pth")
+FORMATS = (*WEIGHTS, *PROGRAMS)
+SIDES = ((96, 96), (70, 53))  # LR pixels of the crops that a program is compared on
+WHOLE = ((96, 96), (64, 48))  # for weights: whole windows, since each tool pads in its own way
+ALIKE = 1e-3  # in [0, 1]; a file in single precision that is further off computes something else
+OPENED_BY = {"onnx": "ONNX Runtime, chaiNNer", "torchscript": "libtorch", "ncnn": "Upscayl, ncnn"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is exported.
+
+    Attributes:
+        upscaler: (B, 3, H, W) to (B, 3, sH, sW), in evaluation mode.
+        scale: s.
+        name: of the run or the file, without a scale.
+        folder: where exports go.
+        nodes: the configuration of each network, by name; without one for published weights.
+        method: its name and its sentence; None if it is not known.
+        run: the run's folder, if it is one.
+        file: the file it came from, if it is one.
+    """
+
+    upscaler: nn.Module
+    scale: int
+    name: str
+    folder: Path
+    nodes: Mapping[str, Mapping[str, Any]]
+    method: tuple[str, str] | None = None
+    run: Path | None = None
+    file: Path | None = None
+
+
+def export(overrides: list[str], console: Console) -> int:
+    """Write, compare and describe; the exit code."""
+    config = configure("export", overrides)
+    _check(config)
+    tune_allocator()
+    source = _source(config)
+    if config.output is not None:
+        source = replace(source, folder=Path(str(config.output)).expanduser())
+    source = replace(source, name=str(config.name) if config.name is not None else source.name)
+    where, crops = _crops(config, source)
+    try:
+        files, written = _write(config, source, crops)
+        card = _card(config, source, files)
+    except OSError as error:
+        raise UserError(f"Cannot write into {source.folder}: {error.strerror}.") from error
+    for file, path in zip(files, written, strict=True):
+        console.print(escape(f"{path}  ({file.about})"))
+        if file.largest is not None and file.mean is not None:
+            console.print(
+                escape(
+                    f"  to torch, on {where}: at most {file.largest:.1e} "
+                    f"({255 * file.largest:.2g} levels of 8 bits), {file.mean:.1e} on average"
+                )
+            )
+    console.print(escape(f"model card: {card}"))
+    return 0
+
+
+def _check(config: DictConfig) -> None:
+    """Refuse what cannot be meant, before anything is loaded."""
+    if (config.run is None) == (config.weights is None):
+        raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
+    if config.format not in FORMATS:
+        raise unknown("`format`", config.format, FORMATS)
+    if not isinstance(config.fp16, bool):
+        raise UserError(f"`fp16` must be true or false, but got {config.fp16!r}.")
+    size = config.size
+    if size is not None and not (isinstance(size, int) and size >= 8):
+        raise UserError(f"`size` must be an integer of at least 8 or null, but got {size!r}.")
+    if size is not None and config.format in WEIGHTS:
+        raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
+    if not (isinstance(config.seed, int) and config.seed >= 0):
+        raise UserError(f"`seed` must be an integer of at least 0, but got {config.seed!r}.")
+    if config.name is not None and not re.fullmatch(r"[^/\\\0]+", str(config.name)):
+        raise UserError(f"`name` must be the name of a file, but got {config.name!r}.")
+
+
+def _source(config: DictConfig) -> Source:
+    if config.run is not None:
+        folder = Path(str(config.run)).expanduser()
+        trained = config_of(folder)
+        method = method_class(trained)
+        sentence = first_sentence(method.__doc__)
+        nodes: Any = OmegaConf.to_container(trained.method.networks, resolve=True)
+        return Source(
+            restorer_of(folder),
+            trained.scale,
+            folder.resolve().name,
+            folder / "export",
+            nodes,
+            (method.__name__, sentence),
+            run=folder,
+        )
+    path = Path(str(config.weights)).expanduser()
+    network, scale = open_weights(path)
+    about = description(path)
+    nodes = {"": about["network"]} if about else {}
+    return Source(network.eval(), scale, path.stem, path.parent, nodes, file=path)
+
+
+def _write(
+    config: DictConfig, source: Source, crops: list[Tensor]
+) -> tuple[list[File], list[Path]]:
+    """The files, each as the card lists it and where it is."""
+    fp16, fmt = bool(config.fp16), str(config.format)
+    precision = "half precision" if fp16 else "single precision"
+    if fmt in PROGRAMS:
+        suffix = PROGRAMS[fmt].suffixes[0]
+        whole = Piece("", source.upscaler, source.scale)
+        path = source.folder / f"{file_name(source.name, whole)}{suffix}"
+        _keep_the_source(path, source)
+        sizes = f", {config.size} x {config.size} pixels only" if config.size else ""
+        about = f"{fmt}, {precision}{sizes}: {OPENED_BY[fmt]}"
+        reopened = write_program(source.upscaler, path, fmt, fp16, config.size)
+        largest, mean = _compare(source.upscaler, reopened, crops)
+        if not (fp16 or largest <= ALIKE):
+            for end in PROGRAMS[fmt].suffixes:
+                path.with_suffix(end).unlink()
+            raise UserError(
+                f"`format={fmt}` would compute something else than torch does at other sizes "
+                f"than {config.size or 'the one it was traced at'} (it differs by {largest:.2g}); "
+                "`size=N` writes a file for N x N pixels only."
+            )
+        written = [path.with_suffix(end) for end in PROGRAMS[fmt].suffixes]
+        files = [File(path.name, about, largest, mean)]
+        files += [File(other.name, f"belongs to {path.name}") for other in written[1:]]
+        return files, written
+    files, written = [], []
+    for piece in pieces(source.upscaler, source.scale):
+        path = source.folder / f"{file_name(source.name, piece)}.{fmt}"
+        _keep_the_source(path, source)
+        node = source.nodes.get(piece.name or _only(source))
+        reopened = write_weights(piece, path, node, fp16)
+        largest, mean = _compare(piece.network, reopened, crops)
+        found = spandrel_model(path)
+        tools = f"spandrel, chaiNNer ({found.architecture.name})" if found else "wildsr only"
+        files.append(File(path.name, f"{fmt}, {precision}: {tools}", largest, mean))
+        written.append(path)
+    return files, written
+
+
+def _only(source: Source) -> str:
+    """The network that a method of one network restores with."""
+    names = list(getattr(source.upscaler, "networks", {}) or {"": None})
+    return str(names[0])
+
+
+def _keep_the_source(path: Path, source: Source) -> None:
+    if source.file is not None and path.resolve() == source.file.resolve():
+        raise UserError(f"{path} is what is exported; choose another `name`, `output` or `format`.")
+
+
+def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
+    """Parts of a random photo, (1, 3, H, W) in [0, 1], and what they are of, in words."""
+    chance = random.Random(config.seed)
+    image, where = photo(chance.choice(HELD_OUT)), "a sample photo"
+    if source.run is not None:
+        data = config_of(source.run).data
+        folder = data.get("val_lr") or data.get("lr")
+        try:
+            path = chance.choice(list_images(str(folder), "data.lr")) if folder else None
+            if path is not None:
+                image, where = read_image(path), path.name
+        except (UserError, UnreadableImage):  # the photos are gone, or elsewhere
+            pass
+    sides: tuple[tuple[int, int], ...] = WHOLE if config.format in WEIGHTS else SIDES
+    sides = ((config.size, config.size),) if config.size else sides
+    crops = []
+    for height, width in sides:
+        least = [max(n, side) - side for n, side in zip((height, width), image.shape, strict=False)]
+        padded = np.pad(image, ((0, least[0]), (0, least[1]), (0, 0)), mode="wrap")
+        top = chance.randint(0, padded.shape[0] - height)
+        left = chance.randint(0, padded.shape[1] - width)
+        crop = torch.from_numpy(padded[top : top + height, left : left + width].copy())
+        crops.append(crop.permute(2, 0, 1)[None].float().div(255))
+    return where, crops
+
+
+@torch.no_grad()
+def _compare(network: nn.Module, reopened: Upscale, crops: list[Tensor]) -> tuple[float, float]:
+    """The largest and the mean difference of two upscalers, both clipped to [0, 1].
+
+    It is infinite where the other one fails or makes another size.
+    """
+    differences = []
+    for crop in crops:
+        expected = network(crop).clamp(0, 1)
+        try:
+            made = reopened(crop).clamp(0, 1)
+        except Exception:  # each runtime has its own
+            return float("inf"), float("inf")
+        if made.shape != expected.shape:
+            return float("inf"), float("inf")
+        differences.append((made - expected).abs().flatten())
+    every = torch.cat(differences)
+    return float(every.max()), float(every.mean())
+
+
+def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
+    """Write the card, and the run's pictures beside it."""
+    parts = pieces(source.upscaler, source.scale)
+    whole = Piece("", source.upscaler, source.scale)
+    path = source.folder / f"{file_name(source.name, whole)}.md"
+    pictures = {}
+    for picture in ("contact", "degradation"):
+        made = source.run / f"{picture}.png" if source.run is not None else None
+        if made is not None and made.exists():
+            copied = path.with_name(f"{path.stem}.{picture}.png")
+            shutil.copyfile(made, copied)
+            pictures[picture] = copied.name
+    note = ""
+    if len(parts) > 1:
+        order = ", then ".join(f"`{piece.name}`" for piece in parts)
+        note = f"An image passes through {order}: as weights a file each, else all in one file."
+    card = ModelCard(
+        path.stem,
+        source.scale,
+        ", then ".join(architecture(piece.network) for piece in parts),
+        sum(p.numel() for piece in parts for p in piece.network.parameters()),
+        files,
+        source.method,
+        results_of(source.run) if source.run is not None else {},
+        pictures,
+        None if config.licence is None else str(config.licence),
+        note,
+        kept_files(path, files),
+    )
+    write_text(path, markdown_card(card))
+    return path

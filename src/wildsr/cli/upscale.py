@@ -1,0 +1,162 @@
+"""The verb ``upscale``: photos, folders and videos through a trained network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from wildsr.config.allocator import tune_allocator
+from wildsr.config.compose import configure
+from wildsr.error import UserError
+from wildsr.inference.file import Settings
+from wildsr.inference.job import Outcome, carry_out, tasks
+from wildsr.inference.upscaler import Upscaler
+from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
+from wildsr.run.load import load_upscaler
+
+SWITCHES = ("overwrite", "colour_fix", "ensemble")
+
+
+def upscale(overrides: list[str], console: Console) -> int:
+    """Upscale and report; the exit code: 1 if a photo failed."""
+    config = configure("upscale", overrides)
+    settings = _settings(config)
+    if config.input is None:
+        raise UserError("`input` must be given: a photo, a folder of photos, or a video.")
+    source, output = (Path(str(config[key])).expanduser() for key in ("input", "output"))
+    if not source.exists():
+        raise UserError(f"`input`: {source} does not exist.")
+    tune_allocator()
+    if source.is_file() and source.suffix.lower() in VIDEOS:
+        return _video(config, source, output, settings, console)
+    todo = tasks(source, output, settings.format)
+    if not config.overwrite and all(task.target.exists() for task in todo):
+        _summary(Outcome(skipped=[task.target for task in todo]), output, console)
+        return 0
+    upscaler = _upscaler(config, console)
+    scale = upscaler.scale
+    total = sum(task.pixels for task in todo) * scale**2
+    with _bar(console) as bar:
+        running = bar.add_task("upscaling", total=total)
+
+        def note(line: str) -> None:
+            if console.is_terminal:  # elsewhere the summary, which says it too, is not far
+                bar.console.print(f"[red]failed[/red] {escape(line)}")
+
+        outcome = carry_out(
+            upscaler,
+            todo,
+            settings,
+            config.overwrite,
+            lambda pixels: bar.advance(running, pixels * scale**2),
+            note,
+        )
+    _summary(outcome, output, console)
+    return 1 if outcome.failed else 0
+
+
+def _video(
+    config: DictConfig, source: Path, output: Path, settings: Settings, console: Console
+) -> int:
+    named = output.suffix.lower() in VIDEOS and not output.is_dir()
+    own = source.name if source.suffix.lower() in CONTAINERS else f"{source.stem}.mkv"
+    target = output if named else output / own
+    if target.resolve() == source.resolve():
+        raise UserError(f"`output` must be another file than the video ({source}).")
+    if target.exists() and not config.overwrite:
+        console.print(f"{escape(str(target))} exists; overwrite=true makes it again")
+        return 0
+    upscaler = _upscaler(config, console)
+    with _bar(console) as bar:
+        running = bar.add_task("upscaling", total=None)
+
+        def advance(done: int, all: int) -> None:
+            bar.update(running, completed=done, total=all or None)
+
+        frames = upscale_video(
+            upscaler, source, target, settings.outscale, settings.quality, advance
+        )
+    console.print(f"{frames} frames: {escape(str(target))}")
+    return 0
+
+
+def _settings(config: DictConfig) -> Settings:
+    """What is wrong with the values is said before anything is loaded."""
+    for key in SWITCHES:
+        if not isinstance(config[key], bool):
+            raise UserError(f"`{key}` must be true or false, but got {config[key]!r}.")
+    whole = dict.fromkeys(("scale", "depth", "tile", "overlap", "batch"), int)
+    kinds: dict[str, Any] = {**whole, "outscale": (int, float), "limit": (int, float)}
+    for key, kind in kinds.items():
+        value = config[key]
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            raise UserError(f"`{key}` must be a number or null, but got {value!r}.")
+    if isinstance(config.quality, bool) or not isinstance(config.quality, int):
+        raise UserError(f"`quality` must be 1 to 100, but got {config.quality!r}.")
+    named = {key: config[key] for key in ("outscale", "format", "quality", "depth", "limit")}
+    return Settings(**named)
+
+
+def _upscaler(config: DictConfig, console: Console) -> Upscaler:
+    keys = ("engine", "device", "precision", "ensemble", "colour_fix", "tile", "overlap", "batch")
+    options = {key: config[key] for key in keys}
+    upscaler = load_upscaler(config.run, config.weights, **options)
+    if config.scale not in (None, upscaler.scale):
+        raise UserError(
+            f"`scale` must be that of the network, {upscaler.scale}, but got {config.scale}; "
+            "`outscale` is the size of the result / size of the photo."
+        )
+    kind = str(upscaler.dtype).removeprefix("torch.")
+    console.print(
+        f"{escape(upscaler.name)}: x{upscaler.scale}, {config.engine} on {upscaler.device}, {kind}"
+    )
+    return upscaler
+
+
+def _summary(outcome: Outcome, output: Path, console: Console) -> None:
+    million = outcome.pixels / 1e6
+    speed = f", {million / outcome.seconds:.2f} MPix/s" if outcome.done else ""
+    console.print(
+        f"{len(outcome.done)} upscaled ({million:.1f} MPix{speed}): {escape(str(output))}"
+    )
+    if outcome.skipped:
+        console.print(
+            f"{len(outcome.skipped)} skipped, which exist (overwrite=true makes them again)"
+        )
+    if outcome.failed:
+        console.print(f"{len(outcome.failed)} failed:")
+        for path, reason in outcome.failed:
+            console.print(f"  {escape(str(path))}: {escape(reason)}")
+
+
+class _Speed(ProgressColumn):
+    """Megapixels of output a second."""
+
+    def render(self, task: Task) -> Text:
+        """Over the last seconds."""
+        speed = task.finished_speed or task.speed
+        return Text("" if not speed else f"{speed / 1e6:.2f} MPix/s")
+
+
+def _bar(console: Console) -> Progress:
+    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f}%"), _Speed(), TimeRemainingColumn())
+    return Progress(
+        TextColumn("{task.description}"),
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

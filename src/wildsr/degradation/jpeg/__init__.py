@@ -1,0 +1,1 @@
+"""JPEG: differentiable, by tables, and by libjpeg."""

@@ -1,0 +1,1 @@
+"""Degradations put together from steps."""

@@ -1,0 +1,295 @@
+"""Pipelines of degradations from YAML: in sequence, in random order, by choice; per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wildsr.degradation.pipeline.canvas import Canvas, Drawn, join
+from wildsr.error import UserError
+from wildsr.pixels import to_8_bit
+
+
+class Step(nn.Module):
+    """One step of a pipeline: draws each sample's parameters and applies them to the batch.
+
+    Args:
+        probability: of a sample to go through it.
+    """
+
+    def __init__(self, probability: float = 1.0) -> None:
+        super().__init__()
+        if not (isinstance(probability, int | float) and 0 <= probability <= 1):
+            raise UserError(f"Argument `probability` must be in [0, 1], but got {probability!r}.")
+        self.probability = float(probability)
+
+    def forward(self, canvas: Canvas) -> Canvas:
+        """Every sample through ``apply``, or as it is, as its own generator says."""
+        if self.probability == 1:
+            return self.apply_to(canvas)
+        chosen = [draw.random() < self.probability for draw in canvas.draws]
+        return _each(canvas, [self.apply_to if yes else None for yes in chosen])
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """The step on all samples."""
+        raise NotImplementedError
+
+
+class Steps(Step):
+    """Steps one after the other."""
+
+    def __init__(self, steps: Mapping[str, Step], probability: float = 1.0) -> None:
+        super().__init__(probability)
+        self.steps = _modules(steps)
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """All of them, in their order."""
+        for step in self.steps.values():
+            canvas = step(canvas)
+        return canvas
+
+
+class RandomOrder(Step):
+    """Steps in an order that each sample draws for itself.
+
+    Args:
+        steps: by name.
+        before: pairs of names; the first is to come before the second (BSRGAN's two resizings).
+            Where they come the other way round they change places.
+        probability: of a sample to go through them at all.
+
+    Raises:
+        UserError: a name in ``before`` that is no step.
+    """
+
+    def __init__(
+        self,
+        steps: Mapping[str, Step],
+        before: Sequence[Sequence[str]] = (),
+        probability: float = 1.0,
+    ) -> None:
+        super().__init__(probability)
+        self.steps = _modules(steps)
+        self.before = [tuple(pair) for pair in before]
+        for pair in self.before:
+            if len(pair) != 2 or not set(pair) <= set(self.steps):
+                raise UserError(
+                    f"Argument `before` must be pairs of {list(self.steps)}, but got {pair!r}."
+                )
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Samples that drew the same order go together."""
+        orders = [self._order(draw) for draw in canvas.draws]
+        found: dict[tuple[str, ...], list[int]] = {}
+        for index, order in enumerate(orders):
+            found.setdefault(order, []).append(index)
+        parts = []
+        for order, indices in found.items():
+            part = canvas.part(indices)
+            for name in order:
+                part = self.steps[name](part)
+            parts.append((indices, part))
+        return parts[0][1] if len(parts) == 1 else join(parts)
+
+    def _order(self, draw: np.random.Generator) -> tuple[str, ...]:
+        order = [list(self.steps)[i] for i in draw.permutation(len(self.steps))]
+        for first, second in self.before:
+            i, j = order.index(first), order.index(second)
+            if i > j:
+                order[i], order[j] = order[j], order[i]
+        return tuple(order)
+
+
+class Choice(Step):
+    """One of several steps for each sample.
+
+    Args:
+        steps: by name.
+        weights: name -> relative frequency; equal ones where it is not given.
+        probability: of a sample to go through any.
+
+    Raises:
+        UserError: weights of other names, or that are negative or all 0.
+    """
+
+    def __init__(
+        self,
+        steps: Mapping[str, Step],
+        weights: Mapping[str, float] | None = None,
+        probability: float = 1.0,
+    ) -> None:
+        super().__init__(probability)
+        self.steps = _modules(steps)
+        self.weights = frequencies("weights", weights or dict.fromkeys(self.steps, 1.0))
+        if set(self.weights) != set(self.steps):
+            raise UserError(
+                f"Argument `weights` must name {list(self.steps)}, but got {list(self.weights)}."
+            )
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Samples that drew the same step go together."""
+        return _each(canvas, [self.steps[pick(draw, self.weights)] for draw in canvas.draws])
+
+
+class Pipeline(nn.Module):
+    """``lr = round(steps(hr))``: a degradation of which every sample draws its own parameters.
+
+    On a CPU the samples go through one by one, in the sizes that they draw: this is quicker there,
+    and a picture depends on its own seed alone, however a batch is split. On other devices a batch
+    goes through as a whole, on a canvas as large as the largest sample.
+
+    Args:
+        scale: HR size / LR size, s.
+        steps: by name, in their order.
+        chunk: samples that go through together; None is 1 on a CPU and all elsewhere.
+
+    Raises:
+        UserError: no step; a chunk below 1.
+    """
+
+    def __init__(self, scale: int, steps: Mapping[str, Step], chunk: int | None = None) -> None:
+        super().__init__()
+        if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
+            raise UserError(f"Argument `chunk` must be at least 1 or null, but got {chunk!r}.")
+        self.scale, self.chunk = scale, chunk
+        self.steps = _modules(steps)
+        self.drawn: list[list[Drawn]] = []  # of the last batch
+
+    def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> 8-bit values (B, 3, H / s, W / s) in [0, 1].
+
+        Args:
+            hr: sides of at least s.
+            seeds: one for each sample; the same seed draws the same parameters and, on a CPU, makes
+                the same picture. None draws them from torch's global generator, which training
+                seeds for each iteration.
+
+        Raises:
+            UserError: sides below s; another number of seeds than samples.
+        """
+        count, _, height, width = hr.shape
+        lr = (height // self.scale, width // self.scale)
+        if min(lr) < 1:
+            raise UserError(
+                f"Argument `hr` must have sides of at least {self.scale}, but got {height}x{width}."
+            )
+        if seeds is None:
+            seeds = torch.randint(2**62, (count,)).tolist()
+        if len(seeds) != count:
+            raise UserError(
+                f"Argument `seeds` must hold one seed for each of the {count} samples, "
+                f"but got {len(seeds)}."
+            )
+        cpu = hr.device.type == "cpu"
+        chunk = self.chunk or (1 if cpu else count)
+        parts = []
+        for start in range(0, count, chunk):
+            part = hr[start : start + chunk]
+            draws = [np.random.default_rng(int(seed)) for seed in seeds[start : start + chunk]]
+            drawn: list[list[Drawn]] = [[] for _ in draws]
+            sizes = [(height, width)] * len(part)
+            parts.append(Canvas(part, sizes, (height, width), lr, draws, drawn))
+        done = in_parallel(self._degraded, parts) if cpu else [self._degraded(p) for p in parts]
+        self.drawn = [drawn for canvas in done for drawn in canvas.drawn]
+        return to_8_bit(torch.cat([canvas.image for canvas in done]))
+
+    def _degraded(self, canvas: Canvas) -> Canvas:
+        for step in self.steps.values():
+            canvas = step(canvas)
+        height, width = canvas.lr
+        if set(canvas.sizes) != {canvas.lr}:
+            raise UserError(
+                f"The `steps` of a pipeline must end at {height}x{width}, but end at "
+                f"{sorted(set(canvas.sizes))}: the last resizing is `ToLR`."
+            )
+        return replace(canvas, image=canvas.image[..., :height, :width])
+
+    def describe(self) -> list[str]:
+        """The last batch in words, one line for each sample."""
+        return [", ".join(_words(drawn) for drawn in sample) for sample in self.drawn]
+
+
+def in_parallel(work: Callable[[Canvas], Canvas], parts: Sequence[Canvas]) -> list[Canvas]:
+    """``work`` on every part, as many at once as torch has threads, each on a single one.
+
+    Small tensors keep several threads less busy than one each; and a sum that one thread makes has
+    one order, so that a picture is the same whatever it is made beside.
+    """
+    threads, gradient = torch.get_num_threads(), torch.is_grad_enabled()
+
+    def alone(part: Canvas) -> Canvas:
+        torch.set_num_threads(1)
+        with torch.set_grad_enabled(gradient):  # both are each thread's own
+            return work(part)
+
+    try:
+        if min(threads, len(parts)) == 1:
+            return [alone(part) for part in parts]
+        with ThreadPoolExecutor(min(threads, len(parts))) as pool:
+            return list(pool.map(alone, parts))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def frequencies(argument: str, weights: Mapping[str, float]) -> dict[str, float]:
+    """Probabilities in proportion to ``weights``.
+
+    Raises:
+        UserError: negative weights, or none above 0.
+    """
+    total = sum(weights.values())
+    if not total > 0 or min(weights.values()) < 0:
+        raise UserError(
+            f"Argument `{argument}` must be numbers from 0 on, one of them above 0, "
+            f"but got {dict(weights)!r}."
+        )
+    return {str(name): weight / total for name, weight in weights.items()}
+
+
+def pick(draw: np.random.Generator, weights: Mapping[str, float]) -> str:
+    """A name, as often as its probability says."""
+    place, total = draw.random(), 0.0
+    for name, weight in weights.items():
+        total += weight
+        if place < total:
+            return name
+    return name  # rounding left a little of 1
+
+
+def _each(canvas: Canvas, steps: Sequence[nn.Module | object | None]) -> Canvas:
+    """Every sample through its own step; those of the same one together."""
+    if all(step is steps[0] or step == steps[0] for step in steps):
+        return canvas if steps[0] is None else steps[0](canvas)  # type: ignore[operator]
+    parts = []
+    for step in dict.fromkeys(steps):
+        indices = [i for i, other in enumerate(steps) if other == step]
+        part = canvas.part(indices)
+        parts.append((indices, part if step is None else step(part)))  # type: ignore[operator]
+    return join(parts)
+
+
+def _modules(steps: Mapping[str, Step]) -> nn.ModuleDict:
+    """The steps that are there; a None switches one of a configuration off."""
+    kept = {str(name): step for name, step in steps.items() if step is not None}
+    strange = [name for name, step in kept.items() if not isinstance(step, Step)]
+    if strange or not kept:
+        raise UserError(
+            "Argument `steps` must be degradation steps by name, but got "
+            f"{strange[0] + ': ' + type(kept[strange[0]]).__name__ if strange else 'none'}."
+        )
+    return nn.ModuleDict(kept)
+
+
+def _words(drawn: Drawn) -> str:
+    """``jpeg (quality 62)``."""
+    values = [(name, value) for name, value in drawn.items() if name != "step"]
+    said = ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values
+    )
+    return f"{drawn['step']} ({said})" if said else str(drawn["step"])

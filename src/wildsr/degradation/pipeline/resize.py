@@ -1,0 +1,162 @@
+"""The steps of pipelines that resize: what is drawn, and from which ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch.nn import functional as F
+
+from wildsr.degradation import optics
+from wildsr.degradation.pipeline.blur import Blur, blurred
+from wildsr.degradation.pipeline.canvas import Canvas, join
+from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
+from wildsr.degradation.pipeline.ranges import Range, ordered, uniform
+from wildsr.degradation.resize import resize
+from wildsr.error import UserError
+
+
+class RandomResize(Step):
+    """Enlarge, shrink or keep, by a factor of each sample's own.
+
+    Args:
+        bounds: range of the factor; enlarging draws from its part above 1, shrinking below.
+        up: frequency of enlarging.
+        down: of shrinking.
+        keep: of neither (the sample is brought to the factor 1).
+        of: "hr" or "lr": what the factors refer to; the second-order stage of Real-ESRGAN
+            refers to the LR size.
+        kinds: name -> frequency, of the kinds of resizing.
+        probability: of a sample to be resized.
+    """
+
+    def __init__(
+        self,
+        bounds: Range,
+        up: float,
+        down: float,
+        keep: float,
+        of: str = "hr",
+        kinds: Mapping[str, float] | None = None,
+        probability: float = 1.0,
+    ) -> None:
+        super().__init__(probability)
+        if of not in ("hr", "lr"):
+            raise UserError(f"Argument `of` must be one of ['hr', 'lr'], but got {of!r}.")
+        self.bounds, self.of = ordered(bounds=bounds)["bounds"], of
+        self.ways = frequencies("up, down, keep", {"up": up, "down": down, "keep": keep})
+        self.kinds = frequencies("kinds", kinds or ALIKE)
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Draw a factor and a kind for each sample."""
+        sizes, said = [], []
+        base = canvas.hr if self.of == "hr" else canvas.lr
+        for draw in canvas.draws:
+            way, low, high = pick(draw, self.ways), *self.bounds
+            bounds = {"up": (1, max(high, 1)), "down": (min(low, 1), 1), "keep": (1, 1)}[way]
+            factor = uniform(draw, bounds)
+            height, width = (max(int(side * factor), 1) for side in base)
+            sizes.append((height, width))
+            said.append(pick(draw, self.kinds))
+        return resized(canvas, sizes, said)
+
+
+class InverseResize(Step):
+    """Shrink to 1 / f of the HR size, f uniform: BSRGAN's way, more large factors than small.
+
+    Args:
+        bounds: range of f.
+        kinds: name -> frequency, of the kinds of resizing.
+        probability: of a sample to be resized.
+    """
+
+    def __init__(
+        self, bounds: Range, kinds: Mapping[str, float] | None = None, probability: float = 1.0
+    ) -> None:
+        super().__init__(probability)
+        self.bounds = ordered(bounds=bounds)["bounds"]
+        self.kinds = frequencies("kinds", kinds or ALIKE)
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Draw a factor and a kind for each sample."""
+        sizes, said = [], []
+        for draw in canvas.draws:
+            factor = uniform(draw, self.bounds)
+            height, width = (max(int(side / factor), 1) for side in canvas.hr)
+            sizes.append((height, width))
+            said.append(pick(draw, self.kinds))
+        return resized(canvas, sizes, said)
+
+
+class ShiftedNearest(Blur):
+    """Blur, and keep one pixel of each s x s: the classical model, and BSRGAN's nearest.
+
+    The kernel is shifted by (s - 1) / 2 pixels, to the middle of the s x s pixels of which the
+    first is kept, so that the picture does not move. Arguments are those of :class:`Blur`.
+    """
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Draw a kernel for each sample."""
+        height, width = canvas.lr
+        steps = [(max(h // height, 1), max(w // width, 1)) for h, w in canvas.sizes]
+        made, noted = [], []
+        for draw, (down, across) in zip(canvas.draws, steps, strict=True):
+            kernel, said = self.kernel(draw)
+            room = max(down, across) // 2
+            dy, dx = (torch.tensor([(step - 1) / 2]) for step in (down, across))
+            made.append(optics.shift(F.pad(kernel[None], (room,) * 4), dx, dy)[0])
+            noted.append(f"{said}, shifted by {(down - 1) / 2:g}px")
+        canvas = blurred(canvas, made, noted)
+        sizes = [(h // d, w // a) for (h, w), (d, a) in zip(canvas.sizes, steps, strict=True)]
+        images = [
+            image[None, :, ::d, ::a][..., :h, :w]
+            for image, (d, a), (h, w) in zip(canvas.image, steps, sizes, strict=True)
+        ]
+        parts = [
+            ([i], replace(canvas.part([i]), image=image, sizes=[sizes[i]]))
+            for i, image in enumerate(images)
+        ]
+        canvas = parts[0][1] if len(parts) == 1 else join(parts)
+        canvas.note("resize", kind=["nearest"] * len(sizes), size=[f"{h}x{w}" for h, w in sizes])
+        return canvas
+
+
+class ToLR(Step):
+    """Bring every sample to the LR size.
+
+    Args:
+        kinds: name -> frequency, of the kinds of resizing.
+    """
+
+    def __init__(self, kinds: Mapping[str, float] | None = None) -> None:
+        super().__init__()
+        self.kinds = frequencies("kinds", kinds or ALIKE)
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Draw a kind for each sample."""
+        said = [pick(draw, self.kinds) for draw in canvas.draws]
+        return resized(canvas, [canvas.lr] * len(canvas), said)
+
+
+ALIKE = {"area": 1.0, "bilinear": 1.0, "bicubic": 1.0}  # what the peers choose from
+
+
+def resized(canvas: Canvas, sizes: Sequence[tuple[int, int]], kinds: Sequence[str]) -> Canvas:
+    """Every sample to its own size by its own kind of resizing."""
+    canvas.note("resize", kind=kinds, size=[f"{h}x{w}" for h, w in sizes])
+    common = [max(side) for side in zip(*sizes, strict=True)]
+    if len(canvas) == 1:
+        height, width = canvas.sizes[0]
+        canvas.image = resize(canvas.image[..., :height, :width], sizes[0], kinds[0])
+    else:
+        image = canvas.image
+        out = image.new_empty(len(canvas), image.shape[1], *common)
+        for kind in dict.fromkeys(kinds):
+            chosen = [i for i, other in enumerate(kinds) if other == kind]
+            valid = torch.tensor([canvas.sizes[i] for i in chosen], device=image.device)
+            filled = torch.tensor([sizes[i] for i in chosen], device=image.device)
+            out[chosen] = resize(image[chosen], common, kind, valid, filled)
+        canvas.image = out
+    canvas.sizes = [(int(h), int(w)) for h, w in sizes]
+    return canvas

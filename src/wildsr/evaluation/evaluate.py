@@ -1,0 +1,189 @@
+"""Upscalers on photos, with and without ground truth."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.data.module import ValidationPhotos
+from wildsr.error import UserError, first_line
+from wildsr.evaluation.tiled_panel import Bounded
+from wildsr.inference.tile import interpolate, receptive_radius, upscale_tiled
+from wildsr.metric.kind import Set
+from wildsr.metric.panel import Gathering, Panel
+from wildsr.photo.image import read_image
+from wildsr.pixels import floats, levels, save_png
+
+Upscale = Callable[[Tensor], Tensor]  # (1, 3, H, W) in [0, 1] to (1, 3, sH, sW)
+Restore = Callable[[Mapping[str, Any]], Tensor]  # a photo to its SR, uint8 (3, sH, sW)
+OfSets = Mapping[tuple[str, str | None], Mapping[str, float | None]]  # by row and set
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo under one upscaler.
+
+    Args:
+        row: the upscaler's name.
+        photo_set: the name of the photo's set.
+        image: the photo's name.
+        values: a number a metric; None where it cannot be computed.
+        error: why there is nothing; None for a success.
+        picture: where the SR is on disk, if it was kept.
+    """
+
+    row: str
+    photo_set: str
+    image: str
+    values: Mapping[str, float | None] = field(default_factory=dict)
+    error: str | None = None
+    picture: Path | None = None
+
+
+def interpolation(kind: str, scale: int) -> Upscale:
+    """Plain interpolation as an upscaler of (1, 3, H, W)."""
+    return lambda lr: interpolate(lr, scale, kind)
+
+
+def tiled(network: nn.Module, scale: int, tile: int) -> Upscale:
+    """A network as an upscaler of whole images, (1, 3, H, W), in bounded memory."""
+    network = network.to(memory_format=torch.channels_last)
+    reach: list[int | None] = []  # measured once, for the first image of several tiles
+
+    def upscale(lr: Tensor) -> Tensor:
+        if not reach and max(lr.shape[2:]) > tile:
+            radius = receptive_radius(network, scale)
+            reach.append(16 if radius is None else radius)
+        return upscale_tiled(network, lr, scale, tile, reach[0] if reach else None)
+
+    return upscale
+
+
+def of_lr(upscale: Upscale) -> Restore:
+    """An upscaler as a function of a photo."""
+    return lambda photo: levels(upscale(floats(photo["lr"])))
+
+
+def evaluate(
+    upscalers: Mapping[str, Callable[[], Restore]],
+    sets: Mapping[str, ValidationPhotos],
+    panel: Panel,
+    folder: Path | None = None,
+    advance: Callable[[str], None] = lambda note: None,
+    sharp: Sequence[Path] = (),
+) -> tuple[list[Outcome], OfSets]:
+    """Restore every photo with every upscaler and measure what can be measured.
+
+    One upscaler after the other, so that only one is in memory. What fails (a file that cannot be
+    read, a truth of another size, memory that does not suffice) costs that photo's outcome only.
+
+    Args:
+        upscalers: name -> what makes its function; called once, when its turn comes.
+        sets: name -> photos.
+        panel: the metrics.
+        folder: where results go as PNG, one folder an upscaler and, if there are several, a set;
+            None keeps no pictures.
+        advance: called after each picture, for a progress bar.
+        sharp: photos that set metrics compare with; without any, the truths of each set.
+
+    Returns:
+        The outcomes, and the set metrics.
+    """
+    bounded = Bounded(panel)
+    outcomes: list[Outcome] = []
+    gathered = {(row, name): panel.gather() for row in upscalers for name in sets}
+    wanted = any(isinstance(metric, Set) for metric in panel.parts.values())
+    reference = {name: panel.gather() for name in sets}
+    if wanted:
+        for name, photos in sets.items():
+            for image in sharp_images(photos, sharp):
+                bounded.add(reference[name], image)
+    for row, make in upscalers.items():
+        try:
+            restore = make()
+        except Exception as error:
+            restore = _failing(error)
+        for name, photos in sets.items():
+            inside = None if folder is None else folder / row.replace("/", "_")
+            if inside is not None and len(sets) > 1:
+                inside = inside / name.replace("/", "_")
+            keep = gathered[row, name] if wanted else None
+            for index in range(len(photos)):
+                outcomes.append(_outcome(row, restore, name, photos, index, bounded, keep, inside))
+                advance(f"{row}: {outcomes[-1].image}")
+    return outcomes, _of_sets(panel, list(upscalers), gathered, reference)
+
+
+def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Tensor]:
+    """What set metrics compare with, uint8 (3, H, W): the files, else the truths."""
+    for path in paths:
+        with contextlib.suppress(UserError):
+            yield torch.from_numpy(read_image(path)).permute(2, 0, 1)
+    for index in range(0 if paths else len(photos)):
+        if photos.photos[index][1] is not None:
+            with contextlib.suppress(UserError):
+                yield photos[index]["hr"]
+
+
+def _of_sets(
+    panel: Panel,
+    names: Sequence[str],
+    gathered: Mapping[tuple[str, str], Gathering],
+    reference: Mapping[str, Gathering],
+) -> OfSets:
+    """The set metrics of each row on each set, and on all photos together (None)."""
+    values: dict[tuple[str, str | None], Mapping[str, float | None]] = {}
+    for row in names:
+        for name, sharp in reference.items():
+            values[row, name] = panel.compare(gathered[row, name], sharp)
+        together = [_together(panel, [gathered[row, name] for name in reference])]
+        together.append(_together(panel, list(reference.values())))
+        values[row, None] = panel.compare(*together)
+    return values
+
+
+def _together(panel: Panel, parts: Sequence[Gathering]) -> Gathering:
+    whole = panel.gather()
+    for part in parts:
+        for describe, kept in part.kept.items():
+            whole.kept[describe] += kept
+    return whole
+
+
+def _failing(error: Exception) -> Restore:
+    def restore(photo: Mapping[str, Any]) -> Tensor:
+        raise error
+
+    return restore
+
+
+def _outcome(
+    row: str,
+    restore: Restore,
+    name: str,
+    photos: ValidationPhotos,
+    index: int,
+    bounded: Bounded,
+    gathering: Gathering | None,
+    folder: Path | None,
+) -> Outcome:
+    image = photos.names[index]
+    try:
+        photo = {**photos[index], "set": name}
+        sr = restore(photo)
+        values = bounded.measure(sr, photo.get("hr"), photo["lr"], photo.get("gray", False))
+        if gathering is not None:
+            bounded.add(gathering, sr)
+        path = None
+        if folder is not None:
+            path = folder / f"{image.replace('/', '_')}.png"
+            save_png(sr, path)
+    except Exception as error:  # whatever it is, the other photos are still to be measured
+        return Outcome(row, name, image, error=first_line(error))
+    return Outcome(row, name, image, values, picture=path)

@@ -1,0 +1,105 @@
+"""What is evaluated on: one or many sets of photos, with or without their truth."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from wildsr.config.check import SCALES
+from wildsr.config.make import make
+from wildsr.config.paths import named
+from wildsr.data.module import Folders, ValidationPhotos, pair
+from wildsr.error import UserError
+from wildsr.photo.image import UnreadableImage, list_images, read_image
+from wildsr.run.folder import config_of
+
+ARGUMENTS = ("data.lr", "data.hr")
+
+
+def photo_sets(
+    config: DictConfig, scales: Mapping[str, int], runs: Mapping[str, Path]
+) -> tuple[dict[str, ValidationPhotos], int]:
+    """The photos by the name of their set, and HR size / LR size.
+
+    Args:
+        config: ``data.lr``, ``data.hr`` and ``scale`` as typed.
+        scales: what each upscaler says its scale is, by what the user called it.
+        runs: where the photos come from if ``data.lr`` is not given.
+
+    Raises:
+        UserError: no photos, a truth without them, sets that differ, scales that differ.
+    """
+    if config.data.lr is None:
+        if config.data.hr is not None:
+            raise UserError("`data.hr` is the truth of `data.lr`, which was not given.")
+        if not runs:
+            raise UserError(
+                "`data.lr` must be given: a folder of LR photos (or `run`, for its own)."
+            )
+        scale = one_scale(config, scales, [])
+        # All runs are judged on one run's photos: that of the first.
+        data = data_of(next(iter(runs.values())))
+        return {"validation": data.photos}, scale
+    lr, hr = (named(config.data[key], f"data.{key}") for key in ("lr", "hr"))
+    if hr and len(hr) != len(lr):
+        raise UserError(
+            f"`data.hr` must name a folder for each of `data.lr`, but got {len(hr)} for {len(lr)}."
+        )
+    if isinstance(config.data.lr, Mapping) and isinstance(config.data.hr, Mapping):
+        for name in lr:
+            if name not in hr:
+                raise UserError(f"`data.hr` must have the sets of `data.lr`, but {name!r} is not.")
+        truths = [hr[name] for name in lr]
+    else:
+        truths = list(hr.values())
+    files: dict[str, list[tuple[Path, Path | None]]] = {}
+    for index, (name, folder) in enumerate(lr.items()):
+        small = list_images(folder, "data.lr")
+        if truths:
+            large = list_images(truths[index], "data.hr")
+            files[name] = [*pair(small, large, "data.lr", "data.hr")]
+        else:
+            files[name] = [(path, None) for path in small]
+    pairs = [(one, other) for found in files.values() for one, other in found if other is not None]
+    scale = one_scale(config, scales, pairs)
+    return {name: ValidationPhotos(found, scale, ARGUMENTS) for name, found in files.items()}, scale
+
+
+def data_of(folder: Path) -> Folders:
+    """The data module of a run, its photos found.
+
+    Raises:
+        UserError: the folder is no run, or its photos are gone.
+    """
+    data: Folders = make(config_of(folder).data, "data")
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def one_scale(
+    config: DictConfig, scales: Mapping[str, int], pairs: Sequence[tuple[Path, Path]]
+) -> int:
+    """The scale that everything agrees on, or that of the first pair of photos that can be read.
+
+    Raises:
+        UserError: nothing says it, two disagree, or it is none of those that there are.
+    """
+    said = {**({} if config.scale is None else {"scale": config.scale}), **scales}
+    for pair_of_photos in pairs if not said else ():
+        with contextlib.suppress(UnreadableImage):
+            small, large = (read_image(path).shape for path in pair_of_photos)
+            said = {"the photos": round(large[0] / small[0])}
+            break
+    if not said:
+        raise UserError("`scale` must be given: HR size / LR size.")
+    if len(set(said.values())) > 1:
+        each = ", ".join(f"{what} has {value}" for what, value in said.items())
+        raise UserError(f"All upscalers must have one scale, but {each}.")
+    scale = next(iter(said.values()))
+    if scale not in SCALES:
+        raise UserError(f"`scale` must be one of {list(SCALES)}, but got {scale!r}.")
+    return int(scale)

@@ -1,0 +1,112 @@
+"""What is evaluated: interpolation, runs and their checkpoints, weights, finished results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import nn
+
+from wildsr.config.paths import named, unused
+from wildsr.error import unknown
+from wildsr.evaluation.evaluate import Restore, interpolation, of_lr, tiled
+from wildsr.evaluation.saved_results import precomputed
+from wildsr.inference.tile import KINDS
+from wildsr.inference.weights import open_weights
+from wildsr.run.folder import BASELINE, config_of
+from wildsr.run.load import method_name, restorer_at, restorer_of
+from wildsr.run.snapshot import chosen
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One row of the table, before it is measured.
+
+    Args:
+        open: from the scale to the function that restores photos; what it loads is freed after use.
+        scale: HR size / LR size; None for what takes any.
+        source: what the user typed, for messages and the page.
+        iteration: of a checkpoint that is to be ranked among others.
+    """
+
+    open: Callable[[int], Restore]
+    scale: int | None
+    source: str
+    iteration: int | None = None
+
+
+def candidates(config: DictConfig) -> dict[str, Candidate]:
+    """Everything that was named, in the order of the table: the reference first.
+
+    Raises:
+        UserError: something that was named does not exist, is damaged or of an unknown kind.
+    """
+    found: dict[str, Candidate] = {}
+
+    def add(name: str, candidate: Candidate) -> None:
+        found[unused(name, found)] = candidate
+
+    for kind in kinds(config.upscaler):
+        add(kind, Candidate(_interpolation(kind), None, f"upscaler={kind}"))
+    runs = named(config.run, "run")
+    for name, folder in runs.items():
+        shown = method_name(folder) if len(runs) == 1 else name
+        for label, candidate in of_run(folder, shown, config).items():
+            add(label, candidate)
+    for name, path in named(config.weights, "weights").items():
+        network, scale = open_weights(path)  # now: damage is to be said before anything is measured
+        shown = path.stem if name == path.name else name
+        add(
+            shown,
+            Candidate(_network(partial(_same, network), config.tile), scale, f"weights={path}"),
+        )
+    for name, folder in named(config.results, "results").items():
+        add(name, Candidate(precomputed(folder), None, f"results={folder}"))
+    return found
+
+
+def kinds(upscaler: Any) -> list[str]:
+    """The interpolations that were named, one or a list.
+
+    Raises:
+        UserError: none, or an unknown one.
+    """
+    several = [upscaler] if isinstance(upscaler, str) else list(upscaler or [])
+    for kind in several or [upscaler]:
+        if kind not in KINDS:
+            raise unknown("`upscaler`", kind, KINDS)
+    return several
+
+
+def of_run(folder: Path, name: str, config: DictConfig) -> dict[str, Candidate]:
+    """The rows of a run: its bicubic baseline if it has one, and itself, or its checkpoints."""
+    scale = int(config_of(folder).scale)
+    made: dict[str, Candidate] = {}
+    source = f"run={folder}"
+    if (folder / BASELINE).is_dir():
+        label = BASELINE if name == method_name(folder) else f"{name}/{BASELINE}"
+        network = restorer_of(folder / BASELINE)
+        made[label] = Candidate(_network(partial(_same, network), config.tile), scale, source)
+    if config.checkpoints == "last":
+        load = partial(_same, restorer_of(folder))
+        return {**made, name: Candidate(_network(load, config.tile), scale, source)}
+    for iteration in chosen(folder, config.checkpoints):  # opened when their turn comes
+        at = partial(restorer_at, folder, iteration)
+        made[f"{name} {iteration}"] = Candidate(_network(at, config.tile), scale, source, iteration)
+    return made
+
+
+def _same(network: nn.Module) -> nn.Module:
+    return network
+
+
+def _interpolation(kind: str) -> Callable[[int], Restore]:
+    return lambda scale: of_lr(interpolation(kind, scale))
+
+
+def _network(load: Callable[[], nn.Module], tile: int) -> Callable[[int], Restore]:
+    return lambda scale: of_lr(tiled(load(), scale, tile))

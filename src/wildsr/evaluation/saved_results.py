@@ -1,0 +1,58 @@
+"""Results that exist already: a folder of pictures as an upscaler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wildsr.error import UserError
+from wildsr.evaluation.evaluate import Restore
+from wildsr.photo.image import UnreadableImage, bare_stem, list_images, read_image
+
+
+def precomputed(folder: Path) -> Callable[[int], Restore]:
+    """Pictures by the photo's name, in the folder of its set if there is one, of any suffix.
+
+    Names are compared as those of LR and HR photos are; spare rows and columns, fewer than the
+    scale, are cut off.
+
+    Raises:
+        UserError: the folder is missing or holds no pictures.
+    """
+    list_images(folder, "results")
+    listed: dict[Path, list[Path]] = {}
+
+    def open_folder(scale: int) -> Restore:
+        def restore(photo: Mapping[str, Any]) -> Tensor:
+            own = folder / str(photo["set"]).replace("/", "_")
+            where = own if own.is_dir() else folder
+            if where not in listed:
+                listed[where] = list_images(where, "results")
+            path = _of_name(listed[where], str(photo["name"]), where)
+            pixels = torch.from_numpy(read_image(path)).permute(2, 0, 1)
+            height, width = (side * scale for side in photo["lr"].shape[1:])
+            extra = (pixels.shape[1] - height, pixels.shape[2] - width)
+            if min(extra) < 0 or max(extra) >= scale:
+                raise UserError(
+                    f"{path} has {pixels.shape[2]}x{pixels.shape[1]} pixels instead of "
+                    f"{width}x{height}."
+                )
+            return pixels[:, :height, :width].contiguous()
+
+        return restore
+
+    return open_folder
+
+
+def _of_name(paths: list[Path], name: str, folder: Path) -> Path:
+    for called in (lambda stem: stem.lower(), bare_stem):
+        same = [path for path in paths if called(path.stem) == called(name)]
+        if len(same) == 1:
+            return same[0]
+        if same:
+            raise UnreadableImage(f"{folder} has {len(same)} pictures called {name}")
+    raise UnreadableImage(f"{folder} has no picture called {name}")

@@ -1,0 +1,150 @@
+"""From the outcomes of single photos to a table: means, how sure they are, what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from wildsr.evaluation.evaluate import OfSets, Outcome
+from wildsr.evaluation.significance import Difference, difference, interval
+from wildsr.metric.kind import Metric
+
+ALL_PAIRS = 8  # rows; of more, each is compared with the first only
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: a row on one set, or on all photos of all sets.
+
+    Args:
+        row: the upscaler.
+        photo_set: the set; None for all photos together.
+        values: the mean of each metric; None where a photo has no value.
+        intervals: around the means; None where there is none.
+        images: how many the means are over.
+        failed: how many photos failed for this row.
+    """
+
+    row: str
+    photo_set: str | None
+    values: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float] | None]
+    images: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two rows in one metric on one set (None: all photos)."""
+
+    first: str
+    second: str
+    photo_set: str | None
+    metric: str
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that is written and shown.
+
+    Args:
+        metrics: the columns, in order.
+        sets: the names of the sets.
+        lines: all photos first, then, if there are several sets, each set.
+        compared: pairs of rows.
+        outcomes: the single photos.
+        protocol: how the numbers came about.
+        parts: what the metrics say of themselves: titles, decimals, which way is better.
+    """
+
+    metrics: Sequence[str]
+    sets: Sequence[str]
+    lines: Sequence[Line]
+    compared: Sequence[Compared]
+    outcomes: Sequence[Outcome]
+    protocol: Mapping[str, object] = field(default_factory=dict)
+    parts: Mapping[str, Metric] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[str]:
+        """The names of the rows, in order."""
+        return list(dict.fromkeys(line.row for line in self.lines))
+
+    def of_set(self, photo_set: str | None) -> list[Line]:
+        """The lines of one set; None for those of all photos."""
+        return [line for line in self.lines if line.photo_set == photo_set]
+
+
+def summarise(
+    outcomes: Sequence[Outcome],
+    protocol: Mapping[str, object],
+    seed: int | None,
+    of_sets: OfSets | None = None,
+    parts: Mapping[str, Metric] | None = None,
+) -> Summary:
+    """Means over the photos that *every* row has, so that a failure does not favour its row.
+
+    A row without a single success takes no part in that choice.
+
+    Args:
+        outcomes: of all rows and sets.
+        protocol: is kept beside the numbers.
+        seed: of the resampling; None leaves it out.
+        of_sets: metrics that a set has as a whole, by (row, set).
+        parts: the panel's.
+    """
+    of_sets = of_sets or {}
+    rows = list(dict.fromkeys(o.row for o in outcomes))
+    sets = list(dict.fromkeys(o.photo_set for o in outcomes))
+    single = _keys(o.values for o in outcomes)
+    whole = [metric for metric in _keys(of_sets.values()) if metric not in single]
+    failed = {(o.row, o.photo_set, o.image) for o in outcomes if o.error is not None}
+    working = [r for r in rows if any(o.row == r and o.error is None for o in outcomes)]
+    photos = dict.fromkeys((o.photo_set, o.image) for o in outcomes)
+    shared = [key for key in photos if not any((row, *key) in failed for row in working)]
+    values = {(o.row, o.photo_set, o.image): o.values for o in outcomes}
+
+    lines: list[Line] = []
+    compared: list[Compared] = []
+    for photo_set in [None, *sets] if len(sets) > 1 else [None]:
+        keys = [key for key in shared if photo_set in (None, key[0])]
+        columns: dict[tuple[str, str], list[float] | None] = {}
+        for row in rows:
+            for metric in single:
+                found = [values[(row, *key)].get(metric) for key in keys] if row in working else []
+                numbers = [float(value) for value in found if value is not None]
+                known = numbers and len(numbers) == len(found)
+                columns[row, metric] = numbers if known else None
+            own = of_sets.get((row, photo_set), {})
+            lines.append(
+                Line(
+                    row,
+                    photo_set,
+                    {m: _mean(columns[row, m]) for m in single} | {m: own.get(m) for m in whole},
+                    {}
+                    if seed is None
+                    else {m: interval(columns[row, m] or [], seed) for m in single},
+                    len(keys) if row in working else 0,
+                    sum(1 for r, s, _ in failed if r == row and photo_set in (None, s)),
+                )
+            )
+        pairs = (
+            combinations(rows, 2) if len(rows) <= ALL_PAIRS else ((rows[0], r) for r in rows[1:])
+        )
+        for one, other in pairs if seed is not None else ():
+            for metric in single:
+                first, second = columns[other, metric], columns[one, metric]
+                made = difference(first, second, int(seed or 0)) if first and second else None
+                if made is not None:
+                    compared.append(Compared(other, one, photo_set, metric, made))
+    return Summary([*single, *whole], sets, lines, compared, list(outcomes), protocol, parts or {})
+
+
+def _mean(numbers: Sequence[float] | None) -> float | None:
+    return sum(numbers) / len(numbers) if numbers else None
+
+
+def _keys(lines: Iterable[Mapping[str, object]]) -> list[str]:
+    return list(dict.fromkeys(key for line in lines for key in line))

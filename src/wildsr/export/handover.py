@@ -1,0 +1,128 @@
+"""Weights as other tools name and open them: the networks of an upscaler, file by file."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.export.formats import Upscale
+from wildsr.inference.restorer import Restorer
+from wildsr.inference.weights import KEY, open_weights, save_weights
+from wildsr.network.upscaler.published import Published
+
+if TYPE_CHECKING:
+    from spandrel import ImageModelDescriptor  # slow to import
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One network of an upscaler.
+
+    Attributes:
+        name: of the network within the method; empty where there is only one.
+        network: in evaluation mode.
+        scale: its own: 1 for one that cleans before another upscales.
+    """
+
+    name: str
+    network: nn.Module
+    scale: int
+
+
+@torch.no_grad()
+def pieces(upscaler: nn.Module, scale: int) -> list[Piece]:
+    """The networks that an image passes through, in this order, each with its own scale."""
+    if not isinstance(upscaler, Restorer):
+        return [Piece("", upscaler, scale)]
+    seen: dict[str, int] = {}
+
+    def note(name: str) -> Any:
+        def record(network: nn.Module, given: tuple[Tensor, ...], made: Any) -> None:
+            if isinstance(made, Tensor) and name not in seen:
+                seen[name] = made.shape[-1] // given[0].shape[-1]
+
+        return record
+
+    networks = dict(upscaler.networks.items())
+    hooks = [network.register_forward_hook(note(name)) for name, network in networks.items()]
+    try:
+        upscaler(torch.zeros(1, 3, 16, 16))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    alone = len(seen) == 1
+    return [Piece("" if alone else n, networks[n], scale) for n, scale in seen.items()]
+
+
+def file_name(name: str, piece: Piece) -> str:
+    """``4x_Name``, with the part where there are several: what tools read the scale from."""
+    bare = re.sub(r"^\d+x[-_ ]?", "", name)
+    return f"{piece.scale}x_{bare}{f'_{piece.name}' if piece.name else ''}"
+
+
+def write_weights(
+    piece: Piece, path: Path, architecture: Mapping[str, Any] | None, fp16: bool
+) -> Upscale:
+    """Write one network's weights under their original names and open them as others do.
+
+    Args:
+        piece: the network.
+        path: ends in .safetensors or .pth, which holds them as ``params_ema``.
+        architecture: its ``_target_`` and arguments; None for published weights, which are
+            recognised by their names.
+        fp16: in half precision.
+
+    Returns:
+        What the file does, by spandrel if that knows the architecture, else by wildsr.
+    """
+    network = copy.deepcopy(piece.network)
+    network = network.half() if fp16 else network
+    if path.suffix == ".safetensors":
+        save_weights(network, path, architecture or {}, piece.scale)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held: dict[str, Any] = {
+            "params_ema": {k: v.detach().contiguous() for k, v in network.state_dict().items()}
+        }
+        if not isinstance(network, Published):
+            about = {"network": dict(architecture or {}), "scale": piece.scale}
+            held[KEY] = json.dumps(about)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        torch.save(held, partial)
+        os.replace(partial, path)
+    return opened(path)
+
+
+def opened(path: Path) -> Upscale:
+    """What a file of weights does, by spandrel if that knows the architecture, else by wildsr."""
+    network: Any = spandrel_model(path) or open_weights(path)[0]
+
+    def upscale(lr: Tensor) -> Tensor:
+        with torch.no_grad():
+            sr: Tensor = network(lr)
+        return sr
+
+    return upscale
+
+
+def spandrel_model(path: Path) -> ImageModelDescriptor | None:
+    """What spandrel, and so chaiNNer, makes of a file; None if it does not know the architecture.
+
+    Called, it pads as the architecture needs and clips to [0, 1].
+    """
+    from spandrel import ImageModelDescriptor, ModelLoader
+
+    try:
+        found = ModelLoader(device="cpu").load_from_file(path)
+    except Exception:  # it raises whatever its guesses at an architecture raise
+        return None
+    return found.eval() if isinstance(found, ImageModelDescriptor) else None

@@ -1,0 +1,118 @@
+"""A method as a degradation: sharp photos in, the LR that it makes of them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.error import UserError
+from wildsr.method.part import Method, Value, draw
+from wildsr.pixels import to_8_bit
+
+MARGIN = 48  # LR pixels around a tile; translators of 16 residual blocks reach 35
+UNIT = 16  # LR pixels; tiles start at its multiples, so that JPEG's blocks meet
+
+
+class Degrader(nn.Module):
+    """What the upscaler of a method is shown of sharp photos.
+
+    Args:
+        method: the method's class; it makes ``seen_lr`` (else ``fake_lr``) from ``hr`` alone.
+        networks: at least those that this comes from.
+        scale: HR size / LR size, s.
+        tile: side in HR pixels from which images are degraded in tiles; None never does.
+
+    Raises:
+        UserError: if the method generates no LR.
+    """
+
+    def __init__(
+        self,
+        method: type[Method],
+        networks: Mapping[str, nn.Module],
+        scale: int,
+        tile: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.method, self.scale, self.tile = method, scale, tile
+        self.output = next((n for n in ("seen_lr", "fake_lr") if hasattr(method, n)), "")
+        if not self.output:
+            raise UserError(f"The method {method.__name__} generates no LR, so it has no degrader.")
+        self.networks = nn.ModuleDict(networks)
+        # Known degradations draw inside, where tiles could not share a draw; they are quick.
+        self.known = not any(True for _ in self.networks.parameters())
+
+    def train(self, mode: bool = True) -> Degrader:
+        """Stay in evaluation mode: running statistics are those of training."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, hr: Tensor) -> Tensor:
+        """(B, 3, sH, sW) in [0, 1] -> multiples of 1/255 in [0, 1], (B, 3, H, W).
+
+        Random: the numbers come from torch's global generator.
+        """
+        if self.known or self.tile is None or max(hr.shape[-2:]) <= self.tile:
+            return to_8_bit(self._made(self._step(hr))).clamp(0, 1)
+        return self._tiled(hr, max(self.tile // self.scale // UNIT, 1) * UNIT)
+
+    def sources(self, hr: Tensor) -> set[str]:
+        """The networks that the LR of ``hr`` comes from."""
+        with torch.random.fork_rng(), torch.no_grad():
+            step = self._step(hr)
+            with step.sources() as found:
+                self._made(step)
+        return found
+
+    def _tiled(self, hr: Tensor, tile: int) -> Tensor:
+        """Tiles of ``tile`` LR pixels that share the draws of the whole."""
+        scale, step = self.scale, self._step(hr)
+        draws = {name: getattr(step, name) for name in self.method.parts[draw]}
+        batch, channels, height, width = (*hr.shape[:2], *(n // scale for n in hr.shape[-2:]))
+        lr = hr.new_empty(batch, channels, height, width)
+        for top in range(0, height, tile):
+            for left in range(0, width, tile):
+                bottom, right = min(top + tile, height), min(left + tile, width)
+                rows = slice(max(top - MARGIN, 0), min(bottom + MARGIN, height))
+                columns = slice(max(left - MARGIN, 0), min(right + MARGIN, width))
+                seen = self._step(
+                    hr[
+                        ...,
+                        rows.start * scale : rows.stop * scale,
+                        columns.start * scale : columns.stop * scale,
+                    ]
+                )
+                for name, value in draws.items():
+                    seen.kept[name] = (_crop(value, (height, width), rows, columns), frozenset())
+                made = to_8_bit(self._made(seen)).clamp(0, 1)
+                lr[..., top:bottom, left:right] = made[
+                    ...,
+                    top - rows.start : bottom - rows.start,
+                    left - columns.start : right - columns.start,
+                ]
+        return lr
+
+    def _step(self, hr: Tensor) -> Method:
+        return self.method(dict(self.networks.items()), {"hr": hr}, self.scale)
+
+    def _made(self, step: Method) -> Tensor:
+        made: Tensor = getattr(step, self.output)
+        return made
+
+
+def _crop(drawn: Value, size: tuple[int, int], rows: slice, columns: slice) -> Value:
+    """The part of a draw that belongs to a tile: of maps a window, all of everything else.
+
+    A map is (B, C, H + m, W + m) for LR of (H, W), with a margin m of what filters it.
+    """
+    if isinstance(drawn, tuple):
+        return tuple(_crop(part, size, rows, columns) for part in drawn)  # type: ignore[misc]
+    if not isinstance(drawn, Tensor) or drawn.ndim != 4:
+        return drawn
+    margins = {drawn.shape[-2] - size[0], drawn.shape[-1] - size[1]}
+    if len(margins) > 1 or min(margins) < 0:
+        return drawn
+    (margin,) = margins
+    return drawn[..., rows.start : rows.stop + margin, columns.start : columns.stop + margin]

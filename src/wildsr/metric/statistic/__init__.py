@@ -1,0 +1,1 @@
+"""Statistics of photos: noise, edges, spectra, JPEG blocks, local features."""

@@ -1,0 +1,37 @@
+"""How much there is of each coarseness of detail in a photo: its radially averaged spectrum."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wildsr.metric.statistic.luma import luma
+
+WINDOW = 32  # pixels a side
+FREQUENCIES = torch.arange(1, 17, dtype=torch.float64) / 32  # cycles per pixel, to Nyquist
+
+
+def radial_spectrum(photo: Tensor) -> Tensor:
+    """Power of the luma at each spatial frequency, all directions together.
+
+    The photo is cut into 32x32 windows that overlap by half, each without its mean and under a
+    Hann window; of their power spectra the geometric mean is taken (few contrasty windows would
+    rule an arithmetic one), then the mean over rings one frequency step wide.
+
+    Args:
+        photo: (3, H, W), 0 to 255, sides of at least 32 pixels.
+
+    Returns:
+        (16,) dB at ``FREQUENCIES``; white noise of standard deviation s has 20 log10(s) - 2.5
+        throughout (the geometric mean of an exponential variable is 2.5 dB under its mean).
+    """
+    windows = luma(photo).unfold(0, WINDOW, WINDOW // 2).unfold(1, WINDOW, WINDOW // 2)
+    windows = windows.reshape(-1, WINDOW, WINDOW)
+    hann = torch.hann_window(WINDOW, periodic=True, dtype=torch.float64)
+    taper = hann[:, None] * hann
+    windows = (windows - windows.mean((1, 2), keepdim=True)) * taper
+    power = torch.fft.fft2(windows).abs().square() / taper.square().sum()
+    decibel = 10 * power.clamp(min=1e-3).log10().mean(0)  # a thousandth: far below rounding noise
+    axis = torch.fft.fftfreq(WINDOW, dtype=torch.float64)
+    ring = ((axis[:, None] ** 2 + axis**2).sqrt() * WINDOW).round().long()
+    return torch.stack([decibel[ring == number + 1].mean() for number in range(len(FREQUENCIES))])

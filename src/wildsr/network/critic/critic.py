@@ -1,0 +1,41 @@
+"""What critics have in common: a front-end, stages, logits at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from wildsr.network.front.front import Chain
+
+
+class Critic(nn.Module):
+    """A network that judges images in stages, of which feature matching compares all but the last.
+
+    Args:
+        front: what the image passes before the first stage: a front-end, several by name in their
+            order, or None.
+
+    Raises:
+        UserError: a front that is not made of front-ends.
+    """
+
+    def __init__(self, front: nn.Module | Mapping[str, nn.Module] | None = None) -> None:
+        super().__init__()
+        self.front = Chain(front)
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """The activations after each stage, the last being the logits.
+
+        Args:
+            x: what the front-end made of the image.
+        """
+        raise NotImplementedError
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Judge ``image`` (B, C, H, W) in [0, 1]: logits (B, 1, ...)."""
+        return self.stages(self.front(image))[-1]
+
+    def features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """What each stage but the last makes of ``image`` (B, C, H, W): (B, ...) each."""
+        return tuple(self.stages(self.front(image))[:-1])

@@ -1,0 +1,90 @@
+"""JPEG of a learned quality: the last stage of a learned camera."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.degradation.jpeg.jpeg import SUBSAMPLINGS, jpeg
+from wildsr.error import UserError, unknown
+
+UNIT = 16  # pixels that 4:2:0 codes together, in each direction
+STEP = 10.0  # points of quality, to either side, over which its effect on an image is measured
+
+
+class LearnedJPEG(nn.Module):
+    """JPEG files whose quality is normally distributed, its mean and spread learned.
+
+    ``quality = 100 sigmoid(mean) + exp(spread) z``, z standard normal, one for each image; outside
+    of 1 to 100 it counts as the nearest. Crops of real files cut the grid of blocks anywhere, so
+    the grid lies anywhere here, too: at a random phase for each batch. What a block holds beyond
+    the image is its mirror image.
+
+    The gradient of the quality is that of a secant: a change of the quality changes the image by
+    ``(jpeg(quality + STEP) - jpeg(quality - STEP)) / (2 STEP)``. The straight-through gradient of
+
+    :func:`~wildsr.degradation.jpeg.jpeg.jpeg` knows only the slope between two roundings, and most
+    of what a critic sees are coefficients that are rounded to 0 or no more; measured against the
+    change of a critic's own verdict, it has the wrong sign.
+
+    Args:
+        quality: the mean at the start, above 0 and below 100.
+        spread: the standard deviation at the start, in points of quality.
+        subsampling: of the chrominance, one of "4:4:4", "4:2:2" and "4:2:0".
+    """
+
+    def __init__(
+        self, quality: float = 80.0, spread: float = 5.0, subsampling: str = "4:2:0"
+    ) -> None:
+        super().__init__()
+        if not 0 < quality < 100:
+            raise UserError(
+                f"Argument `jpeg` must be null or above 0 and below 100, but got {quality}."
+            )
+        if spread <= 0:
+            raise UserError(f"Argument `jpeg_spread` must be above 0, but got {spread}.")
+        if subsampling not in SUBSAMPLINGS:
+            raise unknown("Argument `subsampling`", subsampling, SUBSAMPLINGS)
+        self.subsampling = subsampling
+        self.mean = nn.Parameter(torch.tensor(math.log(quality / (100 - quality))))
+        self.spread = nn.Parameter(torch.tensor(math.log(spread)))
+
+    def draws(self, images: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Standard normal numbers (images,), and a phase (2,) of the grid of blocks, y then x."""
+        # The phase stays on the CPU: it decides on shapes.
+        normal = torch.randn(images, device=like.device, dtype=like.dtype)
+        return normal, torch.randint(0, UNIT, (2,))
+
+    def quality(self, normal: Tensor) -> Tensor:
+        """The quality of each image, not limited, from standard normal numbers (B,)."""
+        return 100 * self.mean.sigmoid() + self.spread.exp() * normal
+
+    def forward(self, image: Tensor, normal: Tensor, phase: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> the same size, multiples of 1/255, in float32 at least."""
+        height, width = image.shape[-2:]
+        top, left = phase.tolist()
+        whole = image.index_select(-2, _mirrored(height, top, image.device))
+        whole = whole.index_select(-1, _mirrored(width, left, image.device))
+        quality = self.quality(normal).float()
+        coded = jpeg(whole, quality.detach(), self.subsampling)
+        if quality.requires_grad:
+            change = (quality - quality.detach())[:, None, None, None]
+            coded = coded + change * self._secant(whole.detach(), quality.detach())
+        return coded[..., top : top + height, left : left + width].to(image.dtype)
+
+    def _secant(self, image: Tensor, quality: Tensor) -> Tensor:
+        """How much ``image`` changes with each point of quality."""
+        quality = quality.clamp(1, 100)  # beyond it both ends would be one
+        ends = torch.cat([quality - STEP, quality + STEP]).clamp(1, 100)
+        worse, better = jpeg(image.repeat(2, 1, 1, 1), ends, self.subsampling).chunk(2)
+        return (better - worse) / (ends[len(image) :] - ends[: len(image)])[:, None, None, None]
+
+
+def _mirrored(length: int, before: int, device: torch.device) -> Tensor:
+    """Indices that mirror a side at its ends, ``before`` it and up to whole units after it."""
+    after = -(before + length) % UNIT
+    position = torch.arange(-before, length + after, device=device)
+    position = position.remainder(max(2 * length - 2, 1))  # there and back again
+    return torch.minimum(position, 2 * length - 2 - position)

@@ -1,0 +1,1 @@
+"""What a critic sees of an image."""

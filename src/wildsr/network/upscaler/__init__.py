@@ -1,0 +1,1 @@
+"""Networks from LR to HR."""

@@ -1,0 +1,69 @@
+"""The compact plain network of Real-ESRGAN: the quickest of the upscalers here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wildsr.argument import check_counts, shuffle_factors
+from wildsr.error import unknown
+
+ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
+    "prelu": lambda features: nn.PReLU(features),
+    "relu": lambda features: nn.ReLU(inplace=True),
+    "leaky_relu": lambda features: nn.LeakyReLU(0.1, inplace=True),
+}
+
+
+class Compact(nn.Module):
+    """SRVGGNetCompact (Wang et al. 2021, arXiv:2107.10833; in their code).
+
+    3x3 convolutions and activations at LR resolution, one pixel shuffle at the end, and the
+    nearest upsampling of the input added: ``sr = shuffle(body(lr)) + nearest(lr)``. Keys are the
+    published ones (``body.0.weight``, ...), so that published weights load here and ours load
+    elsewhere. Other tools recover the layout from the keys of PReLU; they do not open the other
+    activations.
+
+    A fresh network is its nearest-upsampled input but for about a hundredth: the last convolution
+    starts with small weights (standard deviation 0.001) and no bias. The others start as He et al.
+    2015 (arXiv:1502.01852, eq. 15) for slopes of 0.25 and without bias, because the published
+    default lets the signal fade from layer to layer, and such networks learn later.
+
+    Args:
+        scale: 1, 2, 3, 4 or 8.
+        features: channels of every layer but the last.
+        convolutions: how many between the first and the last (published: 16 and 32).
+        activation: "prelu" (published; one slope a channel), "relu" or "leaky_relu" (slope 0.1).
+
+    Shapes:
+        lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
+
+    Raises:
+        UserError: a scale, count or activation that does not exist.
+    """
+
+    def __init__(
+        self, scale: int, features: int = 64, convolutions: int = 16, activation: str = "prelu"
+    ) -> None:
+        super().__init__()
+        shuffle_factors(scale)  # only the check: the shuffle is done at once
+        check_counts(features=features, convolutions=convolutions)
+        if activation not in ACTIVATIONS:
+            raise unknown("Argument `activation`", activation, ACTIVATIONS)
+        self.scale = scale
+        layers: list[nn.Module] = []
+        for channels in (3, *[features] * convolutions):
+            layers += [nn.Conv2d(channels, features, 3, 1, 1), ACTIVATIONS[activation](features)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(features, 3 * scale**2, 3, 1, 1))
+        for layer in self.body:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, a=0.25)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        nn.init.normal_(self.body[-1].weight, std=1e-3)  # type: ignore[arg-type]
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale ``lr`` (B, 3, H, W)."""
+        residual = F.pixel_shuffle(self.body(lr), self.scale)
+        return residual + F.interpolate(lr, scale_factor=self.scale, mode="nearest")

@@ -1,0 +1,78 @@
+"""Upscalers that others have trained, as networks like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from wildsr.error import UserError, first_line
+from wildsr.network.padding import pad_to
+from wildsr.network.weights import read_weights
+
+
+class Published(nn.Module):
+    """A trained upscaler of any of the architectures that the spandrel package knows.
+
+    The state dict has the architecture's original key names, so that what is written after a
+    fine-tuning opens wherever the file itself did.
+
+    Args:
+        weights: the file; see :func:`read_weights`.
+        scale: HR size / LR size; None takes the file's.
+
+    Shapes:
+        lr (B, 3, H, W) in [0, 1], of any size (the border is repeated where the architecture needs
+        certain sizes, and cut back) -> (B, 3, scale H, scale W), not clamped.
+
+    Raises:
+        UserError: no file, an architecture that spandrel does not know or that does not take one
+            RGB image, another scale than the file's.
+    """
+
+    def __init__(self, weights: str | Path | None, scale: int | None = None) -> None:
+        super().__init__()
+        from spandrel import ImageModelDescriptor, ModelLoader  # slow to import
+
+        if weights is None:
+            raise UserError("Argument `weights` must be a file of weights, but got None.")
+        path = Path(weights).expanduser()
+        state = read_weights(path)
+        try:
+            found = ModelLoader(device="cpu").load_from_state_dict(state)
+        except Exception as error:
+            raise UserError(
+                f"`weights`: {path} is of no architecture that spandrel knows: {first_line(error)}"
+            ) from error
+        if not isinstance(found, ImageModelDescriptor) or found.input_channels != 3:
+            raise UserError(f"`weights`: {path} does not take one RGB image.")
+        if scale not in (None, found.scale):
+            raise UserError(
+                f"Argument `scale` must be that of {path}, {found.scale}, but got {scale!r}."
+            )
+        self.scale, self.architecture = int(found.scale), str(found.architecture.name)
+        needs = found.size_requirements
+        self.multiple, self.minimum, self.square = needs.multiple_of, needs.minimum, needs.square
+        self.network = found.model.float().train().requires_grad_(True)
+        self.register_state_dict_post_hook(_without_prefix)
+        self.register_load_state_dict_pre_hook(_with_prefix)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale ``lr`` (B, 3, H, W)."""
+        height, width = lr.shape[-2:]
+        least = max(self.minimum, 1, *((height, width) if self.square else ()))
+        sr: Tensor = self.network(pad_to(lr, self.multiple, least))
+        return sr[..., : height * self.scale, : width * self.scale]
+
+
+def _without_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Names as in the file, not behind the wrapper's attribute."""
+    inner = f"{prefix}network."
+    for name in [name for name in state if name.startswith(inner)]:
+        state[prefix + name.removeprefix(inner)] = state.pop(name)
+
+
+def _with_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name in [name for name in state if name.startswith(prefix)]:
+        state[f"{prefix}network.{name.removeprefix(prefix)}"] = state.pop(name)

@@ -1,0 +1,97 @@
+"""The lightweight SwinIR, a transformer as an upscaler."""
+
+from __future__ import annotations
+
+import warnings
+
+from spandrel.architectures.SwinIR import SwinIR
+from torch import Tensor
+
+from wildsr.argument import check_counts, shuffle_factors
+from wildsr.error import UserError
+from wildsr.network.padding import pad_to
+
+WINDOW = 8  # not an argument: other tools take 7 to mean 8-bit values
+
+
+class SwinIRLight(SwinIR):
+    """SwinIR for lightweight super-resolution (Liang et al. 2021, arXiv:2108.10257).
+
+    ``sr = mean + shuffle(conv(body(f) + f))``, ``f = conv(lr - mean)``, with the mean of DIV2K and
+    a body of residual groups of transformer layers: attention in windows of 8x8 pixels, moved by 4
+    in every other layer, and a perceptron of twice the width. The class is spandrel's, and so are
+    the keys, which are the authors': published weights load, and other tools open ours.
+
+    Sizes that are no multiple of 8 have their last row and column repeated up to the next one, and
+    the result is cut back; other tools mirror them instead, which 1 to 4 pixels do not allow, so
+    that their pixels at the right and lower border may differ there.
+
+    The light network has 910,152 parameters at scale 2, 918,267 at 3 and 929,628 at 4. The paper
+    says 878 K, 886 K and 897 K: 32,460 fewer at each, which is what one of its 3x3 convolutions
+    holds.
+
+    Args:
+        scale: 1, 2, 3, 4 or 8 (published: 2, 3 and 4).
+        features: channels, a multiple of ``heads``.
+        groups: residual groups of transformer layers (RSTB), each with a convolution.
+        blocks: transformer layers of each group.
+        heads: of each layer's attention.
+        drop_path: the last layer's chance of being skipped by an image in training, rising
+            linearly from 0 at the first. Results in training mode are random unless it is 0.
+        image_size: the side of the LR images whose attention masks are kept, which training on
+            crops of that size saves computing at each call; other sizes work as well. A multiple
+            of 8, at least 16; published weights have 64.
+
+    Shapes:
+        lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
+
+    Raises:
+        UserError: a scale, count or size that does not exist.
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        features: int = 60,
+        groups: int = 4,
+        blocks: int = 6,
+        heads: int = 6,
+        drop_path: float = 0.1,
+        image_size: int = 64,
+    ) -> None:
+        shuffle_factors(scale)  # only the check: the shuffle is done at once
+        check_counts(
+            features=features, groups=groups, blocks=blocks, heads=heads, image_size=image_size
+        )
+        if features % heads:
+            raise UserError(
+                f"Argument `features` must be a multiple of `heads` ({heads}), but got {features}."
+            )
+        if not (isinstance(drop_path, int | float) and 0 <= drop_path < 1):
+            raise UserError(
+                f"Argument `drop_path` must be a number from 0 to below 1, but got {drop_path!r}."
+            )
+        if image_size % WINDOW or image_size < 2 * WINDOW:  # in one window nothing would be moved
+            raise UserError(
+                f"Argument `image_size` must be a multiple of {WINDOW} and at least {2 * WINDOW}, "
+                f"but got {image_size}."
+            )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.meshgrid")  # inside of spandrel
+            super().__init__(
+                img_size=image_size,
+                window_size=WINDOW,
+                embed_dim=features,
+                depths=[blocks] * groups,
+                num_heads=[heads] * groups,
+                mlp_ratio=2.0,
+                drop_path_rate=drop_path,
+                upscale=scale,
+                upsampler="pixelshuffledirect",
+            )
+        self.scale = scale
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale ``lr`` (B, 3, H, W)."""
+        height, width = (side * self.scale for side in lr.shape[-2:])
+        return super().forward(pad_to(lr, WINDOW))[..., :height, :width]

@@ -1,0 +1,1 @@
+"""Photo files: read whole or in strips, written with all that they carried."""

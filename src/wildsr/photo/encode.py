@@ -1,0 +1,236 @@
+"""Strips of pixels into an image file, encoded while the next ones are computed."""
+
+from __future__ import annotations
+
+import queue
+import struct
+import threading
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wildsr.error import UserError, unknown
+from wildsr.photo.metadata import add_exif_to_tiff, exif_fields
+from wildsr.photo.rows import Array
+from wildsr.photo.stream import Photo
+from wildsr.photo.vips import pyvips
+
+FORMATS = {
+    "png": "png",
+    "jpg": "jpg",
+    "jpeg": "jpg",
+    "webp": "webp",
+    "tif": "tif",
+    "tiff": "tif",
+}
+MOST = {"jpg": 65535, "webp": 16383}  # pixels a side, of the file format itself
+DEEP = ("png", "tif")  # know 16 bits
+KEEP_EXIF, KEEP = 1, 1 | 2 | 4 | 8  # EXIF, XMP, IPTC and the colour profile, in libvips' numbers
+PIECE = 2 << 20  # bytes that the network's thread hands to the encoder's at once
+WAITING = 16  # pieces between them
+_PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: PNG's number for them
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be written.
+
+    Args:
+        format: a value of ``FORMATS``.
+        width, height: pixels of the file.
+        quality: of JPEG and WebP, 1 to 100.
+        dtype: uint8 or uint16; uint16 needs PNG or TIFF.
+
+    Raises:
+        UserError: an unknown format, a quality or a size that it does not know.
+    """
+
+    format: str
+    width: int
+    height: int
+    quality: int
+    dtype: np.dtype
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS.values():
+            raise unknown("Argument `format`", self.format, FORMATS)
+        if not 1 <= self.quality <= 100:
+            raise UserError(f"Argument `quality` must be 1 to 100, but got {self.quality}.")
+        most = MOST.get(self.format)
+        if most and max(self.width, self.height) > most:
+            raise UserError(
+                f"Argument `format`: {self.format} holds up to {most} pixels a side, but the "
+                f"result has {self.width} x {self.height}; png and tif hold any number."
+            )
+
+
+class Encoder:
+    """Writes an image whose rows come in strips, in a thread of its own.
+
+    In memory bounded by a few strips: :meth:`take` waits while the encoder is behind.
+
+    Args:
+        path: is overwritten; complete after :meth:`finish`.
+        size: width and height of the strips; another one than the target's is resized to it
+            (Lanczos, antialiased, with premultiplied alpha).
+        target: what to write.
+        photo: what it is made of: channels and everything it carries.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], target: Target, photo: Photo) -> None:
+        self.path, self.size, self.target, self.photo = path, size, target, photo
+        self.feed = _Feed()
+        self.thread = threading.Thread(target=self._work, daemon=True)
+        self.failure: BaseException | None = None
+        self.thread.start()
+
+    def take(self, strips: Iterable[Array]) -> None:
+        """Encode ``strips``, (rows, width, channels) of uint8 or uint16, from top to bottom."""
+        for part in _png(iter(strips), self.size, self.photo.channels):
+            if not self.feed.put(part):
+                return  # it has failed, which finish() says
+        self.feed.put(None)
+
+    def finish(self) -> None:
+        """Wait until the file is complete.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        self.thread.join()
+        if self.failure is not None:
+            said = str(getattr(self.failure, "detail", "") or self.failure).strip()
+            reason = said.splitlines()[0] if said else type(self.failure).__name__
+            raise UserError(f"{self.path} cannot be written: {reason}.") from self.failure
+        if self.target.format == "tif" and self.photo.exif is not None:
+            add_exif_to_tiff(self.path, self.photo.exif, self.target.width, self.target.height)
+
+    def abandon(self) -> None:
+        """Stop; the file is not wanted any more."""
+        self.feed.put(None)
+        self.thread.join()
+
+    def _work(self) -> None:
+        try:
+            _save(self.feed, self.path, self.target, self.photo)
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self.feed.ended.set()
+
+
+def _save(feed: _Feed, path: Path, target: Target, photo: Photo) -> None:
+    source = pyvips.SourceCustom()
+    source.on_read(feed.read)
+    image = pyvips.Image.pngload_source(source, access="sequential", unlimited=True)
+    image = _finished(image, target, photo)
+    # Files would get EXIF that libvips makes up; where the resolution is known, it is in there.
+    said = photo.exif is not None or photo.resolution is not None
+    keep = KEEP if said else KEEP & ~KEEP_EXIF
+    if target.format == "jpg":
+        image.jpegsave(str(path), Q=target.quality, keep=keep)
+    elif target.format == "webp":
+        image.webpsave(str(path), Q=target.quality, keep=keep)
+    elif target.format == "png":
+        image.pngsave(str(path), compression=6, filter="sub", keep=keep)
+    else:
+        image.tiffsave(
+            str(path), compression="deflate", predictor="horizontal", bigtiff=_big(image)
+        )
+
+
+def _finished(image: Any, target: Target, photo: Photo) -> Any:
+    """The image in the target's size, depth and channels, with what the photo carries."""
+    sixteen = target.dtype == np.uint16
+    kind = "ushort" if sixteen else "uchar"
+    gray = photo.channels in (1, 2)
+    space = ("grey16" if sixteen else "b-w") if gray else ("rgb16" if sixteen else "srgb")
+    alpha = image.hasalpha()
+    across, down = target.width / image.width, target.height / image.height
+    if (across, down) != (1, 1):
+        most = 65535 if image.format == "ushort" else 255
+        image = image.premultiply(max_alpha=most) if alpha else image
+        image = image.resize(across, vscale=down, kernel="lanczos3")
+        image = image.unpremultiply(max_alpha=most) if alpha else image
+        if most == 65535 and not sixteen:
+            image = image / 257
+        # Lanczos may leave one pixel more or less than was asked for; none are left to guess.
+        image = image.crop(0, 0, target.width, target.height)
+        image = image.rint().cast(kind)
+    image = image.copy(interpretation=space)
+    if alpha and target.format == "jpg":
+        image = image.flatten(background=[255] * (image.bands - 1))
+    for name, value in photo.blobs.items():
+        image.set_type(pyvips.GValue.blob_type, name, value)
+    if photo.exif is not None and target.format != "tif":
+        for name, value in exif_fields(photo.exif):
+            kind_of = pyvips.GValue.blob_type if name == "exif-data" else pyvips.GValue.gstr_type
+            image.set_type(kind_of, name, value)
+    across_mm, down_mm = photo.resolution or (72 / 25.4, 72 / 25.4)
+    return image.copy(xres=across_mm, yres=down_mm)
+
+
+def _big(image: Any) -> bool:
+    size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
+    return size > 3_900_000_000  # 4 GB, less what directories need
+
+
+class _Feed:
+    """Bytes from the thread that computes to the thread that encodes."""
+
+    def __init__(self) -> None:
+        self.waiting: queue.Queue[bytes | None] = queue.Queue(WAITING)
+        self.rest, self.over = memoryview(b""), False
+        self.ended = threading.Event()
+
+    def put(self, part: bytes | None) -> bool:
+        """Hand over bytes, or None for the end; whether there is still somebody who takes them."""
+        while not self.ended.is_set():
+            try:
+                self.waiting.put(part, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read(self, count: int) -> bytes:
+        """Up to ``count`` bytes; none at the end."""
+        if not len(self.rest) and not self.over:
+            part = self.waiting.get()
+            self.over = part is None
+            self.rest = memoryview(part or b"")
+        piece, self.rest = self.rest[:count], self.rest[count:]
+        return bytes(piece)
+
+
+def _png(strips: Iterator[Array], size: tuple[int, int], channels: int) -> Iterator[bytes]:
+    """The pixels as a PNG without compression: the stream that libvips can read as it comes."""
+    width, height = size
+    stored, begun = zlib.compressobj(0), False
+    for strip in strips:
+        if not begun:
+            depth, begun = strip.dtype.itemsize * 8, True
+            kind = struct.pack(">IIBBBBB", width, height, depth, _PNG_COLOUR[channels], 0, 0, 0)
+            yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", kind)
+        count = max(PIECE // (width * channels * strip.dtype.itemsize), 1)
+        for top in range(0, len(strip), count):
+            piece = strip[top : top + count]
+            lines = np.zeros((len(piece), 1 + width * channels * strip.dtype.itemsize), np.uint8)
+            big = np.ascontiguousarray(piece.astype(strip.dtype.newbyteorder(">"), copy=False))
+            lines[:, 1:] = big.reshape(len(piece), -1).view(np.uint8)
+            yield _chunk(b"IDAT", stored.compress(lines.tobytes()))
+        del strip, piece  # before the next one is computed
+    yield _chunk(b"IDAT", stored.flush()) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    )

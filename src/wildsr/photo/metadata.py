@@ -1,0 +1,138 @@
+"""What a photo carries beside its pixels: EXIF, the colour profile, XMP, IPTC."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from wildsr.photo.vips import pyvips
+
+EXIF, GPS = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
+BLOBS = ("icc-profile-data", "xmp-data", "iptc-data")  # libvips' names; copied as they are
+# Tags of TIFF's first directory that describe how the pixels are stored, and blobs kept elsewhere.
+STORAGE = {
+    *(254, 255, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 296),
+    *(317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347),
+    *(512, 513, 514, 529, 530, 531, 532, 700, 33723, 34377, 34675, 37724, 50341),
+}
+
+
+def read_exif(path: Path) -> Image.Exif | None:
+    """The photo's EXIF, of an image that is upright; None without one, or of a damaged one.
+
+    The thumbnail is left out: it shows the photo as it lay. Width and height are filled in by the
+    encoder.
+    """
+    try:
+        with unlimited(), Image.open(path) as image:
+            found = dict(image.getexif())
+            inner = {ifd: dict(image.getexif().get_ifd(ifd)) for ifd in (EXIF, GPS)}
+    except Exception:  # says nothing about the pixels
+        return None
+    exif = Image.Exif()
+    for tag, value in found.items():
+        if tag not in STORAGE and tag not in (EXIF, GPS):
+            exif[tag] = _as_stored(value)
+    for ifd, tags in inner.items():
+        if tags:
+            exif.get_ifd(ifd).update({tag: _as_stored(value) for tag, value in tags.items()})
+    if len(exif) == 0 and not any(inner.values()):
+        return None
+    exif[int(ExifTags.Base.Orientation)] = 1
+    return exif
+
+
+def _as_stored(value: Any) -> Any:
+    """Text beyond ASCII as the bytes it was: Pillow reads them as Latin-1, and writes "?"."""
+    return value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
+
+
+def exif_fields(exif: Image.Exif) -> list[tuple[str, Any]]:
+    """EXIF as libvips keeps it: the block, and one field for each tag.
+
+    libvips writes only tags that it has a field of, and makes these when it reads a file: so it is
+    given a JPEG of one pixel.
+    """
+    for bare in (False, True):
+        if bare:  # a JPEG's EXIF is limited to 64 KB; makers' notes are what is ever longer
+            exif.get_ifd(EXIF).pop(int(ExifTags.Base.MakerNote), None)
+        try:
+            pixel = io.BytesIO()
+            Image.new("RGB", (1, 1)).save(pixel, "JPEG", exif=exif.tobytes())
+            read = pyvips.Image.new_from_buffer(pixel.getvalue(), "")
+        except (ValueError, TypeError, struct.error, pyvips.Error):
+            continue
+        names = [name for name in read.get_fields() if name.startswith("exif-")]
+        return [(name, read.get(name)) for name in names]
+    return []
+
+
+def upright_xmp(xmp: bytes) -> bytes:
+    """XMP with its own copy of the orientation set to upright."""
+    xmp = re.sub(rb'(tiff:Orientation=["\'])\d(["\'])', rb"\g<1>1\g<2>", xmp)
+    return re.sub(rb"(<tiff:Orientation>)\d(</tiff:Orientation>)", rb"\g<1>1\g<2>", xmp)
+
+
+def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> None:
+    """Give a TIFF file EXIF, which libvips does not write into it.
+
+    The EXIF goes behind the pixels, and behind it a new first directory: the old one's entries as
+    they are, and those of the EXIF. A BigTIFF (more than 4 GB) stays as it is.
+    """
+    with path.open("r+b") as file:
+        header = file.read(8)
+        order = "<" if header[:2] == b"II" else ">"
+        version, first = struct.unpack(f"{order}2xHL", header)
+        if version != 42:
+            return
+        file.seek(first)
+        (count,) = struct.unpack(f"{order}H", file.read(2))
+        entries = {entry[:2]: entry for entry in (file.read(12) for _ in range(count))}
+        following = file.read(4)
+        place = file.seek(0, 2)
+        place += file.write(b"\0" * (place % 2))
+        block = _tags(header, exif, width, height).tobytes(place)
+        (more,) = struct.unpack_from(f"{order}H", block)
+        for start in range(2, 2 + 12 * more, 12):
+            entry = block[start : start + 12]
+            entries.setdefault(entry[:2], entry)
+        block += b"\0" * (len(block) % 2)
+        file.write(block)
+        numbered = sorted(entries.values(), key=lambda e: struct.unpack_from(f"{order}H", e))
+        file.write(struct.pack(f"{order}H", len(numbered)) + b"".join(numbered) + following)
+        file.seek(4)
+        file.write(struct.pack(f"{order}L", place + len(block)))
+
+
+def _tags(header: bytes, exif: Image.Exif, width: int, height: int) -> ImageFileDirectory_v2:
+    """The EXIF as a directory of TIFF in the byte order of ``header``."""
+    tags = ImageFileDirectory_v2(header)
+    for tag, value in exif.items():
+        if tag not in (EXIF, GPS):
+            tags[tag] = value
+    inner = dict(exif.get_ifd(EXIF))
+    inner[int(ExifTags.Base.ExifImageWidth)] = width
+    inner[int(ExifTags.Base.ExifImageHeight)] = height
+    tags[EXIF] = inner
+    if gps := dict(exif.get_ifd(GPS)):
+        tags[GPS] = gps
+    return tags
+
+
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Without Pillow's limit of pixels, where only headers are read or the size was checked."""
+    most = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = most

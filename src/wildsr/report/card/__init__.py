@@ -1,0 +1,1 @@
+"""The report card: real LR photos against generated ones."""

@@ -1,0 +1,148 @@
+"""The report card of a run: photos that it may not have trained on, and what it makes of others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from torch import Tensor, nn
+
+from wildsr.config.make import make
+from wildsr.data.module import Folders
+from wildsr.error import UserError
+from wildsr.evaluation.evaluate import floats
+from wildsr.photo.image import UnreadableImage
+from wildsr.report.card.card import LARGEST, Card, card
+from wildsr.report.card.sheet import write_card
+from wildsr.run.folder import config_of
+from wildsr.run.load import load_degrader
+
+MOST = 32  # photos of each set
+ENOUGH = 16  # held-out photos; where there are fewer, photos of the training complete them
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos for a card, (3, H, W) uint8.
+
+    Attributes:
+        lr: real LR.
+        hr: sharp ones, of other scenes.
+        held_out: how many of each were not trained on.
+    """
+
+    lr: list[Tensor]
+    hr: list[Tensor]
+    held_out: tuple[int, int]
+
+
+def card_of_run(folder: Path, console: Console) -> Card | None:
+    """The card of a finished run, from its own photos; None, and why, where there cannot be one.
+
+    Raises:
+        UserError: if the folder is no run, or its photos are gone.
+    """
+    config = config_of(folder)
+    data: Folders = make(config.data, "data")
+    data.prepare_data()
+    data.setup()
+    try:
+        return card_of(load_degrader(folder), data, config.seed, MOST)
+    except UserError as error:
+        console.print(f"No report card: {escape(str(error))}", highlight=False)
+        return None
+
+
+def report(folder: Path, output: Path, console: Console) -> None:
+    """Make the card of the run in ``folder``, write it into ``output`` and say what it says."""
+    made = card_of_run(folder, console)
+    if made is not None:
+        path = write_card(made, output)
+        console.print(f"report card: {path}\n{escape(made.headline)}", highlight=False)
+        for entry in made.entries:
+            console.print(f"  {entry.state:7}  {escape(entry.verdict)}", highlight=False)
+
+
+def card_of(degrader: nn.Module, data: Folders, seed: int, most: int) -> Card:
+    """The card of a degrader.
+
+    Args:
+        degrader: (1, 3, sH, sW) in [0, 1] to (1, 3, H, W); takes random numbers from torch.
+        data: set up.
+        seed: of what is drawn; the global generator is left as it was.
+        most: photos of each set.
+
+    Raises:
+        UserError: photos that are all too small.
+    """
+    began = time.perf_counter()
+    photos = photos_of(data, seed, most)
+    fake = []
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        device = next((t.device for t in degrader.state_dict().values()), torch.device("cpu"))
+        for hr in photos.hr:
+            lr = degrader(floats(hr).to(device))[0]
+            fake.append(lr.clamp(0, 1).mul(255).round().byte().cpu())
+    named = {
+        "real_held_out": photos.held_out[0],
+        "fake_held_out": photos.held_out[1],
+        "scale": data.scale,
+    }
+    made = card(photos.lr, fake, seed, named)
+    return Card(made.entries, {**made.protocol, "seconds": round(time.perf_counter() - began, 1)})
+
+
+def photos_of(data: Folders, seed: int, most: int) -> Photos:
+    """Squares of at most 256 LR pixels of real LR and of sharp photos.
+
+    The validation photos come first; of pairs every other LR and the HR of the rest, so that no
+    scene is on both sides. Where that makes fewer than 16 of a kind, photos of the training follow.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    scale = data.scale
+    real, sharp = _held_out(data, most)
+    squares: list[list[Tensor]] = []
+    counts = []
+    for paths, store, factor in ((real, data.lr_store, 1), (sharp, data.hr_store, scale)):
+        found = [_square(photo, factor, generator) for photo in paths]
+        counts.append(len(found))
+        for index in torch.randperm(len(store), generator=generator).tolist():
+            if len(found) >= (most if not counts[-1] else min(ENOUGH, most)):
+                break
+            photo = torch.from_numpy(store.image(index).copy()).permute(2, 0, 1)
+            found.append(_square(photo, factor, generator))
+        squares.append(found)
+    return Photos(squares[0], squares[1], (counts[0], counts[1]))
+
+
+def _held_out(data: Folders, most: int) -> tuple[Iterable[Tensor], Iterable[Tensor]]:
+    """Validation photos: LR of some, HR of others."""
+    if not data.val_lr:
+        return [], []
+    if not data.val_hr:
+        return _read(data, range(min(len(data.photos), most)), "lr"), []
+    count = min(len(data.photos), 2 * most)
+    return _read(data, range(0, count, 2), "lr"), _read(data, range(1, count, 2), "hr")
+
+
+def _read(data: Folders, which: range, key: str) -> Iterator[Tensor]:
+    for index in which:
+        try:
+            yield data.photos[index][key]
+        except UnreadableImage:
+            continue
+
+
+def _square(photo: Tensor, factor: int, generator: torch.Generator) -> Tensor:
+    """A random part of at most 256 pixels of LR a side, whole pixels of LR."""
+    for dim in (1, 2):
+        side = min(photo.shape[dim] // factor, LARGEST) * factor
+        start = int(torch.randint(photo.shape[dim] - side + 1, (), generator=generator))
+        photo = photo.narrow(dim, start, side)
+    return photo

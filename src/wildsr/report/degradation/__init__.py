@@ -1,0 +1,1 @@
+"""What a run has learned of the degradation, drawn and in words."""

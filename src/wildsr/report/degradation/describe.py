@@ -1,0 +1,113 @@
+"""What a degrader, learned or known, does to a picture: its kernel and its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wildsr.network.degrader.camera import sentence
+from wildsr.network.protocol import Physical, Sampled, Stated, Worded
+from wildsr.report.degradation.camera import CameraState, kernel_statistics
+
+LEVELS = 17  # brightness levels at which noise is stated
+
+
+def describe(degrader: nn.Module) -> CameraState | None:
+    """The kernel and the noise of a degrader, in the form that ``camera_figure`` draws.
+
+    A camera states its own (the median kernel of one whose blur differs, the noise before JPEG), as
+    does whatever has ``kernel()`` and ``noise_std(brightness)``; a network that returns (LR,
+    kernel, noise), as PDM's does, is sampled: the mean of its kernels, and the spread of its noise
+    on flat patches.
+
+    Returns:
+        {"kernel": (k, k), "brightness": (L,), "noise_std": (L,) in [0, 1] units, "summary": str};
+        None for a degrader that has neither.
+    """
+    brightness = torch.linspace(0, 1, LEVELS)
+    if isinstance(degrader, Stated):
+        device = next(chain(degrader.buffers(), degrader.parameters())).device
+        kernel = degrader.kernel()[0].detach().cpu()
+        std = degrader.noise_std(brightness.to(device)).detach().cpu()
+    elif isinstance(degrader, Sampled):
+        kernel, std = _sampled(degrader, brightness)
+    else:
+        return None
+    if isinstance(degrader, Worded):
+        summary = degrader.sentence()
+    elif isinstance(degrader, Physical):
+        summary = sentence(degrader.physical())
+    else:
+        summary = sentence(_measured(kernel, std))
+    return {"kernel": kernel, "brightness": brightness, "noise_std": std, "summary": summary}
+
+
+def _measured(kernel: Tensor, std: Tensor) -> dict[str, float]:
+    found = kernel_statistics(kernel)
+    return {
+        "blur_major": found["sigma_major"],
+        "blur_minor": found["sigma_minor"],
+        "blur_angle": found["angle_degrees"],
+        "noise_read": 255 * float(std[0]),
+        "noise_shot": 255 * float((std[-1] ** 2 - std[0] ** 2).clamp(min=0).sqrt()),
+    }
+
+
+def measured_kernel(
+    hr: Sequence[Tensor], lr: Sequence[Tensor], scale: int, size: int = 21, ridge: float = 1e-3
+) -> Tensor:
+    """The blur that explains best how LR photos came from sharp ones, for any degrader.
+
+    Least squares, ``min_k sum |lr - (hr * k) sampled|^2 + ridge n |k|^2`` over random LR pixels of
+    all channels (means taken off), with hr's values in [0, 1]: noise averages out, and what is not
+    linear is left out.
+
+    Args:
+        hr: (1, 3, sh, sw) each, [0, 1].
+        lr: (1, 3, h, w), of the same photos.
+        scale: s.
+        size: side of the kernel in HR pixels, odd; for an even scale its middle lies half a pixel
+            left of and above the middle of the LR pixel.
+        ridge: for directions in which photos have hardly any detail.
+
+    Returns:
+        (size, size), its values summing to 1.
+    """
+    half, offset, generator = size // 2, (scale - 1) // 2, torch.Generator().manual_seed(0)
+    square, product = torch.zeros(size**2, size**2), torch.zeros(size**2)
+    count = 0
+    for sharp, small in zip(hr, lr, strict=True):
+        padded = F.pad(sharp, [half] * 4, mode="replicate")[0]
+        height, width = small.shape[-2:]
+        chosen = torch.randperm(height * width, generator=generator)[:3000]
+        y, x = chosen // width, chosen % width
+        windows = padded.unfold(1, size, 1).unfold(2, size, 1)
+        seen = windows[:, y * scale + offset, x * scale + offset].flatten(2).flatten(0, 1)
+        means = sharp.mean((0, 2, 3)).repeat_interleave(len(chosen))
+        seen = seen - means[:, None]
+        values = small[0, :, y, x].flatten() - means
+        square += seen.T @ seen
+        product += seen.T @ values
+        count += len(values)
+    kernel = torch.linalg.solve(square + ridge * count * torch.eye(size**2), product)
+    kernel = kernel.view(size, size)
+    return kernel / kernel.sum()
+
+
+@torch.no_grad()
+def _sampled(degrader: nn.Module, brightness: Tensor) -> tuple[Tensor, Tensor]:
+    held = chain(degrader.parameters(), degrader.buffers())  # of a frozen one all are buffers
+    parameter = next(values for values in held if values.is_floating_point())
+    side = 32 * int(degrader.scale)  # type: ignore[arg-type]
+    flat = brightness.to(parameter)[:, None, None, None].expand(-1, 3, side, side).contiguous()
+    training = degrader.training
+    degrader.eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        _, kernel, noise = degrader(flat, *degrader.draws(flat))  # type: ignore[operator]
+    degrader.train(training)
+    return kernel.mean(0).float().cpu(), noise.flatten(1).std(1).float().cpu()

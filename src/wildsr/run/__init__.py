@@ -1,0 +1,1 @@
+"""Run folders: made, found, opened again."""

@@ -1,0 +1,222 @@
+"""Run folders: never overwritten, found again to resume."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from wildsr.atomic import write_text
+from wildsr.error import UserError
+from wildsr.run.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
+
+START = "start"  # the folder, within a run's, of the weights that it started from
+DEGRADATION = "degradation"  # and of the run whose degradation it uses
+
+# What may differ between the parts of one run.
+_FREE = ("resume", "iterations", "seconds", "name", "runs_dir", "logger", "trainer", "explain")
+
+
+@dataclass
+class Run:
+    """A run's folder.
+
+    Attributes:
+        folder: where everything that belongs to the run is.
+        resumed: whether it has a checkpoint to go on from.
+    """
+
+    folder: Path
+    resumed: bool
+
+    @property
+    def checkpoints(self) -> Path:
+        """Full training states."""
+        return self.folder / "checkpoints"
+
+    @property
+    def weights(self) -> Path:
+        """Generators only, for use."""
+        return self.folder / "weights"
+
+    @property
+    def images(self) -> Path:
+        """Pictures made while training."""
+        return self.folder / "images"
+
+
+def choices(overrides: list[str]) -> list[str]:
+    """The overrides that decide what a run is, without those that may change when it goes on."""
+    decisive = [o for o in overrides if override_key(o).split(".")[0].split("/")[0] not in _FREE]
+    # Of weights the name: a run keeps a copy, and goes on from that.
+    return sorted(
+        f"weights={Path(o.split('=', 1)[1]).name}" if override_key(o) == "weights" else o
+        for o in decisive
+    )
+
+
+def override_key(override: str) -> str:
+    """The key of ``key=value``, without Hydra's ``+`` and ``~``."""
+    return override.split("=", 1)[0].lstrip("+~")
+
+
+def merged(folder: Path, new: list[str]) -> list[str]:
+    """The overrides of a run that goes on: the new ones replace the saved ones of the same key."""
+    # It goes on from its own copies, whatever became of the originals.
+    kept = [f"weights={path}" for path in _started_from(folder)]
+    kept += [f"degradation.run={path}" for path in _degraded_by(folder)]
+    new = [o for o in new if override_key(o) not in {override_key(copy) for copy in kept}] + kept
+    replaced = {override_key(override) for override in new}
+    return [o for o in overrides_of(folder) if override_key(o) not in replaced] + new
+
+
+def overrides_of(folder: Path) -> list[str]:
+    """What was typed when the run in ``folder`` was started.
+
+    Raises:
+        UserError: if it is not a run folder.
+    """
+    try:
+        saved: list[str] = json.loads((folder / "overrides.json").read_text())
+    except (OSError, ValueError) as error:
+        reason = (
+            "does not exist" if not folder.exists() else "is not a run folder (no overrides.json)"
+        )
+        raise UserError(f"The run folder {folder} {reason}.") from error
+    return saved
+
+
+def config_of(folder: Path) -> DictConfig:
+    """The composed configuration of the run in ``folder``.
+
+    Raises:
+        UserError: if it is not a run folder.
+    """
+    path = folder / "config.yaml"
+    if not folder.is_dir():
+        raise UserError(f"`run` must be a run folder, but {folder} does not exist.")
+    if not path.exists():
+        raise UserError(f"`run` must be a run folder, but {folder} has no config.yaml.")
+    loaded = OmegaConf.load(path)
+    assert isinstance(loaded, DictConfig)
+    for weights in _started_from(folder):
+        saved, loaded.weights = loaded.weights, str(weights)
+        for node in (loaded.network.upscaler, *loaded.method.networks.values()):
+            if node.get("weights") == saved:
+                node.weights = str(weights)
+    for copied in _degraded_by(folder):
+        saved = loaded.degradation.run
+        for node in (loaded.degradation, *loaded.method.networks.values()):
+            if node.get("run") == saved:
+                node.run = str(copied)
+    return loaded
+
+
+def _started_from(folder: Path) -> list[Path]:
+    """The weights that a run keeps of its start, wherever its folder is now; at most one file."""
+    return sorted((folder / START).glob("*"))[:1]
+
+
+def _degraded_by(folder: Path) -> list[Path]:
+    """The copy that a run keeps of the one whose degradation it uses; at most one folder."""
+    copied = folder / DEGRADATION
+    return [copied] if copied.is_dir() else []
+
+
+def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str]) -> Path | None:
+    """The folder that ``resume`` means; None when ``auto`` finds nothing to go on with.
+
+    ``auto`` is ``runs_dir/name`` when there is a name, else the newest run in ``runs_dir`` that was
+    started with the same choices.
+
+    Raises:
+        UserError: if a folder that was named does not exist or is no run.
+    """
+    if resume != "auto":
+        folder = Path(resume).expanduser()
+        overrides_of(folder)
+        if not checkpoints(folder / "checkpoints"):
+            raise UserError(f"The run folder {folder} has no checkpoint to resume from.")
+        return folder
+    if name is not None:
+        folder = runs_dir / name
+        return folder if (folder / "overrides.json").exists() else None
+    candidates = []
+    for path in runs_dir.glob("*/overrides.json"):
+        folder = path.parent
+        with contextlib.suppress(UserError):  # a damaged run does not stand in another's way
+            same = choices(overrides_of(folder)) == choices(overrides)
+            if same and checkpoints(folder / "checkpoints"):
+                candidates.append(folder)
+    return max(
+        candidates,
+        key=lambda folder: checkpoints(folder / "checkpoints")[0].stat().st_mtime,
+        default=None,
+    )
+
+
+def create(config: DictConfig, overrides: list[str], default_name: str) -> Run:
+    """Make a new run folder.
+
+    Raises:
+        UserError: if ``name`` was given and is taken, or the folder cannot be made.
+    """
+    runs_dir = Path(config.runs_dir).expanduser()
+    number = 1
+    while True:
+        name = config.name or (default_name if number == 1 else f"{default_name}-{number}")
+        folder = runs_dir / str(name)
+        try:
+            folder.mkdir(parents=True)
+            break
+        except FileExistsError:
+            if config.name is not None:
+                raise UserError(
+                    f"The run folder {folder} exists already; choose another `name`, "
+                    f"or add `resume=auto` to go on with it."
+                ) from None
+            number += 1
+        except OSError as error:
+            raise UserError(f"Cannot make the run folder {folder}: {error.strerror}.") from error
+    if config.get("weights") is not None:  # kept, for resuming and evaluating need them again
+        source = Path(str(config.weights)).expanduser()
+        kept = folder / START / source.name
+        kept.parent.mkdir()
+        shutil.copyfile(source, kept)
+    if (used := (config.get("degradation") or {}).get("run")) is not None:
+        _copy(Path(str(used)).expanduser(), folder / DEGRADATION)
+    record(folder, config, overrides)
+    return Run(folder, resumed=False)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """What a degradation is read from: a run's configuration and the networks of its end."""
+    state = newest_checkpoint(source)
+    save_checkpoint(
+        target / "checkpoints", {name: state[name] for name in ("iteration", "networks")}
+    )
+    shutil.copyfile(source / "config.yaml", target / "config.yaml")
+    for folder in (START, DEGRADATION):
+        if (source / folder).is_dir():
+            shutil.copytree(source / folder, target / folder)
+
+
+def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:
+    """Write what was configured into the run folder."""
+    kept = [o for o in overrides if override_key(o) not in ("resume", "explain")]
+    write_text(folder / "overrides.json", json.dumps(kept, indent=1))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+
+
+def plain_config(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain containers, as checkpoints and W&B hold it."""
+    container: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    return container
+
+
+BASELINE = "bicubic-trained"

@@ -1,0 +1,95 @@
+"""What a run looked like on its way: the averaged weights alone, at even intervals."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import nn
+
+from wildsr.error import UserError, first_line
+from wildsr.run.checkpoint import checkpoints
+
+SNAPSHOTS = "snapshots"
+_NAME = re.compile(r"iteration-(\d+)\.safetensors")
+
+
+def save_snapshot(
+    folder: Path, networks: Mapping[str, nn.Module], iteration: int, every: int, keep: int
+) -> None:
+    """Write ``iteration-N.safetensors`` and thin out the others to at most ``keep``.
+
+    Snapshots are ``every * 2^k`` iterations apart, with the smallest ``k`` that leaves at most
+    ``keep``: a function of the iteration alone, so that a resumed run has the same ones.
+
+    Args:
+        folder: ``snapshots`` in the run's folder; made if need be.
+        networks: the averaged ones; their weights are stored as ``NETWORK.KEY``.
+        iteration: a multiple of ``every``, or nothing is written.
+        every: iterations.
+        keep: 0 writes nothing.
+    """
+    if keep < 1 or iteration % every:
+        return
+    step = every
+    while iteration // step > keep:
+        step *= 2
+    for number, path in snapshots(folder).items():
+        if number % step or number > iteration:  # the latter: a run that went back to a checkpoint
+            path.unlink(missing_ok=True)
+    if iteration % step:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        f"{name}.{key}": value.detach().cpu().contiguous().clone()
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }
+    path = folder / f"iteration-{iteration:08d}.safetensors"
+    partial = folder / f".{path.name}.{os.getpid()}"
+    try:
+        save_file(weights, str(partial))
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"Cannot write the snapshot {path}: {first_line(error)}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def snapshots(folder: Path) -> dict[int, Path]:
+    """The snapshots in a folder by their iteration, the first one first."""
+    found = {path: _NAME.fullmatch(path.name) for path in folder.glob("iteration-*.safetensors")}
+    return dict(sorted((int(name[1]), path) for path, name in found.items() if name))
+
+
+def available(run: Path) -> list[int]:
+    """The iterations of a run that can be looked at: its snapshots and its checkpoints."""
+    whole = [int(path.stem.split("-")[1]) for path in checkpoints(run / "checkpoints")]
+    return sorted({*whole, *snapshots(run / SNAPSHOTS)})
+
+
+def chosen(run: Path, which: Any) -> list[int]:
+    """The iterations that ``checkpoints=`` means: "all" or a list.
+
+    Raises:
+        UserError: there are none, or one of the list is not there.
+    """
+    there = available(run)
+    if not there:
+        raise UserError(f"The run folder {run} has no checkpoint yet.")
+    if which == "all":
+        return there
+    wanted = [which] if isinstance(which, int) else which
+    if isinstance(wanted, str) or not all(isinstance(number, int) for number in wanted):
+        raise UserError(
+            f"`checkpoints` must be last, all or a list of iterations, but got {which!r}."
+        )
+    for number in wanted:
+        if number not in there:
+            raise UserError(f"`checkpoints` must be among {there} for {run}, but got {number}.")
+    return sorted(set(wanted))

@@ -1,0 +1,1 @@
+"""The training of any method: objective, loop, callbacks, logs, the end."""

@@ -1,0 +1,54 @@
+"""What a finished run hands over: weights with their model card, its configuration, pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from wildsr.atomic import write_text
+from wildsr.export.model_card import (
+    File,
+    ModelCard,
+    architecture,
+    first_sentence,
+    markdown_card,
+    results_of,
+)
+from wildsr.training.module import Training
+
+
+def artifact(
+    folder: Path, training: Training, weights: Sequence[Path], pictures: Mapping[str, Path]
+) -> dict[str, Path]:
+    """Write the model card beside the weights.
+
+    Args:
+        folder: the run's.
+        training: at its end.
+        weights: the files of weights.
+        pictures: name -> file.
+
+    Returns:
+        Everything by its name within the run: weights, card, configuration, results, pictures.
+    """
+    averaged = dict(training.ema.networks.items())
+    method = training.objective.method
+    card = weights[0].with_name(f"{training.scale}x_{folder.name}.md")
+    text = markdown_card(
+        ModelCard(
+            card.stem,
+            training.scale,
+            " and ".join(architecture(network) for network in averaged.values()),
+            sum(p.numel() for network in averaged.values() for p in network.parameters()),
+            [File(path.name, "safetensors, single precision") for path in weights],
+            (method.__name__, first_sentence(method.__doc__)),
+            results_of(folder),
+            {name: os.path.relpath(path, card.parent) for name, path in pictures.items()},
+            note="`python export.py` writes other formats, and states a licence.",
+        )
+    )
+    write_text(card, text)
+    described = [folder / name for name in ("config.yaml", "overrides.json", "results.json")]
+    files = [*weights, card, *described, *pictures.values()]
+    return {path.relative_to(folder).as_posix(): path for path in files if path.exists()}

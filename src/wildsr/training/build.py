@@ -1,0 +1,99 @@
+"""From a composed configuration to the training loop and Lightning's trainer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from wildsr.config.make import make, make_networks, method_class, sample_batch, start_from
+from wildsr.error import UserError, first_line
+from wildsr.training.explain import explain, restored_from
+from wildsr.training.module import Training
+from wildsr.training.objective import Objective
+from wildsr.training.stage import Stages
+
+
+def build_training(config: DictConfig) -> Training:
+    """The objective, its networks and the loop, every name in the configuration checked.
+
+    Raises:
+        UserError: for names that do not exist, and terms, networks or tensors without effect.
+    """
+    plain: Any = OmegaConf.to_container(config.method, resolve=True)
+    losses: Any = OmegaConf.to_container(config.loss, resolve=True)
+    made = make_networks(config)
+    if config.weights is not None:
+        if "upscale" not in made:
+            raise UserError("`weights` are for a network `upscale`, which the method lacks.")
+        start_from(made["upscale"], str(config.weights))
+    shares = plain.get("stages") or {}
+    if not isinstance(shares, dict):
+        raise UserError(f"`method.stages` must be names with shares, but got {shares!r}.")
+    if shares and config.seconds is not None:
+        raise UserError(
+            f"`seconds` must be null for a method with stages ({', '.join(shares)}), which are "
+            f"shares of `iterations`, but got {config.seconds!r}."
+        )
+    stages = Stages(shares, config.iterations)
+    method = method_class(config)
+    objective = Objective(method, plain["updates"], losses, plain["frozen"], list(shares))
+    batch = sample_batch(config)
+    explain(objective, made, batch, config.scale)
+    averaged, _ = restored_from(objective.method, made, batch, config.scale)
+
+    def optimizer(name: str) -> Any:
+        node, what = config.method.optimizers[name], f"method.optimizers.{name}"
+        return lambda parameters: make(node, what, params=list(parameters), _convert_="all")
+
+    loop = Training(
+        objective,
+        made,
+        {str(name): optimizer(str(name)) for name in config.method.optimizers},
+        {
+            str(n): make(node, f"method.schedules.{n}")
+            for n, node in config.method.schedules.items()
+        },
+        frozenset(averaged),
+        config.scale,
+        config.seed,
+        config.method.ema,
+        config.augment,
+        stages,
+    )
+    loop.configure_optimizers()  # what they refuse is to be said now, not when all is set up
+    return loop
+
+
+def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightning.Trainer:
+    """Lightning's trainer: devices, precision and processes; the rest is ours."""
+    settings = dict(config.trainer)
+    if settings["precision"] == "auto":
+        cuda = settings["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        settings["precision"] = "bf16-mixed" if cuda else "32-true"
+    known = ("bf16-mixed", "32-true", "64-true")
+    if settings["precision"] not in known:
+        raise UserError(
+            f"`trainer.precision` must be one of {['auto', *known]}, "
+            f"but got {settings['precision']!r}."
+        )
+    try:
+        made: lightning.Trainer = instantiate(
+            settings,
+            max_epochs=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            limit_val_batches=0,
+            callbacks=callbacks,
+            _convert_="object",
+        )
+    except Exception as error:
+        cause = error.__cause__ or error
+        raise UserError(f"`trainer` cannot be made: {first_line(cause)}") from error
+    return made

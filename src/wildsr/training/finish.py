@@ -1,0 +1,104 @@
+"""What a training leaves behind: the table, the pictures, the weights, the page."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.markup import escape
+
+from wildsr.data.module import Folders
+from wildsr.error import first_line
+from wildsr.evaluation.evaluate import Upscale, evaluate, of_lr
+from wildsr.evaluation.summary import summarise
+from wildsr.inference.degrader import Degrader
+from wildsr.inference.weights import save_weights
+from wildsr.report import results
+from wildsr.report.card.of_run import ENOUGH, card_of
+from wildsr.report.card.sheet import write_card
+from wildsr.report.page.page import Page, write_page
+from wildsr.run.folder import Run
+from wildsr.training.artifact import artifact
+from wildsr.training.logger import Log
+from wildsr.training.module import Training
+from wildsr.training.session import Job
+from wildsr.training.validation import pictures
+
+
+def card_of_training(
+    training: Training, data: Folders, folder: Path, console: Console
+) -> Path | None:
+    """Write the card of a training into its folder; the picture, or None where there is no card."""
+    networks = dict(training.networks.items())
+    try:
+        degrader = Degrader(training.objective.method, networks, training.scale).eval()
+        made = card_of(degrader, data, data.seed, ENOUGH)
+        path = write_card(made, folder)
+    except Exception as error:  # whatever it is, it must not cost a finished run its table
+        console.print(f"No report card: {escape(first_line(error))}", highlight=False)
+        return None
+    console.print(escape(made.headline), highlight=False)
+    return path
+
+
+PAGE = 10 * 10**6  # bytes of pictures on a run's page: made in seconds
+
+
+def report_run(
+    job: Job, folder: Run, training: Training, upscalers: dict[str, Upscale], logs: list[Log]
+) -> None:
+    """The table, the pictures and the weights, at the end."""
+    console, config = job.console, job.config
+    scale = config.scale
+    sources = sorted(training.ema.networks)
+    weights = []
+    for name in sources:
+        suffix = "" if len(sources) == 1 else f"_{name}"
+        architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
+        factor = scale if name == "upscale" else 1  # a cleaner leaves the size as it is
+        path = folder.weights / f"{factor}x_{folder.folder.name}{suffix}.safetensors"
+        save_weights(training.ema.networks[name], path, architecture, factor)
+        weights.append(path)
+        console.print(f"weights: {path}")
+    begun = time.perf_counter()
+    restores = {name: lambda u=upscale: of_lr(u) for name, upscale in upscalers.items()}
+    photos = {"validation": job.data.photos}
+    outcomes, of_sets = evaluate(restores, photos, job.panel, folder.folder / "results")
+    protocol = {
+        **job.panel.protocol(),
+        "photos": len(job.data.photos),
+        "scale": scale,
+        "iterations": training.iteration,
+        "training_seconds": round(training.seconds, 1),
+        "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
+    }
+    summary = summarise(outcomes, protocol, config.seed, of_sets, job.panel.parts)
+    results.write(folder.folder, summary)
+    made = pictures(training, job.data, upscalers[next(reversed(upscalers))], folder.folder)
+    if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
+        made["report_card"] = card
+    files = artifact(folder.folder, training, weights, made)
+    texts = {"configuration": OmegaConf.to_yaml(config, resolve=True)}
+    page = Page(folder.folder.name, scale, PAGE, {folder.folder.name: folder.folder}, texts)
+    console.print(f"page: {write_page(folder.folder, summary, photos, page)}")
+    for log in logs:
+        log.pictures(made, training.iteration)
+        log.files(files)
+        log.table("results", results.flat(summary), training.iteration)
+        for row in summary.of_set(None):
+            known = {f"test/{row.row}/{k}": v for k, v in row.values.items() if v is not None}
+            log.scalars(known, training.iteration)
+    for path in made.values():
+        console.print(f"picture: {path}")
+    console.print(
+        f"evaluated in {time.perf_counter() - begun:.0f} s; {folder.folder / 'results.json'}\n"
+    )
+    console.print(escape(results.table(summary, None)))
+    if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
+        console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
+        return
+    for what, needs in job.panel.missing().items():
+        console.print(f"{results.heading(summary, what)} is missing: {escape(str(needs))}")

@@ -1,0 +1,251 @@
+"""The one training loop: carries out the updates of any method."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from wildsr.data.crops import augment
+from wildsr.error import UserError, unknown
+from wildsr.network.weights import fill
+from wildsr.seed import mix_seeds
+from wildsr.training.ema import EMA
+from wildsr.training.objective import Objective, Update
+from wildsr.training.stage import Stages
+
+Schedule = Callable[[int], float]
+
+
+class Training(lightning.LightningModule):
+    """Networks, their optimisers and the objective that moves them, by **iterations**: batches.
+
+    Nothing random outlives an iteration: every generator is seeded anew from (seed, iteration,
+    rank), so that a resumed run needs no generator's state and validation cannot disturb training.
+
+    Args:
+        objective: the updates.
+        networks: one for each that the method declares.
+        optimizers: network name -> function of its parameters (one for each trained network).
+        schedules: network name -> learning-rate factor by iteration; constant where absent.
+        averaged: the networks whose average is kept (those that ``restored`` comes from).
+        scale: HR size / LR size.
+        seed: of all random draws.
+        decay: of the averages.
+        augment: give every sample its own flip and transpose. Changes the orientation that a camera
+            has learned, so it is applied to neither domain unless the method wants it.
+        stages: of the method; schedules count from the stage in which a network is first trained,
+            and networks that a stage does not train are in evaluation mode there.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        networks: Mapping[str, nn.Module],
+        optimizers: Mapping[str, Callable[[Any], torch.optim.Optimizer]],
+        schedules: Mapping[str, Schedule],
+        averaged: frozenset[str],
+        scale: int,
+        seed: int,
+        decay: float = 0.999,
+        augment: bool = False,
+        stages: Stages | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.objective, self.scale, self.seed = objective, scale, seed
+        self.networks = nn.ModuleDict(networks)
+        self.losses = nn.ModuleList([term.loss for term in objective.terms])
+        trained = {name for update in objective.updates for name in update.trains}
+        for argument, names in (("optimizers", optimizers), ("schedules", schedules)):
+            for name in names:
+                if name not in networks:
+                    raise unknown(f"`method.{argument}`", name, networks)
+        for name in sorted(trained - optimizers.keys()):
+            raise UserError(f"`method.optimizers` lacks {name!r}, which an update trains.")
+        self.optimizer_names = sorted(trained)
+        self._make_optimizer, self._schedules = optimizers, schedules
+        self.ema = EMA({name: self.networks[name] for name in sorted(averaged)}, decay)
+        self.augment, self.stages = augment, stages or Stages({}, 1)
+        self.iteration = 0
+        self.seconds = 0.0  # spent in iterations so far, over all parts of the run
+        self.values: dict[str, Tensor] = {}  # of the last iteration, by update/term, on the device
+        self._restored_optimizers: dict[str, Any] = {}
+
+    # Lightning's hooks
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """One optimiser a trained network."""
+        made = []
+        for name in self.optimizer_names:
+            optimizer = self._make_optimizer[name](self.networks[name].parameters())
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+            if name in self._restored_optimizers:
+                optimizer.load_state_dict(self._restored_optimizers[name])
+            made.append(optimizer)
+        self._restored_optimizers = {}
+        return made
+
+    def on_fit_start(self) -> None:
+        """Put on the device what is not a parameter: the pools."""
+        for term in self.objective.terms:
+            term.pool.restore(term.pool.images, self.device)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """One iteration: every update that is due, then the averages."""
+        start = time.perf_counter()
+        torch.manual_seed(mix_seeds(self.seed, self.iteration, self.global_rank))
+        step = self.objective.method(
+            dict(self.networks.items()),
+            self._images(batch),
+            self.scale,
+            dict(self.ema.networks.items()),
+        )
+        self.values = {}
+        stage = self.stages.at(self.iteration)
+        self._set_modes(stage)
+        for update in self.objective.due(stage):
+            if self.iteration % update.every == 0:
+                step.begin(update.trains)
+                self._carry_out(update, {term.name: term(step) for term in update.terms})
+        self.networks.requires_grad_(True)  # DDP and checkpoints meet them as they were made
+        self.ema.update(dict(self.networks.items()), {n: self._age(n) for n in self.ema.networks})
+        self.iteration += 1
+        self.seconds += time.perf_counter() - start
+
+    # The parts of an iteration
+
+    def _set_modes(self, stage: str | None) -> None:
+        """Training mode for what the stage trains; frozen networks keep their statistics too."""
+        trained = self.objective.trained(stage)
+        for name, network in self.networks.items():
+            learns = any(True for _ in network.parameters())
+            network.train(name in trained or not learns)
+
+    def _age(self, name: str) -> int:
+        """Iterations since the first stage that trains a network began; negative before."""
+        firsts = [
+            start for s, start in self.stages.starts.items() if name in self.objective.trained(s)
+        ]
+        return self.iteration - min(firsts, default=0)
+
+    def _images(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The batch as floats in [0, 1] on the device."""
+        generator = torch.Generator().manual_seed(mix_seeds(self.seed, self.iteration, -1))
+        images = {n: augment(v, generator) if self.augment else v for n, v in batch.items()}
+        return {name: value.to(self.dtype_in).div_(255) for name, value in images.items()}
+
+    @property
+    def dtype_in(self) -> torch.dtype:
+        """The floating type of the networks (float64 in tests)."""
+        return next(self.networks.parameters()).dtype
+
+    def _carry_out(self, update: Update, values: dict[str, Tensor]) -> None:
+        total = sum(
+            (term.weight * values[term.name] for term in update.terms if term.weight),
+            start=torch.zeros((), device=self.device),
+        )
+        for name, value in values.items():
+            self.values[name] = value.detach()
+        if not bool(torch.isfinite(total)):
+            culprits = [name for name, value in values.items() if not bool(torch.isfinite(value))]
+            raise self._diverged(f"Term {' and '.join(f'`{c}`' for c in culprits or values)}")
+        if not any(term.weight for term in update.terms):
+            return  # only logged
+        optimizers = self._optimizers(update)
+        for optimizer in optimizers.values():
+            optimizer.zero_grad()
+        self.manual_backward(total)
+        if update.clip is not None:
+            parameters = [p for n in update.trains for p in self.networks[n].parameters()]
+            torch.nn.utils.clip_grad_norm_(parameters, update.clip)
+        for name, optimizer in optimizers.items():
+            factor = self._schedules[name](self._age(name)) if name in self._schedules else 1.0
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+            optimizer.step()
+            optimizer.zero_grad()  # a kept gradient would be one more copy of the network in memory
+        torch.clear_autocast_cache()  # it holds casts of the weights from before the step
+
+    def _diverged(self, what: str) -> UserError:
+        return UserError(
+            f"{what} became NaN or infinite at iteration {self.iteration}; training stopped, and "
+            "the checkpoints hold the last good state."
+        )
+
+    def _optimizers(self, update: Update) -> dict[str, Any]:
+        all_of_them = self.optimizers()
+        listed = all_of_them if isinstance(all_of_them, list) else [all_of_them]
+        named = zip(self.optimizer_names, listed, strict=True)
+        return {name: optimizer for name, optimizer in named if name in update.trains}
+
+    # What a checkpoint holds
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next iteration depends on, on the CPU, as plain containers.
+
+        Raises:
+            UserError: if a network is not finite; its state would replace a good one.
+        """
+        for name, network in self.networks.items():
+            if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
+                raise self._diverged(f"Network `{name}`")
+        listed = self.optimizers(use_pl_optimizer=False)
+        listed = listed if isinstance(listed, list) else [listed]
+        pools = [term.pool.state() for term in self.objective.terms]
+        return {
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "networks": {name: _cpu(net.state_dict()) for name, net in self.networks.items()},
+            "ema": {name: _cpu(net.state_dict()) for name, net in self.ema.networks.items()},
+            "optimizers": {
+                n: _cpu(o.state_dict()) for n, o in zip(self.optimizer_names, listed, strict=True)
+            },
+            "pools": _gather(pools),
+            "stages": dict(self.stages.starts),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what ``state`` gave; call before the trainer's fit."""
+        for name, net in self.networks.items():
+            fill(net, state["networks"].get(name, {}), f"The checkpoint's network `{name}`")
+        for name, net in self.ema.networks.items():
+            fill(net, state["ema"].get(name, {}), f"The checkpoint's average of `{name}`")
+        missing = [name for name in self.optimizer_names if name not in state["optimizers"]]
+        if missing:
+            raise UserError(f"The checkpoint has no optimiser state of {missing}.")
+        self._restored_optimizers = dict(state["optimizers"])
+        ranks = state["pools"]
+        rank = _rank()
+        if rank < len(ranks):
+            for term, images in zip(self.objective.terms, ranks[rank], strict=True):
+                term.pool.restore(images, torch.device("cpu"))
+        self.stages.restore(state.get("stages", {}))  # there were none in older checkpoints
+        self.iteration, self.seconds = state["iteration"], state["seconds"]
+
+
+def _cpu(state: Any) -> Any:
+    if isinstance(state, Tensor):
+        return state.detach().cpu().clone()
+    if isinstance(state, Mapping):
+        return {key: _cpu(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return [_cpu(value) for value in state]
+    return state
+
+
+def _rank() -> int:
+    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+
+
+def _gather(value: list[list[Tensor]]) -> list[list[list[Tensor]]]:
+    if not torch.distributed.is_initialized():
+        return [value]
+    everyone: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everyone, value)
+    return everyone

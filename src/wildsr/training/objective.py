@@ -1,0 +1,227 @@
+"""From the names in ``conf/method`` to numbers, every name checked."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+from hydra.utils import get_class
+from torch import Tensor, nn
+
+from wildsr.error import UserError, unknown
+from wildsr.loss.encoder import Features
+from wildsr.method.part import Method, given, network, tensor
+from wildsr.training.image_pool import ImagePool
+
+
+@dataclass
+class Term:
+    """One loss on named operands.
+
+    Attributes:
+        name: how logs and errors call it, ``update/term``.
+        loss: the module that computes it.
+        tensors: the loss's argument -> the method's tensor (or given); ``name.0`` is the first of
+            a tuple.
+        features: those of these arguments that the loss wants as its encoder's features.
+        networks: the loss's argument -> the method's network (critics).
+        weight: its factor in the update's sum; 0 means it is only logged.
+        pool: the history that its ``fake`` passes through.
+    """
+
+    name: str
+    loss: nn.Module
+    tensors: dict[str, str]
+    networks: dict[str, str]
+    features: frozenset[str] = frozenset()
+    weight: float = 1.0
+    pool: ImagePool = field(default_factory=lambda: ImagePool(0))
+
+    def __call__(self, step: Method) -> Tensor:
+        """Its value, unweighted: a scalar tensor."""
+        operands = {a: self._operand(step, a, name) for a, name in self.tensors.items()}
+        if self.pool.size:
+            operands["fake"] = self.pool(operands["fake"])
+        critics = {a: step.use_network(name) for a, name in self.networks.items()}
+        value: Tensor = self.loss(**critics, **operands)
+        return value
+
+    def _operand(self, step: Method, argument: str, name: str) -> Any:
+        if argument not in self.features:
+            return self._read(step, name)
+        # In the method's own store, where the invariant holds for it: every term that asks for
+        # features of one image by one encoder gets those of one pass.
+        encoder: Any = self.loss.encoder
+        return step.use_tensor(
+            f"{encoder.name}({name})", lambda step: encoder(self._read(step, name))
+        )
+
+    def _read(self, step: Method, name: str) -> Any:
+        whole, _, index = name.partition(".")
+        value = getattr(step, whole)
+        if not index and not isinstance(value, tuple):
+            return value
+        if not isinstance(value, tuple):
+            raise UserError(f"Term `{self.name}`: {whole!r} is one tensor; drop the .{index}.")
+        if not index or int(index) >= len(value):
+            choices = [f"{whole}.{i}" for i in range(len(value))]
+            raise UserError(f"Term `{self.name}`: {name!r} must be one of {choices}.")
+        return value[int(index)]
+
+
+@dataclass
+class Update:
+    """One optimiser step.
+
+    Attributes:
+        name: how logs and errors call it.
+        trains: the networks that it moves.
+        terms: what it minimises the weighted sum of.
+        every: it runs at iterations that this divides.
+        clip: the largest gradient norm over all that it trains; None for no limit.
+        stages: those in which it runs; None for all.
+    """
+
+    name: str
+    trains: frozenset[str]
+    terms: tuple[Term, ...]
+    every: int = 1
+    clip: float | None = None
+    stages: frozenset[str] | None = None
+
+
+class Objective:
+    """The updates of a method, in their order.
+
+    Args:
+        method: the class that derives the tensors.
+        updates: name -> {trains, terms, every, clip, stages}; a term is {loss, weight, pool} and
+            the arguments and options of its loss.
+        losses: the catalogue: name -> {_target_, <options>}.
+        frozen: networks that no update trains, on purpose.
+        stages: the names of the method's stages, in their order.
+
+    Raises:
+        UserError: for any name that does not exist, with the nearest one that does.
+    """
+
+    def __init__(
+        self,
+        method: type[Method],
+        updates: Mapping[str, Mapping[str, Any]],
+        losses: Mapping[str, Mapping[str, Any]],
+        frozen: Sequence[str] = (),
+        stages: Sequence[str] = (),
+    ) -> None:
+        self.method, self.frozen, self.stages = method, frozenset(frozen), tuple(stages)
+        known("`method.frozen`", frozen, method.parts[network])
+        self.updates = tuple(
+            self._update(name, _mapping(f"`method.updates.{name}`", spec), losses)
+            for name, spec in updates.items()
+            if spec is not None
+        )
+        if not self.updates:
+            raise UserError("`method.updates` must hold at least one update, but is empty.")
+        for stage in self.stages:
+            if not self.due(stage):
+                raise UserError(f"Stage `{stage}` of `method.stages` has no update.")
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """All terms of all updates."""
+        return tuple(term for update in self.updates for term in update.terms)
+
+    def due(self, stage: str | None) -> tuple[Update, ...]:
+        """The updates of a stage (None: of a method without), in their order."""
+        return tuple(u for u in self.updates if u.stages is None or stage in u.stages)
+
+    def trained(self, stage: str | None) -> frozenset[str]:
+        """The networks that some update of a stage trains."""
+        return frozenset(name for update in self.due(stage) for name in update.trains)
+
+    def _update(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Update:
+        where = f"`method.updates.{name}`"
+        known(where, spec, ("trains", "terms", "every", "clip", "stages"))
+        trains = spec.get("trains") or []
+        terms = _mapping(f"{where}.terms", spec.get("terms") or {})
+        terms = {key: value for key, value in terms.items() if value is not None}
+        if not trains or not terms:
+            raise UserError(f"{where} needs `trains` (networks) and `terms` (losses), got {spec}.")
+        known(f"{where}.trains", trains, self.method.parts[network])
+        every, clip = spec.get("every", 1), spec.get("clip")
+        if not (isinstance(every, int) and every >= 1):
+            raise UserError(f"{where}.every must be an integer of at least 1, but got {every!r}.")
+        if not (clip is None or (isinstance(clip, int | float) and clip > 0)):
+            raise UserError(f"{where}.clip must be a positive number or null, but got {clip!r}.")
+        stages = spec.get("stages")
+        stages = [stages] if isinstance(stages, str) else stages
+        known(f"{where}.stages", stages or [], self.stages)
+        built = tuple(
+            self._term(f"{name}/{key}", _mapping(f"Term `{name}/{key}`", value), losses)
+            for key, value in terms.items()
+        )
+        during = None if stages is None else frozenset(stages)
+        return Update(name, frozenset(trains), built, every, clip, during)
+
+    def _term(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Term:
+        where = f"Term `{name}`"
+        chosen = spec.pop("loss", None)
+        if chosen not in list(losses):
+            raise unknown(f"{where}: loss", chosen, losses)
+        options = dict(losses[chosen])
+        target = get_class(options.pop("_target_"))
+        arguments = inspect.signature(target.forward).parameters  # type: ignore[attr-defined]
+        operands = {a: p for a, p in arguments.items() if a != "self"}
+        hints = get_type_hints(target.forward)  # type: ignore[attr-defined]
+        critics = [argument for argument in operands if hints.get(argument) is nn.Module]
+        settable = set(inspect.signature(target).parameters)
+        known(where, spec, {*operands, *settable, "weight", "pool"} - {"args", "kwargs"})
+
+        weight, size = spec.pop("weight", 1.0), spec.pop("pool", 0)
+        if not isinstance(weight, int | float):
+            raise UserError(f"{where}: weight must be a number, but got {weight!r}.")
+        if not (isinstance(size, int) and size >= 0):
+            raise UserError(f"{where}: pool must be a number of images, but got {size!r}.")
+        if size and "fake" not in operands:
+            raise UserError(f"{where}: pool is for losses of a `fake`, which {chosen!r} is not.")
+        names = {a: spec.pop(a) for a in list(spec) if a in operands}
+        for argument, parameter in operands.items():
+            if names.get(argument) is None:
+                if parameter.default is inspect.Parameter.empty:
+                    raise UserError(f"{where}: loss {chosen!r} needs `{argument}`.")
+                names.pop(argument, None)
+        for argument, value in names.items():
+            kinds = (network,) if argument in critics else (given, tensor)
+            choices = [n for k in kinds for n in self.method.parts[k]]
+            whole = re.sub(r"\.\d+$", "", str(value)) if argument not in critics else value
+            known(f"{where}: {argument}", [whole], choices)
+        try:
+            loss = target(**(options | spec))
+        except (TypeError, ValueError) as error:  # of which UserError is one
+            raise UserError(f"{where}: {error}") from error
+        return Term(
+            name,
+            loss,
+            {a: v for a, v in names.items() if a not in critics},
+            {a: v for a, v in names.items() if a in critics},
+            frozenset(a for a in names if hints.get(a) is Features),
+            float(weight),
+            ImagePool(size),
+        )
+
+
+def _mapping(where: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where} must be names with values, but got {value!r}.")
+    return dict(value)
+
+
+def known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:
+    """Refuse the first of ``names`` that is not among ``choices``."""
+    choices = list(choices)
+    for name in names:
+        if name not in choices:
+            raise unknown(where, name, choices)

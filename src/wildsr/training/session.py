@@ -1,0 +1,170 @@
+"""One training in its run folder: start or resume, fit, fit the bicubic baseline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.markup import escape
+
+from wildsr.config.compose import configure
+from wildsr.config.make import sample_batch
+from wildsr.data.module import Folders
+from wildsr.error import UserError, unknown
+from wildsr.method.part import given
+from wildsr.metric.panel import Panel
+from wildsr.run.checkpoint import checkpoints, newest_checkpoint
+from wildsr.run.folder import BASELINE, Run, create, plain_config, record
+from wildsr.run.snapshot import SNAPSHOTS
+from wildsr.training.build import build_trainer, build_training
+from wildsr.training.checkpointing import Keeper
+from wildsr.training.explain import explain, explain_table
+from wildsr.training.harvest import harvest
+from wildsr.training.logger import KINDS, Log, loggers
+from wildsr.training.module import Training
+from wildsr.training.progress import Progressing
+from wildsr.training.snapshots import Snapshots
+from wildsr.training.validation import Watch
+
+_RUN = "WILDSR_RUN"  # the run's folder, for the processes that Lightning starts for further devices
+
+
+@dataclass
+class Job:
+    """What a training needs to know about the run that it is part of."""
+
+    config: DictConfig
+    data: Folders
+    panel: Panel
+    console: Console
+
+
+def check_before(config: DictConfig, resumed: Path | None) -> None:
+    """Refuse what cannot be trained, or not go on, before any photo is read or file written."""
+    if config.logger.kind not in KINDS:
+        raise unknown("`logger`", config.logger.kind, KINDS)
+    build_trainer(config, [])
+    training = build_training(config)
+    if resumed is not None and checkpoints(resumed / "checkpoints"):
+        training.restore(newest_checkpoint(resumed))
+
+
+def explained(config: DictConfig) -> str:
+    """The table of ``explain=true``: what each update trains, computes and holds constant."""
+    training = build_training(config)
+    networks = dict(training.networks.items())
+    batch = sample_batch(config)
+    return explain_table(explain(training.objective, networks, batch, config.scale))
+
+
+def run_folder(config: DictConfig, overrides: list[str], resumed: Path | None) -> Run:
+    """The folder of this training: the one that is resumed, or a new one; the same in all ranks."""
+    if process_rank() > 0:
+        named = config.name and Path(config.runs_dir).expanduser() / config.name
+        if _RUN not in os.environ and not named:
+            raise UserError("`name` must be given where several processes are started by hand.")
+        folder = Path(os.environ.get(_RUN) or named)
+        return Run(folder, bool(checkpoints(folder / "checkpoints")))
+    if resumed is not None:
+        record(resumed, config, overrides)
+        made = Run(resumed, bool(checkpoints(resumed / "checkpoints")))
+    else:
+        method, data = (str(config[k]._target_).rsplit(".", 2)[-2] for k in ("method", "data"))
+        data = {"module": "folders"}.get(data, data)
+        made = create(config, overrides, f"{method}-{data}")
+    os.environ[_RUN] = str(made.folder)
+    return made
+
+
+def _iteration(folder: Run) -> int:
+    return int(newest_checkpoint(folder.folder)["iteration"]) if folder.resumed else 0
+
+
+def fit(
+    job: Job, folder: Run, name: str, logs: list[Log], seconds: float | None = None
+) -> tuple[Training, int | None]:
+    """Train, or go on training, to the end; the training, and the signal that ended it early."""
+    config = job.config
+    training = build_training(config)
+    if folder.resumed:
+        training.restore(newest_checkpoint(folder.folder))
+    else:
+        shown = folder.folder if process_rank() == 0 else None
+        for line in harvest(training, job.data.lr_store, shown):
+            job.console.print(escape(line))
+    training.to(memory_format=torch.channels_last)
+    seconds = config.seconds if seconds is None else seconds
+    finished = training.iteration >= config.iterations or (
+        seconds is not None and training.seconds >= seconds
+    )
+    if finished:
+        return training, None
+    data = job.data
+    data.start, data.iterations = training.iteration, config.iterations
+    data.other_hr = "other_hr" in training.objective.method.parts[given]
+    keeper = Keeper(
+        folder.checkpoints,
+        config.checkpoint_every,
+        config.keep,
+        {"config": plain_config(config)},
+        seconds,
+    )
+    progress = Progressing(name, config.iterations, config.log_every, logs, job.console, seconds)
+    watch = Watch(
+        data, job.panel, config.validate_every, folder.images, logs, config.tile, job.console
+    )
+    snapshots = Snapshots(folder.folder / SNAPSHOTS, config.checkpoint_every, config.snapshots)
+    # In this order, so that the time of a checkpoint or a look is not taken for waiting for data.
+    trainer = build_trainer(config, [keeper, snapshots, watch, progress])
+    trainer.fit(training, train_dataloaders=data.train_dataloader())
+    return training, keeper.signal
+
+
+def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, int | None]:
+    """The same upscaler, trained on bicubic pairs for as many seconds: what people do today."""
+    plain = plain_config(job.config)
+    own = plain["method"]
+    supervised = configure(
+        "train", ["method=supervised", "degradation=bicubic", f"scale={plain['scale']}"]
+    )
+    method = plain_config(supervised)["method"]
+    method["networks"]["upscale"] = own["networks"]["upscale"]
+    method["optimizers"]["upscale"] = own["optimizers"]["upscale"]
+    # A rate that falls to 0 by the end of the iterations would end here long before the time does.
+    method["schedules"] = {
+        n: s for n, s in own["schedules"].items() if n == "upscale" and "until" not in s
+    }
+    method["ema"] = own["ema"]
+    ends_by_the_clock = 100 * plain["iterations"]
+    config = OmegaConf.create(
+        {**plain, "method": method, "iterations": ends_by_the_clock, "snapshots": 0}
+    )
+    inner = folder.folder / BASELINE
+    sub = Run(inner, bool(checkpoints(inner / "checkpoints")))
+    inner.mkdir(exist_ok=True)
+    record(inner, config, [])
+    again = Job(config, job.data, job.panel, job.console)
+    logs = run_loggers(again, {"kind": "csv"}, sub)
+    return fit(again, sub, BASELINE, logs, seconds=training.seconds)
+
+
+def run_loggers(job: Job, settings: Mapping[str, Any], folder: Run) -> list[Log]:
+    """The loggers of the first process; the others have nothing to say."""
+    if process_rank() > 0:
+        return []
+
+    def say(text: str) -> None:
+        job.console.print(escape(text))
+
+    return loggers(settings, folder.folder, plain_config(job.config), _iteration(folder), say)
+
+
+def process_rank() -> int:
+    """Which of the processes this is, for further devices have one each."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)

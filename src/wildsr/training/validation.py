@@ -1,0 +1,181 @@
+"""Looks at the validation photos while training: metrics where there is truth, pictures always."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from rich.console import Console
+from rich.markup import escape
+from torch import Tensor, nn
+
+from wildsr.data.module import Folders, ValidationPhotos
+from wildsr.evaluation.evaluate import evaluate, floats, interpolation, of_lr, tiled
+from wildsr.evaluation.summary import summarise
+from wildsr.inference.restorer import Restorer
+from wildsr.method.part import Method, tensor
+from wildsr.metric.panel import Panel
+from wildsr.pixels import on_cpu
+from wildsr.report.degradation.camera import camera_figure
+from wildsr.report.degradation.describe import describe
+from wildsr.report.sheet import contact_sheet
+from wildsr.training.logger import Log
+from wildsr.training.module import Training
+
+PICTURES = 4  # rows of a contact sheet
+SIDE = 768  # HR pixels; of a photo that is degraded for a picture
+
+
+class Watch(lightning.Callback):
+    """Validates every so many iterations.
+
+    Args:
+        data: its ``photos`` are looked at.
+        panel: the metrics.
+        every: iterations.
+        folder: where the pictures go, one folder for each look.
+        logs: where metrics and pictures go.
+        tile: LR pixels.
+        console: for one line about each look.
+    """
+
+    def __init__(
+        self,
+        data: Folders,
+        panel: Panel,
+        every: int,
+        folder: Path,
+        logs: list[Log],
+        tile: int,
+        console: Console,
+    ) -> None:
+        self.data, self.panel, self.every, self.folder = data, panel, every, folder
+        self.logs, self.tile, self.console = logs, tile, console
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        training: lightning.LightningModule,
+        *_: Any,
+    ) -> None:
+        """Look when it is time."""
+        assert isinstance(training, Training)
+        if training.iteration % self.every == 0 and trainer.is_global_zero:
+            self.look(training)
+
+    def look(self, training: Training) -> None:
+        """Measure, draw and log; leaves training as it was."""
+        at = training.iteration
+        upscale = tiled(restorer(training), training.scale, self.tile)
+        if len(self.data.photos) and self.data.photos.photos[0][1] is not None:
+            photos = {"validation": self.data.photos}
+            outcomes, of_sets = evaluate({"sr": lambda: of_lr(upscale)}, photos, self.panel)
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    self.console.print(escape(f"validation, {outcome.image}: {outcome.error}"))
+            means = summarise(outcomes, {}, None, of_sets).lines[0].values
+            known = {f"validation/{n}": v for n, v in means.items() if v is not None}
+            line = ", ".join(f"{name.split('/')[1]} {value:.3f}" for name, value in known.items())
+            self.console.print(f"iteration {at}: validation {line}")
+            for log in self.logs:
+                log.scalars(known, at)
+        paths = pictures(training, self.data, upscale, self.folder / f"iteration-{at:08d}")
+        for log in self.logs:
+            log.pictures(paths, at)
+
+
+def restorer(training: Training) -> Restorer:
+    """The averaged networks, as one network from real LR to SR."""
+    average = training.ema.networks
+    return Restorer(training.objective.method, dict(average.items()), training.scale).eval()
+
+
+def pictures(
+    training: Training,
+    data: Folders,
+    upscale: Any,
+    folder: Path,
+) -> dict[str, Path]:
+    """A contact sheet, and the learned kernel and noise where there is a degrader.
+
+    Returns:
+        name -> file, for the loggers.
+    """
+    made = {}
+    shown = []
+    networks = dict(training.networks.items())
+    for index in range(min(PICTURES, len(data.photos))):
+        photo = data.photos[index]
+        lr = floats(photo["lr"])
+        truth = floats(photo["hr"]) if "hr" in photo else None
+        shown.append(
+            {
+                "real LR": lr,
+                "fake LR": fake_lr(training.objective.method, networks, data, truth, index),
+                "bicubic": interpolation("bicubic", training.scale)(lr),
+                "SR": upscale(lr),
+                "truth": truth,
+            }
+        )
+    if shown:
+        made["contact"] = folder / "contact.png"
+        contact_sheet(shown, made["contact"], f"iteration {training.iteration}")
+    degrader = networks.get("degrade")
+    learned = describe(degrader) if degrader is not None else None
+    if learned is not None:
+        true = describe(data.camera) if data.camera is not None else None
+        made["degradation"] = folder / "degradation.png"
+        camera_figure(learned, true, made["degradation"])
+    return made
+
+
+@torch.no_grad()
+def fake_lr(
+    method: type[Method],
+    networks: Mapping[str, nn.Module],
+    data: Folders,
+    truth: Tensor | None,
+    index: int,
+) -> Tensor | None:
+    """What the method makes of ``truth``, or of a photo of the HR folder: (1, 3, h, w)."""
+    if "fake_lr" not in method.parts[tensor]:
+        return None
+    if truth is None:
+        image = data.hr_store.image(index % len(data.hr_store))
+        truth = floats(torch.from_numpy(image.copy()).permute(2, 0, 1))
+    scale = data.scale
+    height, width = (min(side, SIDE) // scale * scale for side in truth.shape[-2:])
+    parameter = next(p for n in networks.values() for p in n.parameters())
+    modes = {name: network.training for name, network in networks.items()}
+    with torch.random.fork_rng():
+        torch.manual_seed(index)
+        for network in networks.values():
+            network.eval()
+        step = method(networks, {"hr": truth[..., :height, :width].to(parameter)}, scale)
+        made = step.fake_lr  # type: ignore[attr-defined]
+        for name, network in networks.items():
+            network.train(modes[name])
+    return on_cpu(made)
+
+
+def readable(photos: ValidationPhotos, console: Console) -> None:
+    """Read every validation photo once: drop what cannot be read, refuse pairs that do not fit.
+
+    Raises:
+        UserError: if a photo and its truth are not ``scale`` apart.
+    """
+    from wildsr.photo.image import UnreadableImage
+
+    kept, names = [], []
+    for index in range(len(photos)):
+        try:
+            photos[index]
+        except UnreadableImage as error:
+            console.print(f"[yellow]warning:[/] validation photo skipped: {error}", highlight=False)
+            continue
+        kept.append(photos.photos[index])
+        names.append(photos.names[index])
+    photos.photos, photos.names = kept, names

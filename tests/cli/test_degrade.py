@@ -1,0 +1,165 @@
+"""The verb that writes pairs: names, determinism, going on, what it refuses."""
+
+import io
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wildsr.degradation.camera import KnownCamera
+from wildsr.evaluation.evaluate import floats
+from wildsr.report.degradation.camera import kernel_statistics
+from wildsr.report.degradation.describe import measured_kernel
+
+KNOWN = ["degradation=mild", "scale=4"]
+
+
+def pixels(folder):
+    return {path.name: np.array(Image.open(path)) for path in sorted(folder.glob("*"))}
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def degrade(carry_out, photos, tmp_path):
+    """``degrade("out", more)``: the verb on the sharp photos; its exit code."""
+    return lambda out, *more, hr=photos.hr: carry_out(
+        "degrade", [f"hr={hr}", f"out={tmp_path / out}", *more]
+    )
+
+
+def test_a_run_makes_pairs_of_the_same_plain_names(degrade, finished, photos, tmp_path):
+    assert degrade("it", f"run={finished}") == 0
+    hr, lr = (pixels(tmp_path / "it" / side) for side in ("hr", "lr"))
+    assert list(hr) == list(lr) == ["photo0.png", "photo1.png", "photo2.png"]
+    for name, image in hr.items():
+        assert np.array_equal(image, np.array(Image.open(photos.hr / name)))
+        assert tuple(4 * side for side in lr[name].shape[:2]) == image.shape[:2]
+    assert Image.open(tmp_path / "it" / "real_vs_fake.png").size > (500, 500)
+    made = json.loads((tmp_path / "it" / "degrade.json").read_text())
+    assert (made["scale"], made["seed"]) == (4, 0)
+
+
+def test_pictures_depend_on_the_seed_and_the_draw_alone(degrade, fill, photos, tmp_path):
+    assert degrade("a", *KNOWN, "draws=2") == 0
+    assert degrade("b", *KNOWN, "draws=2") == 0
+    assert degrade("c", *KNOWN, "draws=2", "seed=1") == 0
+    a, b, c = (pixels(tmp_path / name / "lr") for name in "abc")
+    assert same(a, b)
+    assert not same(a, c)
+    assert not np.array_equal(a["photo0_1.png"], a["photo0_2.png"])
+    more = fill(tmp_path / "more", 1, (64, 72), seed=9)
+    (more / "photo0.png").rename(more / "a_first.png")
+    for path in photos.hr.iterdir():
+        os.link(path, more / path.name)
+    assert degrade("d", *KNOWN, "draws=2", hr=more) == 0
+    d = pixels(tmp_path / "d" / "lr")
+    assert {"a_first_1.png", "a_first_2.png"} == d.keys() - a.keys()
+    assert same(a, {name: d[name] for name in a}), "whatever else is in the folder"
+
+
+def test_it_goes_on_where_it_was_stopped(degrade, tmp_path):
+    assert degrade("it", *KNOWN) == 0
+    lr = tmp_path / "it" / "lr"
+    whole = pixels(lr)
+    (lr / "photo1.png").unlink()  # a kill between the two of a pair
+    before = (lr / "photo0.png").stat().st_mtime_ns
+    assert degrade("it", *KNOWN) == 0
+    assert same(whole, pixels(lr))
+    assert (lr / "photo0.png").stat().st_mtime_ns == before, "what is there is not made again"
+    assert degrade("it", *KNOWN, "overwrite=true") == 0
+    assert (lr / "photo0.png").stat().st_mtime_ns > before
+    assert not list((tmp_path / "it").rglob(".*")), "no half of a file"
+
+
+def test_quality_and_format(degrade, tmp_path):
+    bicubic = ["degradation=bicubic", "scale=4"]
+    assert degrade("plain", *bicubic) == 0
+    assert degrade("jpeg", *bicubic, "format=jpeg", "quality=60") == 0
+    assert degrade("decoded", *bicubic, "quality=60") == 0
+    plain, jpeg, decoded = (pixels(tmp_path / name / "lr") for name in ("plain", "jpeg", "decoded"))
+    assert list(jpeg) == ["photo0.jpg", "photo1.jpg", "photo2.jpg"]
+    assert list(decoded) == list(plain)
+    for name, image in plain.items():
+        coded = jpeg[name.replace("png", "jpg")]
+        assert np.array_equal(coded, decoded[name]), "the same pixels, for trainers that want PNG"
+        encoded = io.BytesIO()
+        Image.fromarray(image).save(encoded, "JPEG", quality=60)
+        assert np.array_equal(np.array(Image.open(encoded)), decoded[name])
+
+
+def test_one_bad_file_costs_its_pair(degrade, fill, tmp_path, capsys):
+    folder = fill(tmp_path / "sharp", 2, (64, 72))
+    (folder / "broken.png").write_bytes(b"no picture")
+    Image.new("RGB", (5, 3)).save(folder / "tiny.png")
+    assert degrade("it", *KNOWN, hr=folder) == 1
+    said = capsys.readouterr().out
+    assert "2 of 4 pairs" in said
+    assert "broken.png cannot be read" in said
+    assert "tiny.png has 5x3 pixels: too small for x4" in said
+    assert list(pixels(tmp_path / "it" / "lr")) == ["photo0.png", "photo1.png"]
+
+
+def test_two_photos_of_one_name(degrade, tmp_path):
+    folder = tmp_path / "sharp"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.png", "a.bmp", "sub/a.png"):
+        Image.new("RGB", (16, 16), "red").save(folder / name)
+    assert degrade("it", *KNOWN, hr=folder) == 0
+    assert list(pixels(tmp_path / "it" / "hr")) == ["a-2.png", "a.png", "sub_a.png"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "`run` must be given: a run folder"),
+        (["degradation=mild"], "`scale` must be given with `degradation`"),
+        (["degradation=mild", "scale=5"], "`scale` must be one of"),
+        ([*KNOWN, "run=nowhere"], "Either `run` or `degradation` must be given"),
+        (["run=nowhere"], "nowhere does not exist"),
+        ([*KNOWN, "draws=0"], "`draws` must be an integer of at least 1, but got 0"),
+        ([*KNOWN, "quality=101"], "`quality` must be null or 1 to 100, but got 101"),
+        ([*KNOWN, "format=jpg"], "'jpg'. Did you mean 'jpeg'?"),
+        ([*KNOWN, "drawz=1"], "There is no key `drawz`. Did you mean 'draws'?"),
+        (["degradation=milt", "scale=4"], "Did you mean 'mild'?"),
+        ([*KNOWN, "hr=null"], "`hr` must be given: a folder"),
+        ([*KNOWN, "real=nowhere"], "Argument `real` must be a folder of images"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant(more, message, refused, photos, tmp_path):
+    assert message in refused("degrade", [f"hr={photos.hr}", f"out={tmp_path / 'it'}", *more])
+    assert not (tmp_path / "it").exists()
+
+
+def test_nothing_is_overwritten_without_being_told(degrade, refused, photos, tmp_path):
+    out = tmp_path / "it"
+    out.mkdir()
+    (out / "precious.txt").write_text("mine")
+    typed = [f"hr={photos.hr}", f"out={out}", *KNOWN]
+    assert "holds other files" in refused("degrade", typed)
+    assert degrade("it", *KNOWN, "overwrite=true") == 0
+    assert (out / "precious.txt").read_text() == "mine"
+    assert "made with another seed and quality" in refused(
+        "degrade", [*typed, "seed=1", "quality=50"]
+    )
+
+
+def test_a_kernel_is_measured_from_pairs():
+    """On photos with detail in all directions, a known blur comes back."""
+    from skimage import data
+
+    sharp = floats(torch.from_numpy(data.astronaut()).permute(2, 0, 1))
+    camera = KnownCamera(4, 2.4, 1.4, 30.0, read=0.0, shot=0.0, jpeg_quality=None)
+    found = kernel_statistics(measured_kernel([sharp], [camera(sharp)], 4).clamp(min=0.002))
+    exact = kernel_statistics(camera.kernel()[0].clamp(min=0.002))
+    assert found["centre_x"] == pytest.approx(exact["centre_x"], abs=0.1)
+    assert found["sigma_major"] == pytest.approx(exact["sigma_major"], rel=0.1)
+    assert found["sigma_minor"] == pytest.approx(exact["sigma_minor"], rel=0.1)
+    assert found["angle_degrees"] == pytest.approx(30, abs=8)

@@ -1,0 +1,163 @@
+"""What ``evaluate`` measures: runs, weights and interpolation, with and without truth."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from wildsr.run.checkpoint import checkpoints, load_checkpoint
+
+
+def pixels(path):
+    return np.asarray(Image.open(path)).astype(int)
+
+
+def test_weights_are_the_averages_and_load_anywhere(finished, photos, tmp_path, carry_out):
+    path = finished / "weights" / "4x_it.safetensors"
+    averaged = load_checkpoint(checkpoints(finished / "checkpoints")[0])["ema"]["upscale"]
+    weights = load_file(path)
+    assert weights.keys() == averaged.keys()
+    assert all(torch.equal(weights[key], value) for key, value in averaged.items())
+    output = tmp_path / "out"
+    folders = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}", f"output={output}"]
+    assert carry_out("evaluate", [f"weights={path}", *folders, "metric.metrics=[psnr,ssim]"]) == 0
+    for name in ("photo0.png", "photo1.png"):
+        ours = pixels(finished / "results" / "supervised" / name)
+        assert np.array_equal(pixels(output / "results" / "4x_it" / name), ours)
+    rows = json.loads((output / "results.json").read_text())["rows"]
+    assert [row["name"] for row in rows] == ["bicubic", "4x_it"]
+    trained = json.loads((finished / "results.json").read_text())["rows"]
+    assert [r["psnr"] for r in rows] == pytest.approx([r["psnr"] for r in trained])
+
+
+def test_evaluate_a_run_with_and_without_truth(finished, photos, tmp_path, carry_out, capsys):
+    metrics = "metric.metrics=[psnr,ssim]"
+    expected = json.loads((finished / "results.json").read_text())["rows"]
+    for number, folders in enumerate(
+        (
+            [],  # the run's own validation photos
+            [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}"],
+            [f"data.lr={photos.val_lr}"],
+        )
+    ):
+        output = tmp_path / str(number)
+        assert (
+            carry_out("evaluate", [f"run={finished}", *folders, metrics, f"output={output}"]) == 0
+        )
+        found = json.loads((output / "results.json").read_text())
+        assert found.keys() == {"rows", "protocol", "intervals", "comparisons"}
+        assert found["protocol"]["photos"] == 2
+        assert [row["name"] for row in found["rows"]] == ["bicubic", "supervised"]
+        if number < 2:
+            assert found["rows"] == [pytest.approx(row) for row in expected]
+        else:
+            assert all(row["psnr"] is None and row["ssim"] is None for row in found["rows"])
+            assert "No ground truth was given (data.hr)" in capsys.readouterr().out
+        assert len(list((output / "results" / "supervised").iterdir())) == 2
+    for count in (1, 2):
+        assert carry_out("evaluate", [f"run={finished}", metrics]) == 0
+        assert (finished / f"evaluation-{count}" / "results.json").exists()
+        shutil.rmtree(finished / "evaluation-1") if count == 2 else None
+    shutil.rmtree(finished / "evaluation-2")
+
+
+def test_evaluate_interpolation_at_the_scale_of_the_photos(photos, tmp_path, carry_out):
+    folders = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}", f"output={tmp_path}"]
+    overrides = ["upscaler=nearest", "metric=classical", "metric.metrics=[psnr]", *folders]
+    assert carry_out("evaluate", overrides) == 0
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert [row["name"] for row in found["rows"]] == ["nearest"]
+    stated = found["protocol"]
+    assert (stated["channel"], stated["border"], stated["scale"]) == ("y", 4, 4)
+    nearest = pixels(tmp_path / "results" / "nearest" / "photo0.png")
+    assert np.array_equal(nearest[::4, ::4], pixels(photos.val_lr / "photo0.png"))
+
+
+def test_what_is_typed_wrong_for_evaluate(refused, finished, photos, tmp_path):
+    garbage, bad = tmp_path / "weights.safetensors", tmp_path / "weights.pth"
+    garbage.write_bytes(b"nothing")
+    bad.write_bytes(b"nothing")
+    lr, hr = f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}"
+    cases = [
+        ([], r"`data.lr` must be given"),
+        ([hr], r"`data.hr` is the truth of `data.lr`, which was not given"),
+        ([lr], r"`scale` must be given"),
+        ([lr, hr, "scale=5"], r"`scale` must be one of"),
+        ([lr, hr, "upscaler=bicubik"], r"`upscaler` must be .*'bicubik'.* 'bicubic'"),
+        ([lr, hr, "tile=2"], r"`tile` must be an integer of at least 8"),
+        ([lr, hr, "metric=clasical"], r"`metric` must be .*'clasical'.* 'classical'"),
+        ([lr, hr, "runn=x"], r"There is no key `runn`\. Did you mean 'run'\?"),
+        ([f"run={tmp_path / 'nowhere'}"], r"`run` must be a run folder, but .* does not exist"),
+        ([f"run={tmp_path}"], r"`run` must be a run folder, but .* has no config.yaml"),
+        ([f"run={finished}", "scale=2", lr, hr], r"one scale, but scale has 2, run=.* has 4"),
+        ([f"weights={tmp_path / 'nowhere.pth'}", lr, hr], r"`weights` must be a file, but"),
+        ([f"weights={garbage}", lr, hr], r"`weights`: .* is not a readable safetensors file"),
+        ([f"weights={bad}", lr, hr], r"`weights`: .* is refused: it is damaged"),
+        ([f"data.lr={photos.val_hr}", f"data.hr={photos.val_lr}"], r"scale|swapped"),
+        ([f"data.lr={tmp_path / 'nowhere'}", hr], r"`data.lr`.*nowhere"),
+    ]
+    for overrides, message in cases:
+        error = refused("evaluate", [*overrides, f"output={tmp_path / 'out'}"])
+        assert re.search(message, error), (overrides, error)
+    assert not (tmp_path / "out").exists()
+
+
+def test_many_rows_on_many_sets(finished, photos, tmp_path, carry_out, capsys):
+    """Two runs, finished results and two interpolations on two sets, one with a damaged photo."""
+    second = tmp_path / "second"
+    shutil.copytree(finished, second)
+    hard = {name: tmp_path / "hard" / name for name in ("lr", "hr")}
+    shutil.copytree(photos.val_lr, hard["lr"])
+    shutil.copytree(photos.val_hr, hard["hr"])
+    (hard["lr"] / "photo1.png").write_bytes(b"no image")
+    theirs = tmp_path / "theirs"  # one result is missing, one of another suffix
+    theirs.mkdir()
+    Image.open(photos.val_hr / "photo0.png").save(theirs / "photo0.webp", lossless=True)
+    output = tmp_path / "out"
+    overrides = [
+        f"run=[{finished},{second}]",
+        f"results={{truth: {theirs}}}",
+        "upscaler=[bicubic,nearest]",
+        f"data.lr={{easy: {photos.val_lr}, hard: {hard['lr']}}}",
+        f"data.hr={{easy: {photos.val_hr}, hard: {hard['hr']}}}",
+        "metric.metrics=[psnr]",
+        f"output={output}",
+    ]
+    assert carry_out("evaluate", overrides) == 0
+    found = json.loads((output / "results.json").read_text())
+    assert [row["name"] for row in found["rows"]] == ["bicubic", "nearest", "it", "second", "truth"]
+    assert found["sets"].keys() == {"easy", "hard"}
+    failed = {(f["name"], f["set"], f["image"]) for f in found["failed"]}
+    assert len(failed) == 5 + 1, "the damaged photo under every row, and the missing result"
+    assert ("truth", "easy", "photo1") in failed
+    assert {row["images"] for row in found["rows"]} == {2}, "photo0 of both sets"
+    assert found["protocol"]["not a number"].keys() == {"truth psnr"}
+    by_name = {row["name"]: row["psnr"] for row in found["rows"]}
+    assert by_name["it"] == by_name["second"]
+    same = next(c for c in found["comparisons"] if (c["a"], c["b"]) == ("second", "it"))
+    assert (same["mean"], same["p"]) == (0, 1)
+    out = capsys.readouterr().out
+    assert "has no picture called photo1" in out
+    assert (output / "results" / "it" / "hard" / "photo0.png").exists()
+    # Its own results are finished results.
+    again = [
+        f"results={output / 'results' / 'it'}",
+        *overrides[3:6],
+        f"output={tmp_path / 'again'}",
+    ]
+    assert carry_out("evaluate", again) == 0
+    again = json.loads((tmp_path / "again" / "results.json").read_text())["sets"]["hard"]["rows"]
+    assert again[1]["psnr"] == pytest.approx(found["sets"]["hard"]["rows"][2]["psnr"])
+
+
+def test_a_table_for_the_logger(photos, tmp_path, carry_out):
+    folders = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}", f"output={tmp_path}"]
+    typed = [*folders, "metric.metrics=[psnr]", "logger=wandb", "page_mb=0"]
+    assert carry_out("evaluate", typed) == 0
+    tables = [p.name for p in tmp_path.glob("wandb/offline-run-*/files/media/table/*.json")]
+    assert sorted(name.split("_")[0] for name in tables) == ["per image", "results"]

@@ -1,0 +1,316 @@
+"""Stopped, killed or extended, a run goes on as if it had never been left."""
+
+import csv
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+
+import pytest
+import torch
+
+from wildsr.cli import main as command
+from wildsr.run.checkpoint import checkpoints, load_checkpoint
+from wildsr.run.folder import config_of, overrides_of
+from wildsr.training.module import Training
+
+# A pool, updates that are not always due, a schedule; BatchNorm and random draws come with PDM.
+RICH = [
+    "method=pdm",
+    "network.critic.features=4",
+    "network.critic.layers=2",
+    *[
+        f"network.degrader.{key}={value}"
+        for key, value in {
+            "features": 4,
+            "kernel_noise": 4,
+            "kernel_blocks": 1,
+            "noise_blocks": 1,
+        }.items()
+    ],
+    "+method.updates.judge.terms.real.pool=3",
+    "+method.updates.degrade.every=2",
+    "method.schedules.upscale.milestones=[2,4]",
+]
+
+
+def train(tiny, root, name, *more, method=RICH):
+    """The verb in root/name, without the pictures at its end; its exit code."""
+    named = [f"runs_dir={root}", *([f"name={name}"] if name else [])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wildsr.training.finish.pictures", lambda *_: {})
+        return command.start("train", [*tiny, *method, *named, *more])
+
+
+@pytest.fixture
+def run(tiny, tmp_path):
+    """``run("name", more)``: train in tmp_path/name with everything switched on; its exit code."""
+    return lambda name, *more, **options: train(tiny, tmp_path, name, *more, **options)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny, tmp_path_factory):
+    """The folder of six iterations without a stop."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    assert train(tiny, root, "it", "iterations=6") == 0
+    return root / "it"
+
+
+@pytest.fixture
+def straight(undisturbed):
+    """The state at its end."""
+    return state(undisturbed, 6)
+
+
+def state(folder, iteration):
+    """All that the newest checkpoint holds, but for the time that it took and the configuration."""
+    newest = checkpoints(folder / "checkpoints")[0]
+    found = torch.load(newest, weights_only=True)
+    assert found["iteration"] == iteration
+    return {key: value for key, value in found.items() if key not in ("seconds", "config")}
+
+
+def differences(one, other, at=""):
+    """Where two states differ in a bit."""
+    if isinstance(one, torch.Tensor):
+        same = one.dtype == other.dtype and torch.equal(one, other)
+        return [] if same else [at]
+    if isinstance(one, dict) and one.keys() == other.keys():
+        return [d for key in one for d in differences(one[key], other[key], f"{at}/{key}")]
+    if isinstance(one, list) and len(one) == len(other):
+        return [
+            d
+            for i, (a, b) in enumerate(zip(one, other, strict=True))
+            for d in differences(a, b, f"{at}/{i}")
+        ]
+    return [] if one == other else [at]
+
+
+def curves(folder):
+    """(iteration, name) -> value, each there once, of what does not depend on the clock."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    doubled = [key for key, count in Counter((i, n) for i, n, _ in rows).items() if count > 1]
+    assert not doubled
+    return {(int(i), n): v for i, n, v in rows if n.split("/")[0] not in ("speed", "test")}
+
+
+def test_the_states_hold_what_they_should(straight):
+    """Else the comparisons below would compare nothing."""
+    parts = {"networks", "ema", "optimizers", "pools", "stages"}
+    assert straight.keys() == {"format", "iteration", *parts}
+    assert set(straight["networks"]) == {"degrade", "critic", "upscale"}
+    assert set(straight["ema"]) == {"upscale"}
+    assert set(straight["optimizers"]) == {"degrade", "critic", "upscale"}
+    steps = {n: int(o["state"][0]["step"]) for n, o in straight["optimizers"].items()}
+    assert steps == {"degrade": 3, "critic": 6, "upscale": 6}
+    assert [len(images) for images in straight["pools"][0]] == [0, 0, 3, 0]
+    assert straight["optimizers"]["upscale"]["param_groups"][0]["lr"] == 2e-4 / 4
+    assert straight["networks"]["degrade"]["kernel.body.1.num_batches_tracked"] == 6
+    assert differences(straight, {**straight, "pools": []}) == ["/pools"]
+
+
+def test_more_iterations(run, straight, undisturbed, tmp_path):
+    for first in (1, 4):
+        name = f"extended-{first}"
+        assert run(name, f"iterations={first}") == 0
+        assert run(name, "iterations=6", "resume=auto") == 0
+        assert differences(straight, state(tmp_path / name, 6)) == []
+        assert curves(tmp_path / name) == curves(undisturbed)
+        assert overrides_of(tmp_path / name).count("iterations=6") == 1
+        assert config_of(tmp_path / name).iterations == 6
+    assert {i for i, _ in curves(undisturbed)} == set(range(1, 7))
+
+
+def test_resume_by_the_folder_alone(run, straight, tmp_path, carry_out):
+    assert run("by-folder", "iterations=3") == 0
+    folder = tmp_path / "by-folder"
+    assert carry_out("train", [f"resume={folder}", "iterations=6"]) == 0
+    assert differences(straight, state(folder, 6)) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_saves_and_leaves(
+    run, straight, undisturbed, tmp_path, monkeypatch, capsys, number
+):
+    step = Training.training_step
+
+    def interrupted(training, batch, index):
+        if training.iteration == 2:
+            os.kill(os.getpid(), number)
+        step(training, batch, index)
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "training_step", interrupted)
+        assert run("stopped", "iterations=6") == 128 + number
+    assert signal.getsignal(number) is before
+    folder = tmp_path / "stopped"
+    assert (
+        f"stopped and saved; go on with: python train.py resume={folder}" in capsys.readouterr().out
+    )
+    state(folder, 3)
+    assert not (folder / "results.json").exists()
+    assert run("stopped", "iterations=6", "resume=auto") == 0
+    assert differences(straight, state(folder, 6)) == []
+    assert curves(folder) == curves(undisturbed)
+    assert (folder / "results.json").exists()
+
+
+def test_a_finished_run_is_only_reported_again(run, straight, undisturbed, tmp_path):
+    folder = shutil.copytree(undisturbed, tmp_path / "finished")
+    before = curves(folder)
+    (folder / "results.json").unlink()
+    assert run("finished", "iterations=6", "resume=auto") == 0
+    assert differences(straight, state(folder, 6)) == []
+    assert curves(folder) == before
+    assert (folder / "results.json").exists()
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(run, straight, undisturbed, tmp_path):
+    assert run("damaged", "iterations=4", "checkpoint_every=2") == 0
+    folder = tmp_path / "damaged"
+    newest, older = checkpoints(folder / "checkpoints")
+    newest.write_bytes(newest.read_bytes()[:999])
+    leftover = newest.with_name(f".{newest.name}.4242.partial")
+    leftover.write_bytes(b"half")
+    assert run("damaged", "iterations=6", "resume=auto") == 0
+    assert differences(straight, state(folder, 6)) == []
+    assert curves(folder) == curves(undisturbed)
+    assert not leftover.exists()
+    assert load_checkpoint(older)["iteration"] == 2 if older.exists() else True
+
+
+def test_auto_starts_a_new_run_if_there_is_none_of_the_same_choices(run, tmp_path):
+    plain = ["method=supervised"]
+    assert run(None, "iterations=2", method=plain) == 0
+    assert run(None, "iterations=3", "resume=auto", method=plain) == 0
+    assert run(None, "iterations=2", "resume=auto", "seed=1", method=plain) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "supervised-folders",
+        "supervised-folders-2",
+    ]
+    state(tmp_path / "supervised-folders", 3)
+    state(tmp_path / "supervised-folders-2", 2)
+
+
+def test_a_run_does_not_go_on_as_another(run, tmp_path, capsys):
+    plain = ["method=supervised"]
+    assert run("it", "iterations=2", method=plain) == 0
+    folder = tmp_path / "it"
+    files = [folder / name for name in ("config.yaml", "overrides.json", "metrics.csv")]
+    before, saved = state(folder, 2), [path.read_bytes() for path in files]
+    capsys.readouterr()
+    for changed in ("network.upscaler.features=5", "method=wild"):
+        assert run("it", "iterations=4", "resume=auto", changed, method=plain) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: The checkpoint's network `"), error
+        assert error.count("\n") == 1
+        assert [path.read_bytes() for path in files] == saved, "nothing of the run is changed"
+        assert differences(before, state(folder, 2)) == []
+    assert run("it", "iterations=4", "resume=auto", method=plain) == 0
+
+
+def test_the_baseline_goes_on_too(run, tmp_path, monkeypatch):
+    plain, step = ["method=supervised", "baseline=true"], Training.training_step
+    stopping = []
+
+    def interrupted(training, batch, index):
+        stopping.append(training)
+        if training is not stopping[0]:  # the second one is the baseline
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(training, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "training_step", interrupted)
+        assert run("it", "iterations=20", method=plain) == 128 + signal.SIGTERM
+    folder = tmp_path / "it"
+    inner = folder / "bicubic-trained"
+    state(inner, 1)
+    assert run("it", "resume=auto", "iterations=20", method=plain) == 0
+    assert load_checkpoint(checkpoints(inner / "checkpoints")[0])["iteration"] > 1
+    curves(inner)
+    state(folder, 20)
+
+
+@pytest.fixture(scope="module")
+def staged(tiny, of, tmp_path_factory):
+    """The folder of six iterations of a method of two stages, without a stop."""
+    root = tmp_path_factory.mktemp("staged")
+    assert train(tiny, root, "it", "iterations=6", method=of("dsgan")) == 0
+    return root / "it"
+
+
+@pytest.mark.parametrize("stop", [2, 3, 4], ids=["within", "at the border", "beyond"])
+def test_a_method_with_stages_goes_on_in_its_stage(run, of, staged, tmp_path, monkeypatch, stop):
+    """Three iterations of each; the batch normalisation of a frozen critic stays as it was."""
+    step = Training.training_step
+
+    def interrupted(training, batch, index):
+        if training.iteration == stop - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(training, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "training_step", interrupted)
+        assert run("it", "iterations=6", method=of("dsgan")) == 128 + signal.SIGTERM
+    steps = {
+        name: int(optimizer["state"][0]["step"]) if optimizer["state"] else 0
+        for name, optimizer in state(tmp_path / "it", stop)["optimizers"].items()
+    }
+    learned, used = min(stop, 3), max(stop - 3, 0)
+    assert steps == {"degrade": learned, "critic": learned, "upscale": stop, "critic_hr": used}
+    assert run("it", "iterations=6", "resume=auto", method=of("dsgan")) == 0
+    straight = state(staged, 6)
+    assert straight["networks"]["critic"]["body.3.num_batches_tracked"] == 9  # real, fake, fooled
+    assert differences(straight, state(tmp_path / "it", 6)) == []
+    assert curves(tmp_path / "it") == curves(staged)
+
+
+# kill -9 --------------------------------------------------------------------------------------
+
+TORN = ["checkpoint_every=1", "log_every=7", "keep=3"]
+
+
+def in_a_process(overrides):
+    torch.set_num_threads(1)
+    sys.exit(command.start("train", overrides))
+
+
+def iterations(folder):
+    return [int(path.stem.split("-")[1]) for path in checkpoints(folder / "checkpoints")]
+
+
+def test_a_kill_at_any_moment(run, tiny, tmp_path):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["wildsr.cli.train"])
+    choose, folder = random.Random(0), tmp_path / "killed"
+    typed = [*tiny, *RICH, *TORN, f"runs_dir={tmp_path}", "name=killed", "resume=auto"]
+    typed += ["iterations=100000"]  # it never ends by itself
+    seen = [0]
+    for _ in range(3):
+        process = context.Process(target=in_a_process, args=(typed,))
+        process.start()
+        deadline = time.monotonic() + 120
+        while max(iterations(folder), default=0) <= seen[-1] and process.is_alive():
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        time.sleep(choose.uniform(0, 0.15))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, "it was to be killed, not to finish"
+        found = [load_checkpoint(path)["iteration"] for path in checkpoints(folder / "checkpoints")]
+        assert found == iterations(folder), "every one is readable"
+        assert len(found) >= min(2, found[0])
+        assert found[0] > seen[-1], "at most an interval is lost"
+        seen.append(found[0])
+    last = seen[-1] + 3
+    assert run("killed", *TORN, f"iterations={last}", "resume=auto") == 0
+    assert run("undisturbed", *TORN, f"iterations={last}") == 0
+    assert differences(state(tmp_path / "undisturbed", last), state(folder, last)) == []
+    assert set(curves(folder).items()) <= set(curves(tmp_path / "undisturbed").items())
+    assert not list((folder / "checkpoints").glob(".*"))

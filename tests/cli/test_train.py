@@ -1,0 +1,101 @@
+"""What ``train`` leaves: the folder of a run, its table, its pictures."""
+
+import json
+
+import pytest
+from omegaconf import OmegaConf
+from PIL import Image
+
+from wildsr.run.checkpoint import checkpoints, load_checkpoint
+
+
+def test_explain_prints_the_table_and_trains_nothing(tiny, tmp_path, carry_out, capsys):
+    assert carry_out("train", [*tiny, "explain=true", f"runs_dir={tmp_path / 'runs'}"]) == 0
+    assert "| judge   | critic  | real, smooth |" in capsys.readouterr().out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_folder_of_a_run(finished):
+    assert sorted(p.name for p in finished.iterdir()) == [
+        "checkpoints",
+        "config.yaml",
+        "contact.png",
+        "metrics.csv",
+        "overrides.json",
+        "per_image.csv",
+        "report",
+        "results",
+        "results.csv",
+        "results.json",
+        "results.md",
+        "weights",
+    ]
+    assert sorted(p.name for p in (finished / "results").iterdir()) == ["bicubic", "supervised"]
+    assert {p.name for p in (finished / "weights").iterdir()} == {"4x_it.safetensors", "4x_it.md"}
+    for name in ("photo0.png", "photo1.png"):
+        assert Image.open(finished / "results" / "supervised" / name).size == (56, 48)
+
+
+def test_the_form_of_the_results(finished):
+    found = json.loads((finished / "results.json").read_text())
+    assert found.keys() == {"rows", "protocol", "intervals", "comparisons"}
+    assert [row["name"] for row in found["rows"]] == ["bicubic", "supervised"]
+    for row in found["rows"]:
+        assert row.keys() == {"name", "psnr", "ssim", "images"}
+        assert 0 < row["psnr"] < 60
+        assert -1 < row["ssim"] < 1
+        assert row["images"] == 2
+    stated = found["protocol"]
+    assert {k: stated[k] for k in ("channel", "border", "photos", "scale", "iterations")} == {
+        "channel": "rgb",
+        "border": 4,
+        "photos": 2,
+        "scale": 4,
+        "iterations": 3,
+    }
+    assert isinstance(stated["training_seconds"], float)
+
+
+def test_the_rows_of_a_demo_and_what_it_leaves(small, tmp_path, carry_out, capsys):
+    overrides = [*small, "iterations=20", "data.batch=2", "data.patch=8", "validate_every=1000"]
+    assert carry_out("train", [*overrides, f"runs_dir={tmp_path}"]) == 0
+    folder = tmp_path / "wild-demo"
+    found = json.loads((folder / "results.json").read_text())
+    assert [row["name"] for row in found["rows"]] == ["bicubic", "bicubic-trained", "wild"]
+    for row in found["rows"]:
+        assert row.keys() == {"name", "psnr", "ssim", "lpips", "images"}
+        assert row["images"] == 2
+        assert row["lpips"] is None or 0 < row["lpips"] < 2
+    lpips = found["protocol"]["lpips"]
+    assert lpips["available"] == (found["rows"][0]["lpips"] is not None)
+    printed = capsys.readouterr().out
+    table = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert [line.split("|")[1].strip() for line in table[2:]] == [
+        "bicubic",
+        "bicubic-trained",
+        "wild",
+    ]
+    for name in ("contact.png", "degradation.png"):
+        assert min(Image.open(folder / name).size) > 200
+    seconds = [
+        load_checkpoint(checkpoints(f / "checkpoints")[0])["seconds"]
+        for f in (folder, folder / "bicubic-trained")
+    ]
+    assert seconds[1] >= seconds[0] > 0, "the baseline trains for as long"
+    assert carry_out("evaluate", [f"run={folder}", "metric.metrics=[psnr]"]) == 0
+    again = json.loads((folder / "evaluation-1" / "results.json").read_text())
+    for one, other in zip(found["rows"], again["rows"], strict=True):
+        assert (one["name"], one["psnr"]) == (other["name"], pytest.approx(other["psnr"]))
+
+
+def test_the_baseline_keeps_its_rate_to_its_end(tiny, of, tmp_path, carry_out):
+    """It may have more iterations than the method, at whose end a falling rate is 0."""
+    overrides = [*tiny, *of("cyclesr"), "iterations=3", "baseline=true"]
+    assert carry_out("train", [*overrides, f"runs_dir={tmp_path}", "name=it"]) == 0
+    own, baseline = (
+        OmegaConf.load(tmp_path / "it" / folder / "config.yaml").method
+        for folder in (".", "bicubic-trained")
+    )
+    assert own.schedules.upscale.until == 3
+    assert baseline.schedules == {}
+    assert baseline.optimizers.upscale == own.optimizers.upscale

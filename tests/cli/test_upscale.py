@@ -1,0 +1,346 @@
+"""The verb ``upscale``: folders, what exists, what is broken, being killed, videos."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from wildsr.error import UserError
+from wildsr.inference.file import Settings
+from wildsr.inference.job import carry_out as carry_out_job
+from wildsr.inference.job import tasks
+from wildsr.inference.upscaler import Upscaler
+from wildsr.inference.weights import save_weights
+from wildsr.network.upscaler.compact import Compact
+
+ROOT = Path(__file__).parents[2]
+SHARED = os.environ.get("WILDSR_SHARED")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "2x_it.safetensors"
+    arguments = {"scale": 2, "features": 4, "convolutions": 1}
+    named = {"_target_": "wildsr.network.upscaler.compact.Compact", **arguments}
+    torch.manual_seed(0)
+    save_weights(Compact(**arguments), path, named, 2)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, fill):
+    """Three photos and a text, in a tree."""
+    fill(tmp_path / "in", 2, (20, 24))
+    fill(tmp_path / "in" / "sub" / "deep", 1, (12, 30), seed=3)
+    (tmp_path / "in" / "notes.txt").write_text("not a photo")
+    return tmp_path / "in"
+
+
+def tree(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_a_folder_keeps_its_tree(weights, folder, tmp_path, carry_out, capsys):
+    arguments = [f"weights={weights}", f"input={folder}", f"output={tmp_path / 'out'}"]
+    assert carry_out("upscale", arguments) == 0
+    assert tree(tmp_path / "out") == ["photo0.png", "photo1.png", "sub/deep/photo0.png"]
+    assert Image.open(tmp_path / "out/sub/deep/photo0.png").size == (60, 24)
+    said = capsys.readouterr().out
+    assert "2x_it: x2, torch on cpu" in said
+    assert "3 upscaled (0.0 MPix" in said
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.png")}
+    assert carry_out("upscale", arguments) == 0
+    assert "3 skipped" in capsys.readouterr().out
+    assert stamps == {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.png")}
+    assert carry_out("upscale", [*arguments, "overwrite=true"]) == 0
+    assert all(p.stat().st_mtime_ns > stamp for p, stamp in stamps.items())
+
+
+def test_a_run(finished, photos, tmp_path, carry_out):
+    out = tmp_path / "out"
+    assert carry_out("upscale", [f"run={finished}", f"input={photos.val_lr}", f"output={out}"]) == 0
+    for name in ("photo0.png", "photo1.png"):  # as the training's own validation made them
+        ours = np.asarray(Image.open(out / name)).astype(int)
+        theirs = np.asarray(Image.open(finished / "results" / "supervised" / name)).astype(int)
+        assert np.abs(ours - theirs).max() <= 1
+
+
+def test_one_photo_to_a_name(weights, folder, tmp_path, carry_out):
+    target = tmp_path / "new" / "result.webp"
+    arguments = [f"weights={weights}", f"input={folder / 'photo0.png'}", f"output={target}"]
+    assert carry_out("upscale", [*arguments, "outscale=1.5", "quality=80"]) == 0
+    with Image.open(target) as image:
+        assert (image.format, image.size) == ("WEBP", (36, 30))
+
+
+def test_every_option_at_once(weights, folder, tmp_path, carry_out):
+    options = ["ensemble=true", "colour_fix=true", "tile=8", "overlap=8", "batch=3", "depth=16"]
+    options += ["format=tif", "device=cpu", "precision=fp32", "scale=2", "limit=1"]
+    arguments = [f"weights={weights}", f"input={folder}", f"output={tmp_path / 'out'}", *options]
+    assert carry_out("upscale", arguments) == 0
+    assert tree(tmp_path / "out") == ["photo0.tif", "photo1.tif", "sub/deep/photo0.tif"]
+
+
+def test_one_bad_file_does_not_stop_the_rest(weights, folder, tmp_path, carry_out, capsys):
+    (folder / "a.png").write_text("no image")
+    (folder / "z.jpg").write_bytes((folder / "photo0.png").read_bytes()[:200])
+    Image.new("L", (2000, 1100)).save(folder / "large.png")
+    arguments = [f"weights={weights}", f"input={folder}", f"output={tmp_path / 'out'}", "limit=2"]
+    assert carry_out("upscale", arguments) == 1
+    assert tree(tmp_path / "out") == ["photo0.png", "photo1.png", "sub/deep/photo0.png"]
+    said = capsys.readouterr().out
+    assert "3 upscaled" in said
+    assert "3 failed" in said
+    assert "a.png: not an image" in said
+    assert "z.jpg: damaged, or it ends early" in said
+    assert "more than `limit` allows (2 megapixels)" in said
+
+
+def test_what_is_refused(weights, folder, tmp_path, refused):
+    some, here = [f"weights={weights}"], [f"input={folder}"]
+    for arguments, sentence in (
+        (some, "`input` must be given"),
+        ([*some, f"input={tmp_path / 'none'}"], "does not exist"),
+        ([*some, *here, f"output={folder}"], "another folder than the photos'"),
+        ([*some, f"input={folder / 'photo0.png'}", f"output={folder}"], "another folder"),
+        ([*some, f"input={folder / 'notes.txt'}"], "must be a folder of images"),
+        (here, "One of `run`"),
+        ([*some, *here, "scale=3"], "`scale` must be that of the network, 2, but got 3"),
+        ([*some, *here, "outscale=big"], "`outscale` must be a number"),
+        ([*some, *here, "tile=yes"], "`tile` must be a number"),
+        ([*some, *here, "quality=101"], "`quality` must be 1 to 100"),
+        ([*some, *here, "ensemble=8"], "`ensemble` must be true or false"),
+        ([*some, *here, "format=bmp"], "`format` must be one of"),
+        ([*some, *here, "outscael=2"], "Did you mean 'outscale'"),
+        ([f"run={tmp_path}", *here], "error: "),
+    ):
+        if not any(argument.startswith("output=") for argument in arguments):
+            arguments = [*arguments, f"output={tmp_path / 'out'}"]
+        found = refused("upscale", arguments)
+        assert sentence in found, (arguments, found)
+
+
+def test_names_of_results(tmp_path, noise_photo):
+    for name in ("a.jpg", "a.png", "b.bmp", "sub/c.JPG", "sub/d.webp"):
+        noise_photo(tmp_path / "in" / name)
+    found = {t.source.name: t.target for t in tasks(tmp_path / "in", tmp_path / "out", None)}
+    out = tmp_path / "out"
+    assert found == {
+        "a.jpg": out / "a.jpg",
+        "a.png": out / "a.png",
+        "b.bmp": out / "b.png",
+        "c.JPG": out / "sub/c.JPG",
+        "d.webp": out / "sub/d.webp",
+    }
+    found = {t.source.name: t.target for t in tasks(tmp_path / "in", out, "png")}
+    assert (found["a.jpg"], found["a.png"]) == (out / "a.jpg.png", out / "a.png.png")
+    assert found["c.JPG"] == out / "sub/c.png"
+
+
+def test_results_inside_the_input_are_not_upscaled_again(tmp_path, noise_photo):
+    noise_photo(tmp_path / "a.png")
+    noise_photo(tmp_path / "out" / "a.png")
+    assert [t.source for t in tasks(tmp_path, tmp_path / "out", None)] == [tmp_path / "a.png"]
+    with pytest.raises(UserError, match="holds only results"):
+        tasks(tmp_path / "out", tmp_path, None)
+
+
+@pytest.fixture
+def noise_photo():
+    def save(path, size=(6, 5), seed=0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+
+    return save
+
+
+def test_small_photos_of_one_size_go_together(tmp_path, noise_photo):
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.batches = []
+
+        def forward(self, lr):
+            self.batches.append(tuple(lr.shape))
+            return nn.functional.interpolate(lr, scale_factor=2)
+
+    for number in range(5):
+        noise_photo(tmp_path / "in" / f"{number}.png", seed=number)
+    noise_photo(tmp_path / "in" / "other.png", size=(9, 9))
+    (tmp_path / "in" / "bad.png").write_text("bad")
+    network = Counting()
+    made = Upscaler(network, network, 2, "it", tile=16, batch=4)
+    todo = tasks(tmp_path / "in", tmp_path / "out", None)
+    seen = []
+    outcome = carry_out_job(made, todo, Settings(), progress=seen.append)
+    assert sorted(network.batches) == [(1, 3, 6, 5), (1, 3, 9, 9), (4, 3, 6, 5)]
+    assert (len(outcome.done), len(outcome.failed)) == (6, 1)
+    assert sum(seen) == 5 * 30 + 81
+    for task in todo:
+        if task.source.name != "bad.png":
+            pixels = np.asarray(Image.open(task.source))
+            expected = pixels.repeat(2, axis=0).repeat(2, axis=1)
+            assert np.array_equal(np.asarray(Image.open(task.target)), expected)
+
+
+def test_stopping_leaves_nothing_half_written(tmp_path, noise_photo):
+    for number in range(4):
+        noise_photo(tmp_path / "in" / f"{number}.png", size=(40, 40), seed=number)
+    network = nn.Upsample(scale_factor=2)
+    made, calls = Upscaler(network, network, 2, "it", tile=64), []
+
+    def stop(pixels):
+        calls.append(pixels)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    todo = tasks(tmp_path / "in", tmp_path / "out", None)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out_job(made, todo, Settings(), progress=stop)
+    for path in (tmp_path / "out").iterdir():
+        assert path.suffix == ".png"
+        Image.open(path).load()
+    assert len(carry_out_job(made, todo, Settings()).failed) == 0
+    assert tree(tmp_path / "out") == ["0.png", "1.png", "2.png", "3.png"]
+
+
+def test_killed_and_called_again(weights, tmp_path, noise_photo, carry_out):
+    """SIGKILL at several moments: what has its name is whole, and the next call finishes."""
+    for number in range(6):
+        noise_photo(tmp_path / "in" / f"{number}.png", size=(400, 400), seed=number)
+    out = tmp_path / "out"
+    arguments = [f"weights={weights}", f"input={tmp_path / 'in'}", f"output={out}"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "upscale.py"), *arguments, "tile=16", "device=cpu"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+    )
+    waited = time.monotonic() + 120
+    while time.monotonic() < waited and process.poll() is None:
+        if out.is_dir() and len(list(out.glob("[!.]*.png"))) >= 2:
+            break  # in the middle of the third
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = {path.name: path.read_bytes() for path in out.glob("[!.]*.png")}
+    assert 2 <= len(done) < 6
+    assert list(out.glob(".*.part")), "killed between two photos: nothing to test"
+    for name in done:
+        Image.open(out / name).load()
+    assert carry_out("upscale", arguments) == 0
+    assert tree(out) == [f"{number}.png" for number in range(6)]  # and no left-over
+    assert all((out / name).read_bytes() == content for name, content in done.items())
+    for path in out.iterdir():
+        assert Image.open(path).size == (800, 800)
+        Image.open(path).load()
+
+
+# Videos ----------------------------------------------------------------------------------------
+
+
+def film(path, frames=6, size=(48, 64), sound=True, suffix_codec="libx264"):
+    """Frames that get bluer, and a tone."""
+    av = pytest.importorskip("av")
+    from fractions import Fraction
+
+    with av.open(str(path), "w") as written:
+        video = written.add_stream(suffix_codec, rate=10)
+        video.width, video.height, video.pix_fmt = size[1], size[0], "yuv420p"
+        video.options = {"crf": "5"}
+        video.codec_context.colorspace, video.codec_context.color_range = 1, 1
+        audio = written.add_stream("aac", rate=44100) if sound else None
+        for number in range(frames):
+            pixels = np.zeros((*size, 3), np.uint8)
+            pixels[..., 0], pixels[:, : size[1] // 2, 1] = 200, 100
+            pixels[..., 2] = number * 30
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=1)
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            written.mux(video.encode(frame))
+        written.mux(video.encode(None))
+        if audio is not None:
+            wave = (np.sin(np.arange(26460) * 0.0627) * 20000).astype(np.int16)[None]
+            for start in range(0, 26460, 1024):
+                part = av.AudioFrame.from_ndarray(wave[:, start : start + 1024], "s16", "mono")
+                part.sample_rate, part.pts = 44100, start
+                written.mux(audio.encode(part))
+            written.mux(audio.encode(None))
+
+
+def packets(path):
+    import av
+
+    with av.open(str(path)) as read:
+        return [bytes(p) for p in read.demux(read.streams.audio) if p.size]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+def test_a_video_keeps_its_sound_times_and_colours(suffix, weights, tmp_path, carry_out):
+    av = pytest.importorskip("av")
+    film(tmp_path / "a.mp4")
+    target = tmp_path / f"b.{suffix}"
+    arguments = [f"weights={weights}", f"input={tmp_path / 'a.mp4'}", f"output={target}"]
+    assert carry_out("upscale", arguments) == 0
+    assert packets(target) == packets(tmp_path / "a.mp4")
+    with av.open(str(target)) as read:
+        video = read.streams.video[0]
+        assert (video.width, video.height) == (128, 96)
+        assert (int(video.codec_context.colorspace), video.average_rate) == (1, 10)
+        frames = list(read.decode(video))
+    assert len(frames) == 6
+    assert np.diff([frame.time for frame in frames]) == pytest.approx(0.1, abs=2e-3)
+    for number, frame in enumerate(frames):
+        pixels = frame.reformat(format="rgb24", src_colorspace=1).to_ndarray().astype(int)
+        for column, green in ((20, 100), (108, 0)):
+            away = np.abs(pixels[48, column] - (200, green, number * 30))
+            assert away.max() <= 14, (number, column, pixels[48, column])
+    assert carry_out("upscale", arguments) == 0  # exists
+
+
+def test_a_silent_video_to_an_odd_size(weights, tmp_path, carry_out):
+    av = pytest.importorskip("av")
+    film(tmp_path / "a.mp4", frames=2, sound=False)
+    arguments = [f"weights={weights}", f"input={tmp_path / 'a.mp4'}", f"output={tmp_path / 'o'}"]
+    assert carry_out("upscale", [*arguments, "outscale=1.3"]) == 0
+    with av.open(str(tmp_path / "o" / "a.mp4")) as read:
+        assert (read.streams.video[0].width, read.streams.video[0].height) == (84, 62)
+
+
+def test_videos_that_cannot_be(weights, tmp_path, refused, monkeypatch):
+    pytest.importorskip("av")
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    arguments = [f"weights={weights}", f"input={tmp_path / 'bad.mp4'}", f"output={tmp_path / 'o'}"]
+    assert "cannot be turned into" in refused("upscale", arguments)
+    assert tree(tmp_path / "o") == []
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert "pip install 'wildsr[video]'" in refused("upscale", arguments)
+
+
+# Photos and weights of others --------------------------------------------------------------------
+
+
+@pytest.mark.skipif(SHARED is None, reason="WILDSR_SHARED names no folder with photos and weights")
+def test_real_photos_and_weights(tmp_path, carry_out):
+    data = Path(str(SHARED)) / "data"
+    (tmp_path / "in").mkdir()
+    for name in ("chip.png", "oldphoto2.png"):
+        shutil.copy(data / "realsrset" / name, tmp_path / "in")
+    weights = data / "weights" / "compact_x4_photo.pth"
+    results = []
+    for tile in (48, 512):
+        out = tmp_path / str(tile)
+        arguments = [f"weights={weights}", f"input={tmp_path / 'in'}", f"output={out}"]
+        assert carry_out("upscale", [*arguments, f"tile={tile}", "precision=fp32"]) == 0
+        results.append([np.asarray(Image.open(p)).astype(int) for p in sorted(out.iterdir())])
+    for tiled, whole in zip(*results, strict=True):
+        assert np.abs(tiled - whole).max() <= 1

@@ -1,0 +1,223 @@
+"""Programs of other runtimes: each architecture in each format, opened there, equal to torch."""
+
+import copy
+import re
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import nn
+
+from wildsr.config.compose import configure
+from wildsr.error import UserError
+from wildsr.export import formats
+from wildsr.export.formats import PROGRAMS, write_program
+from wildsr.export.handover import Piece, file_name, pieces, spandrel_model, write_weights
+from wildsr.inference.restorer import Restorer
+from wildsr.inference.weights import open_weights
+from wildsr.method.part import Method, given, network, tensor
+from wildsr.network.upscaler.compact import Compact
+
+PACKAGES = {"onnx": ("onnx", "onnxruntime"), "ncnn": ("ncnn", "pnnx"), "torchscript": ()}
+SIZES = ((40, 56), (17, 90), (33, 8))  # the first is the one that is traced
+
+# Small, but of the published shape; and what becomes of them where that is not "equal, any size".
+ARCHITECTURES = {
+    "compact": (["features=8", "convolutions=2"], {}),
+    "dbpn_small": (["features=8", "initial_features=8", "stages=2"], {}),
+    "edsr": (["features=8", "blocks=2"], {}),
+    "lapsrn": (["features=8", "depth=2"], {}),
+    "rrdb": (["features=8", "blocks=1"], {}),
+    "srcnn": ([], {"ncnn": "ncnn lacks"}),
+    "srresnet": (["features=8", "blocks=2"], {}),
+    "vdsr": (["features=8", "depth=3"], {"ncnn": "ncnn lacks"}),
+    "swinir_light": (
+        ["groups=1", "blocks=2"],
+        {"ncnn": "ncnn lacks", "onnx": "one size", "torchscript": "one size"},
+    ),
+}
+
+
+def made(name, scale=4):
+    smaller = [f"network.upscaler.{override}" for override in ARCHITECTURES[name][0]]
+    config = configure("train", [f"network/upscaler={name}", f"scale={scale}", *smaller])
+    torch.manual_seed(0)
+    return instantiate(config.network.upscaler).eval()
+
+
+def differences(module, reopened, sizes=SIZES):
+    generator = torch.Generator().manual_seed(1)
+    found = []
+    for size in sizes:
+        lr = torch.rand(1, 3, *size, generator=generator)
+        with torch.no_grad():
+            expected = module(lr)
+        try:
+            sr = reopened(lr)
+        except Exception:
+            found.append(float("inf"))
+            continue
+        same = sr.shape == expected.shape
+        found.append(float((sr.detach() - expected).abs().max()) if same else float("inf"))
+    return found
+
+
+def there(fmt):
+    for package in PACKAGES[fmt]:
+        pytest.importorskip(package, reason=f"{package} is not installed: wildsr[export]")
+
+
+@pytest.mark.parametrize("fmt", sorted(PROGRAMS))
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_each_architecture_in_each_format(name, fmt, tmp_path):
+    there(fmt)
+    module, limits = made(name), ARCHITECTURES[name][1]
+    path = tmp_path / f"4x_it{PROGRAMS[fmt].suffixes[0]}"
+    if limits.get(fmt) == "ncnn lacks":
+        with pytest.raises(UserError, match=r"`format=ncnn` cannot hold this network: ncnn lacks"):
+            write_program(module, path, fmt)
+        assert list(tmp_path.iterdir()) == [], "nothing is left of it"
+        return
+    found = differences(module, write_program(module, path, fmt))
+    assert {p.suffix for p in tmp_path.iterdir()} == set(PROGRAMS[fmt].suffixes)
+    assert found[0] < 1e-4
+    if limits.get(fmt) == "one size":
+        assert max(found[1:]) > 0.01
+        again = write_program(module, path, fmt, size=24)
+        assert differences(module, again, ((24, 24),))[0] < 1e-4
+    else:
+        assert max(found) < 1e-4
+
+
+@pytest.mark.parametrize("fmt", sorted(PROGRAMS))
+def test_half_precision_is_half_the_size_and_takes_single_precision(fmt, tmp_path):
+    there(fmt)
+    module, path = Compact(4, 32, 6).eval(), tmp_path / f"4x_it{PROGRAMS[fmt].suffixes[0]}"
+    before = copy.deepcopy(module.state_dict())
+    single = differences(module, write_program(module, path, fmt))
+    held = sum(p.stat().st_size for p in tmp_path.iterdir())
+    half = differences(module, write_program(module, path, fmt, fp16=True))
+    assert max(single) < 1e-4
+    assert 1e-6 < max(half) < 5e-3
+    assert sum(p.stat().st_size for p in tmp_path.iterdir()) < 0.65 * held
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, before[key]), "the network itself stays what it was"
+
+
+def test_onnx_takes_any_batch_and_names_what_goes_in_and_out(tmp_path):
+    there("onnx")
+    import onnxruntime
+
+    module, path = made("compact"), tmp_path / "4x_it.onnx"
+    write_program(module, path, "onnx")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert [(v.name, v.shape[1], v.type) for v in session.get_inputs()] == [
+        ("lr", 3, "tensor(float)")
+    ]
+    assert [v.name for v in session.get_outputs()] == ["sr"]
+    lr = torch.rand(3, 3, 9, 11)
+    (sr,) = session.run(None, {"lr": lr.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(sr), module(lr), rtol=0, atol=1e-5)
+
+
+def test_ncnn_has_the_names_that_upscayl_asks_for(tmp_path):
+    there("ncnn")
+    write_program(made("compact"), tmp_path / "4x_it.param", "ncnn")
+    lines = (tmp_path / "4x_it.param").read_text().splitlines()
+    assert lines[0] == "7767517"  # ncnn's mark of the text format
+    assert re.fullmatch(r"Input\s+data\s+0 1 data", lines[2])
+    assert lines[-1].split()[-2:] == ["output", "0=0"]
+    assert not re.search(r"\b(in0|out0)\b", "\n".join(lines))
+
+
+def test_a_missing_package_is_one_sentence(monkeypatch, tmp_path):
+    def absent(name):
+        raise ImportError(name)
+
+    module = made("compact")
+    monkeypatch.setattr(formats.importlib, "import_module", absent)
+    with pytest.raises(UserError, match=r"`format=ncnn` needs the package pnnx: pip install 'wild"):
+        write_program(module, tmp_path / "4x_it.param", "ncnn")
+
+
+# Weights -----------------------------------------------------------------------------------------
+
+
+class TwoStep(Method):
+    """Clean, then upscale."""
+
+    real_lr = given("(B, 3, H, W)")
+    upscale, clean, unused = network("LR to HR"), network("LR to LR"), network("of training only")
+
+    @tensor
+    def restored(self):
+        return self.upscale(self.clean(self.real_lr))
+
+
+@pytest.fixture
+def two_steps():
+    torch.manual_seed(3)
+    networks = {"upscale": Compact(4, 4, 1), "clean": Compact(1, 4, 1), "unused": nn.Identity()}
+    return Restorer(TwoStep, networks, 4).eval()
+
+
+def test_pieces_are_those_that_restore_in_their_order_with_their_own_scale(two_steps):
+    found = pieces(two_steps, 4)
+    assert [(piece.name, piece.scale) for piece in found] == [("clean", 1), ("upscale", 4)]
+    assert [file_name("2x_rose", piece) for piece in found] == ["1x_rose_clean", "4x_rose_upscale"]
+    alone = pieces(two_steps.networks["upscale"], 4)
+    assert [(piece.name, piece.scale) for piece in alone] == [("", 4)]
+    assert file_name("rose", alone[0]) == "4x_rose"
+
+
+@pytest.mark.parametrize("fmt", sorted(PROGRAMS))
+def test_a_program_holds_the_whole_restorer(two_steps, fmt, tmp_path):
+    there(fmt)
+    reopened = write_program(two_steps, tmp_path / f"4x_it{PROGRAMS[fmt].suffixes[0]}", fmt)
+    assert max(differences(two_steps, reopened)) < 1e-4
+
+
+SPANDREL = {
+    "compact": "RealESRGAN Compact",
+    "rrdb": "ESRGAN",
+    "swinir_light": "SwinIR",
+    "srcnn": None,
+    "vdsr": None,
+}
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.parametrize("name", sorted(SPANDREL))
+def test_weights_open_in_spandrel_where_it_knows_the_architecture(name, suffix, tmp_path):
+    module, path = made(name), tmp_path / f"4x_it{suffix}"
+    smaller = [f"network.upscaler.{override}" for override in ARCHITECTURES[name][0]]
+    config = configure("train", [f"network/upscaler={name}", *smaller])
+    node = OmegaConf.to_container(config.network.upscaler)
+    reopened = write_weights(Piece("", module, 4), path, node, fp16=False)
+    found = spandrel_model(path)
+    assert (found.architecture.name if found else None) == SPANDREL[name]
+    assert found is None or found.scale == 4
+    lr = torch.rand(1, 3, 24, 16)  # whole windows: at other sizes spandrel pads its own way
+    with torch.no_grad():
+        expected = module(lr)
+    torch.testing.assert_close(reopened(lr).clamp(0, 1), expected.clamp(0, 1), rtol=0, atol=1e-5)
+    ours, scale = open_weights(path)
+    assert scale == 4
+    with torch.no_grad():
+        torch.testing.assert_close(ours(lr), expected, rtol=0, atol=1e-5)
+
+
+def test_weights_in_half_precision(tmp_path):
+    module = made("compact")
+    node = {"_target_": "wildsr.network.upscaler.compact.Compact", "scale": 4, "features": 8}
+    node |= {"convolutions": 2}
+    for suffix in (".safetensors", ".pth"):
+        path = tmp_path / f"4x_it{suffix}"
+        reopened = write_weights(Piece("", module, 4), path, node, fp16=True)
+        lr = torch.rand(1, 3, 24, 19)
+        with torch.no_grad():
+            away = (reopened(lr).clamp(0, 1) - module(lr).clamp(0, 1)).abs().max()
+        assert 0 < away < 1e-3
+    assert next(module.parameters()).dtype == torch.float32
