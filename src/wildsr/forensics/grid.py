@@ -69,26 +69,58 @@ def table_on(
     clipped: npt.NDArray[np.bool_],
     phase: tuple[int, int],
     chrominance: bool = False,
-    spread: float = ROUNDING,
 ) -> Found | None:
     """The table of a plane whose grid is given; None if there is too little evidence of any."""
-    spectra = blocks(plane, clipped, phase, BLOCKS)
+    return table_of(blocks(plane, clipped, phase, BLOCKS), phase, chrominance, ROUNDING)
+
+
+def table_of(
+    spectra: Array,
+    phase: tuple[int, int],
+    chrominance: bool,
+    spread: float,
+    quality: int | None = None,
+) -> Found | None:
+    """The table of blocks (n, 64) on their grid; None if there is too little evidence of any.
+
+    Args:
+        spectra: of the blocks.
+        phase: of the grid, as it shall be returned.
+        chrominance: whether to compare with libjpeg's tables for chrominance.
+        spread: standard deviation of coefficients about the multiples of their steps.
+        quality: the only one in question; None for all, and for other tables.
+    """
     if not len(spectra):
         return None
     each = evidence(spectra, spread, 1024)  # (64, 255)
     known = libjpeg_tables()[int(chrominance)]
-    by_quality = each[_AT, known - 1].sum(1) + (np.arange(1, 101) % 5 == 0) * USUAL
-    quality = 100 - int(by_quality[::-1].argmax())  # the highest of those that nothing tells apart
-    table, nats = known[quality - 1], float(by_quality[quality - 1] - np.log(100))
+    gains = each[_AT, known - 1]  # (100, 64)
     steps = _single_steps(each)
     single = float((each.max(1) - CHOICE)[steps > 0].sum())
-    if _unlike(each, steps, table) or nats < single / 4:
-        table, quality, nats = steps, 0, single
+    if quality is None:
+        quality = _likeliest(gains, single)
+        if _unlike(each, steps, known[quality - 1]) or gains[quality - 1].sum() < single / 4:
+            quality = 0
+    table = known[quality - 1] if quality else steps
+    nats = float(gains[quality - 1].sum() - np.log(100)) if quality else single
     if nats < ENOUGH or (not quality and (steps > 0).sum() < SEVERAL):
         return None
     if not _rounded(spectra, table, spread):
         return None
     return Found(phase, tuple(table.tolist()), quality or None, nats)
+
+
+def _likeliest(gains: Array, single: float) -> int:
+    """The quality with the most evidence, (100, 64), among those that nothing speaks against.
+
+    An older coding on the same grid leaves much evidence of its table, and much against it.
+    """
+    total = gains.sum(1) + (np.arange(1, 101) % 5 == 0) * USUAL
+    against = -np.minimum(gains, 0).sum(1)
+    sound = (against < 20 + total / 20) & (total > single / 4)
+    if sound.any():
+        total = np.where(sound, total, -np.inf)
+    return 100 - int(total[::-1].argmax())  # the highest of those that nothing tells apart
 
 
 def _single_steps(each: Array) -> Steps:
@@ -104,7 +136,7 @@ def _unlike(each: Array, steps: Steps, table: Steps) -> bool:
     A multiple of a step is no contradiction: an older coding left only those.
     """
     sure = steps > 0
-    other = sure & (steps % table != 0)
+    other = sure & (steps % table != 0) & (each[_AT, table - 1] < 0)
     lost = (each.max(1) - each[_AT, table - 1])[other].sum()
     return bool(sure.sum() >= SEVERAL and lost > UNLIKE * each.max(1)[sure].sum())
 

@@ -54,7 +54,7 @@ def transform(blocks: Array) -> Array:
     return (waves @ blocks @ waves.T).reshape(-1, BLOCK * BLOCK)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def gains(spread: float, reach: int) -> Array:
     r"""(bins, 255): log-likelihood of a magnitude if its step is 1 ... 255, over any smooth density.
 
