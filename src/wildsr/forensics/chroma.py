@@ -36,7 +36,9 @@ def read_chroma(planes: Planes, luma: Found) -> tuple[str, Found] | None:
     for name in ("4:4:4", "4:2:2", "4:4:0", "4:2:0"):
         unit = chroma_unit(name)
         best: list[tuple[float, str, Found]] = []
-        for begin in product(*(range(at, size, BLOCK) for at, size in zip(luma.phase, unit, strict=True))):
+        for begin in product(
+            *(range(at, size, BLOCK) for at, size in zip(luma.phase, unit, strict=True))
+        ):
             table = _table_at(planes, begin, unit, luma.quality)
             if table is not None:
                 best.append((table.nats, name, table))
@@ -78,7 +80,8 @@ def _halved(plane: Array, axis: int, parity: int) -> Array:
     first = np.moveaxis(plane, axis, -1)[..., parity + 1 :]
     count = (first.shape[-1] - 3) // 2
     before, one, two, after = (first[..., k : k + 2 * count : 2] for k in range(4))
-    return np.moveaxis((3 * (one + two) - before - after) / 4, -1, axis)
+    coarse: Array = ((3 * (one + two) - before - after) / 4).astype(np.float32)
+    return np.moveaxis(coarse, -1, axis)
 
 
 def _any_of_pair(mask: npt.NDArray[np.bool_], axis: int, parity: int) -> npt.NDArray[np.bool_]:

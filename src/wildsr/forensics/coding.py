@@ -54,7 +54,10 @@ class Coding:
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Coding:
         """What :meth:`to_dict` made."""
-        found = {n: tuple(v) if isinstance(v, list) else v for n, v in record.items()}
+        found: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in record.items()
+        }
         if "older" in found:
             found["older"] = cls.from_dict(found["older"])
         return cls(**found)

@@ -52,7 +52,7 @@ class Codings:
         parts = [f"{count} {kind}" for kind, count in sorted(others.items())]
         beside = f"; {' and '.join(parts)}, whose tables are not known" if parts else ""
         if not self.jpegs:
-            return f"none of {total} photos {'shows' if total else 'show'} JPEG{beside}"
+            return f"none of {total} photos show JPEG{beside}"
         count = len(self.jpegs)
         verb = "is" if count == 1 else "are"
         details = [f"{_qualities(self.jpegs)}, {_sources(self.jpegs)}"]

@@ -19,6 +19,7 @@ CHOICE = float(np.log(STEPS))  # nats that the best of 255 steps has for nothing
 CERTAIN = 12.0  # nats for a single step beyond CHOICE, and over other steps
 SEVERAL = 6  # single steps make a table, where it is not libjpeg's
 UNLIKE = 0.1  # share of the evidence that a table of libjpeg's may leave to other steps
+BROAD = 24  # frequencies that must speak for a table whose steps are too fine to look at
 USUAL = 0.5  # nats; where nothing tells 74 from 75, it is 75
 Steps = npt.NDArray[np.int64]
 _AT = np.arange(BLOCK * BLOCK)
@@ -92,7 +93,8 @@ def table_of(
     """
     if not len(spectra):
         return None
-    each = evidence(spectra, spread, 1024)  # (64, 255)
+    reach = 512 if chrominance else 1024  # of a block's mean at most; that of colour is less
+    each = evidence(spectra, spread, reach)  # (64, 255)
     known = libjpeg_tables()[int(chrominance)]
     gains = each[_AT, known - 1]  # (100, 64)
     steps = _single_steps(each)
@@ -105,7 +107,7 @@ def table_of(
     nats = float(gains[quality - 1].sum() - np.log(100)) if quality else single
     if nats < ENOUGH or (not quality and (steps > 0).sum() < SEVERAL):
         return None
-    if not _rounded(spectra, table, spread):
+    if not _rounded(spectra, table, spread, each[_AT, np.maximum(table, 1) - 1]):
         return None
     return Found(phase, tuple(table.tolist()), quality or None, nats)
 
@@ -141,7 +143,7 @@ def _unlike(each: Array, steps: Steps, table: Steps) -> bool:
     return bool(sure.sum() >= SEVERAL and lost > UNLIKE * each.max(1)[sure].sum())
 
 
-def _rounded(spectra: Array, table: Steps, spread: float) -> bool:
+def _rounded(spectra: Array, table: Steps, spread: float, nats: Array) -> bool:
     """Whether the distances to the multiples are those of rounded pixels.
 
     Drawings with few levels have coefficients on lattices too, but without anything about them.
@@ -149,9 +151,9 @@ def _rounded(spectra: Array, table: Steps, spread: float) -> bool:
     step = np.maximum(table, 1)
     count = np.rint(spectra / step)
     rest = spectra - step * count
-    used = (count != 0) & (table > 2)
+    used = (count != 0) & (table > 1)
     used[:, 0] = False
     used &= np.abs(rest) < 3 * spread
-    if used.sum() < 10:  # only steps of 1 and 2, too small to see
-        return True
+    if used.sum() < 10:  # steps of 1, which rounding hides nearly: many frequencies must agree
+        return bool((nats > 0).sum() >= BROAD)
     return bool(2 / 3 < rest[used].std() / spread < 4 / 3)

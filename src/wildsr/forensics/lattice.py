@@ -51,12 +51,12 @@ def on_all_grids(windows: Array) -> Array:
 def transform(blocks: Array) -> Array:
     """(n, 8, 8) to (n, 64), rows of growing vertical frequency."""
     waves = cosines()
-    return (waves @ blocks @ waves.T).reshape(-1, BLOCK * BLOCK)
+    return np.asarray(waves @ blocks @ waves.T, np.float32).reshape(-1, BLOCK * BLOCK)
 
 
 @lru_cache(maxsize=64)
 def gains(spread: float, reach: int) -> Array:
-    r"""(bins, 255): log-likelihood of a magnitude if its step is 1 ... 255, over any smooth density.
+    r"""(bins, 255): log-likelihood of magnitudes if their step is 1 ... 255, over a smooth density.
 
     .. math:: g(d, t) = \log ((1 - \epsilon)\, t \sum_k N(|d| - k t; \sigma) + \epsilon)
 

@@ -15,7 +15,7 @@ from wildsr.forensics.tables import libjpeg_tables
 ENOUGH = 60.0  # nats over none
 COARSER = 1.25  # at least, in the geometric mean of the steps
 _ALL = np.arange(BLOCK * BLOCK)
-_REACH = 256
+_REACH = 128  # magnitudes above are left out: many in few frequencies
 _SPREADS = ROUNDING * 1.25 ** np.arange(24)
 
 
@@ -49,10 +49,7 @@ def read_older(planes: Planes, last: Found) -> Found | None:
         found = blocks(planes.luma, planes.clipped, (y, x), 1200)
         if not len(found):
             continue
-        if place == here:
-            each = _on_grid(found, table)
-        else:
-            each = _off_grid(found, table)[0]
+        each = _on_grid(found, table) if place == here else _off_grid(found, table)[0]
         totals = np.where(coarser, each[_ALL[1:], known[:, 1:] - 1].sum(1), -np.inf)
         totals += (np.arange(1, 101) % 5 == 0) * USUAL
         quality = 100 - int(totals[::-1].argmax())

@@ -42,7 +42,7 @@ def read_coding(path: Path | str, photo: npt.NDArray[np.uint8] | None = None) ->
         return stated
     last = Found(stated.phase, stated.luma, stated.quality if stated.exact else None, 0.0)
     older = read_older(planes(pixels), last)
-    return replace(stated, older=older and as_older(older))
+    return replace(stated, older=None if older is None else as_older(older))
 
 
 def read_coding_if_any(path: Path | str) -> Coding | None:

@@ -37,10 +37,10 @@ def read_pixels(photo: npt.NDArray[np.uint8]) -> Coding:
         PIXELS,
         last.table,
         None if chroma is None else chroma[1].table,
-        subsampling="4:0:0" if found.chroma is None else chroma and chroma[0],
+        subsampling="4:0:0" if found.chroma is None else None if chroma is None else chroma[0],
         phase=last.phase,
         chroma_phase=None if chroma is None else chroma[1].phase,
-        older=older and as_older(older),
+        older=None if older is None else as_older(older),
     )
 
 

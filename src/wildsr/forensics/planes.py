@@ -10,7 +10,8 @@ import numpy.typing as npt
 from wildsr.forensics.lattice import BLOCK, Array, transform
 
 WINDOW = 2 * BLOCK - 1  # holds one whole block of each of the 64 grids
-FEW = 24  # unclipped blocks; where there are fewer, clipped ones count too
+FEW = 8  # unclipped blocks; where there are fewer, clipped ones count too
+FLAT = 0.1  # sum of magnitudes, of rounding errors in 32 bits
 _HASH = np.random.default_rng(0).normal(size=BLOCK * BLOCK).astype(np.float32)
 
 
@@ -65,7 +66,10 @@ def windows(plane: Array, clipped: npt.NDArray[np.bool_], most: int) -> Array:
 def blocks(
     plane: Array, clipped: npt.NDArray[np.bool_], phase: tuple[int, int], most: int
 ) -> Array:
-    """Cosine transforms (n, 64) of the ``most`` busiest different blocks of a grid."""
+    """Cosine transforms (n, 64) of the ``most`` busiest different blocks of a grid.
+
+    Blocks of one level are left out: their means are multiples of 8 without any JPEG.
+    """
     y, x = phase
     tiles = _tiles(plane[y:, x:], BLOCK)
     if not len(tiles):
@@ -73,7 +77,9 @@ def blocks(
     _, different = np.unique(tiles.reshape(len(tiles), -1) @ _HASH, return_index=True)
     spectra = transform(tiles[different])
     hidden = _tiles(clipped[y:, x:], BLOCK).sum((1, 2))[different]
-    return spectra[_choice(np.abs(spectra[:, 1:]).sum(1), hidden, most)]
+    rough = np.abs(spectra[:, 1:]).sum(1)
+    telling = rough > FLAT
+    return spectra[telling][_choice(rough[telling], hidden[telling], most)]
 
 
 def _tiles(plane: npt.NDArray, size: int) -> npt.NDArray:

@@ -21,9 +21,9 @@ def libjpeg_tables() -> npt.NDArray[np.int64]:
 
 
 def nearest_quality(table: Table, chrominance: bool = False) -> tuple[int, bool]:
-    """The quality of libjpeg whose table is nearest, 1 to 100, and whether it is that table.
+    r"""The quality of libjpeg whose table is nearest, 1 to 100, and whether it is that table.
 
-    Near is what differs least in ratio: the mean of :math:`|\\log (s / t)|` over the known steps.
+    Near is what differs least in ratio: the mean of :math:`|\log (s / t)|` over the known steps.
     Tables that were transposed with their photo (turned by 90 degrees) count like the others. Where
     several qualities have the same known steps, the highest.
 
