@@ -101,6 +101,13 @@ def test_nothing_after_a_resize(name):
 
 
 @pytest.mark.parametrize("cell", [2, 4, 8])
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_in_photos_made_pixel_art(name, cell):
+    few = clean(name, 112)[::4, ::4] // 32 * 32
+    assert read_pixels(np.kron(few, np.ones((cell, cell, 1), np.uint8))).kind is None
+
+
+@pytest.mark.parametrize("cell", [2, 4, 8])
 def test_nothing_in_drawings(cell):
     cells = np.random.default_rng(cell).integers(0, 8, (16, 20, 3)) * 36
     art = np.kron(cells, np.ones((cell, cell, 1))).astype(np.uint8)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wildsr.forensics.lattice import BLOCK, STEPS, Array, evidence, on_all_grids
+from wildsr.forensics.lattice import BLOCK, NEAR, STEPS, Array, evidence, on_all_grids
 from wildsr.forensics.planes import blocks, windows
 from wildsr.forensics.tables import Table, libjpeg_tables
 
@@ -20,6 +20,7 @@ CERTAIN = 12.0  # nats for a single step beyond CHOICE, and over other steps
 SEVERAL = 6  # single steps make a table, where it is not libjpeg's
 UNLIKE = 0.1  # share of the evidence that a table of libjpeg's may leave to other steps
 BROAD = 24  # frequencies that must speak for a table whose steps are too fine to look at
+QUIET = 0.6  # of the spread; coefficients of 0 lie nearer to it only in drawings
 USUAL = 0.5  # nats; where nothing tells 74 from 75, it is 75
 Steps = npt.NDArray[np.int64]
 _AT = np.arange(BLOCK * BLOCK)
@@ -107,7 +108,8 @@ def table_of(
     nats = float(gains[quality - 1].sum() - np.log(100)) if quality else single
     if nats < ENOUGH or (not quality and (steps > 0).sum() < SEVERAL):
         return None
-    if not _rounded(spectra, table, spread, each[_AT, np.maximum(table, 1) - 1]):
+    nats_each = each[_AT, np.maximum(table, 1) - 1]
+    if not _rounded(spectra, table, spread, chrominance, nats_each):
         return None
     return Found(phase, tuple(table.tolist()), quality or None, nats)
 
@@ -143,7 +145,7 @@ def _unlike(each: Array, steps: Steps, table: Steps) -> bool:
     return bool(sure.sum() >= SEVERAL and lost > UNLIKE * each.max(1)[sure].sum())
 
 
-def _rounded(spectra: Array, table: Steps, spread: float, nats: Array) -> bool:
+def _rounded(spectra: Array, table: Steps, spread: float, chrominance: bool, nats: Array) -> bool:
     """Whether the distances to the multiples are those of rounded pixels.
 
     Drawings with few levels have coefficients on lattices too, but without anything about them.
@@ -154,6 +156,10 @@ def _rounded(spectra: Array, table: Steps, spread: float, nats: Array) -> bool:
     used = (count != 0) & (table > 1)
     used[:, 0] = False
     used &= np.abs(rest) < 3 * spread
+    zeros = (count == 0) & (np.abs(rest) < NEAR * spread)
+    zeros[:, 0] = False
+    if not chrominance and zeros.sum() >= 50 and rest[zeros].std() < QUIET * spread:
+        return False
     if used.sum() < 10:  # steps of 1, which rounding hides nearly: many frequencies must agree
         return bool((nats > 0).sum() >= BROAD)
     return bool(2 / 3 < rest[used].std() / spread < 4 / 3)
