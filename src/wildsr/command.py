@@ -46,6 +46,7 @@ PATHS = (
         "out",
         "resume",
         "name",
+        "password",
         "runs_dir",
     ),
 )
