@@ -51,7 +51,7 @@ async def chunks(receive: Any, silence: float, whole: float) -> Any:
             message = await asyncio.wait_for(receive(), min(silence, max(end - loop.time(), 0)))
         except TimeoutError as error:
             raise Refused(408, "The request came too slowly.") from error
-        if message["type"] == "http.disconnect":
+        if message["type"] == "http.disconnect":  # or nothing is left of it
             raise Refused(400, "The request ended early.")
         yield message.get("body", b"")
         if not message.get("more_body"):

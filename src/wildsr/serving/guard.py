@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
-from wildsr.serving.answer import Scope, header, say, say_file, say_json, short_body
+from wildsr.error import first_line
+from wildsr.serving.answer import Scope, chunks, header, say, say_file, say_json, short_body
 from wildsr.serving.host import Hosts, same_origin
 from wildsr.serving.join import KEY, LOST, UPLOAD, Form, read_click, session_name
 from wildsr.serving.limits import Refused
@@ -35,9 +37,11 @@ ALWAYS = [
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
 PASSED = (b"host", b"content-type", b"accept", b"accept-encoding", b"accept-language")
+LOG = logging.getLogger(__name__)
 API = "/gradio_api"
-STATIC = re.compile(r"/(assets|static)/(?!.*\.\.)[A-Za-z0-9_@./-]+")
+STATIC = re.compile(r"/(assets|static)(/[A-Za-z0-9_@-][A-Za-z0-9_@.-]*)+")
 BODY = 2**16  # bytes of a click
+LINGER = 3.0  # seconds in which the rest of a refused request is thrown away
 TICK = 5.0  # seconds between two looks for what was left behind
 UNKNOWN = "Open the page first: this browser has no cookie of it, or one from before a restart."
 
@@ -89,6 +93,13 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         begun = gone = False
+        more = scope["method"] == "POST"  # of the request to come
+
+        async def heard() -> Any:
+            nonlocal more
+            message = await receive()
+            more = bool(message.get("more_body"))
+            return message
 
         async def closed(message: Any) -> None:
             nonlocal begun, gone
@@ -110,9 +121,11 @@ class Guard:
         try:
             if self._open > self.limits.connections:
                 raise Refused(503, "Too many requests are open; try again later.")
-            await self._answer(scope, receive, closed)
+            await self._answer(scope, heard, closed)
         except Refused as refused:
             if not begun:  # else the connection is cut
+                if more:
+                    await self._throw_away(receive)
                 await self._refuse(scope, closed, refused)
         except Exception:
             if not gone:
@@ -120,9 +133,17 @@ class Guard:
         finally:
             self._open -= 1
 
+    async def _throw_away(self, receive: Any) -> None:
+        """Read a refused request on for a while: browsers read no answer before all is sent."""
+        count = 0
+        with contextlib.suppress(Refused):
+            async for part in chunks(receive, LINGER, LINGER):
+                count += len(part)
+                if count > 2 * self.limits.upload:
+                    break
+
     async def _refuse(self, scope: Scope, send: Any, refused: Refused) -> None:
-        # What still comes is not read: a body that is too large ends here.
-        end = [(b"connection", b"close")] if scope["method"] not in ("GET", "HEAD") else []
+        end = [(b"connection", b"close")] if scope["method"] == "POST" else []
         if scope["path"].startswith(f"{API}/queue/"):
             body = json.dumps({"detail": str(refused)})
             await say(send, refused.status, body, "application/json", end)
@@ -262,6 +283,8 @@ class Guard:
     async def _data(self, visitor: Visitor, scope: Scope, receive: Any, send: Any) -> None:
         query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
         session = self.visitors.session(visitor, session_name(query.get("session_hash", [""])[0]))
+        if not session.waiting:
+            raise Refused(404, "Nothing is being done for this page.")
         if session.connections >= 4:
             raise Refused(429, "The page is open too often; close a tab.")
 
@@ -342,5 +365,9 @@ class Guard:
             stop.cancel()
             if not stream.done():
                 stream.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            try:
                 await stream
+            except asyncio.CancelledError:
+                pass
+            except Exception as error:  # Gradio's, for a session that ended meanwhile
+                LOG.info("A stream was cut: %s", first_line(error))

@@ -57,6 +57,8 @@ class _Prompt(H11Protocol):
 class _Server(uvicorn.Server):
     """uvicorn's, which after a signal gives its caller the time to tidy up."""
 
+    should_exit: bool
+    force_exit: bool
     stopped_by: int | None = None
     stop: Callable[[], None]
 
