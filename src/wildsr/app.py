@@ -36,8 +36,9 @@ def app(overrides: list[str], console: Console) -> int:
     """Serve the page until it is stopped; the exit code."""
     config = configure("app", overrides)
     _check(config)
-    _check_reach(config)
+    config.host = "" if config.host is None else str(config.host).strip()
     _free(config.host, config.port)
+    _check_reach(config)
     loaders = _loaders(config)
     build.tune_allocator()
     with tidy_signals(), scratch() as folder:
@@ -74,9 +75,6 @@ def _check(config: DictConfig) -> None:
 
 def _check_reach(config: DictConfig) -> None:
     """Refuse to let others in by mistake."""
-    if config.host is None or not str(config.host).strip():
-        raise UserError("`host` must be an address of this computer, but got none.")
-    config.host = str(config.host).strip()
     if config.password is not None:
         config.password = str(config.password)
         if len(config.password) < SHORT:
@@ -90,6 +88,8 @@ def _check_reach(config: DictConfig) -> None:
 
 def _free(host: str, port: int) -> None:
     """Refuse an address that another program has."""
+    if not host:
+        raise UserError("`host` must be an address of this computer, but got none.")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -13,7 +13,7 @@ import psutil
 from wildsr.error import UserError
 
 NAME = re.compile(
-    r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?)(:(?P<port>\d{1,5}))?"
+    r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?)\.?(:(?P<port>\d{1,5}))?"
 )
 
 
@@ -51,7 +51,7 @@ class Hosts:
         found = NAME.fullmatch(host.lower())
         if not found:
             return False
-        name, port = found["name"].rstrip("."), found["port"]
+        name, port = found["name"], found["port"]
         if (name, None) in self._pairs:
             return True
         return (name, int(port) if port else 80) in self._pairs
