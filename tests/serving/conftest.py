@@ -1,7 +1,5 @@
 """A page that listens, for all tests of a module."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,10 +7,6 @@ from served_page import Served, Visitor
 
 from wildsr.inference.weights import save_weights
 from wildsr.network.compact import Compact
-
-collect_ignore = []
-if importlib.util.find_spec("gradio") is None:
-    collect_ignore += ["test_page_attacks.py", "test_guard.py", "test_upload.py"]
 
 
 @pytest.fixture(scope="session")

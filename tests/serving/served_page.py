@@ -59,6 +59,10 @@ class Served:
                     if path.relative_to(root).parts[0] not in skipped:
                         yield path
 
+    def left(self):
+        """What is in the temporary folder, but for torch's own."""
+        return [path for path in tree(self.folder) if "/torchinductor_" not in path]
+
     def stop(self, number=signal.SIGTERM):
         """(exit code, what it said)."""
         self.process.send_signal(number)

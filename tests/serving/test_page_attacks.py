@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import importlib.util
 import io
 import json
 import socket
@@ -12,6 +13,9 @@ from PIL import Image
 from served_page import Visitor, file_data, png, tree, until
 
 NAME = "two.safetensors"
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("gradio") is None, reason="not installed: gradio"
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def page(serve):
     code, said = made.stop()
     assert "Traceback" not in said, said
     assert code == 143
-    assert tree(made.folder) == [], "SIGTERM leaves nothing"
+    assert made.left() == [], "SIGTERM leaves nothing"
 
 
 def fetch(visitor, data):

@@ -9,7 +9,7 @@ import time
 from urllib.parse import urlencode
 
 import pytest
-from served_page import Visitor, png, tree, until
+from served_page import Visitor, png, until
 
 NAME = "two.safetensors"
 PASSWORD = "correct horse"
@@ -30,7 +30,7 @@ def page(serve):
     code, said = made.stop(signal.SIGHUP)
     assert "Traceback" not in said, said
     assert code == 129
-    assert tree(made.folder) == [], "SIGHUP leaves nothing"
+    assert made.left() == [], "SIGHUP leaves nothing"
 
 
 def log_in(page, password, **headers):
