@@ -57,7 +57,7 @@ def test_groups_mirror_packages():
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert groups - packages == {"trainer", "logger", "experiment"}
-    assert packages - groups == {"report", "inference"}
+    assert packages - groups == {"report", "inference", "serving"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
