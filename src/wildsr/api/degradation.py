@@ -93,7 +93,7 @@ def load_degrader(run: str | Path, *, tile: int | None = 1024) -> Degrader:
     Raises:
         UserError: the folder is no run, has no readable checkpoint, or its method makes no LR.
 
-    Example:
+    Examples:
         >>> import numpy, wildsr
         >>> degrade = wildsr.load_degrader("runs/first")
         >>> sharp = numpy.full((64, 96, 3), 0.5)
@@ -120,7 +120,7 @@ class Pipeline(Degradation):
     Raises:
         UserError: an unknown name, scale or setting, or a configuration that cannot be made.
 
-    Example:
+    Examples:
         >>> import numpy, wildsr
         >>> degrade = wildsr.Pipeline("realesrgan", scale=4)
         >>> sharp = numpy.full((64, 96, 3), 128, numpy.uint8)

@@ -31,7 +31,7 @@ def evaluate(
     Raises:
         UserError: for an unknown setting, a value that cannot be, photos that cannot be read.
 
-    Example:
+    Examples:
         >>> found = wildsr.evaluate(
         ...     {"data.lr": "lr", "data.hr": "truth"}, run="runs/first", output="found", quiet=True
         ... )

@@ -25,7 +25,7 @@ def fid(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
     Raises:
         UserError: a set without an image that is large enough, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sharp = [astronaut()[:256, :256]]
         >>> round(abs(wildsr.fid(sharp, sharp)), 3)
@@ -46,7 +46,7 @@ def kid(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
     Raises:
         UserError: a set without an image that is large enough, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sharp = [astronaut()[:256, :256]]
         >>> round(abs(wildsr.kid(sharp, sharp)), 3)
@@ -67,7 +67,7 @@ def swd(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
     Raises:
         UserError: a set without an image that is large enough, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sharp = [astronaut()[:256, :256]]
         >>> round(abs(wildsr.swd(sharp, sharp)), 3)

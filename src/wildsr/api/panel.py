@@ -23,7 +23,7 @@ class Panel:
     Raises:
         UserError: an unknown metric or channel, a negative border.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> panel = wildsr.Panel(["psnr", "sharpness"], channel="y", border=4)
         >>> hr = astronaut()[:96, :96]

@@ -20,7 +20,7 @@ class Results(Mapping[str, Mapping[str, float | None]]):
             `report/index.html`, ...
         photos: set -> photo -> upscaler -> metric -> value, of each photo alone.
 
-    Example:
+    Examples:
         >>> found = wildsr.evaluate(
         ...     {"data.lr": "lr"}, scale=4, metric="no_reference", output="looked", quiet=True
         ... )

@@ -32,7 +32,7 @@ def train(
     Raises:
         UserError: for an unknown setting, a value that cannot be, photos that cannot be read.
 
-    Example:
+    Examples:
         >>> trained = wildsr.train(
         ...     {"data.lr": "lr", "data.hr": "sharp", "data.patch": 8, "data.batch": 2},
         ...     data="folders", name="first", iterations=2, logger="none", quiet=True,

@@ -37,7 +37,7 @@ def load_upscaler(
     Raises:
         UserError: no such run, file, device or option, or a file that cannot be read.
 
-    Example:
+    Examples:
         >>> import numpy, wildsr
         >>> upscaler = wildsr.load_upscaler(run="runs/first")
         >>> photo = numpy.zeros((24, 32, 3), numpy.uint8)

@@ -25,7 +25,7 @@ def psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> round(wildsr.psnr(hr // 2, hr), 2)
@@ -48,7 +48,7 @@ def ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> round(wildsr.ssim(hr // 2, hr), 3)
@@ -71,7 +71,7 @@ def ms_ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:192, :192]
         >>> round(wildsr.ms_ssim(hr // 2, hr), 3)
@@ -92,7 +92,7 @@ def lpips(sr: AnyImage, hr: AnyImage) -> float:
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> wildsr.lpips(hr, hr)
@@ -113,7 +113,7 @@ def lpips_vgg(sr: AnyImage, hr: AnyImage) -> float:
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> wildsr.lpips_vgg(hr, hr)
@@ -134,7 +134,7 @@ def lpips_squeeze(sr: AnyImage, hr: AnyImage) -> float:
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> wildsr.lpips_squeeze(hr, hr)
@@ -155,7 +155,7 @@ def dists(sr: AnyImage, hr: AnyImage) -> float:
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> round(wildsr.dists(hr, hr), 3)
@@ -178,7 +178,7 @@ def vif(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) ->
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> round(wildsr.vif(hr, hr), 3)
@@ -201,7 +201,7 @@ def haarpsi(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> round(wildsr.haarpsi(hr // 2, hr), 3)
@@ -224,7 +224,7 @@ def fsim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> round(wildsr.fsim(hr // 2, hr), 3)
@@ -247,7 +247,7 @@ def shift_psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int 
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> wildsr.shift_psnr(numpy.roll(hr, 2, axis=1), hr)
@@ -270,7 +270,7 @@ def shift_ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int 
     Raises:
         UserError: two sizes, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> hr = astronaut()[:96, :96]
         >>> wildsr.shift_ssim(numpy.roll(hr, 2, axis=1), hr)

@@ -24,7 +24,7 @@ def lr_consistency(sr: AnyImage, lr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> lr = sr[::4, ::4]
@@ -47,7 +47,7 @@ def lr_consistency_learned(
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> lr = sr[::4, ::4]
@@ -68,7 +68,7 @@ def lr_discrepancy(sr: AnyImage, lr: AnyImage, degrader: Callable[[Tensor], Tens
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> lr = sr[::4, ::4]
@@ -88,7 +88,7 @@ def colour_drift(sr: AnyImage, lr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> lr = sr[::4, ::4]
@@ -107,7 +107,7 @@ def noise_residue(sr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> round(wildsr.noise_residue(sr), 1)
@@ -125,7 +125,7 @@ def sharpness(sr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> round(wildsr.sharpness(sr), 2)
@@ -144,7 +144,7 @@ def ringing(sr: AnyImage, lr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> lr = sr[::4, ::4]
@@ -164,7 +164,7 @@ def blockiness(sr: AnyImage, lr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> lr = sr[::4, ::4]
@@ -184,7 +184,7 @@ def checkerboard(sr: AnyImage, lr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> lr = sr[::4, ::4]
@@ -203,7 +203,7 @@ def niqe(sr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> wildsr.niqe(sr) > 0
@@ -221,7 +221,7 @@ def brisque(sr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> isinstance(wildsr.brisque(sr), float)
@@ -239,7 +239,7 @@ def musiq(sr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> wildsr.musiq(sr) > 0
@@ -257,7 +257,7 @@ def clipiqa(sr: AnyImage) -> float:
     Raises:
         UserError: sizes that do not fit, an image that is too small, weights that are not there.
 
-    Example:
+    Examples:
         >>> from skimage.data import astronaut
         >>> sr = astronaut()[:256, :256]
         >>> 0 < wildsr.clipiqa(sr) < 1
