@@ -38,9 +38,9 @@ def page_of(group: str) -> str:
 def _overview(conf: Path, verbs: list[str], groups: list[str]) -> Iterator[str]:
     yield f"# {TITLE}\n"
     yield (
-        "Every verb is one YAML file in `conf/`, and takes each of its keys as `key=value`. A key "
-        "such as `network/upscaler` chooses one of the files in the folder of that name, whose keys "
-        "then follow. These pages hold what `wildsr VERB --help` prints: the comments beside them.\n"
+        "Every verb is one YAML file in `conf/`, and takes each of its keys as `key=value`. A "
+        "key such as `network/upscaler` chooses one of the files in the folder of that name, "
+        "whose keys then follow. These pages hold what `wildsr VERB --help` prints, too.\n"
     )
     yield from _table(
         ("verb", "what it does"),
