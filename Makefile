@@ -33,7 +33,7 @@ format: setup ## write the format and what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup ## the documentation as a site: site/index.html
+docs: setup ## the documentation as a site: site/index.html, or, with search, python3 -m http.server -d site
 	$(BIN)/mkdocs build --strict
 
 notebook: setup ## run docs/notebooks anew, with its pictures
