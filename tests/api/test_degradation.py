@@ -52,6 +52,13 @@ def test_settings_change_a_named_one():
     assert wildsr.Pipeline("realesrgan", scale=4, **fixed).module is not None
 
 
+def test_a_gray_image_gets_the_noise_of_one_channel():
+    camera = wildsr.Pipeline("demo_camera", scale=2)
+    colour, gray = np.full((256, 256, 3), 0.5), np.full((256, 256), 0.5)
+    noise = camera(colour, seed=0)[..., 1].std()
+    assert camera(gray, seed=0).std() == pytest.approx(noise, rel=0.02)
+
+
 def test_a_configuration_of_ones_own(tmp_path, sharp):
     own = {"_target_": "wildsr.degradation.bicubic.Bicubic", "scale": "${scale}"}
     named = wildsr.Pipeline("bicubic", scale=2)(sharp)

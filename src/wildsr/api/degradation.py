@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from wildsr.api.draws import drawn_from
-from wildsr.api.images import Image, tensor_of
+from wildsr.api.images import GREEN, Image, tensor_of
 from wildsr.api.overrides import overrides_of
 from wildsr.config.check import SCALES
 from wildsr.config.compose import CONF, configure
@@ -47,13 +47,14 @@ class Degradation:
             seed: the same one draws the same blur, noise, ...; None draws from torch's generator.
 
         Returns:
-            The same type and channels, (h / s, w / s) pixels; the values are whole 255ths. There is
-            no gradient.
+            The same type and channels, (h / s, w / s) pixels; the values are whole 255ths. Of a
+            gray image, which goes through as one of three equal channels, it is the green one: with
+            the noise of one channel. There is no gradient.
 
         Raises:
             UserError: another type, shape or range, sides below 2 s, a negative seed.
         """
-        pixels, back = tensor_of(hr, "hr")
+        pixels, back = tensor_of(hr, "hr", GREEN)
         height, width = (side // self.scale * self.scale for side in pixels.shape[2:])
         if min(height, width) < 2 * self.scale:
             raise UserError(
