@@ -25,6 +25,7 @@ ROOMS = (
     "data",
     "loss",
     "network",
+    "forensics",
     "degradation",
     "photo",
     "pixels",
