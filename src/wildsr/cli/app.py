@@ -18,6 +18,7 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
 from wildsr.config.make import make
 from wildsr.error import UserError
+from wildsr.inference.device import choose_device
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.image import list_images
 from wildsr.run.folder import BASELINE, config_of
@@ -57,6 +58,7 @@ def _check(config: DictConfig) -> None:
         raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
     if not (isinstance(config.port, int) and 0 < config.port < 65536):
         raise UserError(f"`port` must be an integer of 1 to 65535, but got {config.port!r}.")
+    choose_device(config.device)
     for key in ("limit", "upload"):
         value = config[key]
         if isinstance(value, bool) or not (isinstance(value, int | float) and value > 0):

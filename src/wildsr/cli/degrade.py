@@ -26,6 +26,7 @@ from wildsr.config.compose import configure
 from wildsr.config.make import make
 from wildsr.error import UserError, unknown
 from wildsr.evaluation.evaluate import floats
+from wildsr.inference.device import choose_device
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
 from wildsr.run.folder import config_of, override_key, plain_config
@@ -44,8 +45,9 @@ def degrade(overrides: list[str], console: Console) -> int:
         list_images(Path(config.real).expanduser(), "real")
     photos = list_images(Path(config.hr).expanduser(), "hr")
     out = Path(config.out).expanduser()
+    device = choose_device(config.device)
     tune_allocator()
-    degrader: nn.Module = make(config.degradation, "degradation").eval()
+    degrader: nn.Module = make(config.degradation, "degradation").eval().to(device)
     _settle(out, _settings(config), config.overwrite)
 
     failed: list[str] = []
@@ -58,7 +60,7 @@ def degrade(overrides: list[str], console: Console) -> int:
             targets = _targets(out, name, config.format)
             if config.overwrite or not all(target.exists() for target in targets):
                 try:
-                    _write(_pair(path, degrader, config, name, number), targets, config)
+                    _write(_pair(path, degrader, config, name, number, device), targets, config)
                 except UserError as error:
                     failed.append(str(error))
                     continue
@@ -168,7 +170,12 @@ def _targets(out: Path, name: str, kind: str) -> tuple[Path, Path]:
 
 
 def _pair(
-    path: Path, degrader: nn.Module, config: DictConfig, name: str, number: int
+    path: Path,
+    degrader: nn.Module,
+    config: DictConfig,
+    name: str,
+    number: int,
+    device: torch.device,
 ) -> tuple[Tensor, Tensor]:
     """The sharp photo, cut to whole LR pixels, and its LR: (1, 3, sh, sw) and (1, 3, h, w)."""
     photo, scale = read_image(path), config.scale
@@ -181,7 +188,7 @@ def _pair(
     # By the name and not by the place in the list, so that it does not matter what else is there.
     digest = hashlib.blake2b(f"{name}/{number}".encode(), digest_size=7).digest()
     torch.manual_seed(mix_seeds(config.seed, int.from_bytes(digest), number))
-    return hr, degrader(hr)
+    return hr, degrader(hr.to(device))
 
 
 def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: DictConfig) -> None:

@@ -34,6 +34,7 @@ from wildsr.export.model_card import (
     markdown_card,
     results_of,
 )
+from wildsr.inference.device import choose_device, single_precision
 from wildsr.inference.weights import description, open_weights
 from wildsr.photo.image import UnreadableImage, list_images, read_image
 from wildsr.run.folder import config_of
@@ -76,6 +77,7 @@ def export(overrides: list[str], console: Console) -> int:
     """Write, compare and describe; the exit code."""
     config = configure("export", overrides)
     _check(config)
+    device = choose_device(config.device)
     tune_allocator()
     source = _source(config)
     if config.output is not None:
@@ -83,7 +85,7 @@ def export(overrides: list[str], console: Console) -> int:
     source = replace(source, name=str(config.name) if config.name is not None else source.name)
     where, crops = _crops(config, source)
     try:
-        files, written = _write(config, source, crops)
+        files, written = _write(config, source, crops, device)
         card = _card(config, source, files)
     except OSError as error:
         raise UserError(f"Cannot write into {source.folder}: {error.strerror}.") from error
@@ -143,7 +145,7 @@ def _source(config: DictConfig) -> Source:
 
 
 def _write(
-    config: DictConfig, source: Source, crops: list[Tensor]
+    config: DictConfig, source: Source, crops: list[Tensor], device: torch.device
 ) -> tuple[list[File], list[Path]]:
     """The files, each as the card lists it and where it is."""
     fp16, fmt = bool(config.fp16), str(config.format)
@@ -156,7 +158,7 @@ def _write(
         sizes = f", {config.size} x {config.size} pixels only" if config.size else ""
         about = f"{fmt}, {precision}{sizes}: {OPENED_BY[fmt]}"
         reopened = write_program(source.upscaler, path, fmt, fp16, config.size)
-        largest, mean = _compare(source.upscaler, reopened, crops)
+        largest, mean = _compare(source.upscaler, reopened, crops, device)
         if not (fp16 or largest <= ALIKE):
             for end in PROGRAMS[fmt].suffixes:
                 path.with_suffix(end).unlink()
@@ -175,7 +177,7 @@ def _write(
         _keep_the_source(path, source)
         node = source.nodes.get(piece.name or _only(source))
         reopened = write_weights(piece, path, node, fp16)
-        largest, mean = _compare(piece.network, reopened, crops)
+        largest, mean = _compare(piece.network, reopened, crops, device)
         found = spandrel_model(path)
         tools = f"spandrel, chaiNNer ({found.architecture.name})" if found else "wildsr only"
         files.append(File(path.name, f"{fmt}, {precision}: {tools}", largest, mean))
@@ -221,14 +223,24 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
 
 
 @torch.no_grad()
-def _compare(network: nn.Module, reopened: Upscale, crops: list[Tensor]) -> tuple[float, float]:
+def _compare(
+    network: nn.Module, reopened: Upscale, crops: list[Tensor], device: torch.device
+) -> tuple[float, float]:
     """The largest and the mean difference of two upscalers, both clipped to [0, 1].
 
     It is infinite where the other one fails or makes another size.
+
+    Args:
+        network: computes on ``device``; afterwards on the CPU, where files are written from.
+        reopened: the file, as the runtime of its format opens it: on the CPU.
+        crops: (1, 3, H, W) each.
+        device: of torch's side of the comparison.
     """
     differences = []
-    for crop in crops:
-        expected = network(crop).clamp(0, 1)
+    with single_precision():
+        made_by_torch = [network.to(device)(c.to(device)).clamp(0, 1).cpu() for c in crops]
+    network.cpu()
+    for crop, expected in zip(crops, made_by_torch, strict=True):
         try:
             made = reopened(crop).clamp(0, 1)
         except Exception:  # each runtime has its own

@@ -15,9 +15,10 @@ from wildsr.inference import alpha as transparency
 from wildsr.inference.tile import SMALLEST_TILE, out_of_memory, whole_cells
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import Overlap, Span, span, spans
-from wildsr.photo.rows import Array, Rows, Window
+from wildsr.photo.rows import Array, Rows, Still, Window
 
 STRIP = 96 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
+EIGHT_BITS = np.dtype(np.uint8)
 LUMA = (0.299, 0.587, 0.114)  # of BT.601, for what a network makes of a gray image
 
 
@@ -80,6 +81,39 @@ def strips(
             yield strip
         del strip
         progress(min(start * rows.width * scale**2, whole), whole)
+
+
+def upscale_image(
+    upscaler: Upscaler, image: Array, dtype: np.dtype[Any] = EIGHT_BITS
+) -> npt.NDArray[Any]:
+    """A whole image in memory, upscaled: the pixels that the verb ``upscale`` writes into a file.
+
+    The same tiles, joined in the same way, and the same answer to memory that runs out.
+
+    Args:
+        upscaler: network and tiles.
+        image: (H, W, channels) of uint8 or uint16; one or three channels of colour, and a second
+            or fourth one is alpha.
+        dtype: uint8 or uint16 of the result.
+
+    Returns:
+        (scale * H, scale * W, channels) of ``dtype``.
+
+    Raises:
+        UserError: an empty image, one that does not fit into memory even in the smallest tiles, a
+            result that is not finite.
+    """
+    if image.ndim != 3 or image.size == 0:
+        raise UserError(
+            f"Argument `image` must be pixels (H, W, channels), but got the shape {image.shape}."
+        )
+    height, width, channels = image.shape
+    scale, row = upscaler.scale, 0
+    whole = np.empty((height * scale, width * scale, channels), dtype)
+    for strip in strips(upscaler, Still(image), dtype):
+        whole[row : row + len(strip)] = strip
+        row += len(strip)
+    return whole
 
 
 def _seams(upscaler: Upscaler, channels: int) -> Overlap:
@@ -164,6 +198,8 @@ def _tiles(
         weights = torch.tensor(LUMA, dtype=sr.dtype, device=sr.device).reshape(1, 3, 1, 1)
         sr = (sr * weights).sum(dim=1, keepdim=True)
     out = sr if alpha is None else torch.cat([sr, sr_alpha], dim=1)
+    if not out.sum().isfinite():  # NaN and infinities are kept by a sum, and clamping hides them
+        raise UserError(f"The network of {upscaler.name} makes pixels that are NaN or infinite.")
     scaled = out.clamp(0, 1) * float(np.iinfo(dtype).max)
     yield from scaled.permute(0, 2, 3, 1).cpu().numpy()
 

@@ -22,6 +22,7 @@ from wildsr.report.card.sheet import write_card
 from wildsr.run.folder import config_of
 from wildsr.run.load import load_degrader
 
+CPU = torch.device("cpu")
 MOST = 32  # photos of each set
 ENOUGH = 16  # held-out photos; where there are fewer, photos of the training complete them
 
@@ -41,8 +42,13 @@ class Photos:
     held_out: tuple[int, int]
 
 
-def card_of_run(folder: Path, console: Console) -> Card | None:
+def card_of_run(folder: Path, console: Console, device: torch.device = CPU) -> Card | None:
     """The card of a finished run, from its own photos; None, and why, where there cannot be one.
+
+    Args:
+        folder: of the run.
+        console: for the reason.
+        device: where the degrader computes.
 
     Raises:
         UserError: if the folder is no run, or its photos are gone.
@@ -52,15 +58,15 @@ def card_of_run(folder: Path, console: Console) -> Card | None:
     data.prepare_data()
     data.setup()
     try:
-        return card_of(load_degrader(folder), data, config.seed, MOST)
+        return card_of(load_degrader(folder).to(device), data, config.seed, MOST)
     except UserError as error:
         console.print(f"No report card: {escape(str(error))}", highlight=False)
         return None
 
 
-def report(folder: Path, output: Path, console: Console) -> None:
+def report(folder: Path, output: Path, console: Console, device: torch.device = CPU) -> None:
     """Make the card of the run in ``folder``, write it into ``output`` and say what it says."""
-    made = card_of_run(folder, console)
+    made = card_of_run(folder, console, device)
     if made is not None:
         path = write_card(made, output)
         console.print(f"report card: {path}\n{escape(made.headline)}", highlight=False)
