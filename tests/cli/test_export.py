@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 import torch
-from torch import nn
 from safetensors.torch import load_file
+from torch import nn
 
 from wildsr.cli import export as verb
 from wildsr.export.formats import PROGRAMS

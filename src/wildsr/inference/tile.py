@@ -135,6 +135,6 @@ def out_of_memory(error: RuntimeError) -> bool:
     return "out of memory" in message or "can't allocate memory" in message
 
 
-def whole_cells(pixels: int) -> int:
+def whole_cells(pixels: int, cell: int = CELL) -> int:
     """The next multiple of a cell."""
-    return -(-pixels // CELL) * CELL
+    return -(-pixels // cell) * cell
