@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from wildsr.app.studio import Studio
+from wildsr.argument import check_integer
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
 from wildsr.config.make import make
@@ -56,8 +57,7 @@ def _check(config: DictConfig) -> None:
     """Refuse what cannot be meant, before anything slow."""
     if config.run is None and config.weights is None:
         raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
-    if not (isinstance(config.port, int) and 0 < config.port < 65536):
-        raise UserError(f"`port` must be an integer of 1 to 65535, but got {config.port!r}.")
+    check_integer("`port`", config.port, 1, 65535)
     choose_device(config.device)
     for key in ("limit", "upload"):
         value = config[key]

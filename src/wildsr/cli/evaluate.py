@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from wildsr.argument import check_integer
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
 from wildsr.config.make import make
@@ -43,10 +44,7 @@ def evaluate(overrides: list[str], console: Console) -> int:
     """Measure and report; the exit code."""
     config = configure("evaluate", overrides)
     for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
-        if not (isinstance(config[key], int) and config[key] >= least):
-            raise UserError(
-                f"`{key}` must be an integer of at least {least}, but got {config[key]!r}."
-            )
+        check_integer(f"`{key}`", config[key], least)
     if config.logger.kind not in KINDS:
         raise unknown("`logger`", config.logger.kind, KINDS)
     if not isinstance(config.card, bool):

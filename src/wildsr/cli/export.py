@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from torch import Tensor, nn
 
+from wildsr.argument import check_integer
 from wildsr.atomic import write_text
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
@@ -37,6 +38,7 @@ from wildsr.export.model_card import (
 from wildsr.inference.device import choose_device, single_precision
 from wildsr.inference.weights import description, open_weights
 from wildsr.photo.image import UnreadableImage, list_images, read_image
+from wildsr.pixels import floats_of
 from wildsr.run.folder import config_of
 from wildsr.run.load import restorer_of
 
@@ -111,12 +113,10 @@ def _check(config: DictConfig) -> None:
     if not isinstance(config.fp16, bool):
         raise UserError(f"`fp16` must be true or false, but got {config.fp16!r}.")
     size = config.size
-    if size is not None and not (isinstance(size, int) and size >= 8):
-        raise UserError(f"`size` must be an integer of at least 8 or null, but got {size!r}.")
+    check_integer("`size`", size, 8, null=True)
     if size is not None and config.format in WEIGHTS:
         raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
-    if not (isinstance(config.seed, int) and config.seed >= 0):
-        raise UserError(f"`seed` must be an integer of at least 0, but got {config.seed!r}.")
+    check_integer("`seed`", config.seed, 0)
     if config.name is not None and not re.fullmatch(r"[^/\\\0]+", str(config.name)):
         raise UserError(f"`name` must be the name of a file, but got {config.name!r}.")
 
@@ -217,8 +217,7 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
         padded = np.pad(image, ((0, least[0]), (0, least[1]), (0, 0)), mode="wrap")
         top = chance.randint(0, padded.shape[0] - height)
         left = chance.randint(0, padded.shape[1] - width)
-        crop = torch.from_numpy(padded[top : top + height, left : left + width].copy())
-        crops.append(crop.permute(2, 0, 1)[None].float().div(255))
+        crops.append(floats_of(padded[top : top + height, left : left + width]))
     return where, crops
 
 

@@ -16,10 +16,10 @@ from wildsr.inference.tile import SMALLEST_TILE, out_of_memory, whole_cells
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import Overlap, Span, span, spans
 from wildsr.photo.rows import Array, Rows, Still, Window
+from wildsr.pixels import luma, whole_numbers
 
 STRIP = 96 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
 EIGHT_BITS = np.dtype(np.uint8)
-LUMA = (0.299, 0.587, 0.114)  # of BT.601, for what a network makes of a gray image
 
 
 def strips(
@@ -75,7 +75,7 @@ def strips(
             mixed = _fade(strip, carry, low, overlap.feather, scale)
             next_fresh = max(low.stop - overlap.feather, 0) if low.stop < rows.height else low.stop
             kept = (next_fresh - low.fresh) * scale
-            carry, strip = mixed[kept:], _whole_numbers(mixed[:kept], dtype)
+            carry, strip = mixed[kept:], whole_numbers(mixed[:kept], dtype)
         start = low.stop
         if len(strip):  # the feather may have kept all of it back
             yield strip
@@ -154,7 +154,7 @@ def _strip(
                 piece = _fade(piece.swapaxes(0, 1), turned, across, overlap.feather, scale)
                 piece = piece.swapaxes(0, 1)
             columns = slice(across.fresh * scale, across.faded * scale)
-            strip[:, columns] = piece if overlap.feather else _whole_numbers(piece, dtype)
+            strip[:, columns] = piece if overlap.feather else whole_numbers(piece, dtype)
         waiting.clear()
 
     for across in spans(width, side, overlap):
@@ -175,7 +175,7 @@ def together(upscaler: Upscaler, images: list[Array], dtype: np.dtype[Any]) -> l
         dtype: uint8 or uint16 of the results.
     """
     with torch.inference_mode():
-        return [_whole_numbers(image, dtype) for image in _tiles(upscaler, images, dtype)]
+        return [whole_numbers(image, dtype) for image in _tiles(upscaler, images, dtype)]
 
 
 def _tiles(
@@ -195,8 +195,7 @@ def _tiles(
         sr = upscaler(_rgb(colour))
         sr_alpha = torch.ones_like(sr[:, :1])
     if colour.shape[1] == 1:
-        weights = torch.tensor(LUMA, dtype=sr.dtype, device=sr.device).reshape(1, 3, 1, 1)
-        sr = (sr * weights).sum(dim=1, keepdim=True)
+        sr = luma(sr)
     out = sr if alpha is None else torch.cat([sr, sr_alpha], dim=1)
     if not out.sum().isfinite():  # NaN and infinities are kept by a sum, and clamping hides them
         raise UserError(f"The network of {upscaler.name} makes pixels that are NaN or infinite.")
@@ -226,7 +225,3 @@ def _fade(
     mixed = new.copy()
     mixed[:count] = known[:count] * (1 - ramp) + new[:count] * ramp
     return mixed
-
-
-def _whole_numbers(image: npt.NDArray, dtype: np.dtype) -> Array:
-    return np.rint(image).astype(dtype)

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
+from wildsr.pixels import rounded, unit
 
 CELL = 8  # LR pixels; tiles start at its multiples, so that strides and windows see the same grid
 PROBES = (64, 128, 256)  # LR pixels; a network that reaches across the last one counts as global
@@ -77,12 +78,12 @@ def interpolate(lr: Tensor, scale: int, kind: str) -> Tensor:
     if scale < 1:
         raise UserError(f"Argument `scale` must be 1 or more, but got {scale}.")
     size = (lr.shape[3] * scale, lr.shape[2] * scale)
-    levels = lr.detach().float().clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu()
+    levels = rounded(lr.detach().float()).byte().permute(0, 2, 3, 1).cpu()
     enlarged = [
         np.array(Image.fromarray(image).resize(size, KINDS[kind])) for image in levels.numpy()
     ]
     sr = torch.from_numpy(np.stack(enlarged)).permute(0, 3, 1, 2).contiguous()
-    return sr.to(lr.device).to(lr.dtype) / 255
+    return unit(sr.to(lr.device), lr.dtype)
 
 
 def _reach(reached: Tensor, scale: int, start: int) -> int | None:

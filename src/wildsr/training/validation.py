@@ -19,7 +19,7 @@ from wildsr.inference.restorer import Restorer
 from wildsr.inference.upscaler import prepare
 from wildsr.method.part import Method, tensor
 from wildsr.metric.panel import Panel
-from wildsr.pixels import floats, on_cpu
+from wildsr.pixels import floats, floats_of, on_cpu
 from wildsr.report.degradation.camera import camera_figure
 from wildsr.report.degradation.describe import describe
 from wildsr.report.sheet import contact_sheet
@@ -160,7 +160,7 @@ def fake_lr(
         return None
     if truth is None:
         image = data.hr_store.image(index % len(data.hr_store))
-        truth = floats(torch.from_numpy(image.copy()).permute(2, 0, 1))
+        truth = floats_of(image)
     scale = data.scale
     height, width = (min(side, SIDE) // scale * scale for side in truth.shape[-2:])
     parameter = next(p for n in networks.values() for p in n.parameters())

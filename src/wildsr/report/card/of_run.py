@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from wildsr.config.make import make
 from wildsr.data.module import Folders
 from wildsr.error import UserError
-from wildsr.evaluation.evaluate import floats
 from wildsr.photo.image import UnreadableImage
+from wildsr.pixels import floats, levels
 from wildsr.report.card.card import LARGEST, Card, card
 from wildsr.report.card.sheet import write_card
 from wildsr.run.folder import config_of
@@ -93,8 +93,7 @@ def card_of(degrader: nn.Module, data: Folders, seed: int, most: int) -> Card:
         torch.manual_seed(seed)
         device = next((t.device for t in degrader.state_dict().values()), torch.device("cpu"))
         for hr in photos.hr:
-            lr = degrader(floats(hr).to(device))[0]
-            fake.append(lr.clamp(0, 1).mul(255).round().byte().cpu())
+            fake.append(levels(degrader(floats(hr).to(device))))
     named = {
         "real_held_out": photos.held_out[0],
         "fake_held_out": photos.held_out[1],
