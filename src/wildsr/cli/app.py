@@ -16,12 +16,13 @@ from rich.console import Console
 from wildsr.app.studio import Studio
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
-from wildsr.config.make import make
+from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.image import list_images
 from wildsr.run.folder import BASELINE, config_of
 from wildsr.run.load import load_upscaler
+from wildsr.run.photos import lr_photos
 
 WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt")
 SAMPLES = 12
@@ -80,10 +81,12 @@ def _free(host: str, port: int) -> None:
 def _loaders(config: DictConfig) -> dict[str, Callable[[], Upscaler]]:
     """The upscalers to choose from, by name; each loads when it is chosen."""
     options: dict[str, Any] = {"device": config.device, "tile": config.tile}
+    trust = trusts(config)
     found: dict[str, Callable[[], Upscaler]] = {}
     if config.run is not None:
         folder = Path(str(config.run)).expanduser()
-        config_of(folder)
+        config_of(folder, trust)
+        options = {**options, "trust": trust}
         found[folder.resolve().name] = partial(load_upscaler, run=folder, **options)
         if (folder / BASELINE).is_dir():
             found[f"{folder.resolve().name}: {BASELINE}"] = partial(
@@ -108,9 +111,8 @@ def _samples(config: DictConfig) -> list[Path]:
         return list_images(str(config.samples), "samples")[:SAMPLES]
     if config.run is None:
         return []
-    data: Any = make(config_of(Path(str(config.run)).expanduser()).data, "data")
     try:
-        return list_images(data.val_lr or data.lr, "data.lr")[:SAMPLES]
+        return lr_photos(Path(str(config.run)).expanduser(), trusts(config))[:SAMPLES]
     except UserError:  # they are gone, or on another computer
         return []
 
