@@ -6,12 +6,12 @@ import os
 import random
 import shutil
 import signal
-import sys
 import time
 from collections import Counter
 
 import pytest
 import torch
+from support.processes import in_a_process
 
 from wildsr.cli import main as command
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
@@ -274,11 +274,6 @@ def test_a_method_with_stages_goes_on_in_its_stage(run, of, staged, tmp_path, mo
 # kill -9 --------------------------------------------------------------------------------------
 
 TORN = ["checkpoint_every=1", "log_every=7", "keep=3"]
-
-
-def in_a_process(overrides):
-    torch.set_num_threads(1)
-    sys.exit(command.start("train", overrides))
 
 
 def iterations(folder):
