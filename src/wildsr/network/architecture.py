@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line
@@ -25,7 +24,7 @@ from wildsr.network.upscaler.srcnn import SRCNN
 from wildsr.network.upscaler.srresnet import SRResNet
 from wildsr.network.upscaler.swinir import SwinIRLight
 from wildsr.network.upscaler.vdsr import VDSR
-from wildsr.network.weights import check_shapes, fill
+from wildsr.network.weights import fill
 
 TARGET = "_target_"
 
@@ -165,7 +164,7 @@ class Architecture:
     def build(self, weights: Mapping[str, Tensor], what: str) -> nn.Module:
         """The network with these weights.
 
-        It is made without numbers first, to see whether they fit, before any memory is taken.
+        No more memory is taken for it than weights of this size account for.
 
         Raises:
             UserError: they are of another architecture.
@@ -173,8 +172,6 @@ class Architecture:
         made = ARCHITECTURES[self.node[TARGET]]
         arguments = {name: value for name, value in self.node.items() if name != TARGET}
         try:
-            with torch.device("meta"):
-                check_shapes(made(**arguments), weights, what)
             with size_limit(weights.values(), what):
                 network = made(**arguments)
         except UserError:
