@@ -14,16 +14,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from wildsr.error import UserError
 
 SPARE = 256 << 20  # bytes, beside what the weights take: kernels, masks, numbers on the way
-TENSORS = 50_000  # the largest network that we know, has some 3,000
+TENSORS = 2_000  # likewise
+EACH = 16  # tensors that are made for each of the weights, at most
 _BYTES = 8  # of a number, at most
 
 
 class _Limit(TorchDispatchMode):
     """Adds up what is allocated; a size is looked at before its tensor is made."""
 
-    def __init__(self, most: int, what: str) -> None:
+    def __init__(self, most: int, tensors: int, what: str) -> None:
         super().__init__()
-        self.left, self.tensors, self.what = most, TENSORS, what
+        self.left, self.tensors, self.what = most, tensors, what
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -64,6 +65,6 @@ def size_limit(weights: Iterable[Tensor], what: str) -> Iterator[None]:
     Raises:
         UserError: before a tensor is made that would exceed it.
     """
-    known = sum(value.numel() * _BYTES for value in weights)
-    with _Limit(2 * known + SPARE, what):
+    sizes = [value.numel() * _BYTES for value in weights]
+    with _Limit(2 * sum(sizes) + SPARE, EACH * len(sizes) + TENSORS, what):
         yield

@@ -77,7 +77,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     except Exception as error:  # torch raises half a dozen types on damaged archives
         raise UserError(f"{path} is damaged: {first_line(error)}") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    known = isinstance(state, dict) and isinstance(state.get("format"), int)
+    if not known or state["format"] != FORMAT:
         raise UserError(f"{path} is not a wildsr checkpoint (format {FORMAT}).")
     check_total(_tensors(state), path, str(path))
     for key, sound in _SOUND.items():
