@@ -72,6 +72,7 @@ def state(folder, iteration):
     newest = checkpoints(folder / "checkpoints")[0]
     found = torch.load(newest, weights_only=True)
     assert found["iteration"] == iteration
+    del found["stages"]["began"]
     return {key: value for key, value in found.items() if key not in ("seconds", "config")}
 
 
@@ -102,7 +103,7 @@ def curves(folder):
 
 def test_the_states_hold_what_they_should(straight):
     """Else the comparisons below would compare nothing."""
-    parts = {"networks", "ema", "optimizers", "pools", "stages"}
+    parts = {"networks", "ema", "optimizers", "pools", "stages", "settling"}
     assert straight.keys() == {"format", "iteration", *parts}
     assert set(straight["networks"]) == {"degrade", "critic", "upscale"}
     assert set(straight["ema"]) == {"upscale"}

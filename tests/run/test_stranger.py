@@ -288,7 +288,7 @@ def _with(key, value):
 
 STATES = {
     **{f"no {key}": _without(key) for key in ("networks", "ema", "optimizers", "pools")},
-    **{f"no {key}": _without(key) for key in ("iteration", "seconds")},
+    **{f"no {key}": _without(key) for key in ("iteration", "seconds", "stages", "settling")},
     "iteration word": _with("iteration", "x"),
     "iteration minus": _with("iteration", -3),
     "seconds": _with("seconds", float("nan")),
@@ -301,8 +301,9 @@ STATES = {
     "optimizers": _with("optimizers", {"upscale": {"state": {0: 3}, "param_groups": 3}}),
     "pools": _with("pools", 3),
     "other pools": _with("pools", [[[], [], [], [], []]]),
-    "stages": _with("stages", {"a": 1}),
-    "stage": _with("stages", [1]),
+    "stages": _with("stages", {"starts": {"a": 1}, "began": 0.0}),
+    "stage": _with("stages", {"starts": {}, "began": "x"}),
+    "settling": _with("settling", {"readings": [["x"]]}),
     "moments": lambda state: state["optimizers"]["upscale"]["state"][0].update(
         exp_avg=torch.zeros(7)
     ),

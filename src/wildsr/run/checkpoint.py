@@ -141,6 +141,25 @@ def _named(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(name, str) for name in value)
 
 
+def _stages(value: Any) -> bool:
+    """Where each began, and when the present one did."""
+    return (
+        _named(value)
+        and _named(value.get("starts"))
+        and all(map(_count, value["starts"].values()))
+        and _number(value.get("began"))
+    )
+
+
+def _settling(value: Any) -> bool:
+    """Readings of parameters."""
+    readings = value.get("readings") if isinstance(value, dict) else None
+    return isinstance(readings, list) and all(
+        isinstance(reading, list) and all(isinstance(one, int | float) for one in reading)
+        for reading in readings
+    )
+
+
 # What is known of a part of a checkpoint, where it is there.
 _SOUND: dict[str, Callable[[Any], bool]] = {
     "iteration": _count,
@@ -149,7 +168,8 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
     "ema": _weights,
     "optimizers": lambda value: _named(value) and all(isinstance(o, dict) for o in value.values()),
     "pools": _pools,
-    "stages": lambda value: _named(value) and all(map(_count, value.values())),
+    "stages": _stages,
+    "settling": _settling,
 }
 
 
