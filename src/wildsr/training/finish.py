@@ -13,7 +13,7 @@ from rich.markup import escape
 from wildsr.data.module import Folders
 from wildsr.error import first_line
 from wildsr.evaluation.evaluate import Upscale, evaluate, of_lr
-from wildsr.evaluation.summary import summarise
+from wildsr.evaluation.summary import Summary, summarise
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.weights import save_weights
 from wildsr.report import results
@@ -49,8 +49,8 @@ PAGE = 10 * 10**6  # bytes of pictures on a run's page: made in seconds
 
 def report_run(
     job: Job, folder: Run, training: Training, upscalers: dict[str, Upscale], logs: list[Log]
-) -> None:
-    """The table, the pictures and the weights, at the end."""
+) -> Summary:
+    """The table, the pictures and the weights, at the end; the table."""
     console, config = job.console, job.config
     scale = config.scale
     sources = sorted(training.ema.networks)
@@ -99,6 +99,7 @@ def report_run(
     console.print(escape(results.table(summary, None)))
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
-        return
+        return summary
     for what, needs in job.panel.missing().items():
         console.print(f"{results.heading(summary, what)} is missing: {escape(str(needs))}")
+    return summary
