@@ -177,15 +177,15 @@ PARTS = {"weight": slice(2), "bias": 0, "c": 0}
 @pytest.mark.parametrize(
     ("other", "difference"),
     [
-        (nn.Linear(2, 4), r"weight is \(4, 2\) instead of \(3, 2\)"),
-        (nn.Linear(2, 3, bias=False), "lacks bias"),
-        (nn.Bilinear(2, 3, 3), r"weight is \(3, 2, 3\)"),
-        (nn.Sequential(nn.Linear(2, 3)), "lacks weight, has 0.weight"),
+        (nn.Linear(2, 4), r"its weight is \(4, 2\) instead of \(3, 2\)"),
+        (nn.Linear(2, 3, bias=False), "it lacks bias"),
+        (nn.Bilinear(2, 3, 3), r"its weight is \(3, 2, 3\)"),
+        (nn.Sequential(nn.Linear(2, 3)), "it lacks weight, it has 0.weight"),
         (
             nn.ParameterDict(
                 {"weight": torch.zeros(3, 2), "bias": torch.zeros(3), "c": torch.zeros(1)}
             ),
-            "has c",
+            "it has c",
         ),
     ],
 )
@@ -193,7 +193,7 @@ def test_fill_names_the_first_difference_and_changes_nothing(other, difference):
     network = nn.Linear(2, 3)
     before = network.weight.clone()
     message = (
-        f"The checkpoint's network `x` belongs to another architecture than Linear: it {difference}"
+        f"The checkpoint's network `x` belongs to another architecture than Linear: {difference}"
     )
     with pytest.raises(UserError, match=message):
         fill(network, other.state_dict(), "The checkpoint's network `x`")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -20,7 +19,9 @@ from wildsr.argument import check_scale
 from wildsr.config.compose import CONF, configure
 from wildsr.config.help import choices
 from wildsr.config.make import make
-from wildsr.error import UserError, first_line, unknown
+from wildsr.config.plain import read_yaml
+from wildsr.config.trust import check_targets
+from wildsr.error import UserError, unknown
 from wildsr.report.degradation.camera import CameraState
 from wildsr.report.degradation.describe import describe
 from wildsr.run import load
@@ -84,15 +85,17 @@ class Degrader(Degradation):
         return next((state for state in states if state is not None), None)
 
 
-def load_degrader(run: str | Path, *, tile: int | None = 1024) -> Degrader:
+def load_degrader(run: str | Path, *, tile: int | None = 1024, trust: bool = False) -> Degrader:
     """Load the degradation that a run has learned (or was given).
 
     Args:
         run: the folder of the run.
         tile: HR pixels; larger images are degraded in tiles. None never does.
+        trust: let the run name code that is not wildsr's, and so run it.
 
     Raises:
-        UserError: the folder is no run, has no readable checkpoint, or its method makes no LR.
+        UserError: the folder is no run, has no readable checkpoint, its method makes no LR, or it
+            names code of others.
 
     Examples:
         >>> import numpy, wildsr
@@ -103,7 +106,7 @@ def load_degrader(run: str | Path, *, tile: int | None = 1024) -> Degrader:
         >>> degrade.describe().startswith("blur")
         True
     """
-    loaded = load.load_degrader(Path(run).expanduser(), tile)
+    loaded = load.load_degrader(Path(run).expanduser(), tile, trust)
     return Degrader(loaded, loaded.scale)
 
 
@@ -115,6 +118,7 @@ class Pipeline(Degradation):
             YAML file such as those in ``conf/degradation``, or what such a file holds, as a
             mapping.
         scale: HR size / LR size: 1, 2, 3, 4 or 8.
+        trust: let a file name code that is not wildsr's, and so run it.
         settings: changes of the named configuration, with dots for what is within:
             ``**{"steps.jpeg.quality": [60, 95]}``.
 
@@ -133,10 +137,15 @@ class Pipeline(Degradation):
     """
 
     def __init__(
-        self, degradation: str | Path | Mapping[str, Any], *, scale: int, **settings: Any
+        self,
+        degradation: str | Path | Mapping[str, Any],
+        *,
+        scale: int,
+        trust: bool = False,
+        **settings: Any,
     ) -> None:
         check_scale("Argument `scale`", scale)
-        node = _node(degradation, scale, settings)
+        node = _node(degradation, scale, trust, settings)
         module = make(node, "degradation")
         if not isinstance(module, nn.Module):
             raise UserError(
@@ -152,7 +161,10 @@ class Pipeline(Degradation):
 
 
 def _node(
-    degradation: str | Path | Mapping[str, Any], scale: int, settings: Mapping[str, Any]
+    degradation: str | Path | Mapping[str, Any],
+    scale: int,
+    trust: bool,
+    settings: Mapping[str, Any],
 ) -> DictConfig:
     """The configuration of a degradation, with its scale."""
     names = choices(CONF, "degradation")
@@ -167,7 +179,9 @@ def _node(
             "the configuration itself instead."
         )
     if isinstance(degradation, str | Path):
-        degradation = _file(Path(degradation).expanduser(), str(degradation), names)
+        path = Path(degradation).expanduser()
+        degradation = _file(path, str(degradation), names)
+        check_targets(degradation, str(path), trust)
     if not isinstance(degradation, Mapping) or "_target_" not in degradation:
         raise UserError(
             "Argument `degradation` must be a name, a YAML file or a mapping with `_target_`, "
@@ -181,8 +195,6 @@ def _file(path: Path, typed: str, names: list[str]) -> Any:
     if not path.is_file():
         raise unknown("Argument `degradation`", typed, names)
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(
-            f"Argument `degradation`: {path} cannot be read: {first_line(error)}"
-        ) from error
+        return read_yaml(path)
+    except UserError as error:
+        raise UserError(f"Argument `degradation`: {error}") from error

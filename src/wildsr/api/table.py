@@ -18,11 +18,12 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
 from wildsr.config.make import make
 from wildsr.config.paths import named
+from wildsr.config.trust import trusts
 from wildsr.data.module import ValidationPhotos
 from wildsr.error import UserError, unknown
 from wildsr.evaluation.evaluate import evaluate as measure
 from wildsr.evaluation.evaluate import upscaling_protocol
-from wildsr.evaluation.photo_sets import data_of, photo_sets
+from wildsr.evaluation.photo_sets import photo_sets
 from wildsr.evaluation.rows import candidates
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
@@ -35,6 +36,7 @@ from wildsr.report.card.of_run import report
 from wildsr.report.page.page import Page, write_page
 from wildsr.run.folder import config_of, plain_config
 from wildsr.run.load import load_degrader
+from wildsr.run.photos import opened_data
 from wildsr.training.logger import KINDS, loggers
 
 SHARP = 64  # photos of a run's HR folder that its checkpoints are compared with
@@ -90,7 +92,7 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
         choice = checkpoint_choice.write(output, summary, ranking, sets)
     if config.card:
         for folder in named(config.run, "run").values():
-            report(folder, output, console, device)
+            report(folder, output, console, device, trusts(config))
     console.print(f"{output / 'results.json'}; pictures: {output / 'results'}")
     _log(config, output, summary, console)
     if config.page_mb:
@@ -98,7 +100,8 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
         texts["configuration"] = OmegaConf.to_yaml(config, resolve=True)
         runs = named(config.run, "run")
         texts |= {
-            f"configuration of {n}": (path / "config.yaml").read_text() for n, path in runs.items()
+            f"configuration of {n}": (path / "config.yaml").read_text("utf-8", "replace")
+            for n, path in runs.items()
         }
         title = f"Evaluation: {', '.join(list(rows)[:4])}{', ...' if len(rows) > 4 else ''}"
         page = Page(title, scale, config.page_mb * 10**6, runs, texts, choice)
@@ -129,9 +132,10 @@ def _panel(config: DictConfig, ranked: bool, device: torch.device) -> Panel:
     degrader = None
     if runs and {"lr_consistency_learned", "lr_discrepancy"} & set(config.metric.metrics):
         with contextlib.suppress(UserError):  # the metric then says what it needs
-            degrader = load_degrader(runs[0], config.tile * config_of(runs[0]).scale)
-            degrader = degrader.to(measuring_device(device))
-    panel: Panel = make(config.metric, "metric", degrader=degrader)
+            trust = trusts(config)
+            side = config.tile * config_of(runs[0], trust).scale
+            degrader = load_degrader(runs[0], side, trust).to(measuring_device(device))
+    panel: Panel = make(config.metric, "metric", Panel, degrader=degrader)
     return panel
 
 
@@ -141,7 +145,8 @@ def _sharp(config: DictConfig, ranked: bool) -> list[Path]:
         return list_images(Path(str(config.sharp)).expanduser(), "sharp")
     if not ranked:
         return []
-    found = list_images(data_of(next(iter(named(config.run, "run").values()))).hr, "data.hr")
+    run = next(iter(named(config.run, "run").values()))
+    found = list_images(opened_data(run, trusts(config)).hr, "data.hr")
     return found[:: -(-len(found) // SHARP)]
 
 

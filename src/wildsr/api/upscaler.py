@@ -31,7 +31,8 @@ def load_upscaler(
         weights: instead: a file of wildsr's, or of any architecture that spandrel knows.
         device: "auto", "cpu", "cuda" (or "cuda:1") or "mps".
         options: what :func:`wildsr.run.load.load_upscaler` takes beside these: `engine`,
-            `precision`, `ensemble`, `colour_fix`, `tile`, `overlap`, `batch`.
+            `precision`, `ensemble`, `colour_fix`, `tile`, `overlap`, `batch`; and `trust`, which
+            lets a run name code that is not wildsr's, and so runs it.
 
     Raises:
         UserError: no such run, file, device or option, or a file that cannot be read.

@@ -23,13 +23,14 @@ from wildsr.app.visitor import Visitors
 from wildsr.argument import check_integer
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
-from wildsr.config.make import make
+from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.device import choose_device
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.image import list_images
 from wildsr.run.folder import BASELINE, config_of
 from wildsr.run.load import load_upscaler
+from wildsr.run.photos import lr_photos
 
 WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt")
 SAMPLES = 12
@@ -109,10 +110,12 @@ def _free(host: str, port: int) -> None:
 def _loaders(config: DictConfig) -> dict[str, Callable[[], Upscaler]]:
     """The upscalers to choose from, by name; each loads when it is chosen."""
     options: dict[str, Any] = {"device": config.device, "tile": config.tile}
+    trust = trusts(config)
     found: dict[str, Callable[[], Upscaler]] = {}
     if config.run is not None:
         folder = Path(str(config.run)).expanduser()
-        config_of(folder)
+        config_of(folder, trust)
+        options = {**options, "trust": trust}
         found[folder.resolve().name] = partial(load_upscaler, run=folder, **options)
         if (folder / BASELINE).is_dir():
             found[f"{folder.resolve().name}: {BASELINE}"] = partial(
@@ -137,9 +140,8 @@ def _samples(config: DictConfig) -> list[Path]:
         return list_images(str(config.samples), "samples")[:SAMPLES]
     if config.run is None:
         return []
-    data: Any = make(config_of(Path(str(config.run)).expanduser()).data, "data")
     try:
-        return list_images(data.val_lr or data.lr, "data.lr")[:SAMPLES]
+        return lr_photos(Path(str(config.run)).expanduser(), trusts(config))[:SAMPLES]
     except UserError:  # they are gone, or on another computer
         return []
 

@@ -149,6 +149,8 @@ class Folders(LightningDataModule):
 
     camera: KnownCamera | None = None  # that made the LR photos, where it is known
 
+    label = "folders"  # in the names of runs
+
     def __init__(
         self,
         lr: str,

@@ -50,6 +50,8 @@ class Photo(Folders):
         UserError: a number out of range.
     """
 
+    label = "photo"  # in the names of runs
+
     def __init__(
         self,
         lr: str,

@@ -9,12 +9,12 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from wildsr.argument import check_scale
-from wildsr.config.make import make
 from wildsr.config.paths import named
-from wildsr.data.module import Folders, ValidationPhotos, pair
+from wildsr.config.trust import trusts
+from wildsr.data.module import ValidationPhotos, pair
 from wildsr.error import UserError
 from wildsr.photo.image import UnreadableImage, list_images, read_image
-from wildsr.run.folder import config_of
+from wildsr.run.photos import opened_data
 
 ARGUMENTS = ("data.lr", "data.hr")
 
@@ -41,7 +41,7 @@ def photo_sets(
             )
         scale = one_scale(config, scales, [])
         # All runs are judged on one run's photos: that of the first.
-        data = data_of(next(iter(runs.values())))
+        data = opened_data(next(iter(runs.values())), trusts(config))
         return {"validation": data.photos}, scale
     lr, hr = (named(config.data[key], f"data.{key}") for key in ("lr", "hr"))
     if hr and len(hr) != len(lr):
@@ -66,18 +66,6 @@ def photo_sets(
     pairs = [(one, other) for found in files.values() for one, other in found if other is not None]
     scale = one_scale(config, scales, pairs)
     return {name: ValidationPhotos(found, scale, ARGUMENTS) for name, found in files.items()}, scale
-
-
-def data_of(folder: Path) -> Folders:
-    """The data module of a run, its photos found.
-
-    Raises:
-        UserError: the folder is no run, or its photos are gone.
-    """
-    data: Folders = make(config_of(folder).data, "data")
-    data.prepare_data()
-    data.setup()
-    return data
 
 
 def one_scale(

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from wildsr.export.formats import Upscale
 from wildsr.inference.restorer import Restorer
-from wildsr.inference.weights import KEY, open_weights, save_weights
+from wildsr.inference.weights import open_weights, save_weights
 from wildsr.network.upscaler.published import Published
+from wildsr.network.weights import KEY, check_finite
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor  # slow to import
@@ -85,7 +86,9 @@ def write_weights(
         What the file does, by spandrel if that knows the architecture, else by wildsr.
     """
     network = copy.deepcopy(piece.network)
+    check_finite(network.state_dict(), f"{path} is not written: the network")
     network = network.half() if fp16 else network
+    check_finite(network.state_dict(), f"{path} is not written (fp16=true): in half precision it")
     if path.suffix == ".safetensors":
         save_weights(network, path, architecture or {}, piece.scale)
     else:
@@ -104,7 +107,7 @@ def write_weights(
 
 def opened(path: Path) -> Upscale:
     """What a file of weights does, by spandrel if that knows the architecture, else by wildsr."""
-    network: Any = spandrel_model(path) or open_weights(path)[0]
+    network: Any = spandrel_model(path) or open_weights(path).network
 
     def upscale(lr: Tensor) -> Tensor:
         with torch.no_grad():

@@ -16,20 +16,22 @@ from wildsr.config.check import check_config
 from wildsr.config.compose import configure
 from wildsr.config.help import program
 from wildsr.config.make import make, scale_of_weights
+from wildsr.config.trust import trusts
 from wildsr.data.module import Folders
 from wildsr.evaluation.evaluate import Restore, interpolation, of_lr
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.panel import Panel
-from wildsr.run.folder import BASELINE, Run, merged, to_resume
+from wildsr.run.folder import BASELINE, Run, to_resume
+from wildsr.run.resume import resumed_config
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
 from wildsr.training.hint import jpeg_hint
 from wildsr.training.session import (
     Job,
-    check_before,
     explained,
     fit,
     fit_baseline,
+    prepare,
     process_rank,
     run_folder,
     run_loggers,
@@ -61,9 +63,8 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     config = configure("train", overrides)
     resumed = _resumed(config, overrides)
     if resumed is not None:
-        overrides = merged(resumed, overrides)
-        config = configure("train", overrides)
-    if (scale := scale_of_weights(config, overrides)) is not None:
+        config, overrides = resumed_config(resumed, overrides, trusts(config))
+    elif (scale := scale_of_weights(config, overrides)) is not None:
         config = configure("train", [*overrides, f"scale={scale}"])
     check_config(config)
     console.quiet = console.quiet or process_rank() > 0
@@ -71,9 +72,9 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     if config.explain:
         console.print(escape(explained(config)))
         return None
-    data: Folders = make(config.data, "data")
-    panel: Panel = make(config.metric, "metric")
-    check_before(config, resumed)
+    data: Folders = make(config.data, "data", Folders)
+    panel: Panel = make(config.metric, "metric", Panel)
+    training = prepare(config, resumed)
     data.prepare_data()
     data.setup()
     assert data.report is not None
@@ -82,15 +83,15 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     if (hint := jpeg_hint(config, data.lr_store)) is not None:
         console.print(f"hint: {hint}", highlight=False)
     readable(data.photos, console)
-    folder = run_folder(config, overrides, resumed)
+    folder = run_folder(config, overrides, resumed, data)
     console.print(f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}")
 
     job = Job(config, data, panel, console)
-    name = str(config.method._target_).rsplit(".", 2)[-2]
-    logs = run_loggers(job, config.logger, folder)
+    name = str(config.method.name)
+    logs = run_loggers(job, config.logger, folder, training.iteration)
     summary = None
     try:
-        training, stopped = fit(job, folder, name, logs)
+        stopped = fit(job, folder, training, name, logs)
         if stopped is not None:
             return _left(console, folder, stopped)
         device = training_device(config)
