@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from wildsr.inference.file import upscale_file
-from wildsr.photo.metadata import add_exif_to_tiff, read_exif, upright_xmp
+from wildsr.photo.metadata import add_exif_to_tiff, upright_xmp
+from wildsr.photo.stream import Photo
 
 SUFFIXES = ["jpg", "png", "webp", "tif"]
 XMP = (
@@ -90,7 +91,7 @@ def test_a_photo_without_metadata_gets_none(noise, nearest, tmp_path):
 def test_damaged_exif_is_left_out(noise, nearest, tmp_path):
     path = tmp_path / "photo.jpg"
     Image.fromarray(noise(8, 8)).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
-    assert read_exif(path) is None
+    assert Photo(path).exif is None
     with Image.open(upscale_file(nearest(2), path, tmp_path / "result.jpg")) as image:
         assert image.size == (16, 16)
 
@@ -117,7 +118,7 @@ def test_a_thumbnail_does_not_outlive_the_turn(noise, nearest, tmp_path, exif):
 def test_exif_in_tiff_of_both_byte_orders(big, noise, tmp_path, exif):
     path, pixels = tmp_path / "a.tif", noise(9, 7)
     Image.fromarray(noise(4, 4)).save(tmp_path / "upright.jpg", exif=exif)
-    upright = read_exif(tmp_path / "upright.jpg")
+    upright = Photo(tmp_path / "upright.jpg").exif
     image = Image.fromarray(pixels)
     if big:
         import tifffile
