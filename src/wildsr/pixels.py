@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.error import UserError
 
 
@@ -40,9 +41,10 @@ def levels(image: Tensor) -> Tensor:
 
 
 def save_png(image: Tensor, path: Path) -> None:
-    """Write uint8 (3, H, W)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy())).save(path)
+    """Write uint8 (3, H, W); the file appears when it is complete."""
+    with writing(path) as partial:
+        picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+        picture.save(partial, "PNG")
 
 
 def on_cpu(images: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def test_links_out_of_the_folder_are_left_out_and_said(tmp_path, said):
     (folder / "part").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (folder / "up").symlink_to("..", target_is_directory=True)
     (folder / "b.png").symlink_to(tmp_path / "data2" / "secret.png")
-    with pytest.raises(UserError, match="holds none .*3 links that lead out of the folder"):
+    with pytest.raises(UserError, match=r"holds none .*3 links that lead out of the folder"):
         list_images(folder, "data.lr")
     (folder / "c.png").touch()
     assert list_images(folder, "data.lr") == [folder / "c.png"]

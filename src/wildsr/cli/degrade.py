@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from wildsr.atomic import write_text
+from wildsr.atomic import write_text, writing
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import SCALES
 from wildsr.config.compose import configure
@@ -194,10 +193,9 @@ def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: Dict
             coded = io.BytesIO()
             photo.save(coded, "JPEG", quality=quality)
             photo = Image.open(coded)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
         options = {"quality": quality or 95} if target.suffix == ".jpg" else {}
-        photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
-        os.replace(partial, target)
+        with writing(target) as partial:
+            photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
 
 
 def _read(path: Path) -> Tensor:

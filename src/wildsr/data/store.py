@@ -28,6 +28,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from wildsr.atomic import write_text
 from wildsr.data.packed import VERSION, PackedStore
 from wildsr.error import UserError
 from wildsr.photo.image import Pixels, UnreadableImage, read_image, relative_names
@@ -88,9 +89,8 @@ def open_store(
         ) from error
     # What cannot be opened today may be readable tomorrow with the same date.
     if _UNREADABLE not in digests and _listing(paths) == listing:
-        with contextlib.suppress(OSError):  # Only a shortcut: missing or torn, the store is found.
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(folder.name, "ascii")
+        with contextlib.suppress(UserError):  # Only a shortcut: without it the store is found.
+            write_text(note, folder.name)
     return store
 
 

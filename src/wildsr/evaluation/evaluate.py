@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wildsr.atomic import file_name
 from wildsr.data.module import ValidationPhotos
 from wildsr.error import UserError, first_line
 from wildsr.evaluation.tiled_panel import Bounded
@@ -110,9 +111,9 @@ def evaluate(
         except Exception as error:
             restore = _failing(error)
         for name, photos in sets.items():
-            inside = None if folder is None else folder / row.replace("/", "_")
+            inside = None if folder is None else folder / file_name(row)
             if inside is not None and len(sets) > 1:
-                inside = inside / name.replace("/", "_")
+                inside = inside / file_name(name)
             keep = gathered[row, name] if wanted else None
             for index in range(len(photos)):
                 outcomes.append(_outcome(row, restore, name, photos, index, bounded, keep, inside))
@@ -182,7 +183,7 @@ def _outcome(
             bounded.add(gathering, sr)
         path = None
         if folder is not None:
-            path = folder / f"{image.replace('/', '_')}.png"
+            path = folder / f"{file_name(image)}.png"
             save_png(sr, path)
     except Exception as error:  # whatever it is, the other photos are still to be measured
         return Outcome(row, name, image, error=first_line(error))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wildsr.atomic import file_name
 from wildsr.error import UserError
 from wildsr.evaluation.evaluate import Restore
 from wildsr.photo.image import UnreadableImage, bare_stem, list_images, read_image
@@ -28,7 +29,7 @@ def precomputed(folder: Path) -> Callable[[int], Restore]:
 
     def open_folder(scale: int) -> Restore:
         def restore(photo: Mapping[str, Any]) -> Tensor:
-            own = folder / str(photo["set"]).replace("/", "_")
+            own = folder / file_name(str(photo["set"]))
             where = own if own.is_dir() else folder
             if where not in listed:
                 listed[where] = list_images(where, "results")

@@ -125,9 +125,9 @@ class _LeftOut:
         if self.odd:
             parts.append(f"{_files(self.odd)} that cannot be opened as regular files")
         if self.closed:
-            parts.append(
-                f"{len(self.closed)} folder{'s' * (len(self.closed) > 1)} that cannot be listed ({self.closed[0]})"
-            )
+            several = "s" * (len(self.closed) > 1)
+            first = self.closed[0]
+            parts.append(f"{len(self.closed)} folder{several} that cannot be listed ({first})")
         return "; ".join(parts)
 
     def because(self) -> str:

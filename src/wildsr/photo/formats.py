@@ -28,7 +28,7 @@ _SOS, _EOI, _DRI, _PROGRESSIVE = 0xDA, 0xD9, 0xDD, (0xC2, 0xC6, 0xCA, 0xCE)
 
 
 def format_of(path: Path) -> str:
-    """ "jpeg", "png", "webp", "tiff", "bmp", "gif" or "avif", by content.
+    """Name a file's format by its content: jpeg, png, webp, tiff, bmp, gif or avif.
 
     Raises:
         ValueError: something else, an empty file, no regular file.

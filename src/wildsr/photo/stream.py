@@ -7,10 +7,12 @@ all read through it.
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from wildsr.error import UserError
 from wildsr.photo.folder import say_once
@@ -109,7 +111,8 @@ class Photo:
         whole = self._whole
         self.height, self.width, self.channels = whole.height, whole.width, whole.channels
         self.dtype, self.frames, self._row = np.dtype(np.uint8), whole.frames, 0
-        self.exif, self.resolution = None, whole.resolution
+        self.exif: Image.Exif | None = None
+        self.resolution = whole.resolution
         self.blobs: dict[str, bytes] = {}
 
     def _open_stream(self) -> None:
@@ -143,9 +146,7 @@ class Photo:
         image = self._begin(opened)
         if not image.get_typeof("icc-profile-data"):
             self.blobs.pop("icc-profile-data", None)
-        elif "icc-profile-data" in self.blobs:
-            self.blobs["icc-profile-data"] = bytes(image.get("icc-profile-data"))
-        elif opened.interpretation == "cmyk":
+        elif "icc-profile-data" in self.blobs or opened.interpretation == "cmyk":
             self.blobs["icc-profile-data"] = bytes(image.get("icc-profile-data"))
         self.height, self.width, self.channels = image.height, image.width, image.bands
         self.dtype = DEPTHS[image.format]
@@ -158,8 +159,7 @@ class Photo:
                 file.seek(0)
                 data = bytearray(file.read())
                 place, self._lab = found
-                order = "little" if data[:2] == b"II" else "big"
-                data[place : place + 2] = (2).to_bytes(2, order)
+                data[place : place + 2] = struct.pack("<H" if data[:2] == b"II" else ">H", 2)
                 self._held = bytes(data)
 
     def _opened(self, access: str) -> Any:
@@ -255,9 +255,10 @@ def _converted(image: Any, lab: int | None) -> Any:
     if image.interpretation == "cmyk":
         depth = 16 if image.format == "ushort" else 8
         image = image.icc_transform("srgb", embedded=True, depth=depth)
-    elif image.interpretation not in (*GRAY, *COLOUR) and image.interpretation != "multiband":
-        if image.format not in ("int", "uint"):
-            image = image.colourspace("srgb")
+    elif image.interpretation not in (*GRAY, *COLOUR, "multiband") and (
+        image.format in ("uchar", "ushort")
+    ):
+        image = image.colourspace("srgb")
     if image.bands > 4:
         raise ValueError(f"{image.bands} channels, at most 4 are supported")
     return image

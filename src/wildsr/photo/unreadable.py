@@ -33,7 +33,8 @@ def allow(path: Path | str, width: int, height: int, limit: float | None) -> Non
 
     Args:
         path: the file, for the message.
-        width, height: pixels.
+        width: of it, in pixels.
+        height: of it, in pixels.
         limit: megapixels; None for any number.
 
     Raises:

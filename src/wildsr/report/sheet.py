@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.error import UserError
 
 PANEL = 240  # pixels a side; a multiple of every scale, so that each pixel is enlarged evenly
@@ -91,8 +92,8 @@ def contact_sheet(
         for column, name in enumerate(columns):
             place = (GAP + column * (PANEL + GAP), table + line * (PANEL + GAP))
             sheet.paste(panels.get(name) or _empty(), place)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, format="PNG")
+    with writing(Path(path)) as partial:
+        sheet.save(partial, format="PNG")
 
 
 def _panels(row: Row) -> dict[str, Image.Image]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 
+from wildsr.atomic import writing
 from wildsr.error import UserError, first_line
 
 FORMAT = 1
@@ -29,21 +29,10 @@ def save_checkpoint(folder: Path, state: dict[str, Any], keep: int = 2) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"iteration-{state['iteration']:08d}.ckpt"
-    partial = folder / f".{path.name}.{os.getpid()}.partial"
-    try:
-        with partial.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise UserError(f"Cannot write the checkpoint {path}: {error.strerror}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(path) as partial, partial.open("wb") as file:
+        torch.save({"format": FORMAT, **state}, file)
     for old in checkpoints(folder)[keep:]:
         old.unlink(missing_ok=True)
-    for leftover in folder.glob(".*.partial"):  # of runs that were killed while they wrote
-        leftover.unlink(missing_ok=True)
     return path
 
 
