@@ -26,6 +26,7 @@ from wildsr.config.make import make
 from wildsr.error import UserError, unknown
 from wildsr.evaluation.evaluate import floats
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
+from wildsr.photo.unreadable import check_limit
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
 from wildsr.run.folder import config_of, override_key, plain_config
 from wildsr.seed import mix_seeds
@@ -109,6 +110,7 @@ def _check(config: DictConfig) -> None:
             raise UserError(
                 f"`{key}` must be an integer of at least {least}, but got {config[key]!r}."
             )
+    check_limit(config.limit)
     quality = config.quality
     if not (quality is None or (isinstance(quality, int) and 1 <= quality <= 100)):
         raise UserError(f"`quality` must be null or 1 to 100, but got {quality!r}.")
@@ -170,7 +172,7 @@ def _pair(
     path: Path, degrader: nn.Module, config: DictConfig, name: str, number: int
 ) -> tuple[Tensor, Tensor]:
     """The sharp photo, cut to whole LR pixels, and its LR: (1, 3, sh, sw) and (1, 3, h, w)."""
-    photo, scale = read_image(path), config.scale
+    photo, scale = read_image(path, config.limit), config.scale
     height, width = (side // scale * scale for side in photo.shape[:2])
     if min(height, width) < 2 * scale:
         raise UnreadableImage(
@@ -198,8 +200,8 @@ def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: Dict
             photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
 
 
-def _read(path: Path) -> Tensor:
-    return floats(torch.from_numpy(read_image(path)).permute(2, 0, 1))
+def _read(path: Path, limit: float | None = None) -> Tensor:
+    return floats(torch.from_numpy(read_image(path, limit)).permute(2, 0, 1))
 
 
 def _real(config: DictConfig) -> list[Tensor]:
@@ -213,7 +215,7 @@ def _real(config: DictConfig) -> list[Tensor]:
     found = []
     for path in list_images(Path(folder).expanduser(), "real"):
         try:
-            found.append(_read(path))
+            found.append(_read(path, config.limit))
         except UnreadableImage:
             continue
         if len(found) == SHOWN:

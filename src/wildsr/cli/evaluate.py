@@ -25,6 +25,7 @@ from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
 from wildsr.metric.panel import Panel
 from wildsr.photo.image import UnreadableImage, list_images
+from wildsr.photo.unreadable import check_limit
 from wildsr.report import choice as checkpoint_choice
 from wildsr.report import results
 from wildsr.report.card.of_run import report
@@ -44,6 +45,7 @@ def evaluate(overrides: list[str], console: Console) -> int:
             raise UserError(
                 f"`{key}` must be an integer of at least {least}, but got {config[key]!r}."
             )
+    check_limit(config.limit)
     if config.logger.kind not in KINDS:
         raise unknown("`logger`", config.logger.kind, KINDS)
     if not isinstance(config.card, bool):

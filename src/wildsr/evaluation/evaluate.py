@@ -125,7 +125,7 @@ def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Te
     """What set metrics compare with, uint8 (3, H, W): the files, else the truths."""
     for path in paths:
         with contextlib.suppress(UserError):
-            yield torch.from_numpy(read_image(path)).permute(2, 0, 1)
+            yield torch.from_numpy(read_image(path, photos.limit)).permute(2, 0, 1)
     for index in range(0 if paths else len(photos)):
         if photos.photos[index][1] is not None:
             with contextlib.suppress(UserError):

@@ -65,7 +65,7 @@ def candidates(config: DictConfig) -> dict[str, Candidate]:
             Candidate(_network(partial(_same, network), config.tile), scale, f"weights={path}"),
         )
     for name, folder in named(config.results, "results").items():
-        add(name, Candidate(precomputed(folder), None, f"results={folder}"))
+        add(name, Candidate(precomputed(folder, config.get("limit")), None, f"results={folder}"))
     return found
 
 

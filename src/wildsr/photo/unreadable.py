@@ -28,6 +28,20 @@ def unreadable(path: Path | str, reason: str) -> UnreadableImage:
     return failure
 
 
+def check_limit(limit: object, argument: str = "limit") -> None:
+    """See that a limit is one.
+
+    Raises:
+        UserError: it is neither a positive number nor None.
+    """
+    number = isinstance(limit, int | float) and not isinstance(limit, bool)
+    if limit is not None and not (number and limit > 0):  # type: ignore[operator]
+        raise UserError(
+            f"Argument `{argument}` must be a positive number of megapixels or null (no limit), "
+            f"but got {limit!r}."
+        )
+
+
 def allow(path: Path | str, width: int, height: int, limit: float | None) -> None:
     """Refuse an image by what its header says, before anything is decoded.
 
