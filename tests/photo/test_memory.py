@@ -27,9 +27,9 @@ def test_rows_survive_garbage_collection_between_them(suffix, orientation, noise
     image.save(path, **({} if suffix in ("bmp", "gif") else {"exif": exif}))
     expected = Photo(path).read(Photo(path).height)
     photo, found, filling = Photo(path), [], []
-    for _ in range(photo.height // 5):
+    for _ in range(photo.height // 25):
         filling = overwrite()
-        found.append(photo.read(5))
+        found.append(photo.read(25))
     del photo  # what was handed out stays
     filling = overwrite()
     assert filling
@@ -43,9 +43,9 @@ def test_open_photos_do_not_share_memory(noise, tmp_path):
         Image.fromarray(one).save(tmp_path / f"{number}.bmp")
     photos = [Photo(tmp_path / f"{number}.bmp") for number in range(8)]
     found = [[] for _ in photos]
-    for _ in range(8):
+    for _ in range(2):
+        overwrite()
         for parts, photo in zip(found, photos, strict=True):
-            parts.append(photo.read(5))
-            overwrite()
+            parts.append(photo.read(20))
     for parts, one in zip(found, pixels, strict=True):
         assert np.array_equal(np.concatenate(parts), one)

@@ -50,7 +50,9 @@ def test_a_failure_while_writing_leaves_the_old_ones(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", interrupted)
-        with pytest.raises(UserError, match=r"iteration-00000002.ckpt: No space left on device"):
+        with pytest.raises(
+            UserError, match=r"iteration-00000002.ckpt cannot be written: No space left"
+        ):
             save_checkpoint(tmp_path, state(2))
         with pytest.raises(UserError, match=r"iteration-00000001.ckpt"):
             save_checkpoint(tmp_path, state(1))

@@ -9,7 +9,7 @@ from typing import IO, Any
 from wildsr.error import UserError
 from wildsr.photo.unreadable import allow
 
-# FFmpeg's names of the readers that a file may be given to, and no others: playlists (HLS, ffconcat)
+# FFmpeg's readers that a file may be given to, and no others: playlists (HLS, ffconcat)
 # open other files, and some readers run for ever.
 READERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi"}
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"uuid")
@@ -70,7 +70,8 @@ def open_video(av: Any, file: IO[bytes], source: Path, limit: float | None) -> A
         context = opened.streams.video[0].codec_context
         allow(source, context.width, context.height, limit)
         # A stream may change its size on the way; damage is an error, and no gray blocks.
-        most = {} if limit is None else {"max_pixels": str(int(limit * 1e6))}
+        # Decoders count their margins, too.
+        most = {} if limit is None else {"max_pixels": str(int(limit * 1.2e6) + 10**6)}
         context.options = {"err_detect": "explode", **most}
     except BaseException:
         opened.close()

@@ -19,6 +19,7 @@ from wildsr.photo.folder import say_once
 from wildsr.photo.formats import format_of, jpeg_structure, lab_photometric, png_structure
 from wildsr.photo.metadata import BLOBS, exif_of, orientation_of, png_text_exif, upright_xmp
 from wildsr.photo.rows import Array
+from wildsr.photo.tiff_strips import check_strips
 from wildsr.photo.unreadable import allow, readable
 from wildsr.photo.vips import pyvips
 from wildsr.photo.whole import WholeImage
@@ -90,21 +91,14 @@ class Photo:
             UnreadableImage: they are damaged, or not there.
         """
         with readable(self.path):
+            if self.format == "tiff" and self._row == 0:
+                check_strips(self.path)
             if self._whole is not None:
                 rows: Array = self._whole.read(count)
             else:
                 rows = self._fetched(count)
         self._row += count
         return rows
-
-    def skip_to_end(self) -> None:
-        """Read what has not been read yet, to know that it is sound.
-
-        Raises:
-            UnreadableImage: it is not.
-        """
-        while self._row < self.height:
-            self.read(min(max(BAND // self.width, 1), self.height - self._row))
 
     def _open_whole(self) -> None:
         self._whole: WholeImage | None = WholeImage(self.path, self.format, self.limit)

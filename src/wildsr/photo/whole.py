@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,10 @@ class WholeImage:
     """
 
     def __init__(self, path: Path, format: str, limit: float | None) -> None:
+        if format == "gif":
+            allow(path, *gif_size(path), limit)
         with path.open("rb") as file, _PLUGINS[format](file, str(path)) as image:
-            reach = [tile.extents for tile in image.tile if tile.extents]
-            # A frame of a GIF may be larger than its screen.
-            self.width = max([image.width, *(box[2] for box in reach)])
-            self.height = max([image.height, *(box[3] for box in reach)])
-            allow(path, self.width, self.height, limit)
+            allow(path, image.width, image.height, limit)
             image.load()
             across, down = image.info.get("dpi", (0, 0))
             self.resolution = (across / 25.4, down / 25.4) if across and down else None
@@ -57,6 +56,28 @@ class WholeImage:
         part = Image.Image.crop(self._image, box).convert(self._mode)
         self._row += count
         return np.array(part, np.uint8).reshape(count, self.width, self.channels)
+
+
+def gif_size(path: Path) -> tuple[int, int]:
+    """Width and height of what a GIF's screen and first frame reach, by its blocks (GIF89a, 20).
+
+    Raises:
+        ValueError: it ends before its first frame.
+    """
+    with path.open("rb") as file:
+        head = file.read(13)
+        if len(head) == 13:
+            width, height, packed = struct.unpack("<HHB", head[6:11])
+            file.seek(3 * 2 ** ((packed & 7) + 1) if packed & 0x80 else 0, 1)
+            while (kind := file.read(1)) == b"!":  # extensions
+                file.seek(1, 1)
+                while (size := file.read(1)) not in (b"", b"\0"):
+                    file.seek(size[0], 1)
+            frame = file.read(8)
+            if kind == b"," and len(frame) == 8:
+                left, top, across, down = struct.unpack("<HHHH", frame)
+                return max(width, left + across), max(height, top + down)
+    raise ValueError("it ends before its first picture, or its beginning is damaged")
 
 
 def _frames(image: Image.Image) -> int:
