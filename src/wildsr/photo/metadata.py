@@ -55,11 +55,13 @@ def exif_of(
         return None, {}
     exif = Image.Exif()
     for tag, value in found.items():
-        if tag not in STORAGE and tag not in (EXIF, GPS):
+        if tag not in STORAGE and tag not in (EXIF, GPS) and _writable(tag, value):
             exif[tag] = _as_stored(value)
     for ifd, tags in inner.items():
         if tags:
-            exif.get_ifd(ifd).update({tag: _as_stored(value) for tag, value in tags.items()})
+            exif.get_ifd(ifd).update(
+                {tag: _as_stored(value) for tag, value in tags.items() if _writable(tag, value)}
+            )
     if len(exif) == 0 and not any(inner.values()):
         return None, found
     exif[int(ExifTags.Base.Orientation)] = 1
@@ -95,6 +97,21 @@ def png_text_exif(image: Any) -> bytes | None:
             except ValueError:
                 return None
     return None
+
+
+def _writable(tag: int, value: Any) -> bool:
+    """Whether bytes can be made of a tag.
+
+    Files hold values of other types than the standard's for their tags, and Pillow reads more of
+    them than it writes.
+    """
+    alone = ImageFileDirectory_v2()
+    try:
+        alone[tag] = _as_stored(value)
+        alone.tobytes(8)
+    except Exception:  # whatever its writers raise
+        return False
+    return True
 
 
 def _as_stored(value: Any) -> Any:
@@ -146,7 +163,7 @@ def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> N
         following = file.read(4)
         place = file.seek(0, 2)
         place += file.write(b"\0" * (place % 2))
-        block = _writable(header, exif, width, height).tobytes(place)
+        block = _tags(header, exif, width, height).tobytes(place)
         (more,) = struct.unpack_from(f"{order}H", block)
         for start in range(2, 2 + 12 * more, 12):
             entry = block[start : start + 12]
@@ -157,26 +174,6 @@ def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> N
         file.write(struct.pack(f"{order}H", len(numbered)) + b"".join(numbered) + following)
         file.seek(4)
         file.write(struct.pack(f"{order}L", place + len(block)))
-
-
-def _writable(header: bytes, exif: Image.Exif, width: int, height: int) -> ImageFileDirectory_v2:
-    """The EXIF as a directory, without the tags of which no bytes can be made.
-
-    Files hold values of other types than the standard's for their tags, and Pillow reads more of
-    them than it writes.
-    """
-    tags = _tags(header, exif, width, height)
-    for holder in (tags, *(tags[ifd] for ifd in (EXIF, GPS) if ifd in tags)):
-        for tag in list(holder):
-            alone = ImageFileDirectory_v2(header)
-            try:
-                if isinstance(holder, ImageFileDirectory_v2) and tag in (EXIF, GPS):
-                    continue
-                alone[tag] = holder[tag]
-                alone.tobytes(8)
-            except Exception:  # whatever its writers raise
-                del holder[tag]
-    return tags
 
 
 def _tags(header: bytes, exif: Image.Exif, width: int, height: int) -> ImageFileDirectory_v2:

@@ -43,13 +43,17 @@ def check_strips(path: Path) -> None:
         file.seek(tags.next)
         tags.load(file)
         kind = tags.get(259, 1)
-        if kind not in (LZW, *DEFLATE) or tags.get(266, 1) != 1:
+        # Bits the other way round, chroma of another size than luma, counts that are not there.
+        odd = tags.get(266, 1) != 1 or tags.get(262) == 6 or not (279 in tags or 325 in tags)
+        if kind not in (LZW, *DEFLATE) or odd:
             return
-        for number, (offset, count, size) in enumerate(_parts(tags)):
+        for number, (offset, count, size, full) in enumerate(_parts(tags)):
+            if count == 0:  # a part that was never written shows zeros
+                continue
             file.seek(offset)
             data = file.read(count)
             if kind == LZW:
-                sound = data[:1] == b"\0" or lzw_is_whole(data, size)  # else: of before TIFF 5
+                sound = data[:1] == b"\0" or lzw_is_whole(data, (size, full))
             else:
                 sound = _deflate_is_whole(data, size)
             if not sound:
@@ -58,20 +62,22 @@ def check_strips(path: Path) -> None:
                 )
 
 
-def _parts(tags: Any) -> Iterator[tuple[int, int, int]]:
-    """(offset, bytes, bytes of pixels) of every strip or tile."""
+def _parts(tags: Any) -> Iterator[tuple[int, int, int, int]]:
+    """(offset, bytes, bytes of its pixels, bytes of a full one) of every strip or tile."""
     width, height = tags[256], tags[257]
     bits, samples = tags.get(258, (1,)), tags.get(277, 1)
     depth = (bits if isinstance(bits, int) else bits[0]) * (1 if tags.get(284, 1) == 2 else samples)
     if 324 in tags:
         offsets, counts = tags[324], tags[325]
-        sizes = [tags[323] * (-(-tags[322] * depth // 8))] * len(offsets)
+        full = tags[323] * (-(-tags[322] * depth // 8))
+        sizes = [full] * len(offsets)
     else:
         offsets, counts = tags[273], tags[279]
         rows, row = min(tags.get(278, height), height), -(-width * depth // 8)
-        each = -(-height // rows)
+        each, full = -(-height // rows), rows * row
         sizes = [min(rows, height - n % each * rows) * row for n in range(len(offsets))]
-    yield from zip(offsets, counts, sizes, strict=True)
+    for offset, count, size in zip(offsets, counts, sizes, strict=True):
+        yield offset, count, size, full
 
 
 def _deflate_is_whole(data: bytes, size: int) -> bool:
@@ -87,8 +93,8 @@ def _deflate_is_whole(data: bytes, size: int) -> bool:
     return stream.eof and made >= size
 
 
-def lzw_is_whole(data: bytes, size: int) -> bool:
-    """Whether TIFF's LZW codes make at least ``size`` bytes, all of them valid, and end as they do.
+def lzw_is_whole(data: bytes, sizes: tuple[int, ...]) -> bool:
+    """Whether TIFF's LZW codes are valid and make one of ``sizes`` bytes, no more and no less.
 
     Only lengths are computed: a code's string is one longer than that of the code that its entry
     was made of, which all codes between two clear codes find together, by pointer doubling.
@@ -111,13 +117,13 @@ def lzw_is_whole(data: bytes, size: int) -> bool:
         made += int(lengths.sum())
         if not len(special):
             # Without an end mark: as some programs write it, if nothing is left over.
-            return made >= size and bits - place - int(_STARTS[count - 1] + _WIDTHS[count - 1]) < 32
+            return made in sizes
         place += int(_STARTS[stop] + _WIDTHS[stop])
         if codes[stop] == END:
-            return made == size or (made > size and bits - place < 32)
-        if made > size:
+            return made in sizes
+        if made > max(sizes):
             return False
-    return made >= size
+    return made in sizes
 
 
 def _codes(
