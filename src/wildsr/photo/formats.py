@@ -114,11 +114,11 @@ def png_structure(path: Path) -> Png:
             file.seek(place)
             head = file.read(8)
             if len(head) < 8:
-                raise ValueError("the file ends early")
+                raise ValueError("damaged, or it ends early (its last chunk is not there)")
             length, kind = struct.unpack(">I4s", head)
             place += 12 + length
             if place > size:
-                raise ValueError("the file ends early")
+                raise ValueError("damaged, or it ends early (its last chunk is not there)")
             if kind == b"IEND":
                 return found
             if kind == b"acTL" and length >= 4:
