@@ -36,6 +36,7 @@ PATHS = (
         "out",
         "resume",
         "name",
+        "password",
         "runs_dir",
     ),
 )

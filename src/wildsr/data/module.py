@@ -13,6 +13,7 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from wildsr.argument import check_integer, check_scale
 from wildsr.data.batches import Batches
 from wildsr.data.inspect import Lines, inspect
 from wildsr.data.store import open_store
@@ -28,7 +29,6 @@ from wildsr.photo.image import (
 )
 from wildsr.photo.unreadable import check_limit
 
-SCALES = (1, 2, 3, 4, 8)
 _THREADS = 2  # that decode
 
 
@@ -178,16 +178,11 @@ class Folders(LightningDataModule):
         limit: float | None = LIMIT,
     ) -> None:
         super().__init__()
-        if scale not in SCALES:
-            raise UserError(f"Argument `scale` must be one of {list(SCALES)}, but got {scale!r}.")
+        check_scale("Argument `scale`", scale)
         numbers = {"data.patch": (patch, 1), "data.batch": (batch, 1), "seed": (seed, 0)}
         numbers |= {"data.workers": (workers, 0), "data.preview": (preview, 0)}
         for argument, (number, least) in numbers.items():
-            if not isinstance(number, int) or number < least:
-                raise UserError(
-                    f"Argument `{argument}` must be a whole number of at least {least}, "
-                    f"but got {number!r}."
-                )
+            check_integer(f"Argument `{argument}`", number, least)
         if val_hr and not val_lr:
             raise UserError(
                 "Argument `data.val_hr` is the truth for the photos of `data.val_lr`, "

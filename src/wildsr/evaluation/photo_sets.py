@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from wildsr.config.check import SCALES
+from wildsr.argument import check_scale
 from wildsr.config.make import make
 from wildsr.config.paths import named
 from wildsr.data.module import Folders, ValidationPhotos, pair
@@ -103,6 +103,5 @@ def one_scale(
         each = ", ".join(f"{what} has {value}" for what, value in said.items())
         raise UserError(f"All upscalers must have one scale, but {each}.")
     scale = next(iter(said.values()))
-    if scale not in SCALES:
-        raise UserError(f"`scale` must be one of {list(SCALES)}, but got {scale!r}.")
+    check_scale("`scale`", scale)
     return int(scale)

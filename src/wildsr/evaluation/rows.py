@@ -8,14 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
 from torch import nn
 
 from wildsr.config.paths import named, unused
 from wildsr.error import unknown
-from wildsr.evaluation.evaluate import Restore, interpolation, of_lr, tiled
+from wildsr.evaluation.evaluate import Restore, delivered, interpolation, of_lr
 from wildsr.evaluation.saved_results import precomputed
 from wildsr.inference.tile import KINDS
+from wildsr.inference.upscaler import prepare
 from wildsr.inference.weights import open_weights
 from wildsr.run.folder import BASELINE, config_of
 from wildsr.run.load import method_name, restorer_at, restorer_of
@@ -39,8 +41,12 @@ class Candidate:
     iteration: int | None = None
 
 
-def candidates(config: DictConfig) -> dict[str, Candidate]:
+def candidates(config: DictConfig, device: torch.device) -> dict[str, Candidate]:
     """Everything that was named, in the order of the table: the reference first.
+
+    Args:
+        config: of ``evaluate``.
+        device: where networks compute.
 
     Raises:
         UserError: something that was named does not exist, is damaged or of an unknown kind.
@@ -53,17 +59,15 @@ def candidates(config: DictConfig) -> dict[str, Candidate]:
     for kind in kinds(config.upscaler):
         add(kind, Candidate(_interpolation(kind), None, f"upscaler={kind}"))
     runs = named(config.run, "run")
+    ready = partial(_network, config=config, device=device)
     for name, folder in runs.items():
         shown = method_name(folder) if len(runs) == 1 else name
-        for label, candidate in of_run(folder, shown, config).items():
+        for label, candidate in of_run(folder, shown, config, ready).items():
             add(label, candidate)
     for name, path in named(config.weights, "weights").items():
         network, scale = open_weights(path)  # now: damage is to be said before anything is measured
         shown = path.stem if name == path.name else name
-        add(
-            shown,
-            Candidate(_network(partial(_same, network), config.tile), scale, f"weights={path}"),
-        )
+        add(shown, Candidate(ready(partial(_same, network), shown), scale, f"weights={path}"))
     for name, folder in named(config.results, "results").items():
         add(name, Candidate(precomputed(folder, config.get("limit")), None, f"results={folder}"))
     return found
@@ -82,7 +86,12 @@ def kinds(upscaler: Any) -> list[str]:
     return several
 
 
-def of_run(folder: Path, name: str, config: DictConfig) -> dict[str, Candidate]:
+def of_run(
+    folder: Path,
+    name: str,
+    config: DictConfig,
+    ready: Callable[[Callable[[], nn.Module], str], Callable[[int], Restore]],
+) -> dict[str, Candidate]:
     """The rows of a run: its bicubic baseline if it has one, and itself, or its checkpoints."""
     scale = int(config_of(folder).scale)
     made: dict[str, Candidate] = {}
@@ -90,13 +99,14 @@ def of_run(folder: Path, name: str, config: DictConfig) -> dict[str, Candidate]:
     if (folder / BASELINE).is_dir():
         label = BASELINE if name == method_name(folder) else f"{name}/{BASELINE}"
         network = restorer_of(folder / BASELINE)
-        made[label] = Candidate(_network(partial(_same, network), config.tile), scale, source)
+        made[label] = Candidate(ready(partial(_same, network), label), scale, source)
     if config.checkpoints == "last":
         load = partial(_same, restorer_of(folder))
-        return {**made, name: Candidate(_network(load, config.tile), scale, source)}
+        return {**made, name: Candidate(ready(load, name), scale, source)}
     for iteration in chosen(folder, config.checkpoints):  # opened when their turn comes
         at = partial(restorer_at, folder, iteration)
-        made[f"{name} {iteration}"] = Candidate(_network(at, config.tile), scale, source, iteration)
+        label = f"{name} {iteration}"
+        made[label] = Candidate(ready(at, label), scale, source, iteration)
     return made
 
 
@@ -108,5 +118,11 @@ def _interpolation(kind: str) -> Callable[[int], Restore]:
     return lambda scale: of_lr(interpolation(kind, scale))
 
 
-def _network(load: Callable[[], nn.Module], tile: int) -> Callable[[int], Restore]:
-    return lambda scale: of_lr(tiled(load(), scale, tile))
+def _network(
+    load: Callable[[], nn.Module], name: str, config: DictConfig, device: torch.device
+) -> Callable[[int], Restore]:
+    def open_network(scale: int) -> Restore:
+        options = {"precision": config.precision, "tile": config.tile}
+        return delivered(prepare(load(), scale, name, device, **options))
+
+    return open_network

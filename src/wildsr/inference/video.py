@@ -12,7 +12,7 @@ from wildsr.atomic import Partial
 from wildsr.error import UserError, first_line
 from wildsr.inference.container import container_of, open_video
 from wildsr.inference.engine import needed
-from wildsr.inference.strips import strips, together
+from wildsr.inference.strips import together, upscale_image
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import LIMIT
@@ -28,20 +28,6 @@ CONTAINERS = {
 VIDEOS = (*CONTAINERS, ".avi")  # which are read; AVI cannot hold the times of frames
 COLOURS = ("color_primaries", "color_trc", "colorspace", "color_range")
 UNSAID = 2  # FFmpeg's number for a colour matrix that the file does not name
-
-
-class Still:
-    """A frame as rows."""
-
-    def __init__(self, pixels: Array) -> None:
-        self.height, self.width, self.channels = pixels.shape
-        self.dtype: np.dtype[Any] = pixels.dtype
-        self._pixels, self._row = pixels, 0
-
-    def read(self, count: int) -> Array:
-        """The next ``count`` rows."""
-        self._row += count
-        return self._pixels[self._row - count : self._row]
 
 
 def upscale_video(
@@ -171,10 +157,7 @@ class _Frames:
         alike = len({image.shape for image in images}) == 1
         if len(images) > 1 and alike and max(images[0].shape) <= self.upscaler.side:
             return together(self.upscaler, images, np.dtype(np.uint8))
-        return [
-            np.concatenate(list(strips(self.upscaler, Still(image), np.dtype(np.uint8))))
-            for image in images
-        ]
+        return [upscale_image(self.upscaler, image) for image in images]
 
     def _encode(self, frame: Any, pixels: Array) -> None:
         import av

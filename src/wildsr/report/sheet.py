@@ -13,6 +13,7 @@ from torch import Tensor
 
 from wildsr.atomic import writing
 from wildsr.error import UserError
+from wildsr.pixels import array_of
 
 PANEL = 240  # pixels a side; a multiple of every scale, so that each pixel is enlarged evenly
 GAP = 12
@@ -128,8 +129,7 @@ def _panels(row: Row) -> dict[str, Image.Image]:
             times = _factor(images[name], smallest)
             rows = slice(top * times, (top + side) * times)
             crop = images[name][:, rows, left * times : (left + side) * times]
-            levels = crop.mul(255).round().byte().permute(1, 2, 0).contiguous()
-            panel = Image.fromarray(levels.numpy())
+            panel = Image.fromarray(array_of(crop[None]))
             shown[name] = panel.resize((PANEL, PANEL), Image.Resampling.NEAREST)
     return shown
 

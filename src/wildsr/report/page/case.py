@@ -18,6 +18,7 @@ from wildsr.error import UserError
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.kind import LOWER
 from wildsr.photo.image import read_image
+from wildsr.pixels import unit
 from wildsr.report.sheet import crop_of_interest
 
 LARGEST = 1024  # HR pixels a side; of a larger photo the part with the most detail is shown
@@ -169,7 +170,7 @@ def _case(
     top, left, tall, wide = 0, 0, min(height, side), min(width, side)
     note = ""
     if height > side or width > side:
-        top, left = crop_of_interest(lr.float() / 255, side)
+        top, left = crop_of_interest(unit(lr), side)
         top, left = min(top, height - tall), min(left, width - wide)
         note = f"a part of {wide * scale} x {tall * scale} of {width * scale} x {height * scale}"
 
