@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.error import UserError
 
 BAND = 256  # rows that are converted at a time, so that a copy of a large image stays small
@@ -113,9 +114,10 @@ def whole_numbers(image: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[
 
 
 def save_png(image: Tensor, path: Path) -> None:
-    """Write uint8 (3, H, W)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy())).save(path)
+    """Write uint8 (3, H, W); the file appears when it is complete."""
+    with writing(path) as partial:
+        picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+        picture.save(partial, "PNG")
 
 
 # Brightness -------------------------------------------------------------------------------------

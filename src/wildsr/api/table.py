@@ -30,6 +30,7 @@ from wildsr.evaluation.tiled_panel import STATED
 from wildsr.inference.device import choose_device, measuring_device
 from wildsr.metric.panel import Panel
 from wildsr.photo.image import UnreadableImage, list_images
+from wildsr.photo.unreadable import check_limit
 from wildsr.report import choice as checkpoint_choice
 from wildsr.report import results
 from wildsr.report.card.of_run import report
@@ -53,6 +54,7 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
         check_integer(f"`{key}`", config[key], least)
     if config.logger.kind not in KINDS:
         raise unknown("`logger`", config.logger.kind, KINDS)
+    check_limit(config.limit)
     if not isinstance(config.card, bool):
         raise UserError(f"`card` must be true or false, but got {config.card!r}.")
     if config.card and (config.run is None or len(named(config.run, "run")) > 1):

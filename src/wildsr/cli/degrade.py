@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 from wildsr.argument import check_integer, check_scale
-from wildsr.atomic import write_text
+from wildsr.atomic import write_text, writing
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
 from wildsr.config.make import make
@@ -28,6 +27,7 @@ from wildsr.config.trust import trusts
 from wildsr.error import UserError, unknown
 from wildsr.inference.device import choose_device
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
+from wildsr.photo.unreadable import check_limit
 from wildsr.pixels import array_of, floats_of
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
 from wildsr.run.folder import config_of, override_key, plain_config
@@ -111,6 +111,7 @@ def _check(config: DictConfig) -> None:
     for key, least in (("draws", 1), ("seed", 0), ("tile", 64)):
         check_integer(f"`{key}`", config[key], least)
     check_integer("`quality`", config.quality, 1, 100, null=True)
+    check_limit(config.limit)
 
 
 def _settings(config: DictConfig) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def _pair(
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
     """The sharp photo, cut to whole LR pixels, and its LR: (1, 3, sh, sw) and (1, 3, h, w)."""
-    photo, scale = read_image(path), config.scale
+    photo, scale = read_image(path, config.limit), config.scale
     height, width = (side // scale * scale for side in photo.shape[:2])
     if min(height, width) < 2 * scale:
         raise UnreadableImage(
@@ -198,14 +199,13 @@ def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: Dict
             coded = io.BytesIO()
             photo.save(coded, "JPEG", quality=quality)
             photo = Image.open(coded)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
         options = {"quality": quality or 95} if target.suffix == ".jpg" else {}
-        photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
-        os.replace(partial, target)
+        with writing(target) as partial:
+            photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
 
 
-def _read(path: Path) -> Tensor:
-    return floats_of(read_image(path))
+def _read(path: Path, limit: float | None = None) -> Tensor:
+    return floats_of(read_image(path, limit))
 
 
 def _real(config: DictConfig) -> list[Tensor]:
@@ -218,7 +218,7 @@ def _real(config: DictConfig) -> list[Tensor]:
     found = []
     for path in list_images(Path(folder).expanduser(), "real"):
         try:
-            found.append(_read(path))
+            found.append(_read(path, config.limit))
         except UnreadableImage:
             continue
         if len(found) == SHOWN:

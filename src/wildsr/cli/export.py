@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from rich.markup import escape
 from torch import Tensor, nn
 
 from wildsr.argument import check_integer
-from wildsr.atomic import write_text
+from wildsr.atomic import write_bytes, write_text
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
@@ -249,7 +248,7 @@ def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
         made = source.run / f"{picture}.png" if source.run is not None else None
         if made is not None and made.exists():
             copied = path.with_name(f"{path.stem}.{picture}.png")
-            shutil.copyfile(made, copied)
+            write_bytes(copied, made.read_bytes())
             pictures[picture] = copied.name
     note = ""
     if len(parts) > 1:

@@ -89,7 +89,7 @@ def _video(
             bar.update(running, completed=done, total=all or None)
 
         frames = upscale_video(
-            upscaler, source, target, settings.outscale, settings.quality, advance
+            upscaler, source, target, settings.outscale, settings.quality, advance, settings.limit
         )
     console.print(f"{frames} frames: {escape(str(target))}")
     return 0

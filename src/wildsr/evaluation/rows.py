@@ -71,7 +71,7 @@ def candidates(config: DictConfig, device: torch.device) -> dict[str, Candidate]
         load = partial(_same, opened.network)
         add(shown, Candidate(ready(load, shown), opened.scale, f"weights={path}"))
     for name, folder in named(config.results, "results").items():
-        add(name, Candidate(precomputed(folder), None, f"results={folder}"))
+        add(name, Candidate(precomputed(folder, config.get("limit")), None, f"results={folder}"))
     return found
 
 
