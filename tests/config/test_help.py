@@ -34,8 +34,7 @@ rates: {fast: {up: 1.0e-3, down: [1,
 inner:
   _target_: a.b.C
   text: "a # b"
-hydra:
-  run: {dir: .}
+literal: {name: path}
 """
 
 
@@ -95,7 +94,7 @@ def test_every_key_group_and_choice_of_a_verb_is_on_its_page(verb, carry_out, ca
     assert f"wildsr {verb} " in page.split("examples:")[1].split("keys:")[0]
     top = yaml.safe_load((command.CONF / f"{verb}.yaml").read_text())
     for key, value in top.items():
-        if key not in ("defaults", "hydra"):
+        if key not in ("defaults", "literal"):
             below = f"{key}.{next(iter(value))}" if isinstance(value, dict) and value else key
             assert re.search(rf"^  {re.escape(below)}=", page, re.MULTILINE), below
     for group in help.defaults(command.CONF / f"{verb}.yaml"):
@@ -110,6 +109,13 @@ def test_the_keys_of_every_configuration_can_be_explained(path):
     body = {k: v for k, v in yaml.safe_load(path.read_text()).items() if k != "defaults"}
     leaves = {k for k, v in body.items() if not isinstance(v, dict) and k != "_target_"}
     assert leaves <= {name.split("=")[0] for name in found}
+
+
+def test_a_choice_shows_what_it_takes_over_from_another(conf):
+    (conf / "kind" / "oval.yaml").write_text("defaults: [round, _self_]\nflat: 2  # its own\n")
+    (conf / "kind" / "egg.yaml").write_text("defaults: [oval, _self_]\nradius: 5\n")
+    page = list(help.keys(conf / "kind" / "egg.yaml", "kind"))
+    assert page == [("kind.radius=5", ""), ("kind.flat=2", "its own")]
 
 
 def run(*arguments, **options):
