@@ -15,7 +15,7 @@ from rich.console import Console
 
 from wildsr.app.studio import Studio
 from wildsr.config.allocator import tune_allocator
-from wildsr.config.compose import configure
+from wildsr.config.check import checked
 from wildsr.config.make import make
 from wildsr.error import UserError
 from wildsr.inference.upscaler import Upscaler
@@ -35,8 +35,7 @@ POLICY = (
 
 def app(overrides: list[str], console: Console) -> int:
     """Serve the page until it is stopped; the exit code."""
-    config = configure("app", overrides)
-    _check(config)
+    config = checked("app", overrides)
     _free(str(config.host), config.port)
     loaders = _loaders(config)
     tune_allocator()
@@ -49,18 +48,6 @@ def app(overrides: list[str], console: Console) -> int:
             console.print("Everybody who can reach this computer can use the page.")
         serve(application, host=str(config.host), port=config.port, log_level="warning")
     return 0
-
-
-def _check(config: DictConfig) -> None:
-    """Refuse what cannot be meant, before anything slow."""
-    if config.run is None and config.weights is None:
-        raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
-    if not (isinstance(config.port, int) and 0 < config.port < 65536):
-        raise UserError(f"`port` must be an integer of 1 to 65535, but got {config.port!r}.")
-    for key in ("limit", "upload"):
-        value = config[key]
-        if isinstance(value, bool) or not (isinstance(value, int | float) and value > 0):
-            raise UserError(f"`{key}` must be a positive number, but got {value!r}.")
 
 
 def _free(host: str, port: int) -> None:

@@ -13,11 +13,12 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from wildsr.config.allocator import tune_allocator
+from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.make import make
 from wildsr.config.paths import named
 from wildsr.data.module import ValidationPhotos
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError
 from wildsr.evaluation.evaluate import evaluate as measure
 from wildsr.evaluation.photo_sets import data_of, photo_sets
 from wildsr.evaluation.rows import candidates
@@ -31,25 +32,15 @@ from wildsr.report.card.of_run import report
 from wildsr.report.page.page import Page, write_page
 from wildsr.run.folder import config_of, plain_config
 from wildsr.run.load import load_degrader
-from wildsr.training.logger import KINDS, loggers
+from wildsr.training.logger import loggers
 
 SHARP = 64  # photos of a run's HR folder that its checkpoints are compared with
 
 
 def evaluate(overrides: list[str], console: Console) -> int:
     """Measure and report; the exit code."""
-    config = configure("evaluate", overrides)
-    for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
-        if not (isinstance(config[key], int) and config[key] >= least):
-            raise UserError(
-                f"`{key}` must be an integer of at least {least}, but got {config[key]!r}."
-            )
-    if config.logger.kind not in KINDS:
-        raise unknown("`logger`", config.logger.kind, KINDS)
-    if not isinstance(config.card, bool):
-        raise UserError(f"`card` must be true or false, but got {config.card!r}.")
-    if config.card and (config.run is None or len(named(config.run, "run")) > 1):
-        raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
+    config = checked("evaluate", overrides)
+    output = _output(config)
     tune_allocator()
     rows = candidates(config)
     scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
@@ -58,7 +49,6 @@ def evaluate(overrides: list[str], console: Console) -> int:
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
     ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
     panel = _panel(config, bool(ranked))
-    output = _output(config)
     sharp = _sharp(config, bool(ranked))
     upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
     photos = sum(map(len, sets.values()))
@@ -83,7 +73,7 @@ def evaluate(overrides: list[str], console: Console) -> int:
     if config.card:
         for folder in named(config.run, "run").values():
             report(folder, output, console)
-    console.print(f"{output / 'results.json'}; pictures: {output / 'results'}")
+    console.print(escape(f"{output / 'results.json'}; pictures: {output / 'results'}"))
     _log(config, output, summary, console)
     if config.page_mb:
         texts = {"command": shlex.join(["python", "evaluate.py", *overrides])}
@@ -94,8 +84,16 @@ def evaluate(overrides: list[str], console: Console) -> int:
         }
         title = f"Evaluation: {', '.join(list(rows)[:4])}{', ...' if len(rows) > 4 else ''}"
         page = Page(title, scale, config.page_mb * 10**6, runs, texts, choice)
-        console.print(f"page: {write_page(output, summary, sets, page)}")
-    return 0
+        console.print(escape(f"page: {write_page(output, summary, sets, page)}"))
+    return 1 if _nothing_measured(summary) else 0
+
+
+def _nothing_measured(summary: Summary) -> bool:
+    """Whether a row of the table failed on every photo."""
+    failed: dict[str, bool] = {}
+    for outcome in summary.outcomes:
+        failed[outcome.row] = failed.get(outcome.row, True) and outcome.error is not None
+    return any(failed.values())
 
 
 def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -> None:
@@ -113,8 +111,6 @@ def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -
 def _panel(config: DictConfig, ranked: bool) -> Panel:
     """The metrics that were asked for, and those by which checkpoints are ranked."""
     runs = list(named(config.run, "run").values())
-    if isinstance(config.panel, str) or not config.panel:
-        raise UserError(f"`panel` must be a list of metrics, but got {config.panel!r}.")
     if ranked:
         asked = list(config.metric.metrics)
         config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]
@@ -169,7 +165,16 @@ def _say(summary: Summary, console: Console) -> None:
 def _output(config: DictConfig) -> Path:
     """A new folder, or the one that was named."""
     if config.output is not None:
-        return Path(str(config.output)).expanduser()
+        folder = Path(str(config.output)).expanduser()
+        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        if used and not (config.overwrite and folder.is_dir()):
+            raise UserError(
+                f"`output` must be a new folder, but {folder} exists; overwrite=true replaces the "
+                "tables and pictures in it."
+                if folder.is_dir()
+                else f"`output` must be a folder, but {folder} is a file."
+            )
+        return folder
     runs = list(named(config.run, "run").values())
     parent = runs[0] if len(runs) == 1 else Path()
     number = 1

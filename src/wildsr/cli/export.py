@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,10 +18,10 @@ from torch import Tensor, nn
 
 from wildsr.atomic import write_text
 from wildsr.config.allocator import tune_allocator
-from wildsr.config.compose import configure
+from wildsr.config.check import WEIGHTS, checked
 from wildsr.config.make import method_class
 from wildsr.data.demo import HELD_OUT, photo
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError
 from wildsr.export.formats import PROGRAMS, Upscale, write_program
 from wildsr.export.handover import Piece, file_name, pieces, spandrel_model, write_weights
 from wildsr.export.model_card import (
@@ -39,8 +38,6 @@ from wildsr.photo.image import UnreadableImage, list_images, read_image
 from wildsr.run.folder import config_of
 from wildsr.run.load import restorer_of
 
-WEIGHTS = ("safetensors", "pth")
-FORMATS = (*WEIGHTS, *PROGRAMS)
 SIDES = ((96, 96), (70, 53))  # LR pixels of the crops that a program is compared on
 WHOLE = ((96, 96), (64, 48))  # for weights: whole windows, since each tool pads in its own way
 ALIKE = 1e-3  # in [0, 1]; a file in single precision that is further off computes something else
@@ -74,8 +71,7 @@ class Source:
 
 def export(overrides: list[str], console: Console) -> int:
     """Write, compare and describe; the exit code."""
-    config = configure("export", overrides)
-    _check(config)
+    config = checked("export", overrides)
     tune_allocator()
     source = _source(config)
     if config.output is not None:
@@ -98,25 +94,6 @@ def export(overrides: list[str], console: Console) -> int:
             )
     console.print(escape(f"model card: {card}"))
     return 0
-
-
-def _check(config: DictConfig) -> None:
-    """Refuse what cannot be meant, before anything is loaded."""
-    if (config.run is None) == (config.weights is None):
-        raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
-    if config.format not in FORMATS:
-        raise unknown("`format`", config.format, FORMATS)
-    if not isinstance(config.fp16, bool):
-        raise UserError(f"`fp16` must be true or false, but got {config.fp16!r}.")
-    size = config.size
-    if size is not None and not (isinstance(size, int) and size >= 8):
-        raise UserError(f"`size` must be an integer of at least 8 or null, but got {size!r}.")
-    if size is not None and config.format in WEIGHTS:
-        raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
-    if not (isinstance(config.seed, int) and config.seed >= 0):
-        raise UserError(f"`seed` must be an integer of at least 0, but got {config.seed!r}.")
-    if config.name is not None and not re.fullmatch(r"[^/\\\0]+", str(config.name)):
-        raise UserError(f"`name` must be the name of a file, but got {config.name!r}.")
 
 
 def _source(config: DictConfig) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -56,10 +57,10 @@ def train(overrides: list[str], console: Console) -> int:
     for line in data.report.lines():
         console.print(escape(line))
     if (hint := jpeg_hint(config, data.lr_store)) is not None:
-        console.print(f"hint: {hint}", highlight=False)
+        console.print(escape(f"hint: {hint}"), highlight=False)
     readable(data.photos, console)
     folder = run_folder(config, overrides, resumed)
-    console.print(f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}")
+    console.print(escape(f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}"))
 
     job = Job(config, data, panel, console)
     name = str(config.method._target_).rsplit(".", 2)[-2]
@@ -85,7 +86,8 @@ def train(overrides: list[str], console: Console) -> int:
 
 def _left(console: Console, folder: Run, signal: int) -> int:
     """Say how to go on with a run that a signal ended; the exit code."""
-    console.print(f"stopped and saved; go on with: {program('train')} resume={folder.folder}")
+    again = f"{program('train')} {shlex.quote(f'resume={folder.folder}')}"
+    console.print(escape(f"stopped and saved; go on with: {again}"))
     return 128 + signal
 
 

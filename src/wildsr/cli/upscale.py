@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -19,7 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from wildsr.config.allocator import tune_allocator
-from wildsr.config.compose import configure
+from wildsr.config.check import checked
 from wildsr.error import UserError
 from wildsr.inference.file import Settings
 from wildsr.inference.job import Outcome, carry_out, tasks
@@ -27,15 +26,11 @@ from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
 from wildsr.run.load import load_upscaler
 
-SWITCHES = ("overwrite", "colour_fix", "ensemble")
-
 
 def upscale(overrides: list[str], console: Console) -> int:
     """Upscale and report; the exit code: 1 if a photo failed."""
-    config = configure("upscale", overrides)
+    config = checked("upscale", overrides)
     settings = _settings(config)
-    if config.input is None:
-        raise UserError("`input` must be given: a photo, a folder of photos, or a video.")
     source, output = (Path(str(config[key])).expanduser() for key in ("input", "output"))
     if not source.exists():
         raise UserError(f"`input`: {source} does not exist.")
@@ -94,18 +89,7 @@ def _video(
 
 
 def _settings(config: DictConfig) -> Settings:
-    """What is wrong with the values is said before anything is loaded."""
-    for key in SWITCHES:
-        if not isinstance(config[key], bool):
-            raise UserError(f"`{key}` must be true or false, but got {config[key]!r}.")
-    whole = dict.fromkeys(("scale", "depth", "tile", "overlap", "batch"), int)
-    kinds: dict[str, Any] = {**whole, "outscale": (int, float), "limit": (int, float)}
-    for key, kind in kinds.items():
-        value = config[key]
-        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
-            raise UserError(f"`{key}` must be a number or null, but got {value!r}.")
-    if isinstance(config.quality, bool) or not isinstance(config.quality, int):
-        raise UserError(f"`quality` must be 1 to 100, but got {config.quality!r}.")
+    """How results are written."""
     named = {key: config[key] for key in ("outscale", "format", "quality", "depth", "limit")}
     return Settings(**named)
 
@@ -121,7 +105,7 @@ def _upscaler(config: DictConfig, console: Console) -> Upscaler:
         )
     kind = str(upscaler.dtype).removeprefix("torch.")
     console.print(
-        f"{escape(upscaler.name)}: x{upscaler.scale}, {config.engine} on {upscaler.device}, {kind}"
+        escape(f"{upscaler.name}: x{upscaler.scale}, {config.engine} on {upscaler.device}, {kind}")
     )
     return upscaler
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from hydra.utils import get_class, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from wildsr.config.plain import escaped, from_plain
 from wildsr.error import UserError, first_line
 from wildsr.method.part import Method
 from wildsr.network.upscaler.published import Published
@@ -23,7 +24,9 @@ def make(node: DictConfig, what: str, **arguments: Any) -> Any:
         UserError: naming ``what`` could not be made and why.
     """
     try:
-        return instantiate(node, **arguments)
+        # Hydra resolves references twice, each time taking away one escape.
+        plain: Any = OmegaConf.to_container(node, resolve=True)
+        return instantiate(from_plain(escaped(plain)), **{"_convert_": "all", **arguments})
     except Exception as error:
         cause = error.__cause__ or error
         if isinstance(cause, UserError):

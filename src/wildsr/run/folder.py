@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from wildsr.atomic import write_text
+from wildsr.config.plain import escaped, from_plain
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
 
@@ -105,15 +106,15 @@ def config_of(folder: Path) -> DictConfig:
     loaded = OmegaConf.load(path)
     assert isinstance(loaded, DictConfig)
     for weights in _started_from(folder):
-        saved, loaded.weights = loaded.weights, str(weights)
+        saved, loaded.weights = loaded.weights, escaped(str(weights))
         for node in (loaded.network.upscaler, *loaded.method.networks.values()):
             if node.get("weights") == saved:
-                node.weights = str(weights)
+                node.weights = escaped(str(weights))
     for copied in _degraded_by(folder):
         saved = loaded.degradation.run
         for node in (loaded.degradation, *loaded.method.networks.values()):
             if node.get("run") == saved:
-                node.run = str(copied)
+                node.run = escaped(str(copied))
     return loaded
 
 
@@ -210,7 +211,7 @@ def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:
     """Write what was configured into the run folder."""
     kept = [o for o in overrides if override_key(o) not in ("resume", "explain")]
     write_text(folder / "overrides.json", json.dumps(kept, indent=1))
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(from_plain(plain_config(config))))
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:

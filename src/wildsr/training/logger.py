@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from wildsr.config.check import LOGGERS as KINDS
 from wildsr.error import UserError, first_line, unknown
 
-KINDS = ("wandb", "csv", "tensorboard", "none")
 Say = Callable[[str], None]
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 
 from wildsr.config.compose import configure
 from wildsr.config.make import sample_batch
+from wildsr.config.plain import from_plain
 from wildsr.data.module import Folders
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError
 from wildsr.method.part import given
 from wildsr.metric.panel import Panel
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint
@@ -26,7 +27,7 @@ from wildsr.training.build import build_trainer, build_training
 from wildsr.training.checkpointing import Keeper
 from wildsr.training.explain import explain, explain_table
 from wildsr.training.harvest import harvest
-from wildsr.training.logger import KINDS, Log, loggers
+from wildsr.training.logger import Log, loggers
 from wildsr.training.module import Training
 from wildsr.training.progress import Progressing
 from wildsr.training.snapshots import Snapshots
@@ -47,8 +48,6 @@ class Job:
 
 def check_before(config: DictConfig, resumed: Path | None) -> None:
     """Refuse what cannot be trained, or not go on, before any photo is read or file written."""
-    if config.logger.kind not in KINDS:
-        raise unknown("`logger`", config.logger.kind, KINDS)
     build_trainer(config, [])
     training = build_training(config)
     if resumed is not None and checkpoints(resumed / "checkpoints"):
@@ -142,7 +141,7 @@ def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, i
     }
     method["ema"] = own["ema"]
     ends_by_the_clock = 100 * plain["iterations"]
-    config = OmegaConf.create(
+    config = from_plain(
         {**plain, "method": method, "iterations": ends_by_the_clock, "snapshots": 0}
     )
     inner = folder.folder / BASELINE

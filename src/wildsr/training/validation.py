@@ -79,7 +79,7 @@ class Watch(lightning.Callback):
             means = summarise(outcomes, {}, None, of_sets).lines[0].values
             known = {f"validation/{n}": v for n, v in means.items() if v is not None}
             line = ", ".join(f"{name.split('/')[1]} {value:.3f}" for name, value in known.items())
-            self.console.print(f"iteration {at}: validation {line}")
+            self.console.print(escape(f"iteration {at}: validation {line}"))
             for log in self.logs:
                 log.scalars(known, at)
         paths = pictures(training, self.data, upscale, self.folder / f"iteration-{at:08d}")
@@ -174,7 +174,10 @@ def readable(photos: ValidationPhotos, console: Console) -> None:
         try:
             photos[index]
         except UnreadableImage as error:
-            console.print(f"[yellow]warning:[/] validation photo skipped: {error}", highlight=False)
+            console.print(
+                f"[yellow]warning:[/] validation photo skipped: {escape(str(error))}",
+                highlight=False,
+            )
             continue
         kept.append(photos.photos[index])
         names.append(photos.names[index])
