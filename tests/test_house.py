@@ -30,6 +30,7 @@ ROOMS = (
     "atomic",
     "argument",
     "seed",
+    "text_path",
     "error",
 )
 

@@ -43,7 +43,7 @@ def app(overrides: list[str], console: Console) -> int:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "uploads")
         serve, application = _application(config, loaders, Path(folder))
         address = f"http://{config.host}:{config.port}"
-        console.print(f"{address}  (stop with Ctrl-C)", soft_wrap=True)
+        console.print(f"{address}  (stop with Ctrl-C)", markup=False, soft_wrap=True)
         if str(config.host) not in ("127.0.0.1", "localhost", "::1"):
             console.print("Everybody who can reach this computer can use the page.")
         serve(application, host=str(config.host), port=config.port, log_level="warning")

@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from wildsr.atomic import write_text
+from wildsr.atomic import Partial, write_text
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
@@ -66,13 +66,13 @@ def degrade(overrides: list[str], console: Console) -> int:
     for sentence in failed:
         console.print(f"[yellow]warning:[/] {escape(sentence)}", highlight=False)
     done = f"{len(jobs) - len(failed)} of {len(jobs)}"
-    console.print(escape(f"{done} pairs: {out / 'hr'}, {out / 'lr'}"))
+    console.print(f"{done} pairs: {out / 'hr'}, {out / 'lr'}", markup=False)
     real = _real(config)
     if shown and real:
         picture = out / "real_vs_fake.png"
         sharp, fake = ([pair[i] for pair in shown] for i in (0, 1))
         real_vs_fake(real, fake, sharp, degrader, picture)
-        console.print(escape(f"picture: {picture}"))
+        console.print(f"picture: {picture}", markup=False)
     return 1 if failed else 0
 
 
@@ -112,8 +112,9 @@ def _settle(out: Path, settings: dict[str, Any], overwrite: bool = False) -> Non
         if earlier != settings and not overwrite:
             changed = [key for key in settings if earlier.get(key) != settings[key]]
             raise UserError(
-                "Argument `output` must be a new folder or one of the same settings, but "
-                f"{out} was made with another {' and '.join(changed)}; overwrite=true makes its pairs anew."
+                f"Argument `output` must be a new folder or one of the same settings, but {out} "
+                f"was made with another {' and '.join(changed)}; overwrite=true makes its pairs "
+                "anew."
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:
         raise UserError(
@@ -154,7 +155,7 @@ def _pair(
         )
     hr = floats(torch.from_numpy(photo[:height, :width].copy()).permute(2, 0, 1))
     # By the name and not by the place in the list, so that it does not matter what else is there.
-    digest = hashlib.blake2b(f"{name}/{number}".encode(), digest_size=7).digest()
+    digest = hashlib.blake2b(os.fsencode(f"{name}/{number}"), digest_size=7).digest()
     torch.manual_seed(mix_seeds(config.seed, int.from_bytes(digest), number))
     return hr, degrader(hr)
 
@@ -169,10 +170,10 @@ def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: Dict
             coded = io.BytesIO()
             photo.save(coded, "JPEG", quality=quality)
             photo = Image.open(coded)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
         options = {"quality": quality or 95} if target.suffix == ".jpg" else {}
-        photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
-        os.replace(partial, target)
+        partial = Partial(target)
+        photo.save(partial.path, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
+        partial.keep()
 
 
 def _read(path: Path) -> Tensor:

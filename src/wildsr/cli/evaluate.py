@@ -68,12 +68,12 @@ def evaluate(overrides: list[str], console: Console) -> int:
     choice = None
     if ranked:
         ranking = checkpoint_choice.rank(summary, ranked, config.panel)
-        console.print(f"\n{escape(checkpoint_choice.markdown(summary, ranking))}\n")
+        console.print(f"\n{checkpoint_choice.markdown(summary, ranking)}\n", markup=False)
         choice = checkpoint_choice.write(output, summary, ranking, sets)
     if config.card:
         for folder in named(config.run, "run").values():
             report(folder, output, console)
-    console.print(escape(f"{output / 'results.json'}; pictures: {output / 'results'}"))
+    console.print(f"{output / 'results.json'}; pictures: {output / 'results'}", markup=False)
     _log(config, output, summary, console)
     if config.page_mb:
         texts = {"command": shlex.join(["python", "evaluate.py", *overrides])}
@@ -84,7 +84,7 @@ def evaluate(overrides: list[str], console: Console) -> int:
         }
         title = f"Evaluation: {', '.join(list(rows)[:4])}{', ...' if len(rows) > 4 else ''}"
         page = Page(title, scale, config.page_mb * 10**6, runs, texts, choice)
-        console.print(escape(f"page: {write_page(output, summary, sets, page)}"))
+        console.print(f"page: {write_page(output, summary, sets, page)}", markup=False)
     return 1 if _nothing_measured(summary) else 0
 
 
@@ -101,7 +101,7 @@ def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -
     if config.logger.kind in ("none", "csv"):
         return
     plain = plain_config(config)
-    logs = loggers(config.logger, output, plain, 0, lambda text: console.print(escape(text)))
+    logs = loggers(config.logger, output, plain, 0, lambda text: console.print(text, markup=False))
     for log in logs:
         log.table("results", results.flat(summary), 0)
         log.table("per image", results.per_image(summary), 0)
@@ -153,7 +153,7 @@ def _first_readable(sets: Mapping[str, ValidationPhotos]) -> None:
 
 
 def _say(summary: Summary, console: Console) -> None:
-    console.print(escape(results.markdown(summary)))
+    console.print(results.markdown(summary), markup=False)
     failed = [outcome for outcome in summary.outcomes if outcome.error is not None]
     for outcome in failed[:5]:
         text = f"{outcome.row}, {outcome.photo_set}/{outcome.image}: {outcome.error}"

@@ -84,7 +84,7 @@ def export(overrides: list[str], console: Console) -> int:
     except OSError as error:
         raise UserError(f"Cannot write into {source.folder}: {error.strerror}.") from error
     for file, path in zip(files, written, strict=True):
-        console.print(escape(f"{path}  ({file.about})"))
+        console.print(f"{path}  ({file.about})", markup=False)
         if file.largest is not None and file.mean is not None:
             console.print(
                 escape(
@@ -92,7 +92,7 @@ def export(overrides: list[str], console: Console) -> int:
                     f"({255 * file.largest:.2g} levels of 8 bits), {file.mean:.1e} on average"
                 )
             )
-    console.print(escape(f"model card: {card}"))
+    console.print(f"model card: {card}", markup=False)
     return 0
 
 

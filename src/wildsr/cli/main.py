@@ -29,7 +29,7 @@ def run(verb: Verb, arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):  # names are bytes, and need not be text anywhere
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     warnings.filterwarnings("ignore", module="lightning")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.markup import escape
 
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import check_config
@@ -46,7 +45,7 @@ def train(overrides: list[str], console: Console) -> int:
     console.quiet = console.quiet or process_rank() > 0
     tune_allocator()
     if config.explain:
-        console.print(escape(explained(config)))
+        console.print(explained(config), markup=False)
         return 0
     data: Folders = make(config.data, "data")
     panel: Panel = make(config.metric, "metric")
@@ -55,12 +54,14 @@ def train(overrides: list[str], console: Console) -> int:
     data.setup()
     assert data.report is not None
     for line in data.report.lines():
-        console.print(escape(line))
+        console.print(line, markup=False)
     if (hint := jpeg_hint(config, data.lr_store)) is not None:
-        console.print(escape(f"hint: {hint}"), highlight=False)
+        console.print(f"hint: {hint}", markup=False, highlight=False)
     readable(data.photos, console)
     folder = run_folder(config, overrides, resumed)
-    console.print(escape(f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}"))
+    console.print(
+        f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}", markup=False
+    )
 
     job = Job(config, data, panel, console)
     name = str(config.method._target_).rsplit(".", 2)[-2]
@@ -87,7 +88,7 @@ def train(overrides: list[str], console: Console) -> int:
 def _left(console: Console, folder: Run, signal: int) -> int:
     """Say how to go on with a run that a signal ended; the exit code."""
     again = f"{program('train')} {shlex.quote(f'resume={folder.folder}')}"
-    console.print(escape(f"stopped and saved; go on with: {again}"))
+    console.print(f"stopped and saved; go on with: {again}", markup=False)
     return 128 + signal
 
 

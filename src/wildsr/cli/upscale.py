@@ -72,7 +72,7 @@ def _video(
     if target.resolve() == source.resolve():
         raise UserError(f"`output` must be another file than the video ({source}).")
     if target.exists() and not config.overwrite:
-        console.print(f"{escape(str(target))} exists; overwrite=true makes it again")
+        console.print(f"{target} exists; overwrite=true makes it again", markup=False)
         return 0
     upscaler = _upscaler(config, console)
     with _bar(console) as bar:
@@ -84,7 +84,7 @@ def _video(
         frames = upscale_video(
             upscaler, source, target, settings.outscale, settings.quality, advance
         )
-    console.print(f"{frames} frames: {escape(str(target))}")
+    console.print(f"{frames} frames: {target}", markup=False)
     return 0
 
 
@@ -114,7 +114,7 @@ def _summary(outcome: Outcome, output: Path, console: Console) -> None:
     million = outcome.pixels / 1e6
     speed = f", {million / outcome.seconds:.2f} MPix/s" if outcome.done else ""
     console.print(
-        f"{len(outcome.done)} upscaled ({million:.1f} MPix{speed}): {escape(str(output))}"
+        f"{len(outcome.done)} upscaled ({million:.1f} MPix{speed}): {output}", markup=False
     )
     if outcome.skipped:
         console.print(
@@ -123,7 +123,7 @@ def _summary(outcome: Outcome, output: Path, console: Console) -> None:
     if outcome.failed:
         console.print(f"{len(outcome.failed)} failed:")
         for path, reason in outcome.failed:
-            console.print(f"  {escape(str(path))}: {escape(reason)}")
+            console.print(f"  {path}: {reason}", markup=False)
 
 
 class _Speed(ProgressColumn):

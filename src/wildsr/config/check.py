@@ -101,6 +101,10 @@ def check_evaluate(config: DictConfig) -> None:
             raise unknown("`panel`: each", name, _catalogue())
     for key in ("run", "weights", "results", "data.lr", "data.hr"):
         named(OmegaConf.select(config, key), key)
+    if config.data.lr is None and config.data.hr is not None:
+        raise UserError("`data.hr` is the truth of `data.lr`, which was not given.")
+    if config.data.lr is None and config.run is None:
+        raise UserError("`data.lr` must be given: a folder of LR photos (or `run`, for its own).")
 
 
 def check_upscale(config: DictConfig) -> None:

@@ -77,8 +77,13 @@ def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> No
     plain = OmegaConf.to_container(config)
     for override in typed:
         parent, leaf = _parent(base, override.key), override.key.rpartition(".")[2]
-        if parent is not None and leaf in parent and override.key not in kinds:
-            check_scalar(override.key, parent._get_node(leaf), _found(plain, override.key))
+        if parent is None or leaf not in parent or override.key in kinds:
+            continue
+        try:
+            default = parent[leaf]
+        except OmegaConfBaseException:  # a reference to what has to be given
+            continue
+        check_scalar(override.key, default, _found(plain, override.key))
 
 
 def literals(name: str, overrides: Sequence[str]) -> dict[str, str]:
@@ -130,10 +135,8 @@ def _literals(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
 def _group(override: Override) -> str | None:
     """The group that an override chooses from; None if it sets a value."""
     group = override.key.partition("@")[0]
-    path = CONF / group
-    inside = re.fullmatch(r"[\w/-]+", group) and path.is_dir() and any(path.glob("*.yaml"))
     braces = (override.value or "").startswith("{")
-    return group if inside and not braces else None
+    return group if _choices(group) and not braces else None
 
 
 def _apply(config: DictConfig, override: Override, kinds: dict[str, str], name: str) -> Any:
@@ -198,13 +201,16 @@ def _no_such_key(name: str, key: str, config: DictConfig) -> str:
     hint = nearest(key, groups if "/" in key else keys_of(config))
     if name == "train" and key in ("data.lr", "data.hr", "data.val_lr", "data.val_hr"):
         hint = " It belongs to `data=folders`, which was not chosen."
-    path = key.strip("./").replace(".", "/")
-    if (CONF / path).is_dir() and re.fullmatch(r"[\w/]+", path):
+    path = key.replace(".", "/")
+    if _choices(path):
         hint = f" `{path}=NAME` chooses one of {_choices(path)}."
     return f"There is no key `{key if len(key) <= 200 else shortened(key)}`.{hint}"
 
 
 def _choices(group: str) -> list[str]:
+    """What a group has; nothing for what is no group."""
+    if not re.fullmatch(r"\w{1,50}(/\w{1,50})*", group):
+        return []
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 

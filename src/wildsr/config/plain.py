@@ -21,6 +21,19 @@ def escaped(value: Any) -> Any:
     return [escaped(inner) for inner in value] if isinstance(value, list) else value
 
 
+def printable(value: Any) -> Any:
+    """A value without what no encoding has: the bytes of names that are no text, as escapes.
+
+    Args:
+        value: plain types, nested in dicts and lists.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {printable(key): printable(inner) for key, inner in value.items()}
+    return [printable(inner) for inner in value] if isinstance(value, list) else value
+
+
 def from_plain(values: dict[str, Any]) -> DictConfig:
     """The configuration of these values, none of which is taken for a reference to another."""
     made: DictConfig = OmegaConf.create(escaped(values))

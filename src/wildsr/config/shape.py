@@ -10,7 +10,8 @@ from omegaconf import DictConfig, ListConfig, Node, ValueNode
 
 from wildsr.error import UserError, shortened
 
-FREE = ("trainer.",)  # Lightning takes several types for one key, and says itself what is wrong
+# Lightning takes several types for one key, the objective knows its terms: both say what is wrong.
+FREE = ("trainer.", "method.updates.")
 LARGEST = 2**63 - 1  # of the integers that torch and most file formats have
 
 
@@ -55,7 +56,7 @@ def check_scalar(key: str, default: Any, value: Any) -> None:
 
     Args:
         key: what it is called.
-        default: the node that holds the default; a reference to another key takes anything.
+        default: the node that holds the default, or its value.
         value: plain types.
 
     Raises:
@@ -68,8 +69,9 @@ def check_scalar(key: str, default: Any, value: Any) -> None:
         for inner, new in value.items():
             if inner in list(default):  # `in` alone leaves out ???
                 check_scalar(f"{key}.{inner}", default._get_node(inner), new)
-    elif isinstance(default, bool) and not (value is None or isinstance(value, bool)):
-        raise _refused(key, "true or false", value)
+    elif isinstance(default, bool):
+        if not (value is None or isinstance(value, bool)):
+            raise _refused(key, "true or false", value)
     elif isinstance(default, int | float) and (
         isinstance(value, bool) or not isinstance(value, int | float | None)
     ):

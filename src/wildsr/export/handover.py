@@ -22,6 +22,8 @@ from wildsr.network.upscaler.published import Published
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor  # slow to import
 
+LONGEST = 160  # bytes of the name in a file's
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -64,8 +66,13 @@ def pieces(upscaler: nn.Module, scale: int) -> list[Piece]:
 
 
 def file_name(name: str, piece: Piece) -> str:
-    """``4x_Name``, with the part where there are several: what tools read the scale from."""
+    """``4x_Name``, with the part where there are several: what tools read the scale from.
+
+    A name as long as names get is cut, so that the scale and a suffix have room.
+    """
     bare = re.sub(r"^\d+x[-_ ]?", "", name)
+    while len(os.fsencode(bare)) > LONGEST:
+        bare = bare[:-1]
     return f"{piece.scale}x_{bare}{f'_{piece.name}' if piece.name else ''}"
 
 

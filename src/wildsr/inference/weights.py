@@ -17,6 +17,7 @@ from torch import nn
 from wildsr.error import UserError
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import fill, read_weights
+from wildsr.text_path import text_path
 
 KEY = "wildsr"  # of the description in a file's metadata
 
@@ -65,7 +66,7 @@ def open_weights(path: Path) -> tuple[nn.Module, int]:
 def description(path: Path) -> dict[str, Any] | None:
     """What was written beside the weights: the ``network`` and its ``scale``; None by others."""
     if path.suffix == ".safetensors":
-        with safe_open(str(path), framework="pt") as file:
+        with text_path(path) as readable, safe_open(readable, framework="pt") as file:
             about = (file.metadata() or {}).get(KEY)
     else:
         held = torch.load(path, map_location="cpu", weights_only=True)

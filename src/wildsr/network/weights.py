@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from wildsr.error import UserError, first_line
+from wildsr.text_path import text_path
 
 
 def fill(module: torch.nn.Module, weights: dict[str, Any], what: str) -> None:
@@ -60,7 +61,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     held: Any
     try:
         if path.suffix == ".safetensors":
-            held = load_file(str(path))
+            with text_path(path) as readable:
+                held = load_file(readable)
         else:
             held = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ class Photo:
             return pyvips.Image.new_from_array(np.asarray(plain))
         options = {"unlimited": True} if loader in ("jpegload", "pngload") else {}
         image = getattr(pyvips.Image, loader)(
-            str(self.path), access=access, fail_on="truncated", **options
+            os.fsencode(self.path), access=access, fail_on="truncated", **options
         )
         self._allow(image.width, image.height, limit)
         return image

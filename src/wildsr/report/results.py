@@ -26,7 +26,7 @@ def write(folder: Path, summary: Summary) -> None:
         ("per_image.csv", _csv(per_image(summary))),
     ):
         partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8", newline="")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
         os.replace(partial, folder / name)
 
 

@@ -25,6 +25,7 @@ from wildsr.network.weights import fill
 from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint
 from wildsr.run.folder import config_of
 from wildsr.run.snapshot import SNAPSHOTS, snapshots
+from wildsr.text_path import text_path
 
 
 def restorer_of(folder: Path) -> Restorer:
@@ -157,7 +158,8 @@ def restorer_at(run: Path, iteration: int) -> Restorer:
         state = load_checkpoint(run / "checkpoints" / f"iteration-{iteration:08d}.ckpt")
         return averaged(run, state["ema"])
     try:
-        stored = load_file(str(path))
+        with text_path(path) as readable:
+            stored = load_file(readable)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is damaged: {first_line(error)}") from error
     weights: dict[str, dict[str, Tensor]] = {}

@@ -40,7 +40,7 @@ def card_of_training(
     except Exception as error:  # whatever it is, it must not cost a finished run its table
         console.print(f"No report card: {escape(first_line(error))}", highlight=False)
         return None
-    console.print(escape(made.headline), highlight=False)
+    console.print(made.headline, markup=False, highlight=False)
     return path
 
 
@@ -62,7 +62,7 @@ def report_run(
         path = folder.weights / f"{factor}x_{folder.folder.name}{suffix}.safetensors"
         save_weights(training.ema.networks[name], path, architecture, factor)
         weights.append(path)
-        console.print(escape(f"weights: {path}"))
+        console.print(f"weights: {path}", markup=False)
     begun = time.perf_counter()
     restores = {name: lambda u=upscale: of_lr(u) for name, upscale in upscalers.items()}
     photos = {"validation": job.data.photos}
@@ -83,7 +83,7 @@ def report_run(
     files = artifact(folder.folder, training, weights, made)
     texts = {"configuration": OmegaConf.to_yaml(config, resolve=True)}
     page = Page(folder.folder.name, scale, PAGE, {folder.folder.name: folder.folder}, texts)
-    console.print(escape(f"page: {write_page(folder.folder, summary, photos, page)}"))
+    console.print(f"page: {write_page(folder.folder, summary, photos, page)}", markup=False)
     for log in logs:
         log.pictures(made, training.iteration)
         log.files(files)
@@ -92,12 +92,12 @@ def report_run(
             known = {f"test/{row.row}/{k}": v for k, v in row.values.items() if v is not None}
             log.scalars(known, training.iteration)
     for path in made.values():
-        console.print(escape(f"picture: {path}"))
+        console.print(f"picture: {path}", markup=False)
     seconds = f"evaluated in {time.perf_counter() - begun:.0f} s"
-    console.print(escape(f"{seconds}; {folder.folder / 'results.json'}\n"))
-    console.print(escape(results.table(summary, None)))
+    console.print(f"{seconds}; {folder.folder / 'results.json'}\n", markup=False)
+    console.print(results.table(summary, None), markup=False)
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
         return
     for what, needs in job.panel.missing().items():
-        console.print(escape(f"{results.heading(summary, what)} is missing: {needs}"))
+        console.print(f"{results.heading(summary, what)} is missing: {needs}", markup=False)

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.markup import escape
 
 from wildsr.config.compose import configure
 from wildsr.config.make import sample_batch
@@ -96,7 +95,7 @@ def fit(
     else:
         shown = folder.folder if process_rank() == 0 else None
         for line in harvest(training, job.data.lr_store, shown):
-            job.console.print(escape(line))
+            job.console.print(line, markup=False)
     training.to(memory_format=torch.channels_last)
     seconds = config.seconds if seconds is None else seconds
     finished = training.iteration >= config.iterations or (
@@ -159,7 +158,7 @@ def run_loggers(job: Job, settings: Mapping[str, Any], folder: Run) -> list[Log]
         return []
 
     def say(text: str) -> None:
-        job.console.print(escape(text))
+        job.console.print(text, markup=False)
 
     return loggers(settings, folder.folder, plain_config(job.config), _iteration(folder), say)
 

@@ -75,11 +75,13 @@ class Watch(lightning.Callback):
             outcomes, of_sets = evaluate({"sr": lambda: of_lr(upscale)}, photos, self.panel)
             for outcome in outcomes:
                 if outcome.error is not None:
-                    self.console.print(escape(f"validation, {outcome.image}: {outcome.error}"))
+                    self.console.print(
+                        f"validation, {outcome.image}: {outcome.error}", markup=False
+                    )
             means = summarise(outcomes, {}, None, of_sets).lines[0].values
             known = {f"validation/{n}": v for n, v in means.items() if v is not None}
             line = ", ".join(f"{name.split('/')[1]} {value:.3f}" for name, value in known.items())
-            self.console.print(escape(f"iteration {at}: validation {line}"))
+            self.console.print(f"iteration {at}: validation {line}", markup=False)
             for log in self.logs:
                 log.scalars(known, at)
         paths = pictures(training, self.data, upscale, self.folder / f"iteration-{at:08d}")

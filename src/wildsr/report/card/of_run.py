@@ -63,7 +63,7 @@ def report(folder: Path, output: Path, console: Console) -> None:
     made = card_of_run(folder, console)
     if made is not None:
         path = write_card(made, output)
-        console.print(escape(f"report card: {path}\n{made.headline}"), highlight=False)
+        console.print(f"report card: {path}\n{made.headline}", markup=False, highlight=False)
         for entry in made.entries:
             console.print(f"  {entry.state:7}  {escape(entry.verdict)}", highlight=False)
 
