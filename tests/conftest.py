@@ -13,7 +13,7 @@ from wildsr.config import allocator
 from wildsr.config import compose as command
 from wildsr.training import build
 
-pytest_plugins = ["support.photo_fixtures"]
+pytest_plugins = ["support.photo_fixtures", "support.evaluation_fixtures"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,6 +18,7 @@ from wildsr.training.build import build_trainer, build_training
 from wildsr.training.session import explained
 
 PACKAGE = Path(wildsr.__file__).parent
+ELSEWHERE = {"degradation/learned.yaml": "wildsr.run."}  # it knows what a run is
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
 TWO = ["data=folders", "iterations=2", "data.patch=8", "data.batch=2", "trainer.accelerator=cpu"]
 
@@ -57,7 +58,8 @@ def test_groups_mirror_packages():
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert groups - packages == {"trainer", "logger", "experiment"}
-    assert packages - groups == {"report", "inference"}
+    above = {"app", "cli", "config", "evaluation", "export", "inference", "photo", "report", "run"}
+    assert packages - groups == {*above, "training"}  # rooms whose parts nobody chooses by name
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
@@ -68,7 +70,11 @@ def test_targets_exist_in_the_package_of_their_group(path):
     for target in named:
         assert callable(get_class(target)), target
     if (PACKAGE / group).is_dir():
-        own = [target for target in named if target.startswith(f"wildsr.{group}.")]
+        own = [
+            target
+            for target in named
+            if target.startswith(ELSEWHERE.get(str(path), f"wildsr.{group}."))
+        ]
         assert own, f"{path} makes nothing of wildsr.{group}"
 
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import skimage
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
+from support.processes import demo, prepare
 
 from wildsr.config.compose import configure
 from wildsr.data.demo import HELD_OUT, HR, LR, Demo
@@ -18,13 +18,6 @@ from wildsr.degradation.camera import KnownCamera
 from wildsr.training.build import build_training
 
 SCALE = 4
-
-
-def demo(cache, scale=SCALE):
-    camera = KnownCamera(scale, 2.4, 1.4, 30, read=4, shot=8)
-    made = Demo(camera, scale=scale, patch=8, batch=2, seed=0, cache=str(cache))
-    made.prepare_data()
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -156,12 +149,6 @@ def test_the_folder_appears_whole(data, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", watched)
     demo(tmp_path)
     assert moved == [True]
-
-
-def prepare(cache):
-    torch.set_num_threads(1)
-    demo(cache).setup()
-    sys.exit(0)
 
 
 def test_two_processes_at_once_corrupt_nothing(data, tmp_path):

@@ -1,30 +1,14 @@
 """Two processes train as one would on their joined batch, and stay together."""
 
-import contextlib
 import json
 import multiprocessing
-import os
 import socket
-import sys
-import time
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, IterableDataset
-
-import wildsr.cli.train
-from wildsr.cli import main as command
-from wildsr.config.compose import configure
-from wildsr.training.build import build_trainer, build_training
+from support.processes import fit_and_save, one_of_two, train_the_verb
 
 TOGETHER = ["trainer.devices=2", "trainer.strategy=ddp_find_unused_parameters_true"]
-
-
-def one_of_two(rank, port, carry_out, arguments):
-    """A process as Lightning starts it: told its rank by the environment."""
-    os.environ |= {"LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.set_num_threads(1)
-    sys.exit(carry_out(*arguments))
 
 
 @pytest.fixture
@@ -50,29 +34,6 @@ def both():
         return [process.exitcode for process in processes]
 
     return start
-
-
-class Given(IterableDataset):
-    """These batches in this order; to a list Lightning would deal out the half of it."""
-
-    def __init__(self, batches):
-        self.batches = batches
-
-    def __iter__(self):
-        return iter(self.batches)
-
-
-def fit_and_save(overrides, batches, folder):
-    """Each process takes its batches, and leaves its weights and what it computed."""
-    rank = int(os.environ.get("LOCAL_RANK", 0))
-    training = build_training(configure("train", overrides))
-    trainer = build_trainer(configure("train", overrides), [])
-    trainer.fit(training, DataLoader(Given(batches[rank]), batch_size=None))
-    state, values = training.state(), training.values
-    torch.save(
-        {"state": state, "values": values, "world": trainer.world_size}, folder / f"{rank}.pt"
-    )
-    return 0
 
 
 def left(folder, rank):
@@ -168,17 +129,6 @@ def test_the_stages_of_dasr_run_together(both, of, small, plain_batches, tmp_pat
         *(f"upscale/{term}" for term in ("pixel", "low", "fool")),
         "judge_hr/real",
     }
-
-
-def train_the_verb(overrides, folder):
-    if os.environ["LOCAL_RANK"] == "1":  # Lightning starts it when the first has made the folder
-        os.environ["WILDSR_RUN"] = str(folder)
-        while not (folder / "config.yaml").exists():
-            time.sleep(0.01)
-    wildsr.cli.train.pictures = lambda *_: {}  # in this process alone
-    said = folder.with_name(f"{os.environ['LOCAL_RANK']}.txt")
-    with said.open("w") as file, contextlib.redirect_stdout(file):
-        return command.start("train", overrides)
 
 
 def test_the_verb_trains_together_and_reports_once(both, tiny, tmp_path):

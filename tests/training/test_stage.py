@@ -11,6 +11,7 @@ from wildsr.config.compose import configure
 from wildsr.error import UserError
 from wildsr.training.build import build_training
 from wildsr.training.session import explained
+from wildsr.training.settling import Settling
 from wildsr.training.stage import Stages
 
 TWO = ["method=wild", "++method.stages={learn: 2, use: 1}", "method.ema=0.9"]
@@ -33,6 +34,67 @@ def test_every_stage_has_an_iteration_and_they_follow_one_another(shares, iterat
     assert seen == sorted(seen)
 
 
+def test_a_stage_that_ends_early_leaves_its_iterations_to_the_others():
+    stages = Stages({"learn": 2, "use": 1, "finish": 1}, 100)
+    assert stages.starts == {"learn": 0, "use": 50, "finish": 75}
+    stages.end(19)
+    assert stages.starts == {"learn": 0, "use": 20, "finish": 60}
+    assert (stages.at(19), stages.at(20)) == ("learn", "use")
+    stages.end(98)  # of the last stage nothing follows
+    assert stages.starts == {"learn": 0, "use": 20, "finish": 60}
+
+
+def test_shares_divide_the_seconds_and_what_is_left_of_them():
+    stages = Stages({"learn": 1, "use": 1, "finish": 1}, 1000, 30)
+    assert not stages.out_of_time(9, 9.9)
+    assert stages.out_of_time(9, 10)
+    stages.end(9)
+    assert stages.begin(10, 4.0), "it came to rest before its time"
+    assert not stages.begin(11, 5.0)
+    assert not stages.out_of_time(20, 16.9), "half of the 26 seconds that are left"
+    assert stages.out_of_time(20, 17)
+    stages.end(20)
+    assert stages.at(21) == "finish"
+    assert not Stages({}, 10, 30).out_of_time(3, 31)
+
+
+def test_a_run_limited_by_time_reaches_its_last_stage(fit, plain_batches):
+    """Ten thousand iterations are planned; the stages follow the clock all the same."""
+    batches = plain_batches(40)
+    training = fit([*TWO, "iterations=10000", "seconds=0.4"], batches)
+    begun = training.stages.starts["use"]
+    assert 0 < begun < 40
+    assert training.stages.at(training.iteration - 1) == "use"
+    assert 0.2 < training.stages.began < 0.4
+
+
+def test_a_stage_ends_when_its_network_has_come_to_rest(fit, plain_batches, monkeypatch):
+    still = [*TWO, "method.stages.learn={share: 1000, until_settled: degrade}", "iterations=5000"]
+    still += ["method.optimizers.degrade.lr=1e-9"]
+    monkeypatch.setattr("wildsr.training.module.SETTLING", 10)
+    training = fit(still, plain_batches(30))
+    assert training.stages.starts["use"] == 16, "four readings, five iterations apart"
+    assert training.settling.state() == {"readings": []}, "the next stage starts anew"
+    moving = [*still, "method.optimizers.degrade.lr=1"]
+    assert fit(moving, plain_batches(30)).stages.starts["use"] > 30
+
+
+def test_what_settles():
+    rest, drift = Settling(20), Settling(20)
+    tremble = [0.0, 3.0, -3.0, 0.0] * 5
+    verdicts = [
+        (rest.see(torch.tensor([7 + at]), 5 * i), drift.see(torch.tensor([7 + at + i]), 5 * i))
+        for i, at in enumerate(tremble)
+    ]
+    assert [v[0] for v in verdicts[:7]] == [False] * 7, "both windows are to be full"
+    assert any(v[0] for v in verdicts), "trembling about a place is rest"
+    assert not any(v[1] for v in verdicts), "a drift of one unit a reading is none"
+    again = Settling(20)
+    again.restore(rest.state())
+    assert again.see(torch.tensor([7.0]), 100) == rest.see(torch.tensor([7.0]), 100)
+    assert not again.see(torch.tensor([700.0]), 105)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -41,7 +103,18 @@ def test_every_stage_has_an_iteration_and_they_follow_one_another(shares, iterat
         (["iterations=1"], r"`iterations` must be at least 2, one for each of .* got 1"),
         (["++method.stages.more=1"], r"Stage `more` of `method.stages` has no update"),
         (["method.updates.judge.stages=[lern]"], r"judge`.stages must .*'lern'.* 'learn'\?"),
-        (["seconds=5"], r"`seconds` must be null for a method with stages \(learn, use\).* 5"),
+        (
+            ["++method.stages.use={share: 1, until: x}"],
+            r"`method.stages.use` must be .*\['until'\]",
+        ),
+        (
+            ["++method.stages.learn={share: 1, until_settled: degrad}"],
+            r"learn.until_settled` must be one of .*'degrad'.* 'degrade'\?",
+        ),
+        (
+            ["++method.stages.learn={share: 1, until_settled: upscale}"],
+            r"must be a network with `settling`, but `upscale` is Compact",
+        ),
         (["++method.stages=3"], r"`method.stages` must be names with shares, but got 3"),
     ],
 )
@@ -98,10 +171,11 @@ def test_schedules_and_averages_count_from_the_stage_of_their_network(fit, plain
 
 def test_a_run_goes_on_in_its_stage_and_more_iterations_prolong_the_last(small, tiny, tmp_path):
     first = build_training(configure("train", [*tiny, *TWO, "iterations=6"]))
-    first.stages.restore({"learn": 0, "use": 4})
+    first.stages.restore({"starts": {"learn": 0, "use": 4}, "began": 2.0})
     again = build_training(configure("train", [*tiny, *TWO, "iterations=60"]))
     assert again.stages.starts == {"learn": 0, "use": 40}
-    again.stages.restore(dict(first.stages.starts))
+    again.stages.restore(first.stages.state())
+    assert again.stages.began == 2
     assert again.stages.at(4) == again.stages.at(59) == "use"
     with pytest.raises(UserError, match=r"checkpoint's stages are \['a'\], but .*'learn', 'use'"):
-        again.stages.restore({"a": 0})
+        again.stages.restore({"starts": {"a": 0}, "began": 0.0})

@@ -25,6 +25,15 @@ class Physical(Protocol):
 
 
 @runtime_checkable
+class Settles(Protocol):
+    """A network of few parameters that come to rest, so that a stage can end with them."""
+
+    def settling(self) -> Tensor:
+        """(N,) the parameters, each in units of the smallest change that matters."""
+        ...
+
+
+@runtime_checkable
 class Worded(Protocol):
     """A degrader that describes itself in a sentence."""
 

@@ -11,9 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from wildsr.config.make import make, make_networks, method_class, sample_batch, start_from
 from wildsr.error import UserError, first_line
+from wildsr.network.protocol import Settles
 from wildsr.training.explain import explain, restored_from
 from wildsr.training.module import Training
-from wildsr.training.objective import Objective
+from wildsr.training.objective import Objective, known
 from wildsr.training.stage import Stages
 
 
@@ -33,12 +34,15 @@ def build_training(config: DictConfig) -> Training:
     shares = plain.get("stages") or {}
     if not isinstance(shares, dict):
         raise UserError(f"`method.stages` must be names with shares, but got {shares!r}.")
-    if shares and config.seconds is not None:
-        raise UserError(
-            f"`seconds` must be null for a method with stages ({', '.join(shares)}), which are "
-            f"shares of `iterations`, but got {config.seconds!r}."
-        )
-    stages = Stages(shares, config.iterations)
+    stages = Stages(shares, config.iterations, config.seconds)
+    for name, stage in stages.stages.items():
+        if stage.until_settled is not None:
+            known(f"`method.stages.{name}.until_settled`", [stage.until_settled], made)
+            if not isinstance(made[stage.until_settled], Settles):
+                raise UserError(
+                    f"`method.stages.{name}.until_settled` must be a network with `settling`, but "
+                    f"`{stage.until_settled}` is {type(made[stage.until_settled]).__name__}."
+                )
     method = method_class(config)
     objective = Objective(method, plain["updates"], losses, plain["frozen"], list(shares))
     batch = sample_batch(config)

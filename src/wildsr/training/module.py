@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from wildsr.data.crops import augment
 from wildsr.error import UserError, unknown
+from wildsr.network.protocol import Settles
 from wildsr.network.weights import fill
 from wildsr.seed import mix_seeds
 from wildsr.training.ema import EMA
 from wildsr.training.objective import Objective, Update
+from wildsr.training.settling import Settling
 from wildsr.training.stage import Stages
 
 Schedule = Callable[[int], float]
+SETTLING = 150  # iterations of a window in which a network has to stay where it was
 
 
 class Training(lightning.LightningModule):
@@ -71,6 +74,7 @@ class Training(lightning.LightningModule):
         self._make_optimizer, self._schedules = optimizers, schedules
         self.ema = EMA({name: self.networks[name] for name in sorted(averaged)}, decay)
         self.augment, self.stages = augment, stages or Stages({}, 1)
+        self.settling = Settling(SETTLING)
         self.iteration = 0
         self.seconds = 0.0  # spent in iterations so far, over all parts of the run
         self.values: dict[str, Tensor] = {}  # of the last iteration, by update/term, on the device
@@ -115,8 +119,11 @@ class Training(lightning.LightningModule):
                 self._carry_out(update, {term.name: term(step) for term in update.terms})
         self.networks.requires_grad_(True)  # DDP and checkpoints meet them as they were made
         self.ema.update(dict(self.networks.items()), {n: self._age(n) for n in self.ema.networks})
-        self.iteration += 1
         self.seconds += time.perf_counter() - start
+        self._end_stage(stage)
+        self.iteration += 1
+        if self.stages.begin(self.iteration, self.seconds):
+            self.settling.forget()
 
     # The parts of an iteration
 
@@ -126,6 +133,20 @@ class Training(lightning.LightningModule):
         for name, network in self.networks.items():
             learns = any(True for _ in network.parameters())
             network.train(name in trained or not learns)
+
+    def _end_stage(self, stage: str | None) -> None:
+        """End a stage whose time is up, or whose network has come to rest, on all ranks alike."""
+        if stage is None or stage == list(self.stages.stages)[-1]:
+            return
+        ended = self.stages.out_of_time(self.iteration, self.seconds)
+        resting = self.stages.stages[stage].until_settled
+        if resting is not None:
+            network = self.networks[resting]
+            assert isinstance(network, Settles)
+            ended = self.settling.see(network.settling(), self.iteration) or ended
+        # The clocks of two processes differ: one of them decides for all.
+        if self.trainer.strategy.broadcast(ended, src=0):
+            self.stages.end(self.iteration)
 
     def _age(self, name: str) -> int:
         """Iterations since the first stage that trains a network began; negative before."""
@@ -207,7 +228,8 @@ class Training(lightning.LightningModule):
                 n: _cpu(o.state_dict()) for n, o in zip(self.optimizer_names, listed, strict=True)
             },
             "pools": _gather(pools),
-            "stages": dict(self.stages.starts),
+            "stages": self.stages.state(),
+            "settling": self.settling.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -225,7 +247,8 @@ class Training(lightning.LightningModule):
         if rank < len(ranks):
             for term, images in zip(self.objective.terms, ranks[rank], strict=True):
                 term.pool.restore(images, torch.device("cpu"))
-        self.stages.restore(state.get("stages", {}))  # there were none in older checkpoints
+        self.stages.restore(state["stages"])
+        self.settling.restore(state["settling"])
         self.iteration, self.seconds = state["iteration"], state["seconds"]
 
 

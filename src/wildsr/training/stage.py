@@ -5,62 +5,131 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from wildsr.error import UserError
 
 
-class Stages:
-    """Consecutive parts of a run, as shares of its iterations.
+@dataclass(frozen=True)
+class Stage:
+    """One part of a run.
 
-    The stage is a function of the iteration alone, so that a resumed run needs to know no more than
-    where each began: more iterations than were planned prolong the last one.
-
-    Args:
-        shares: name -> share, in their order; only the ratios matter. Empty for a method without.
-        iterations: of the run.
-
-    Raises:
-        UserError: a share that is not a positive number; fewer iterations than stages.
+    Attributes:
+        share: of what is left of the run when it begins, relative to the shares of the stages that
+            follow; only the ratios matter.
+        until_settled: the network at whose rest it ends, if that comes first; see
+            :class:`~wildsr.training.settling.Settling`.
     """
 
-    def __init__(self, shares: Mapping[str, float], iterations: int) -> None:
-        for name, share in shares.items():
-            good = isinstance(share, int | float) and 0 < share < math.inf
-            if not good or isinstance(share, bool):
-                raise UserError(
-                    f"`method.stages.{name}` must be a positive share of the iterations, "
-                    f"but got {share!r}."
-                )
-        if iterations < len(shares):
+    share: float
+    until_settled: str | None = None
+
+
+class Stages:
+    """Consecutive parts of a run, as shares of its iterations or of its time.
+
+    Each has its share of the iterations, and where ``seconds`` limits the run, its share of them: a
+    stage ends when the first of both is used up, or when :meth:`end` is called because what it
+    trains has come to rest. What it leaves is shared out among those that follow. Where each began
+    is part of a checkpoint, so that a resumed run stays in its stage; more iterations than were
+    planned prolong the last one.
+
+    Args:
+        stages: name -> share, or {share, until_settled}, in their order. Empty for a method
+            without.
+        iterations: of the run.
+        seconds: of training; None for no limit.
+
+    Raises:
+        UserError: a share that is not a positive number, an unknown key; fewer iterations than
+            stages.
+    """
+
+    def __init__(
+        self, stages: Mapping[str, Any], iterations: int, seconds: float | None = None
+    ) -> None:
+        self.stages = {name: _stage(name, spec) for name, spec in stages.items()}
+        if iterations < len(stages):
             raise UserError(
-                f"`iterations` must be at least {len(shares)}, one for each of the stages "
-                f"{list(shares)}, but got {iterations!r}."
+                f"`iterations` must be at least {len(stages)}, one for each of the stages "
+                f"{list(stages)}, but got {iterations!r}."
             )
-        ends = list(itertools.accumulate(shares.values()))
-        count = len(ends)
+        self.iterations, self.seconds = iterations, seconds
+        self.starts = self._plan(list(stages), 0)
+        self.began = 0.0  # seconds of training when the present stage began
+
+    def _plan(self, names: list[str], first: int) -> dict[str, int]:
+        """Where each of these stages begins, if the first of them begins at iteration ``first``."""
+        ends = list(itertools.accumulate(self.stages[name].share for name in names))
+        count, left = len(ends), self.iterations - first
         # Each has one iteration at least, however small its share is.
-        rounded = [round(iterations * end / ends[-1]) for end in ends]
-        starts = [0, *rounded[:-1]] if ends else []
+        rounded = [first + round(left * end / ends[-1]) for end in ends]
+        starts = [first, *rounded[:-1]] if ends else []
         for index in range(1, count):
             starts[index] = max(starts[index], starts[index - 1] + 1)
-        for index in reversed(range(count)):
-            starts[index] = min(starts[index], iterations - (count - index))
-        self.starts = dict(zip(shares, starts, strict=True))
+        for index in reversed(range(1, count)):
+            starts[index] = min(starts[index], self.iterations - (count - index))
+        return dict(zip(names, starts, strict=True))
 
     def at(self, iteration: int) -> str | None:
         """The stage of an iteration, counted from 0; None for a method without stages."""
         begun = [name for name, start in self.starts.items() if start <= iteration]
         return begun[-1] if begun else None
 
-    def restore(self, starts: Mapping[str, int]) -> None:
-        """Take back the ``starts`` of the run that goes on.
+    def out_of_time(self, iteration: int, seconds: float) -> bool:
+        """Whether the stage of ``iteration`` has used its share of the run's seconds."""
+        name = self.at(iteration)
+        if name is None or self.seconds is None:
+            return False
+        ahead = list(self.stages)[list(self.stages).index(name) :]
+        share = self.stages[name].share / sum(self.stages[other].share for other in ahead)
+        return seconds - self.began >= (self.seconds - self.began) * share
+
+    def end(self, iteration: int) -> None:
+        """Let the next stage begin with the iteration after ``iteration``, if there is one."""
+        name = self.at(iteration)
+        ahead = [] if name is None else list(self.stages)[list(self.stages).index(name) + 1 :]
+        if ahead and iteration + len(ahead) < self.iterations:
+            self.starts |= self._plan(ahead, iteration + 1)
+
+    def begin(self, iteration: int, seconds: float) -> bool:
+        """Take the time if a stage begins with ``iteration``; whether one does."""
+        begins = iteration > 0 and self.at(iteration) != self.at(iteration - 1)
+        if begins:
+            self.began = seconds
+        return begins
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds of it."""
+        return {"starts": dict(self.starts), "began": self.began}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back the ``state`` of the run that goes on.
 
         Raises:
-            UserError: if they are of other stages.
+            UserError: if it is of other stages.
         """
+        starts = dict(state["starts"])
         if list(starts) != list(self.starts):
             raise UserError(
                 f"The checkpoint's stages are {list(starts)}, but `method.stages` has "
                 f"{list(self.starts)}."
             )
-        self.starts = dict(starts)
+        self.starts, self.began = starts, float(state["began"])
+
+
+def _stage(name: str, spec: Any) -> Stage:
+    given = dict(spec) if isinstance(spec, Mapping) else {"share": spec}
+    share, settled = given.pop("share", None), given.pop("until_settled", None)
+    if given:
+        raise UserError(
+            f"`method.stages.{name}` must be a share, or have `share` and `until_settled`, but "
+            f"has {sorted(given)}."
+        )
+    good = isinstance(share, int | float) and not isinstance(share, bool)
+    if not (good and 0 < share < math.inf):
+        raise UserError(
+            f"`method.stages.{name}` must be a positive share of the iterations, but got {share!r}."
+        )
+    return Stage(float(share), settled)

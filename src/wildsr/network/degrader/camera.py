@@ -158,6 +158,24 @@ class Camera(nn.Module):
         return lr if self.jpeg is None else self.jpeg(lr, *more[1:])
 
     @torch.no_grad()
+    def settling(self) -> Tensor:
+        """(N,) the parameters in steps that matter: 3 % of a width, 0.2/255 of noise, 1 of JPEG.
+
+        For :class:`~wildsr.training.settling.Settling`.
+        """
+        widths = (self.spread.exp() + FLOOR) / 0.03 / (self.spread.exp() + FLOOR).mean().clamp(1)
+        found = [widths, self.shear[None] / 0.05, self.noise.exp() / 0.2]
+        if self.blur_spread is not None:
+            found.append(self.blur_spread.exp()[None] / 0.03)
+        if self.correlation is not None:
+            found.append(self.correlation.exp()[None] / 0.05)
+        if self.isp is not None:
+            found.append(self.isp / 0.01)
+        if self.jpeg is not None:
+            found += [100 * self.jpeg.mean.sigmoid()[None], self.jpeg.spread.exp()[None]]
+        return torch.cat(found)
+
+    @torch.no_grad()
     def physical(self) -> dict[str, float]:
         """The parameters as a report prints them: pixels of HR, degrees, 1/255.
 

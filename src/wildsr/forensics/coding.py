@@ -1,0 +1,138 @@
+"""What is known of a photo's coding, as a plain record."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from wildsr.forensics.tables import Table, libjpeg_tables, nearest_quality, transposed
+
+HEADER, PIXELS, NONE = "header", "pixels", "none"
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a photo was coded, as far as its file and its pixels show.
+
+    Attributes:
+        source: "header" (read from the file), "pixels" (estimated from them) or "none".
+        kind: "JPEG", "WebP", "AVIF" ...; None where no lossy coding is known. Of others than JPEG
+            only the kind is known.
+        luma: quantisation steps of luminance, 64 in rows of growing vertical frequency, as they lie
+            in the upright photo; 0 for a step that the pixels do not show.
+        chroma: the same of chrominance; None of a gray photo, or where it is not known.
+        subsampling: of chrominance, "4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", or "4:0:0" of a
+            gray photo; None where it is not known.
+        phase: row and column of the pixel at which the first whole block of 8 x 8 begins, 0 to 7.
+        chroma_phase: the same of the blocks of chrominance, in pixels of the photo: 0 to 7, or to
+            15 along a direction in which it has half of the samples. None where it is not known.
+        quality: of libjpeg, 1 to 100, whose luminance table is nearest.
+        exact: whether it is that table, as far as it is known.
+        older: an earlier, coarser coding that shows in the pixels.
+    """
+
+    source: str = NONE
+    kind: str | None = None
+    luma: Table | None = None
+    chroma: Table | None = None
+    subsampling: str | None = None
+    phase: tuple[int, int] | None = None
+    chroma_phase: tuple[int, int] | None = None
+    quality: int | None = None
+    exact: bool = False
+    older: Coding | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and texts; fields that say nothing are left out."""
+        found = {name: value for name, value in asdict(self).items() if value not in (None, False)}
+        if self.older is not None:
+            found["older"] = self.older.to_dict()
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in found.items()}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Coding:
+        """What :meth:`to_dict` made."""
+        found: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in record.items()
+        }
+        if "older" in found:
+            found["older"] = cls.from_dict(found["older"])
+        return cls(**found)
+
+    def __str__(self) -> str:
+        if self.kind is None:
+            return "no lossy coding found"
+        text = self.kind
+        if self.quality is not None:
+            text += f" of quality {'' if self.exact else 'about '}{self.quality}"
+        if self.subsampling:
+            text += ", gray" if self.subsampling == "4:0:0" else f", {self.subsampling}"
+        if self.source == PIXELS and self.phase is not None:
+            text += f", grid at ({self.phase[0]}, {self.phase[1]})"
+        if self.older is not None and self.older.quality is not None:
+            text += f", {'' if self.older.exact else 'about '}{self.older.quality} before"
+        return text
+
+
+def jpeg_coding(source: str, luma: Table, chroma: Table | None = None, **known: Any) -> Coding:
+    """A JPEG's record, with the quality that its luminance table is or is nearest to."""
+    quality, exact = nearest_quality(luma)
+    return Coding(source, "JPEG", luma, chroma, quality=quality, exact=exact, **known)
+
+
+def filled(table: Table, chrominance: bool = False) -> Table:
+    """A table without gaps: unknown steps as of the nearest quality of libjpeg, for coding anew."""
+    quality, _ = nearest_quality(table, chrominance)
+    near = libjpeg_tables()[int(chrominance), quality - 1]
+    return tuple(int(step) for step in np.where(np.asarray(table) > 0, table, near))
+
+
+_TURNED = {"4:2:2": "4:4:0", "4:4:0": "4:2:2"}
+
+
+def upright(coding: Coding, orientation: int, height: int, width: int) -> Coding:
+    """The record of a photo that a reader turns as EXIF says.
+
+    Rows that become columns transpose the tables; from a mirrored edge, the blocks begin after what
+    the last of them had too much.
+
+    Args:
+        coding: of the photo as it lies in the file, its grid at (0, 0).
+        orientation: TIFF's tag 274, 1 to 8.
+        height: of the photo as it lies in the file.
+        width: the same.
+    """
+    if coding.luma is None or orientation not in range(2, 9):
+        return coding
+    swapped, sampling = orientation in (5, 6, 7, 8), coding.subsampling
+    luma, chroma = coding.luma, coding.chroma
+    if swapped:
+        luma, chroma = transposed(luma), chroma and transposed(chroma)
+        sampling = _TURNED.get(sampling or "", sampling)
+        height, width = width, height
+    bottom, right = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return jpeg_coding(
+        coding.source,
+        luma,
+        chroma,
+        subsampling=sampling,
+        phase=(bottom * (height % 8), right * (width % 8)),
+        chroma_phase=coding.chroma_phase
+        and tuple(
+            flipped * (side % unit)
+            for flipped, side, unit in zip(
+                (bottom, right), (height, width), chroma_unit(sampling), strict=True
+            )
+        ),
+    )
+
+
+def chroma_unit(subsampling: str | None) -> tuple[int, int]:
+    """Pixels of the photo, down and across, that one block of chrominance covers."""
+    down, across = {"4:2:0": (2, 2), "4:2:2": (1, 2), "4:4:0": (2, 1), "4:1:1": (1, 4)}.get(
+        subsampling or "", (1, 1)
+    )
+    return 8 * down, 8 * across

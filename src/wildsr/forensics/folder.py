@@ -1,0 +1,83 @@
+"""The codings of a whole folder, as numbers and in one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from wildsr.forensics.coding import HEADER, PIXELS, Coding
+
+
+@dataclass(frozen=True)
+class Codings:
+    """What the photos of a folder went through, photo by photo."""
+
+    photos: tuple[Coding, ...]
+
+    @classmethod
+    def of(cls, photos: Iterable[Coding]) -> Codings:
+        """From the records of the photos, in their order."""
+        return cls(tuple(photos))
+
+    @property
+    def jpegs(self) -> tuple[Coding, ...]:
+        """Those with a known table, from which a camera can draw."""
+        return tuple(photo for photo in self.photos if photo.luma is not None)
+
+    @property
+    def share(self) -> float:
+        """Of photos with a known table, 0 to 1."""
+        return len(self.jpegs) / len(self.photos) if self.photos else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts by quality, subsampling and source, and the sentence."""
+        return {
+            "photos": len(self.photos),
+            "jpeg": len(self.jpegs),
+            "qualities": _counts(photo.quality for photo in self.jpegs),
+            "not_libjpeg": sum(not photo.exact for photo in self.jpegs),
+            "subsamplings": _counts(photo.subsampling for photo in self.jpegs),
+            "sources": _counts(photo.source for photo in self.photos),
+            "kinds": _counts(photo.kind for photo in self.photos),
+            "older": _counts(p.older.quality for p in self.photos if p.older is not None),
+            "sentence": str(self),
+        }
+
+    def __str__(self) -> str:
+        total = len(self.photos)
+        others = Counter(p.kind for p in self.photos if p.kind and p.luma is None)
+        parts = [f"{count} {kind}" for kind, count in sorted(others.items())]
+        beside = f"; {' and '.join(parts)}, whose tables are not known" if parts else ""
+        if not self.jpegs:
+            return f"none of {total} photos show JPEG{beside}"
+        count = len(self.jpegs)
+        verb = "is" if count == 1 else "are"
+        details = [f"{_qualities(self.jpegs)}, {_sources(self.jpegs)}"]
+        resaved = [photo.older.quality for photo in self.photos if photo.older is not None]
+        if resaved:
+            usual = round(median(quality for quality in resaved if quality is not None))
+            details.append(f"{len(resaved)} re-saved, about {usual} before")
+        return f"{count} of {total} photos {verb} JPEG ({'; '.join(details)}){beside}"
+
+
+def _counts(values: Iterable[object]) -> dict[str, int]:
+    return {str(name): count for name, count in sorted(Counter(map(str, values)).items())}
+
+
+def _qualities(photos: tuple[Coding, ...]) -> str:
+    found = sorted(photo.quality for photo in photos if photo.quality is not None)
+    about = "" if all(photo.exact for photo in photos) else "about "
+    if found[0] == found[-1]:
+        return f"quality {about}{found[0]}"
+    return f"quality {about}{found[0]} to {found[-1]}"
+
+
+def _sources(photos: tuple[Coding, ...]) -> str:
+    sources = Counter(photo.source for photo in photos)
+    if len(sources) == 1:
+        place = "files" if sources[HEADER] else "pixels"
+        return f"read from the {place}"
+    return f"{sources[HEADER]} read from the files and {sources[PIXELS]} from the pixels"

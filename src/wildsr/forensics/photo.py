@@ -1,0 +1,53 @@
+"""One photo's coding: what its file says, what its pixels show, and what was before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wildsr.data.image import UnreadableImage, read_image
+from wildsr.forensics.coding import Coding
+from wildsr.forensics.grid import Found
+from wildsr.forensics.header import read_header
+from wildsr.forensics.older import read_older
+from wildsr.forensics.pixels import as_older, read_pixels
+from wildsr.forensics.planes import planes
+
+
+def read_coding(path: Path | str, photo: npt.NDArray[np.uint8] | None = None) -> Coding:
+    """How a photo was coded: by its file first, by its pixels where that says nothing.
+
+    The pixels of a JPEG file, or of another lossy format, are still searched for an older coding.
+    A file's table holds for its pixels as they are. A photo that was resized and saved again shows
+    its last coding only: the one before has left neither a grid nor a table in the file.
+
+    Args:
+        path: of the file.
+        photo: its pixels as :func:`data.image.read_image` gives them, if they are at hand.
+
+    Raises:
+        UnreadableImage: a file that cannot be decoded.
+    """
+    stated = read_header(path)
+    pixels = read_image(path) if photo is None else photo
+    if stated.kind is None:
+        return read_pixels(pixels)
+    if stated.luma is None:  # WebP and the like: what shows is what was before
+        before = read_pixels(pixels)
+        return replace(stated, older=before if before.kind else None)
+    if stated.phase is None:
+        return stated
+    last = Found(stated.phase, stated.luma, stated.quality if stated.exact else None, 0.0)
+    older = read_older(planes(pixels), last)
+    return replace(stated, older=None if older is None else as_older(older))
+
+
+def read_coding_if_any(path: Path | str) -> Coding | None:
+    """The same; None of a file that cannot be decoded."""
+    try:
+        return read_coding(path)
+    except UnreadableImage:
+        return None

@@ -1,0 +1,58 @@
+"""A photo's coding, read from its pixels alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from wildsr.forensics.chroma import read_chroma
+from wildsr.forensics.coding import NONE, PIXELS, Coding, jpeg_coding
+from wildsr.forensics.grid import Found, grids
+from wildsr.forensics.older import read_older
+from wildsr.forensics.planes import planes
+
+
+def read_pixels(photo: npt.NDArray[np.uint8]) -> Coding:
+    """The JPEG coding that shows in a photo's pixels, wherever its grid begins.
+
+    Args:
+        photo: uint8 (H, W, 3) or gray (H, W, 1), (H, W), as decoded and neither resized nor
+            otherwise changed since; cropping does no harm.
+
+    Returns:
+        ``source`` "pixels", or "none" where there is too little evidence: photos that never were
+        JPEG, were resized or retouched all over since, or are too small or too flat to tell.
+    """
+    found = planes(photo)
+    seen = grids(found.luma, found.clipped)
+    if not seen:
+        return Coding(NONE)
+    last, older = _in_order(seen)
+    if older is None:
+        older = read_older(found, last)
+    chroma = read_chroma(found, last)
+    return jpeg_coding(
+        PIXELS,
+        last.table,
+        None if chroma is None else chroma[1].table,
+        subsampling="4:0:0" if found.chroma is None else None if chroma is None else chroma[0],
+        phase=last.phase,
+        chroma_phase=None if chroma is None else chroma[1].phase,
+        older=None if older is None else as_older(older),
+    )
+
+
+def as_older(found: Found) -> Coding:
+    """What was found of luminance alone, "about": the last coding has blurred it."""
+    return replace(jpeg_coding(PIXELS, found.table, phase=found.phase), exact=False)
+
+
+def _in_order(seen: list[Found]) -> tuple[Found, Found | None]:
+    """The last coding, and an older one on another grid that a very fine last one left intact."""
+    first = seen[0]
+    for other in seen[1:]:
+        if other.quality and other.phase != first.phase and other.quality > (first.quality or 100):
+            return other, first
+    return first, None
