@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -119,25 +118,22 @@ def test_a_choice_shows_what_it_takes_over_from_another(conf):
 
 
 def run(*arguments, **options):
-    code = "import sys, wildsr.cli.main as c; sys.argv[0] = 'wildsr'\ntry: c.main()\nfinally: "
-    code += "print('torch' in sys.modules, file=sys.stderr)"
+    code = (
+        "import sys, time, wildsr.cli.main as c; sys.argv[0] = 'wildsr'\ntry: c.main()\nfinally: "
+    )
+    code += "print('torch' in sys.modules, time.process_time(), file=sys.stderr)"
     call = [sys.executable, "-c", code, *arguments]
     return subprocess.run(call, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.mark.parametrize("typed", [["--help"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
 def test_help_takes_less_than_a_second_and_no_torch(typed):
-    took = []
-    for _ in range(3):  # the machine may be busy with something else
-        begun = time.perf_counter()
-        result = run(*typed)
-        took.append(time.perf_counter() - begun)
-        assert result.returncode == 0
-        assert result.stdout.startswith("usage: wildsr ")
-        assert result.stderr == "False\n", "torch was imported"
-        if took[-1] < 1:
-            return
-    raise AssertionError(f"--help took {took} s")
+    result = run(*typed)
+    assert result.returncode == 0
+    assert result.stdout.startswith("usage: wildsr ")
+    torch, seconds = result.stderr.split()
+    assert torch == "False"
+    assert float(seconds) < 1  # of the processor: the machine may be busy with something else
 
 
 def test_the_command_without_a_verb_lists_them(monkeypatch, capsys):

@@ -66,14 +66,16 @@ def pieces(upscaler: nn.Module, scale: int) -> list[Piece]:
 
 
 def file_name(name: str, piece: Piece) -> str:
-    """``4x_Name``, with the part where there are several: what tools read the scale from.
-
-    A name as long as names get is cut, so that the scale and a suffix have room.
-    """
-    bare = re.sub(r"^\d+x[-_ ]?", "", name)
-    while len(os.fsencode(bare)) > LONGEST:
-        bare = bare[:-1]
+    """``4x_Name``, with the part where there are several: what tools read the scale from."""
+    bare = short(re.sub(r"^\d+x[-_ ]?", "", name))
     return f"{piece.scale}x_{bare}{f'_{piece.name}' if piece.name else ''}"
+
+
+def short(name: str) -> str:
+    """The beginning of a name, so that the scale before it and a suffix behind it have room."""
+    while len(os.fsencode(name)) > LONGEST:
+        name = name[:-1]
+    return name
 
 
 def write_weights(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from wildsr.atomic import LONGEST
 from wildsr.error import UserError, first_line, unknown
 from wildsr.inference.file import Settings, Upscaling
 from wildsr.inference.strips import strips, together
@@ -95,7 +97,11 @@ def _check_name(output: Path, single: bool) -> None:
 def _targets(names: list[Path], output: Path, format: str | None) -> list[Path]:
     def plain(name: Path) -> Path:
         kept = name.suffix.lower().removeprefix(".") in FORMATS and format is None
-        return name if kept else name.with_suffix(f".{format or 'png'}")
+        suffix = name.suffix if kept else f".{format or 'png'}"
+        stem = name.stem
+        while len(os.fsencode(stem + suffix)) > LONGEST:  # .png that becomes .webp
+            stem = stem[:-1]
+        return name.with_name(stem + suffix)
 
     wanted = [plain(name) for name in names]
     taken: dict[str, int] = {}

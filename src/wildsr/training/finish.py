@@ -14,6 +14,7 @@ from wildsr.data.module import Folders
 from wildsr.error import first_line
 from wildsr.evaluation.evaluate import Upscale, evaluate, of_lr
 from wildsr.evaluation.summary import summarise
+from wildsr.export.handover import short
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.weights import save_weights
 from wildsr.report import results
@@ -59,7 +60,7 @@ def report_run(
         suffix = "" if len(sources) == 1 else f"_{name}"
         architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
         factor = scale if name == "upscale" else 1  # a cleaner leaves the size as it is
-        path = folder.weights / f"{factor}x_{folder.folder.name}{suffix}.safetensors"
+        path = folder.weights / f"{factor}x_{short(folder.folder.name)}{suffix}.safetensors"
         save_weights(training.ema.networks[name], path, architecture, factor)
         weights.append(path)
         console.print(f"weights: {path}", markup=False)
