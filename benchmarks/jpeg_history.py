@@ -24,8 +24,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from wildsr.data import demo
-from wildsr.data.image import Pixels, list_images, read_image
 from wildsr.forensics.pixels import read_pixels
+from wildsr.photo.image import Pixels, list_images, read_image
 
 QUALITIES = (5, 10, 15, 20, 30, 43, 50, 62, 75, 84, 90, 95, 97, 99, 100)
 QUICK = (10, 20, 50, 84, 95, 100)

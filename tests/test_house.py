@@ -24,6 +24,7 @@ ROOMS = (
     "data",
     "loss",
     "network",
+    "forensics",
     "degradation",
     "photo",
     "pixels",

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wildsr.data.image import read_image
 from wildsr.forensics.coding import Coding
 from wildsr.forensics.header import read_header
 from wildsr.forensics.pixels import read_pixels
 from wildsr.forensics.tables import libjpeg_tables
+from wildsr.photo.image import read_image
 
 
 def photo(height=120, width=132):

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wildsr.data.image import UnreadableImage, read_image
 from wildsr.forensics.coding import Coding
 from wildsr.forensics.grid import Found
 from wildsr.forensics.header import read_header
 from wildsr.forensics.older import read_older
 from wildsr.forensics.pixels import as_older, read_pixels
 from wildsr.forensics.planes import planes
+from wildsr.photo.image import read_image
 
 
 def read_coding(path: Path | str, photo: npt.NDArray[np.uint8] | None = None) -> Coding:
@@ -43,11 +43,3 @@ def read_coding(path: Path | str, photo: npt.NDArray[np.uint8] | None = None) ->
     last = Found(stated.phase, stated.luma, stated.quality if stated.exact else None, 0.0)
     older = read_older(planes(pixels), last)
     return replace(stated, older=None if older is None else as_older(older))
-
-
-def read_coding_if_any(path: Path | str) -> Coding | None:
-    """The same; None of a file that cannot be decoded."""
-    try:
-        return read_coding(path)
-    except UnreadableImage:
-        return None

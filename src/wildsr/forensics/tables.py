@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from wildsr.degradation.jpeg import quantisation_tables
+from wildsr.degradation.jpeg.jpeg import quantisation_tables
 
 Table = tuple[int, ...]  # 64 steps, rows of growing vertical frequency; 0: not known
 
