@@ -30,7 +30,7 @@ def same(one, other):
 def degrade(carry_out, photos, tmp_path):
     """``degrade("out", more)``: the verb on the sharp photos; its exit code."""
     return lambda out, *more, hr=photos.hr: carry_out(
-        "degrade", [f"hr={hr}", f"out={tmp_path / out}", *more]
+        "degrade", [f"hr={hr}", f"output={tmp_path / out}", *more]
     )
 
 
@@ -134,7 +134,7 @@ def test_two_photos_of_one_name(degrade, tmp_path):
     ids=str,
 )
 def test_what_cannot_be_meant(more, message, refused, photos, tmp_path):
-    assert message in refused("degrade", [f"hr={photos.hr}", f"out={tmp_path / 'it'}", *more])
+    assert message in refused("degrade", [f"hr={photos.hr}", f"output={tmp_path / 'it'}", *more])
     assert not (tmp_path / "it").exists()
 
 
@@ -142,7 +142,7 @@ def test_nothing_is_overwritten_without_being_told(degrade, refused, photos, tmp
     out = tmp_path / "it"
     out.mkdir()
     (out / "precious.txt").write_text("mine")
-    typed = [f"hr={photos.hr}", f"out={out}", *KNOWN]
+    typed = [f"hr={photos.hr}", f"output={out}", *KNOWN]
     assert "holds other files" in refused("degrade", typed)
     assert degrade("it", *KNOWN, "overwrite=true") == 0
     assert (out / "precious.txt").read_text() == "mine"
