@@ -10,8 +10,8 @@ from omegaconf import DictConfig, ListConfig, Node, ValueNode
 
 from wildsr.error import UserError, shortened
 
-# Lightning takes several types for one key, the objective knows its terms: both say what is wrong.
-FREE = ("trainer.", "method.updates.")
+# Lightning and stages take several types for one key, the objective knows its terms: they say it.
+FREE = ("trainer.", "method.updates.", "method.stages.")
 LARGEST = 2**63 - 1  # of the integers that torch and most file formats have
 
 
