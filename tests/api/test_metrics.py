@@ -79,8 +79,14 @@ def test_a_panel_compares_sets(images):
     [
         (lambda i: wildsr.psnr(i["sr"], i["lr"]), "must have the size of `hr`"),
         (lambda i: wildsr.psnr(i["sr"], i["hr"], channel="z"), "`channel` must be one of"),
-        (lambda i: wildsr.psnr(i["sr"], i["hr"], border=-1), "`border` must be 0 or more"),
-        (lambda i: wildsr.psnr(i["sr"], i["hr"], border=[1]), "`border` must be 0 or more"),
+        (
+            lambda i: wildsr.psnr(i["sr"], i["hr"], border=-1),
+            "`border` must be an integer of at least 0",
+        ),
+        (
+            lambda i: wildsr.psnr(i["sr"], i["hr"], border=[1]),
+            "`border` must be an integer of at least 0",
+        ),
         (lambda i: wildsr.psnr("a.png", i["hr"]), "`sr` must be a numpy array"),
         (lambda i: wildsr.ms_ssim(i["lr"], i["lr"]), "as small as 48 x 48"),
         (lambda i: wildsr.swd([i["lr"][:9, :9]], [i["hr"]]), "`results` must hold an image"),

@@ -18,7 +18,7 @@ from wildsr.network.upscaler.compact import Compact
         ([], r"`run` or `weights` must be given"),
         (["run=nowhere"], r"nowhere does not exist"),
         (["weights=nowhere"], r"`weights` must be a file or a folder, but nowhere does not exist"),
-        (["run=a", "port=0"], r"`port` must be an integer of 1 to 65535, but got 0"),
+        (["run=a", "port=0"], r"`port` must be an integer from 1 to 65535, but got 0"),
         (["run=a", "limit=-1"], r"`limit` must be a positive number, but got -1"),
         (["run=a", "upload=big"], r"`upload` must be a positive number, but got 'big'"),
         (["run=a", "host=256.1.1.1"], r"must be a free address .* 256\.1\.1\.1:7860"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from wildsr.atomic import machine
 from wildsr.error import UserError
 from wildsr.network.weights import fill
 from wildsr.run.checkpoint import checkpoints, load_checkpoint, newest_checkpoint, save_checkpoint
@@ -49,7 +50,9 @@ def test_a_failure_while_writing_leaves_the_old_ones(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", interrupted)
-        with pytest.raises(UserError, match=r"iteration-00000002.ckpt: No space left on device"):
+        with pytest.raises(
+            UserError, match=r"iteration-00000002.ckpt cannot be written: No space left"
+        ):
             save_checkpoint(tmp_path, state(2))
         with pytest.raises(UserError, match=r"iteration-00000001.ckpt"):
             save_checkpoint(tmp_path, state(1))
@@ -82,7 +85,7 @@ def test_old_ones_go_only_after_the_new_one_is_there(tmp_path, monkeypatch):
 
 
 def test_leftovers_of_killed_writers_are_removed_and_never_listed(tmp_path):
-    leftover = tmp_path / ".iteration-00000003.ckpt.4242.partial"
+    leftover = tmp_path / f".{'a' * 16}.{machine()}.{2**22 + 1}.{'0' * 32}.part"  # killed
     leftover.write_bytes(b"half")
     (tmp_path / "notes.ckpt").write_bytes(b"of the user")
     assert checkpoints(tmp_path) == []

@@ -15,7 +15,7 @@ from torch import nn
 from wildsr.api.draws import drawn_from
 from wildsr.api.images import GREEN, Image, tensor_of
 from wildsr.api.overrides import overrides_of
-from wildsr.config.check import SCALES
+from wildsr.argument import check_scale
 from wildsr.config.compose import CONF, configure
 from wildsr.config.help import choices
 from wildsr.config.make import make
@@ -144,8 +144,7 @@ class Pipeline(Degradation):
         trust: bool = False,
         **settings: Any,
     ) -> None:
-        if isinstance(scale, bool) or scale not in SCALES:
-            raise UserError(f"Argument `scale` must be one of {list(SCALES)}, but got {scale!r}.")
+        check_scale("Argument `scale`", scale)
         node = _node(degradation, scale, trust, settings)
         module = make(node, "degradation")
         if not isinstance(module, nn.Module):

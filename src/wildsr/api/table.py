@@ -7,11 +7,13 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from wildsr.argument import check_integer
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
 from wildsr.config.make import make
@@ -20,12 +22,15 @@ from wildsr.config.trust import trusts
 from wildsr.data.module import ValidationPhotos
 from wildsr.error import UserError, unknown
 from wildsr.evaluation.evaluate import evaluate as measure
+from wildsr.evaluation.evaluate import upscaling_protocol
 from wildsr.evaluation.photo_sets import photo_sets
 from wildsr.evaluation.rows import candidates
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
+from wildsr.inference.device import choose_device, measuring_device
 from wildsr.metric.panel import Panel
 from wildsr.photo.image import UnreadableImage, list_images
+from wildsr.photo.unreadable import check_limit
 from wildsr.report import choice as checkpoint_choice
 from wildsr.report import results
 from wildsr.report.card.of_run import report
@@ -46,24 +51,23 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     """
     config = configure("evaluate", overrides)
     for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
-        if not (isinstance(config[key], int) and config[key] >= least):
-            raise UserError(
-                f"`{key}` must be an integer of at least {least}, but got {config[key]!r}."
-            )
+        check_integer(f"`{key}`", config[key], least)
     if config.logger.kind not in KINDS:
         raise unknown("`logger`", config.logger.kind, KINDS)
+    check_limit(config.limit)
     if not isinstance(config.card, bool):
         raise UserError(f"`card` must be true or false, but got {config.card!r}.")
     if config.card and (config.run is None or len(named(config.run, "run")) > 1):
         raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
+    device = choose_device(config.device)
     tune_allocator()
-    rows = candidates(config)
+    rows = candidates(config, device)
     scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
     sets, scale = photo_sets(config, scales, named(config.run, "run"))
     _first_readable(sets)
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
     ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
-    panel = _panel(config, bool(ranked))
+    panel = _panel(config, bool(ranked), device)
     output = _output(config)
     sharp = _sharp(config, bool(ranked))
     upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
@@ -74,8 +78,10 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
         def advance(note: str) -> None:
             bar.update(task, advance=1, description=escape(note[-40:]))
 
-        outcomes, of_sets = measure(upscalers, sets, panel, output / "results", advance, sharp)
+        folder = output / "results"
+        outcomes, of_sets = measure(upscalers, sets, panel, folder, advance, sharp, device)
     protocol = {**panel.protocol(), "scale": scale, "photos": photos, "large images": STATED}
+    protocol |= upscaling_protocol(config.tile, device, str(config.precision))
     summary = summarise(outcomes, protocol, config.seed, of_sets, panel.parts)
     results.write(output, summary)
     _say(summary, console)
@@ -88,7 +94,7 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
         choice = checkpoint_choice.write(output, summary, ranking, sets)
     if config.card:
         for folder in named(config.run, "run").values():
-            report(folder, output, console, trusts(config))
+            report(folder, output, console, device, trusts(config))
     console.print(f"{output / 'results.json'}; pictures: {output / 'results'}")
     _log(config, output, summary, console)
     if config.page_mb:
@@ -117,7 +123,7 @@ def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -
         log.finish()
 
 
-def _panel(config: DictConfig, ranked: bool) -> Panel:
+def _panel(config: DictConfig, ranked: bool, device: torch.device) -> Panel:
     """The metrics that were asked for, and those by which checkpoints are ranked."""
     runs = list(named(config.run, "run").values())
     if isinstance(config.panel, str) or not config.panel:
@@ -130,7 +136,7 @@ def _panel(config: DictConfig, ranked: bool) -> Panel:
         with contextlib.suppress(UserError):  # the metric then says what it needs
             trust = trusts(config)
             side = config.tile * config_of(runs[0], trust).scale
-            degrader = load_degrader(runs[0], side, trust)
+            degrader = load_degrader(runs[0], side, trust).to(measuring_device(device))
     panel: Panel = make(config.metric, "metric", Panel, degrader=degrader)
     return panel
 

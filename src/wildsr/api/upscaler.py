@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wildsr.api.images import Image, tensor_of
 from wildsr.inference import upscaler as inference
 from wildsr.inference.file import Settings, upscale_file
-from wildsr.inference.strips import strips
-from wildsr.inference.tile import upscale_tiled
+from wildsr.inference.strips import upscale_image
 from wildsr.run import load
 
 
@@ -111,14 +110,15 @@ class Upscaler:
         return upscale_file(self._loaded, Path(input), Path(output), Settings(**settings))
 
     def _tensor(self, lr: Tensor) -> Tensor:
-        side = self._loaded.side
-        margin = self._loaded.seams.margin if max(lr.shape[2:]) > side else 0
-        return upscale_tiled(_Engine(self._loaded), lr, self.scale, side, margin)
+        images = lr.permute(0, 2, 3, 1).cpu().numpy()
+        kind = np.dtype(np.float32)
+        made = [torch.from_numpy(upscale_image(self._loaded, image, kind)) for image in images]
+        return torch.stack(made).permute(0, 3, 1, 2).to(lr.device)
 
     def _integers(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """As files are upscaled: with alpha, and in strips."""
         whole = image if image.ndim == 3 else image[..., None]
-        made = np.concatenate(list(strips(self._loaded, _Rows(whole), image.dtype)))
+        made = upscale_image(self._loaded, whole, image.dtype)
         return made[..., 0] if image.ndim == 2 else made
 
 
@@ -126,27 +126,3 @@ def _whole_numbers(image: npt.NDArray[Any]) -> bool:
     """Whether it is an image as files hold them."""
     shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 2, 3, 4))
     return image.dtype in (np.uint8, np.uint16) and image.size > 0 and shaped
-
-
-class _Engine(nn.Module):
-    """What computes, as a module."""
-
-    def __init__(self, loaded: inference.Upscaler) -> None:
-        super().__init__()
-        self.loaded = loaded
-
-    @torch.inference_mode()
-    def forward(self, lr: Tensor) -> Tensor:
-        return self.loaded(lr)
-
-
-class _Rows:
-    """An array as rows that are read once, from top to bottom."""
-
-    def __init__(self, image: npt.NDArray[Any]) -> None:
-        self.height, self.width, self.channels = image.shape
-        self.dtype, self._image, self._row = image.dtype, image, 0
-
-    def read(self, count: int) -> npt.NDArray[Any]:
-        self._row += count
-        return self._image[self._row - count : self._row]

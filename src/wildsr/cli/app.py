@@ -20,10 +20,12 @@ from wildsr.app.scratch import scratch
 from wildsr.app.signals import tidy_signals
 from wildsr.app.studio import Studio
 from wildsr.app.visitor import Visitors
+from wildsr.argument import check_integer
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
+from wildsr.inference.device import choose_device
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.image import list_images
 from wildsr.run.folder import BASELINE, config_of
@@ -62,8 +64,8 @@ def _check(config: DictConfig) -> None:
     """Refuse what cannot be meant, before anything slow."""
     if config.run is None and config.weights is None:
         raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
-    if not (isinstance(config.port, int) and 0 < config.port < 65536):
-        raise UserError(f"`port` must be an integer of 1 to 65535, but got {config.port!r}.")
+    check_integer("`port`", config.port, 1, 65535)
+    choose_device(config.device)
     for key in ("limit", "upload", "upload_time", "storage", "share"):
         value = config[key]
         if isinstance(value, bool) or not (isinstance(value, int | float) and value > 0):

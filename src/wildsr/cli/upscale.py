@@ -22,6 +22,7 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
+from wildsr.inference.device import choose_device
 from wildsr.inference.file import Settings
 from wildsr.inference.job import Outcome, carry_out, tasks
 from wildsr.inference.upscaler import Upscaler
@@ -88,7 +89,7 @@ def _video(
             bar.update(running, completed=done, total=all or None)
 
         frames = upscale_video(
-            upscaler, source, target, settings.outscale, settings.quality, advance
+            upscaler, source, target, settings.outscale, settings.quality, advance, settings.limit
         )
     console.print(f"{frames} frames: {escape(str(target))}")
     return 0
@@ -107,6 +108,7 @@ def _settings(config: DictConfig) -> Settings:
             raise UserError(f"`{key}` must be a number or null, but got {value!r}.")
     if isinstance(config.quality, bool) or not isinstance(config.quality, int):
         raise UserError(f"`quality` must be 1 to 100, but got {config.quality!r}.")
+    choose_device(config.device)
     named = {key: config[key] for key in ("outscale", "format", "quality", "depth", "limit")}
     return Settings(**named)
 

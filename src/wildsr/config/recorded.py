@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from wildsr.config.check import SCALES
+from wildsr.argument import SCALES
 from wildsr.config.plain import as_config, read_yaml
 from wildsr.config.trust import TARGET, check_targets
 from wildsr.error import UserError

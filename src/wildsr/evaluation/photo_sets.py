@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from wildsr.config.check import SCALES
+from wildsr.argument import check_scale
 from wildsr.config.paths import named
 from wildsr.config.trust import trusts
 from wildsr.data.module import ValidationPhotos, pair
 from wildsr.error import UserError
-from wildsr.photo.image import UnreadableImage, list_images, read_image
+from wildsr.photo.image import list_images
+from wildsr.photo.stream import size_of
 from wildsr.run.photos import opened_data
 
 ARGUMENTS = ("data.lr", "data.hr")
@@ -65,7 +65,10 @@ def photo_sets(
             files[name] = [(path, None) for path in small]
     pairs = [(one, other) for found in files.values() for one, other in found if other is not None]
     scale = one_scale(config, scales, pairs)
-    return {name: ValidationPhotos(found, scale, ARGUMENTS) for name, found in files.items()}, scale
+    return {
+        name: ValidationPhotos(found, scale, ARGUMENTS, config.get("limit"))
+        for name, found in files.items()
+    }, scale
 
 
 def one_scale(
@@ -78,9 +81,9 @@ def one_scale(
     """
     said = {**({} if config.scale is None else {"scale": config.scale}), **scales}
     for pair_of_photos in pairs if not said else ():
-        with contextlib.suppress(UnreadableImage):
-            small, large = (read_image(path).shape for path in pair_of_photos)
-            said = {"the photos": round(large[0] / small[0])}
+        small, large = (size_of(path) for path in pair_of_photos)
+        if small and large:
+            said = {"the photos": round(large[1] / small[1])}
             break
     if not said:
         raise UserError("`scale` must be given: HR size / LR size.")
@@ -88,6 +91,5 @@ def one_scale(
         each = ", ".join(f"{what} has {value}" for what, value in said.items())
         raise UserError(f"All upscalers must have one scale, but {each}.")
     scale = next(iter(said.values()))
-    if scale not in SCALES:
-        raise UserError(f"`scale` must be one of {list(SCALES)}, but got {scale!r}.")
+    check_scale("`scale`", scale)
     return int(scale)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from wildsr.atomic import writing
 from wildsr.export.formats import Upscale
 from wildsr.inference.restorer import Restorer
 from wildsr.inference.weights import open_weights, save_weights
@@ -99,9 +99,8 @@ def write_weights(
         if not isinstance(network, Published):
             about = {"network": dict(architecture or {}), "scale": piece.scale}
             held[KEY] = json.dumps(about)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        torch.save(held, partial)
-        os.replace(partial, path)
+        with writing(path) as partial:
+            torch.save(held, partial)
     return opened(path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import nn
 
+from wildsr.atomic import writing
 from wildsr.error import UserError
 from wildsr.network.architecture import Architecture
 from wildsr.network.upscaler.published import Published
@@ -59,9 +59,8 @@ def save_weights(
     ):  # those are recognised by their keys, as they were
         metadata[KEY] = json.dumps({"network": dict(architecture), "scale": scale})
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(weights, str(partial), metadata=metadata)
-    os.replace(partial, path)
+    with writing(path) as partial:
+        save_file(weights, str(partial), metadata=metadata)
 
 
 def open_weights(path: Path) -> OpenWeights:

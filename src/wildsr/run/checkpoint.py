@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.error import UserError, first_line
 from wildsr.network.weights import check_archive, check_total
 
@@ -33,21 +33,10 @@ def save_checkpoint(folder: Path, state: dict[str, Any], keep: int = 2) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"iteration-{state['iteration']:08d}.ckpt"
-    partial = folder / f".{path.name}.{os.getpid()}.partial"
-    try:
-        with partial.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise UserError(f"Cannot write the checkpoint {path}: {error.strerror}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(path) as partial, partial.open("wb") as file:
+        torch.save({"format": FORMAT, **state}, file)
     for old in checkpoints(folder)[keep:]:
         old.unlink(missing_ok=True)
-    for leftover in folder.glob(".*.partial"):  # of runs that were killed while they wrote
-        leftover.unlink(missing_ok=True)
     return path
 
 

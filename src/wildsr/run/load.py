@@ -17,14 +17,10 @@ from torch import Tensor, nn
 
 from wildsr.config.make import make_networks, method_class
 from wildsr.error import UserError, first_line
-from wildsr.inference.colour import ColourFix
 from wildsr.inference.degrader import Degrader
-from wildsr.inference.device import choose_device, choose_precision
-from wildsr.inference.engine import choose_engine
-from wildsr.inference.ensemble import Ensemble
+from wildsr.inference.device import choose_device
 from wildsr.inference.restorer import Restorer
-from wildsr.inference.tile import evaluating
-from wildsr.inference.upscaler import Upscaler
+from wildsr.inference.upscaler import Upscaler, prepare
 from wildsr.inference.weights import open_weights
 from wildsr.method.part import Method
 from wildsr.network.size_limit import size_limit
@@ -211,7 +207,7 @@ def load_upscaler(
         run: a run folder: the averaged networks of its newest checkpoint.
         weights: instead: a file of ours, or of any architecture that spandrel knows.
         engine: "torch", "compile", "onnxruntime" or "openvino".
-        device: "auto", "cpu", "cuda" (or "cuda:1") or "mps".
+        device: see :func:`~wildsr.inference.device.choose_device`.
         precision: "auto", "fp32", "fp16" or "bf16"; the engines but torch and compile know fp32.
         ensemble: mean over the eight flips and turns.
         colour_fix: take the low frequencies of the input.
@@ -224,24 +220,16 @@ def load_upscaler(
         UserError: whatever of this cannot be.
     """
     found = open_upscaler(run, weights, trust)
-    scale, name = found.scale, found.name
-    network = found.network.eval().requires_grad_(False)
-    place = choose_device(device)
-    network.to(place)
-    dtype = torch.float32
-    if engine in ("torch", "compile"):
-        network.to(memory_format=torch.channels_last)
-        dtype = choose_precision(precision, network, place)
-        network.to(dtype)
-    elif precision not in ("auto", "fp32"):
-        raise UserError(f"Argument `precision` must be 'fp32' for engine={engine}.")
-    carried = choose_engine(engine, network, place, scale)
-
-    def dressed(inner: nn.Module) -> nn.Module:
-        inner = Ensemble(inner) if ensemble else inner
-        return (ColourFix(inner, scale) if colour_fix else inner).eval()
-
-    with evaluating(network):
-        return Upscaler(
-            dressed(network), dressed(carried), scale, name, place, dtype, tile, overlap, batch
-        )
+    return prepare(
+        found.network.requires_grad_(False),
+        found.scale,
+        found.name,
+        choose_device(device),
+        engine=engine,
+        precision=precision,
+        ensemble=ensemble,
+        colour_fix=colour_fix,
+        tile=tile,
+        overlap=overlap,
+        batch=batch,
+    )

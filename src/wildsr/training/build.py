@@ -71,6 +71,15 @@ def build_training(config: DictConfig) -> Training:
     return loop
 
 
+def training_device(config: DictConfig) -> torch.device:
+    """The device that ``trainer.accelerator`` means here: the first one, if it is several.
+
+    Raises:
+        UserError: as :func:`build_trainer`.
+    """
+    return build_trainer(config, []).strategy.root_device
+
+
 def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightning.Trainer:
     """Lightning's trainer: devices, precision and processes; the rest is ours."""
     settings: Any = OmegaConf.to_container(config.trainer, resolve=True)

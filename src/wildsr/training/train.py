@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -16,11 +18,12 @@ from wildsr.config.help import program
 from wildsr.config.make import make, scale_of_weights
 from wildsr.config.trust import trusts
 from wildsr.data.module import Folders
-from wildsr.evaluation.evaluate import Upscale, interpolation, tiled
+from wildsr.evaluation.evaluate import Restore, interpolation, of_lr
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.panel import Panel
 from wildsr.run.folder import BASELINE, Run, to_resume
 from wildsr.run.resume import resumed_config
+from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
 from wildsr.training.hint import jpeg_hint
 from wildsr.training.session import (
@@ -33,7 +36,7 @@ from wildsr.training.session import (
     run_folder,
     run_loggers,
 )
-from wildsr.training.validation import readable, restorer
+from wildsr.training.validation import readable, restoring
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,17 @@ def train(overrides: list[str], console: Console) -> Trained | None:
         stopped = fit(job, folder, training, name, logs)
         if stopped is not None:
             return _left(console, folder, stopped)
-        upscalers: dict[str, Upscale] = {"bicubic": interpolation("bicubic", config.scale)}
+        device = training_device(config)
+        bicubic = of_lr(interpolation("bicubic", config.scale))
+        upscalers: dict[str, Callable[[], Restore]] = {"bicubic": lambda: bicubic}
         if config.baseline:
             baseline, stopped = fit_baseline(job, folder, training)
             if stopped is not None:
                 return _left(console, folder, stopped)
-            upscalers[BASELINE] = tiled(restorer(baseline), config.scale, config.tile)
-        upscalers[name] = tiled(restorer(training), config.scale, config.tile)
+            upscalers[BASELINE] = partial(restoring, baseline, device, config.tile)
+        upscalers[name] = cache(partial(restoring, training, device, config.tile))
         if training.global_rank == 0:
+            training.to(device)  # Lightning has moved it back to the CPU
             summary = report_run(job, folder, training, upscalers, logs)
     finally:
         for log in logs:
