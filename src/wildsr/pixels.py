@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.error import UserError
 
 BAND = 256  # rows that are converted at a time, so that a copy of a large image stays small
@@ -99,15 +100,24 @@ def array_of(image: Tensor) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(levels(image).permute(1, 2, 0).numpy())
 
 
+def white(dtype: np.dtype[Any]) -> float:
+    """The value of white: the largest of an integer type, 1 of floats."""
+    return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
+
+
 def whole_numbers(image: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Floats in the range of an integer type, rounded to it; halves go to the even number."""
-    return np.rint(image).astype(dtype)
+    """Floats in the range of an integer type, rounded to it; halves go to the even number.
+
+    Of a floating type they stay as they are.
+    """
+    return (np.rint(image) if dtype.kind in "ui" else image).astype(dtype)
 
 
 def save_png(image: Tensor, path: Path) -> None:
-    """Write uint8 (3, H, W)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy())).save(path)
+    """Write uint8 (3, H, W); the file appears when it is complete."""
+    with writing(path) as partial:
+        picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+        picture.save(partial, "PNG")
 
 
 # Brightness -------------------------------------------------------------------------------------

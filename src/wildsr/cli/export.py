@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 from torch import Tensor, nn
 
 from wildsr.argument import check_integer
-from wildsr.atomic import write_text
+from wildsr.atomic import write_bytes, write_text
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
-from wildsr.config.make import method_class
+from wildsr.config.trust import trusts
 from wildsr.data.demo import HELD_OUT, photo
 from wildsr.error import UserError, unknown
 from wildsr.export.formats import PROGRAMS, Upscale, write_program
@@ -36,11 +35,10 @@ from wildsr.export.model_card import (
     results_of,
 )
 from wildsr.inference.device import choose_device, single_precision
-from wildsr.inference.weights import description, open_weights
-from wildsr.photo.image import UnreadableImage, list_images, read_image
+from wildsr.photo.image import UnreadableImage, read_image
 from wildsr.pixels import floats_of
-from wildsr.run.folder import config_of
-from wildsr.run.load import restorer_of
+from wildsr.run.load import open_upscaler
+from wildsr.run.photos import lr_photos
 
 WEIGHTS = ("safetensors", "pth")
 FORMATS = (*WEIGHTS, *PROGRAMS)
@@ -124,24 +122,16 @@ def _check(config: DictConfig) -> None:
 def _source(config: DictConfig) -> Source:
     if config.run is not None:
         folder = Path(str(config.run)).expanduser()
-        trained = config_of(folder)
-        method = method_class(trained)
-        sentence = first_sentence(method.__doc__)
-        nodes: Any = OmegaConf.to_container(trained.method.networks, resolve=True)
+        found = open_upscaler(run=folder, trust=trusts(config))
+        assert found.method is not None
+        method = (found.method.__name__, first_sentence(found.method.__doc__))
+        where = folder / "export"
         return Source(
-            restorer_of(folder),
-            trained.scale,
-            folder.resolve().name,
-            folder / "export",
-            nodes,
-            (method.__name__, sentence),
-            run=folder,
+            found.network, found.scale, found.name, where, found.nodes, method, run=folder
         )
     path = Path(str(config.weights)).expanduser()
-    network, scale = open_weights(path)
-    about = description(path)
-    nodes = {"": about["network"]} if about else {}
-    return Source(network.eval(), scale, path.stem, path.parent, nodes, file=path)
+    found = open_upscaler(weights=path)
+    return Source(found.network, found.scale, found.name, path.parent, found.nodes, file=path)
 
 
 def _write(
@@ -201,12 +191,9 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
     chance = random.Random(config.seed)
     image, where = photo(chance.choice(HELD_OUT)), "a sample photo"
     if source.run is not None:
-        data = config_of(source.run).data
-        folder = data.get("val_lr") or data.get("lr")
         try:
-            path = chance.choice(list_images(str(folder), "data.lr")) if folder else None
-            if path is not None:
-                image, where = read_image(path), path.name
+            path = chance.choice(lr_photos(source.run, trusts(config)))
+            image, where = read_image(path), path.name
         except (UserError, UnreadableImage):  # the photos are gone, or elsewhere
             pass
     sides: tuple[tuple[int, int], ...] = WHOLE if config.format in WEIGHTS else SIDES
@@ -261,7 +248,7 @@ def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
         made = source.run / f"{picture}.png" if source.run is not None else None
         if made is not None and made.exists():
             copied = path.with_name(f"{path.stem}.{picture}.png")
-            shutil.copyfile(made, copied)
+            write_bytes(copied, made.read_bytes())
             pictures[picture] = copied.name
     note = ""
     if len(parts) > 1:

@@ -56,6 +56,8 @@ class Demo(Folders):
 
     camera: KnownCamera
 
+    label = "demo"  # in the names of runs
+
     def __init__(
         self,
         camera: KnownCamera,

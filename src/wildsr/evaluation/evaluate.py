@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wildsr.atomic import file_name
 from wildsr.data.module import ValidationPhotos
 from wildsr.error import UserError, first_line
 from wildsr.evaluation.tiled_panel import Bounded
@@ -133,9 +134,9 @@ def evaluate(
         except Exception as error:
             restore = _failing(error)
         for name, photos in sets.items():
-            inside = None if folder is None else folder / row.replace("/", "_")
+            inside = None if folder is None else folder / file_name(row)
             if inside is not None and len(sets) > 1:
-                inside = inside / name.replace("/", "_")
+                inside = inside / file_name(name)
             keep = gathered[row, name] if wanted else None
             for index in range(len(photos)):
                 outcomes.append(_outcome(row, restore, name, photos, index, bounded, keep, inside))
@@ -147,7 +148,7 @@ def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Te
     """What set metrics compare with, uint8 (3, H, W): the files, else the truths."""
     for path in paths:
         with contextlib.suppress(UserError):
-            yield torch.from_numpy(read_image(path)).permute(2, 0, 1)
+            yield torch.from_numpy(read_image(path, photos.limit)).permute(2, 0, 1)
     for index in range(0 if paths else len(photos)):
         if photos.photos[index][1] is not None:
             with contextlib.suppress(UserError):
@@ -205,7 +206,7 @@ def _outcome(
             bounded.add(gathering, sr)
         path = None
         if folder is not None:
-            path = folder / f"{image.replace('/', '_')}.png"
+            path = folder / f"{file_name(image)}.png"
             save_png(sr, path)
     except Exception as error:  # whatever it is, the other photos are still to be measured
         return Outcome(row, name, image, error=first_line(error))

@@ -13,14 +13,14 @@ from omegaconf import DictConfig
 from torch import nn
 
 from wildsr.config.paths import named, unused
+from wildsr.config.trust import trusts
 from wildsr.error import unknown
 from wildsr.evaluation.evaluate import Restore, delivered, interpolation, of_lr
 from wildsr.evaluation.saved_results import precomputed
 from wildsr.inference.tile import KINDS
 from wildsr.inference.upscaler import prepare
-from wildsr.inference.weights import open_weights
 from wildsr.run.folder import BASELINE, config_of
-from wildsr.run.load import method_name, restorer_at, restorer_of
+from wildsr.run.load import open_upscaler, restorer_of
 from wildsr.run.snapshot import chosen
 
 
@@ -61,15 +61,17 @@ def candidates(config: DictConfig, device: torch.device) -> dict[str, Candidate]
     runs = named(config.run, "run")
     ready = partial(_network, config=config, device=device)
     for name, folder in runs.items():
-        shown = method_name(folder) if len(runs) == 1 else name
+        shown = None if len(runs) == 1 else name
         for label, candidate in of_run(folder, shown, config, ready).items():
             add(label, candidate)
     for name, path in named(config.weights, "weights").items():
-        network, scale = open_weights(path)  # now: damage is to be said before anything is measured
-        shown = path.stem if name == path.name else name
-        add(shown, Candidate(ready(partial(_same, network), shown), scale, f"weights={path}"))
+        # Now: damage is to be said before anything is measured.
+        opened = open_upscaler(weights=path)
+        shown = opened.name if name == path.name else name
+        load = partial(_same, opened.network)
+        add(shown, Candidate(ready(load, shown), opened.scale, f"weights={path}"))
     for name, folder in named(config.results, "results").items():
-        add(name, Candidate(precomputed(folder), None, f"results={folder}"))
+        add(name, Candidate(precomputed(folder, config.get("limit")), None, f"results={folder}"))
     return found
 
 
@@ -88,23 +90,32 @@ def kinds(upscaler: Any) -> list[str]:
 
 def of_run(
     folder: Path,
-    name: str,
+    given: str | None,
     config: DictConfig,
     ready: Callable[[Callable[[], nn.Module], str], Callable[[int], Restore]],
 ) -> dict[str, Candidate]:
-    """The rows of a run: its bicubic baseline if it has one, and itself, or its checkpoints."""
-    scale = int(config_of(folder).scale)
+    """The rows of a run: its bicubic baseline if it has one, and itself, or its checkpoints.
+
+    Args:
+        folder: of the run.
+        given: what the user calls it; None for the name of its method.
+        config: the verb's.
+        ready: from what loads a network, and its label, to what restores photos at a scale.
+    """
+    trust = trusts(config)
+    trained = config_of(folder, trust)
+    name, scale = given or str(trained.method.name), int(trained.scale)
     made: dict[str, Candidate] = {}
     source = f"run={folder}"
     if (folder / BASELINE).is_dir():
-        label = BASELINE if name == method_name(folder) else f"{name}/{BASELINE}"
-        network = restorer_of(folder / BASELINE)
+        label = BASELINE if given is None else f"{name}/{BASELINE}"
+        network = restorer_of(folder / BASELINE, trust=trust)
         made[label] = Candidate(ready(partial(_same, network), label), scale, source)
     if config.checkpoints == "last":
-        load = partial(_same, restorer_of(folder))
+        load = partial(_same, restorer_of(folder, trust=trust))
         return {**made, name: Candidate(ready(load, name), scale, source)}
     for iteration in chosen(folder, config.checkpoints):  # opened when their turn comes
-        at = partial(restorer_at, folder, iteration)
+        at = partial(restorer_of, folder, iteration, trust)
         label = f"{name} {iteration}"
         made[label] = Candidate(ready(at, label), scale, source, iteration)
     return made

@@ -16,7 +16,7 @@ from wildsr.inference.tile import SMALLEST_TILE, out_of_memory, whole_cells
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import Overlap, Span, span, spans
 from wildsr.photo.rows import Array, Rows, Still, Window
-from wildsr.pixels import luma, whole_numbers
+from wildsr.pixels import luma, white, whole_numbers
 
 STRIP = 96 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
 EIGHT_BITS = np.dtype(np.uint8)
@@ -92,9 +92,9 @@ def upscale_image(
 
     Args:
         upscaler: network and tiles.
-        image: (H, W, channels) of uint8 or uint16; one or three channels of colour, and a second
-            or fourth one is alpha.
-        dtype: uint8 or uint16 of the result.
+        image: (H, W, channels) of uint8, uint16 or floats in [0, 1]; one or three channels of
+            colour, and a second or fourth one is alpha.
+        dtype: uint8, uint16 or float32 of the result.
 
     Returns:
         (scale * H, scale * W, channels) of ``dtype``.
@@ -182,7 +182,7 @@ def _tiles(
     upscaler: Upscaler, tiles: list[Array], dtype: np.dtype
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Tiles of one size, (h, w, channels), through the network: floats of ``dtype``'s range."""
-    most = float(np.iinfo(tiles[0].dtype).max)
+    most = white(tiles[0].dtype)
     lr = torch.from_numpy(np.stack(tiles).astype(np.float32) / most).permute(0, 3, 1, 2)
     channels = lr.shape[1]
     colour, alpha = (lr, None) if channels in (1, 3) else (lr[:, :-1], lr[:, -1:])
@@ -199,7 +199,7 @@ def _tiles(
     out = sr if alpha is None else torch.cat([sr, sr_alpha], dim=1)
     if not out.sum().isfinite():  # NaN and infinities are kept by a sum, and clamping hides them
         raise UserError(f"The network of {upscaler.name} makes pixels that are NaN or infinite.")
-    scaled = out.clamp(0, 1) * float(np.iinfo(dtype).max)
+    scaled = out.clamp(0, 1) * white(dtype)
     yield from scaled.permute(0, 2, 3, 1).cpu().numpy()
 
 

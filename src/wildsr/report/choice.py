@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from wildsr.atomic import write_text
 from wildsr.data.module import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.evaluation.summary import Line, Summary
@@ -127,8 +128,8 @@ def write(
             for line in lines
         ],
     }
-    (folder / "checkpoints.json").write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
-    (folder / "checkpoints.md").write_text(markdown(summary, ranking) + "\n", encoding="utf-8")
+    write_text(folder / "checkpoints.json", json.dumps(plain, indent=2) + "\n")
+    write_text(folder / "checkpoints.md", markdown(summary, ranking) + "\n")
     sheet = _sheet(folder / "front.png", summary, ranking, sets)
     headings = [results.heading(summary, metric) for metric in ranking.metrics]
     plots = [

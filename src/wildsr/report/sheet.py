@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.error import UserError
 from wildsr.pixels import array_of
 
@@ -92,8 +93,8 @@ def contact_sheet(
         for column, name in enumerate(columns):
             place = (GAP + column * (PANEL + GAP), table + line * (PANEL + GAP))
             sheet.paste(panels.get(name) or _empty(), place)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, format="PNG")
+    with writing(Path(path)) as partial:
+        sheet.save(partial, format="PNG")
 
 
 def _panels(row: Row) -> dict[str, Image.Image]:

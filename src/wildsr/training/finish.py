@@ -14,7 +14,7 @@ from rich.markup import escape
 from wildsr.data.module import Folders
 from wildsr.error import first_line
 from wildsr.evaluation.evaluate import Restore, evaluate, upscaling_protocol
-from wildsr.evaluation.summary import summarise
+from wildsr.evaluation.summary import Summary, summarise
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.weights import save_weights
 from wildsr.report import results
@@ -54,8 +54,8 @@ def report_run(
     training: Training,
     upscalers: dict[str, Callable[[], Restore]],
     logs: list[Log],
-) -> None:
-    """Write the table, the pictures and the weights, at the end.
+) -> Summary:
+    """Write the table, the pictures and the weights, at the end; the table.
 
     Args:
         job: photos, metrics and configuration.
@@ -115,6 +115,7 @@ def report_run(
     console.print(escape(results.table(summary, None)))
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
-        return
+        return summary
     for what, needs in job.panel.missing().items():
         console.print(f"{results.heading(summary, what)} is missing: {escape(str(needs))}")
+    return summary

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 from torch import Tensor, nn
 
-from wildsr.config.make import make
 from wildsr.data.module import Folders
 from wildsr.error import UserError
 from wildsr.photo.image import UnreadableImage
@@ -21,6 +20,7 @@ from wildsr.report.card.card import LARGEST, Card, card
 from wildsr.report.card.sheet import write_card
 from wildsr.run.folder import config_of
 from wildsr.run.load import load_degrader
+from wildsr.run.photos import opened_data
 
 CPU = torch.device("cpu")
 MOST = 32  # photos of each set
@@ -42,31 +42,39 @@ class Photos:
     held_out: tuple[int, int]
 
 
-def card_of_run(folder: Path, console: Console, device: torch.device = CPU) -> Card | None:
+def card_of_run(
+    folder: Path, console: Console, device: torch.device = CPU, trust: bool = False
+) -> Card | None:
     """The card of a finished run, from its own photos; None, and why, where there cannot be one.
 
     Args:
         folder: of the run.
-        console: for the reason.
+        console: where the reason is said.
         device: where the degrader computes.
+        trust: let the run name code that is not wildsr's, which is run.
 
     Raises:
         UserError: if the folder is no run, or its photos are gone.
     """
-    config = config_of(folder)
-    data: Folders = make(config.data, "data")
-    data.prepare_data()
-    data.setup()
+    config = config_of(folder, trust)
+    data = opened_data(folder, trust)
     try:
-        return card_of(load_degrader(folder).to(device), data, config.seed, MOST)
+        degrader = load_degrader(folder, trust=trust).to(device)
+        return card_of(degrader, data, config.seed, MOST)
     except UserError as error:
         console.print(f"No report card: {escape(str(error))}", highlight=False)
         return None
 
 
-def report(folder: Path, output: Path, console: Console, device: torch.device = CPU) -> None:
+def report(
+    folder: Path,
+    output: Path,
+    console: Console,
+    device: torch.device = CPU,
+    trust: bool = False,
+) -> None:
     """Make the card of the run in ``folder``, write it into ``output`` and say what it says."""
-    made = card_of_run(folder, console, device)
+    made = card_of_run(folder, console, device, trust)
     if made is not None:
         path = write_card(made, output)
         console.print(f"report card: {path}\n{escape(made.headline)}", highlight=False)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.degradation.flat import Flat
 from wildsr.pixels import unit
 from wildsr.report.degradation.camera import kernel_statistics
@@ -94,8 +95,8 @@ def pools_sheet(pools: Any, flat: Flat, path: Path, title: str) -> None:
     below.set_title(f"{name}, {side} x {side} HR pixels, square root of the weights")
     below.axis("off")
     figure.suptitle("\n".join(fill(line, 150) for line in title.splitlines()), fontsize="medium")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    with writing(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)
 
 
 def _mosaic(axes: Axes, patches: Tensor, title: str) -> None:

@@ -188,7 +188,7 @@ def _case(
         if outcome.error is not None:
             made.errors[outcome.row] = outcome.error
         elif outcome.picture is not None and outcome.picture.exists():
-            sr = torch.from_numpy(read_image(outcome.picture)).permute(2, 0, 1)
+            sr = torch.from_numpy(read_image(outcome.picture, None)).permute(2, 0, 1)
             made.versions[outcome.row] = data_uri(shown(sr, scale), quality)
             made.values[outcome.row] = outcome.values
     if "hr" in photo:
