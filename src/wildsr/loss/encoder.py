@@ -10,11 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
+from wildsr.loss.shift_tolerant import BlurPool, MaxBlurPool
 from wildsr.loss.weights import Frozen, load_trunk
 from wildsr.pixels import at_least_float32
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in [0, 1]
-KINDS = {"Conv2d": "conv", "Fire": "fire", "ReLU": "relu", "MaxPool2d": "pool"}
+KINDS = {
+    "Conv2d": "conv",
+    "Fire": "fire",
+    "ReLU": "relu",
+    "MaxPool2d": "pool",
+    "MaxBlurPool": "pool",
+    "BlurPool": "blur",
+}
 
 
 class Features:
@@ -57,11 +65,12 @@ class Encoder:
 
     Layers have the names of their papers: VGG's ``conv1_1, relu1_1, conv1_2, relu1_2, pool1, ...``
     (``conv5_4`` is before its activation, ``relu5_4`` after), AlexNet's ``conv1, relu1, pool1,
-    ...``, SqueezeNet's ``conv1, relu1, pool1, fire2, ...``. It computes in float32, or float64 for
+    ...``, SqueezeNet's ``conv1, relu1, pool1, fire2, ...``. The shift-tolerant ones have the same,
+    and AlexNet's ``blur1`` between ``conv1`` and ``relu1``. It computes in float32, or float64 for
     images in float64, whatever autocast says, and on the image's device.
 
     Args:
-        name: of the trunk: "vgg19", "vgg16", "alexnet" or "squeezenet1_1".
+        name: of the trunk, one of :data:`wildsr.loss.weights.TRUNKS`.
         features: its layers. Use :func:`load_encoder` for the published weights.
     """
 
@@ -144,8 +153,7 @@ class Encoder:
         Raises:
             UserError: an unknown layer.
         """
-        windows = map(_window, self._up_to(layer))
-        return math.prod(stride for _, stride, _, _ in windows)
+        return math.prod(_window(module)[1] for module in self._up_to(layer))
 
     def _position(self, layer: str) -> int:
         if layer not in self.layers:
@@ -153,7 +161,8 @@ class Encoder:
         return self.layers.index(layer)
 
     def _up_to(self, layer: str) -> list[nn.Module]:
-        return [self._network.original[n] for n in self.layers[: self._position(layer) + 1]]
+        layers = (self._network.original[n] for n in self.layers[: self._position(layer) + 1])
+        return [p for m in layers for p in (m if isinstance(m, MaxBlurPool) else (m,))]
 
     def _smallest_side(self, layer: str) -> int:
         side = 1
@@ -161,7 +170,7 @@ class Encoder:
             kernel, stride, padding, partial = _window(module)
             # A pool in "ceil mode" also makes a pixel of a window that is partly outside.
             side = (side - 1 - partial) * stride + kernel - 2 * padding + partial
-            side = max(side, 1)
+            side = max(side, padding + 1 if isinstance(module, BlurPool) else 1)  # to be mirrored
         return side
 
 
@@ -223,7 +232,7 @@ def _names(trunk: str, features: nn.Sequential) -> list[str]:
 
 def _window(module: nn.Module) -> tuple[int, int, int, bool]:
     """Side, stride and padding of a layer's window, and whether it may be partly outside."""
-    if not isinstance(module, nn.Conv2d | nn.MaxPool2d):
+    if not isinstance(module, nn.Conv2d | nn.MaxPool2d | BlurPool):
         return 1, 1, 0, False
     numbers = (module.kernel_size, module.stride, module.padding)
     kernel, stride, padding = (n if isinstance(n, int) else int(n[0]) for n in numbers)
