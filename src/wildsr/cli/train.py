@@ -49,11 +49,11 @@ def train(overrides: list[str], console: Console) -> int:
         return 0
     data: Folders = make(config.data, "data")
     panel: Panel = make(config.metric, "metric")
-    check_before(config, resumed)
+    told = check_before(config, resumed)
     data.prepare_data()
     data.setup()
     assert data.report is not None
-    for line in data.report.lines():
+    for line in [*data.report.lines(), *told]:
         console.print(escape(line))
     if (hint := jpeg_hint(config, data.lr_store)) is not None:
         console.print(f"hint: {hint}", highlight=False)

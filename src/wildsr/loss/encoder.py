@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
 from wildsr.loss.shift_tolerant import BlurPool, MaxBlurPool
-from wildsr.loss.weights import Frozen, load_trunk
+from wildsr.loss.weights import Frozen, load_trunk, may_download, missing_trunk
 from wildsr.pixels import at_least_float32
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in [0, 1]
@@ -183,6 +184,37 @@ def load_encoder(trunk: str) -> Encoder:
         UserError: an unknown trunk.
     """
     return Encoder(trunk, load_trunk(trunk))
+
+
+STAND_IN = "vgg16_shift_tolerant"  # for torchvision's VGG where its file is not on disk
+
+
+def load_encoder_or_stand_in(
+    trunk: str, layers: Mapping[str, float]
+) -> tuple[Encoder, Mapping[str, float]]:
+    """The encoder and the layers that a loss wants, or what stands in for them without a download.
+
+    If the file of "vgg19" or "vgg16" is not on disk and WILDSR_DOWNLOAD is not 1, ST-LPIPS' VGG16
+    takes its place: a network of the same blocks, trained for a perceptual distance. VGG19's fourth
+    layers of a block (``conv3_4``, ``relu5_4``, ...), which it lacks, become the third ones.
+
+    Raises:
+        MissingWeights: neither file is there.
+        UserError: an unknown trunk.
+    """
+    absent = missing_trunk(trunk) and not may_download()
+    if not (absent and trunk in ("vgg19", "vgg16")) or missing_trunk(STAND_IN):
+        return load_encoder(trunk), layers
+    if not isinstance(layers, Mapping):
+        return load_encoder(STAND_IN), layers
+    placed: dict[str, float] = {}
+    for layer, weight in layers.items():
+        name = layer.removesuffix("_4") + "_3" if _VGG19S_OWN.fullmatch(layer) else layer
+        placed[name] = placed[name] + weight if name in placed else weight
+    return load_encoder(STAND_IN), placed
+
+
+_VGG19S_OWN = re.compile(r"(conv|relu)[345]_4")
 
 
 def weighted_layers(encoder: Encoder, layers: Mapping[str, float]) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
 Ghildyal and Liu 2022 (ECCV, arXiv:2207.13686) make LPIPS indifferent to shifts that nobody sees:
 every layer with a stride becomes one without, followed by a blur that takes every second value
-(Zhang 2019, arXiv:1904.11486). The wheel ``stlpips-pytorch`` holds trunks and heads as trained. Only
-its two files are read, never its code, which imports packages that it does not name.
+(Zhang 2019, arXiv:1904.11486). The wheel ``stlpips-pytorch`` holds trunks and heads as trained.
+Only its two files are read, never its code, which imports packages that it does not name.
 """
 
 from __future__ import annotations

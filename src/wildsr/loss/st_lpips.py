@@ -27,10 +27,11 @@ class STLPIPS(nn.Module):
     sum_c w_c (unit phi_c(prediction) - unit phi_c(target))^2, as LPIPS (Zhang et al. 2018, eq. 1),
     phi an anti-aliased network; the mean over the batch. In float32 at least.
 
-    AlexNet keeps only every second value of what its first convolution sees and hardly notices a
-    grid of the upscaler's scale, so do not train on "alex" alone. ``shift`` is a second guard: both
-    images move by the same random part of a pixel, or some pixels, before the network looks, so
-    that no grid stays where it is blind.
+    Do not train on "alex" alone: a grid of 2 pixels is invisible to it, and a grid of 4 pixels on a
+    soft image *lowers* its distance to the sharp one. "vgg" sees both; of its layers ``relu2_2``
+    alone is deceived in the same way (docs/metrics.md has the numbers). ``shift`` moves both images
+    by the same random part of a pixel, or some pixels, before the network looks, so that no place
+    of a grid is better hidden than another.
 
     The target is a constant: no gradient reaches it. The weights are no part of this module as far
     as parameters, state dicts and modes are concerned: see :class:`wildsr.loss.weights.Frozen`.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import hashlib
 import os
 import pickle
 from collections.abc import Iterator
@@ -137,6 +139,21 @@ def _address(trunk: str) -> str:
 
     address: str = models.get_model_weights(trunk).IMAGENET1K_V1.url
     return address
+
+
+def fingerprint(file: Path) -> str:
+    """``sha256`` and the first 16 digits of a file's SHA-256; computed again where it has changed.
+
+    Raises:
+        OSError: the file is not there.
+    """
+    return _fingerprint(file, file.stat().st_mtime)
+
+
+@functools.cache
+def _fingerprint(file: Path, changed: float) -> str:
+    with file.open("rb") as opened:
+        return f"sha256 {hashlib.file_digest(opened, 'sha256').hexdigest()[:16]}"
 
 
 def trunk_file(trunk: str) -> Path:

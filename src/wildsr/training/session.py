@@ -28,6 +28,7 @@ from wildsr.training.explain import explain, explain_table
 from wildsr.training.harvest import harvest
 from wildsr.training.logger import KINDS, Log, loggers
 from wildsr.training.module import Training
+from wildsr.training.pretrained import stand_ins
 from wildsr.training.progress import Progressing
 from wildsr.training.snapshots import Snapshots
 from wildsr.training.validation import Watch
@@ -45,14 +46,19 @@ class Job:
     console: Console
 
 
-def check_before(config: DictConfig, resumed: Path | None) -> None:
-    """Refuse what cannot be trained, or not go on, before any photo is read or file written."""
+def check_before(config: DictConfig, resumed: Path | None) -> list[str]:
+    """Refuse what cannot be trained, or not go on, before any photo is read or file written.
+
+    Returns:
+        Lines that tell which published weights other ones stand in for.
+    """
     if config.logger.kind not in KINDS:
         raise unknown("`logger`", config.logger.kind, KINDS)
     build_trainer(config, [])
     training = build_training(config)
     if resumed is not None and checkpoints(resumed / "checkpoints"):
         training.restore(newest_checkpoint(resumed))
+    return stand_ins(training.objective)
 
 
 def explained(config: DictConfig) -> str:
