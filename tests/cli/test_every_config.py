@@ -427,7 +427,9 @@ def test_loss(name, fit, plain_batches):
     overrides = [f"method={method}", term, "data.patch=8"]
     stands_in = name in ("content", "texture") and not missing_trunk(STAND_IN)
     if name in NEEDS and missing_trunk(NEEDS[name]) and not stands_in:
-        with pytest.raises((MissingWeights, ValueError), match=rf"needs {NEEDS[name].split('_')[0]}.*pth"):
+        with pytest.raises(
+            (MissingWeights, ValueError), match=rf"needs {NEEDS[name].split('_')[0]}.*pth"
+        ):
             fitted(fit, plain_batches, *overrides)
         return
     training = fitted(fit, plain_batches, *overrides)

@@ -1,4 +1,4 @@
-"""ST-LPIPS against its package: recorded values, and the package itself where it can be imported."""
+"""ST-LPIPS against its package: recorded values, and the package where it can be imported."""
 
 import math
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from skimage import data
 from torch.autograd import gradcheck
 
 from wildsr.error import UserError
@@ -68,6 +69,17 @@ def test_the_package_is_not_imported():
         "sys.exit('stlpips_pytorch' in sys.modules or 'torchvision' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@needs_weights
+@pytest.mark.parametrize("trunk", NETS.values())
+def test_features_of_photos_are_of_one_size(trunk):
+    crops = [getattr(data, name)() for name in ("astronaut", "coffee", "chelsea", "rocket")]
+    crops = [torch.tensor(crop[40:136, 100:196]).permute(2, 0, 1) / 255 for crop in crops]
+    encoder = load_encoder(trunk)
+    features = encoder(torch.stack(crops))
+    for layer in (name for name in encoder.layers if name.startswith("conv")):
+        assert 0.6 < features[layer].std() < 1.6, layer
 
 
 @needs_weights

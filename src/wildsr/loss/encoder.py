@@ -195,8 +195,10 @@ def load_encoder_or_stand_in(
     """The encoder and the layers that a loss wants, or what stands in for them without a download.
 
     If the file of "vgg19" or "vgg16" is not on disk and WILDSR_DOWNLOAD is not 1, ST-LPIPS' VGG16
-    takes its place: a network of the same blocks, trained for a perceptual distance. VGG19's fourth
-    layers of a block (``conv3_4``, ``relu5_4``, ...), which it lacks, become the third ones.
+    takes its place: a network of the same blocks, trained for a perceptual distance, its features
+    divided by their deviation on photos (:func:`wildsr.loss.shift_tolerant.load`). VGG19's fourth
+    layers of a block (``conv3_4``, ``relu5_4``, ...), which it lacks, become the third ones. The
+    loss is of the same kind, not of the same size: a published weight is a start.
 
     Raises:
         MissingWeights: neither file is there.

@@ -24,11 +24,20 @@ VERSION = "ST0.0"  # of the weights
 
 @dataclass(frozen=True)
 class Published:
-    """A file of the wheel: its name, its SHA-256, its heads' layers from the first to the last."""
+    """A file of the wheel.
+
+    Args:
+        file: its name.
+        sha256: of its bytes.
+        heads: the layers that have one, from the first on.
+        deviations: the standard deviation of what each convolution makes of photos, as trained:
+            over all channels and places of four of scikit-image's (tests/loss/test_st_lpips.py).
+    """
 
     file: str
     sha256: str
     heads: tuple[str, ...]
+    deviations: tuple[float, ...]
 
 
 TRUNKS = {
@@ -36,11 +45,13 @@ TRUNKS = {
         "vgg_shift_tolerant.pth",
         "44597da68f49c1837c100ff52299050f274d102eb102e5837178c79be6f0e250",
         ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"),
+        (0.159, 0.211, 0.162, 0.225, 0.109, 0.182, 0.38, 0.22, 1.19, 5.48, 3.77, 17.3, 72.8),
     ),
     "alexnet_shift_tolerant": Published(
         "alex_shift_tolerant.pth",
         "b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee",
         ("relu1", "relu2", "relu3", "relu4", "relu5"),
+        (0.536, 1.35, 0.552, 0.132, 0.0426),
     ),
 }
 
@@ -100,7 +111,12 @@ def path(trunk: str) -> Path:
 
 
 def load(trunk: str) -> tuple[nn.Sequential, list[Tensor]]:
-    """A trunk and the weights (1, C, 1, 1) of its heads, as published.
+    """A trunk and the weights (1, C, 1, 1) of its heads.
+
+    ST-LPIPS compares directions of features, so training left their lengths free: as published,
+    the last ones are 500 times as large as the first. Here every convolution's output is divided by
+    its deviation on photos, as Gatys et al. 2016 do with VGG's, which changes no direction and
+    lets losses that compare the features themselves weigh the layers.
 
     Raises:
         OSError: no such file.
@@ -116,4 +132,11 @@ def load(trunk: str) -> tuple[nn.Sequential, list[Tensor]]:
     with torch.device("meta"):
         made = features(trunk)
     made.load_state_dict(dict(zip(made.state_dict(), network, strict=True)), assign=True)
+    before, convolutions = 1.0, (m for m in made if isinstance(m, nn.Conv2d))
+    with torch.no_grad():  # activations and pools keep a factor, so that it can be taken out here
+        for convolution, after in zip(convolutions, known.deviations, strict=True):
+            convolution.weight.mul_(before / after)
+            assert convolution.bias is not None
+            convolution.bias.div_(after)
+            before = after
     return made, [state[f"lin{i}.model.1.weight"] for i in range(len(known.heads))]
