@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from wildsr.degradation.camera import KnownCamera
-from wildsr.evaluation.evaluate import floats
+from wildsr.pixels import floats
 from wildsr.report.degradation.camera import kernel_statistics
 from wildsr.report.degradation.describe import measured_kernel
 

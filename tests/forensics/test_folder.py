@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 from PIL import Image
-from test_pixels import clean, coded
+from support.coded import clean, coded
 
 from wildsr.forensics.coding import Coding, filled
 from wildsr.forensics.folder import Codings

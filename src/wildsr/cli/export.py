@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,15 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 from torch import Tensor, nn
 
-from wildsr.atomic import write_text
+from wildsr.argument import check_integer
+from wildsr.atomic import write_bytes, write_text
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
-from wildsr.config.make import method_class
+from wildsr.config.trust import trusts
 from wildsr.data.demo import HELD_OUT, photo
 from wildsr.error import UserError, unknown
 from wildsr.export.formats import PROGRAMS, Upscale, write_program
@@ -34,10 +34,11 @@ from wildsr.export.model_card import (
     markdown_card,
     results_of,
 )
-from wildsr.inference.weights import description, open_weights
-from wildsr.photo.image import UnreadableImage, list_images, read_image
-from wildsr.run.folder import config_of
-from wildsr.run.load import restorer_of
+from wildsr.inference.device import choose_device, single_precision
+from wildsr.photo.image import UnreadableImage, read_image
+from wildsr.pixels import floats_of
+from wildsr.run.load import open_upscaler
+from wildsr.run.photos import lr_photos
 
 WEIGHTS = ("safetensors", "pth")
 FORMATS = (*WEIGHTS, *PROGRAMS)
@@ -76,6 +77,7 @@ def export(overrides: list[str], console: Console) -> int:
     """Write, compare and describe; the exit code."""
     config = configure("export", overrides)
     _check(config)
+    device = choose_device(config.device)
     tune_allocator()
     source = _source(config)
     if config.output is not None:
@@ -83,7 +85,7 @@ def export(overrides: list[str], console: Console) -> int:
     source = replace(source, name=str(config.name) if config.name is not None else source.name)
     where, crops = _crops(config, source)
     try:
-        files, written = _write(config, source, crops)
+        files, written = _write(config, source, crops, device)
         card = _card(config, source, files)
     except OSError as error:
         raise UserError(f"Cannot write into {source.folder}: {error.strerror}.") from error
@@ -109,12 +111,10 @@ def _check(config: DictConfig) -> None:
     if not isinstance(config.fp16, bool):
         raise UserError(f"`fp16` must be true or false, but got {config.fp16!r}.")
     size = config.size
-    if size is not None and not (isinstance(size, int) and size >= 8):
-        raise UserError(f"`size` must be an integer of at least 8 or null, but got {size!r}.")
+    check_integer("`size`", size, 8, null=True)
     if size is not None and config.format in WEIGHTS:
         raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
-    if not (isinstance(config.seed, int) and config.seed >= 0):
-        raise UserError(f"`seed` must be an integer of at least 0, but got {config.seed!r}.")
+    check_integer("`seed`", config.seed, 0)
     if config.name is not None and not re.fullmatch(r"[^/\\\0]+", str(config.name)):
         raise UserError(f"`name` must be the name of a file, but got {config.name!r}.")
 
@@ -122,28 +122,20 @@ def _check(config: DictConfig) -> None:
 def _source(config: DictConfig) -> Source:
     if config.run is not None:
         folder = Path(str(config.run)).expanduser()
-        trained = config_of(folder)
-        method = method_class(trained)
-        sentence = first_sentence(method.__doc__)
-        nodes: Any = OmegaConf.to_container(trained.method.networks, resolve=True)
+        found = open_upscaler(run=folder, trust=trusts(config))
+        assert found.method is not None
+        method = (found.method.__name__, first_sentence(found.method.__doc__))
+        where = folder / "export"
         return Source(
-            restorer_of(folder),
-            trained.scale,
-            folder.resolve().name,
-            folder / "export",
-            nodes,
-            (method.__name__, sentence),
-            run=folder,
+            found.network, found.scale, found.name, where, found.nodes, method, run=folder
         )
     path = Path(str(config.weights)).expanduser()
-    network, scale = open_weights(path)
-    about = description(path)
-    nodes = {"": about["network"]} if about else {}
-    return Source(network.eval(), scale, path.stem, path.parent, nodes, file=path)
+    found = open_upscaler(weights=path)
+    return Source(found.network, found.scale, found.name, path.parent, found.nodes, file=path)
 
 
 def _write(
-    config: DictConfig, source: Source, crops: list[Tensor]
+    config: DictConfig, source: Source, crops: list[Tensor], device: torch.device
 ) -> tuple[list[File], list[Path]]:
     """The files, each as the card lists it and where it is."""
     fp16, fmt = bool(config.fp16), str(config.format)
@@ -156,7 +148,7 @@ def _write(
         sizes = f", {config.size} x {config.size} pixels only" if config.size else ""
         about = f"{fmt}, {precision}{sizes}: {OPENED_BY[fmt]}"
         reopened = write_program(source.upscaler, path, fmt, fp16, config.size)
-        largest, mean = _compare(source.upscaler, reopened, crops)
+        largest, mean = _compare(source.upscaler, reopened, crops, device)
         if not (fp16 or largest <= ALIKE):
             for end in PROGRAMS[fmt].suffixes:
                 path.with_suffix(end).unlink()
@@ -175,7 +167,7 @@ def _write(
         _keep_the_source(path, source)
         node = source.nodes.get(piece.name or _only(source))
         reopened = write_weights(piece, path, node, fp16)
-        largest, mean = _compare(piece.network, reopened, crops)
+        largest, mean = _compare(piece.network, reopened, crops, device)
         found = spandrel_model(path)
         tools = f"spandrel, chaiNNer ({found.architecture.name})" if found else "wildsr only"
         files.append(File(path.name, f"{fmt}, {precision}: {tools}", largest, mean))
@@ -199,12 +191,9 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
     chance = random.Random(config.seed)
     image, where = photo(chance.choice(HELD_OUT)), "a sample photo"
     if source.run is not None:
-        data = config_of(source.run).data
-        folder = data.get("val_lr") or data.get("lr")
         try:
-            path = chance.choice(list_images(str(folder), "data.lr")) if folder else None
-            if path is not None:
-                image, where = read_image(path), path.name
+            path = chance.choice(lr_photos(source.run, trusts(config)))
+            image, where = read_image(path), path.name
         except (UserError, UnreadableImage):  # the photos are gone, or elsewhere
             pass
     sides: tuple[tuple[int, int], ...] = WHOLE if config.format in WEIGHTS else SIDES
@@ -215,20 +204,29 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
         padded = np.pad(image, ((0, least[0]), (0, least[1]), (0, 0)), mode="wrap")
         top = chance.randint(0, padded.shape[0] - height)
         left = chance.randint(0, padded.shape[1] - width)
-        crop = torch.from_numpy(padded[top : top + height, left : left + width].copy())
-        crops.append(crop.permute(2, 0, 1)[None].float().div(255))
+        crops.append(floats_of(padded[top : top + height, left : left + width]))
     return where, crops
 
 
 @torch.no_grad()
-def _compare(network: nn.Module, reopened: Upscale, crops: list[Tensor]) -> tuple[float, float]:
+def _compare(
+    network: nn.Module, reopened: Upscale, crops: list[Tensor], device: torch.device
+) -> tuple[float, float]:
     """The largest and the mean difference of two upscalers, both clipped to [0, 1].
 
     It is infinite where the other one fails or makes another size.
+
+    Args:
+        network: computes on ``device``; afterwards on the CPU, where files are written from.
+        reopened: the file, as the runtime of its format opens it: on the CPU.
+        crops: (1, 3, H, W) each.
+        device: of torch's side of the comparison.
     """
     differences = []
-    for crop in crops:
-        expected = network(crop).clamp(0, 1)
+    with single_precision():
+        made_by_torch = [network.to(device)(c.to(device)).clamp(0, 1).cpu() for c in crops]
+    network.cpu()
+    for crop, expected in zip(crops, made_by_torch, strict=True):
         try:
             made = reopened(crop).clamp(0, 1)
         except Exception:  # each runtime has its own
@@ -250,7 +248,7 @@ def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
         made = source.run / f"{picture}.png" if source.run is not None else None
         if made is not None and made.exists():
             copied = path.with_name(f"{path.stem}.{picture}.png")
-            shutil.copyfile(made, copied)
+            write_bytes(copied, made.read_bytes())
             pictures[picture] = copied.name
     note = ""
     if len(parts) > 1:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable
 
 from rich.console import Console
@@ -15,6 +13,7 @@ from rich.console import Console
 from wildsr import __version__
 from wildsr.config import help
 from wildsr.config.compose import CONF, verbs
+from wildsr.config.quiet import quiet_libraries
 from wildsr.error import UserError, unknown
 
 Verb = Callable[[list[str], Console], int]
@@ -23,13 +22,9 @@ Verb = Callable[[list[str], Console], int]
 def run(verb: Verb, arguments: list[str]) -> int:
     """Carry out a verb; its exit code, 2 for a user's mistake."""
     console = Console(highlight=False, soft_wrap=True)
-    warnings.filterwarnings("ignore", module="lightning")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message=".*pynvml.*")
-    os.environ.setdefault("WANDB_SILENT", "true")
     try:
-        return verb(arguments, console)
+        with quiet_libraries():
+            return verb(arguments, console)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

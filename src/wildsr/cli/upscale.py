@@ -20,7 +20,9 @@ from rich.text import Text
 
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.compose import configure
+from wildsr.config.trust import trusts
 from wildsr.error import UserError
+from wildsr.inference.device import choose_device
 from wildsr.inference.file import Settings
 from wildsr.inference.job import Outcome, carry_out, tasks
 from wildsr.inference.upscaler import Upscaler
@@ -87,7 +89,7 @@ def _video(
             bar.update(running, completed=done, total=all or None)
 
         frames = upscale_video(
-            upscaler, source, target, settings.outscale, settings.quality, advance
+            upscaler, source, target, settings.outscale, settings.quality, advance, settings.limit
         )
     console.print(f"{frames} frames: {escape(str(target))}")
     return 0
@@ -106,6 +108,7 @@ def _settings(config: DictConfig) -> Settings:
             raise UserError(f"`{key}` must be a number or null, but got {value!r}.")
     if isinstance(config.quality, bool) or not isinstance(config.quality, int):
         raise UserError(f"`quality` must be 1 to 100, but got {config.quality!r}.")
+    choose_device(config.device)
     named = {key: config[key] for key in ("outscale", "format", "quality", "depth", "limit")}
     return Settings(**named)
 
@@ -113,7 +116,7 @@ def _settings(config: DictConfig) -> Settings:
 def _upscaler(config: DictConfig, console: Console) -> Upscaler:
     keys = ("engine", "device", "precision", "ensemble", "colour_fix", "tile", "overlap", "batch")
     options = {key: config[key] for key in keys}
-    upscaler = load_upscaler(config.run, config.weights, **options)
+    upscaler = load_upscaler(config.run, config.weights, **options, trust=trusts(config))
     if config.scale not in (None, upscaler.scale):
         raise UserError(
             f"`scale` must be that of the network, {upscaler.scale}, but got {config.scale}; "

@@ -10,7 +10,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from wildsr.error import UserError, nearest
@@ -36,6 +36,7 @@ PATHS = (
         "out",
         "resume",
         "name",
+        "password",
         "runs_dir",
     ),
 )
@@ -58,10 +59,21 @@ def configure(name: str, overrides: list[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
-            config = compose(name, [_written(o) for o in overrides])
+            config = _composed(name, [_written(o) for o in overrides])
             OmegaConf.resolve(config) if not OmegaConf.missing_keys(config) else None
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_explain(name, str(error))) from error
+    return config
+
+
+def _composed(name: str, overrides: list[str]) -> DictConfig:
+    """The configuration; its method, where it has one, is called what it was chosen by."""
+    config = compose(name, overrides, return_hydra_config=True)
+    chosen = config.hydra.runtime.choices
+    with open_dict(config):
+        del config.hydra
+        if "method" in config and config.method.get("name") is None:
+            config.method.name = chosen["method"]
     return config
 
 

@@ -22,12 +22,13 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 from torch import Tensor
 
+from wildsr.argument import check_integer
 from wildsr.error import UserError, unknown
 from wildsr.loss.weights import fingerprint
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.fidelity import CHANNELS
 from wildsr.metric.kind import Couple, Metric, Needs, Pair, Set, Setting, Single, TooSmall
-from wildsr.pixels import round8
+from wildsr.pixels import round8, unit
 
 DEFAULT = ("psnr", "ssim", "st_lpips", "lpips")
 
@@ -78,8 +79,7 @@ class Panel:
     ) -> None:
         if channel not in CHANNELS:
             raise unknown("Argument `channel`", channel, CHANNELS)
-        if not isinstance(border, int) or border < 0:
-            raise UserError(f"Argument `border` must be 0 or more pixels, but got {border!r}.")
+        check_integer("Argument `border`", border, 0)
         if isinstance(metrics, str):
             raise UserError(f"Argument `metrics` must be a list, but got {metrics!r}.")
         for name in metrics:
@@ -173,7 +173,7 @@ class Panel:
 def _rounded(image: Tensor, argument: str) -> Tensor:
     """One image as a file would hold it: (1, 3, H, W) in [0, 1], float32, where it was."""
     _check_one(image, argument)
-    return round8(image, argument).to(image.device) / 255
+    return unit(round8(image, argument).to(image.device))
 
 
 def _check_one(image: Tensor, argument: str) -> None:
