@@ -26,6 +26,7 @@ from wildsr.run.folder import Run
 from wildsr.training.artifact import artifact
 from wildsr.training.logger import Log
 from wildsr.training.module import Training
+from wildsr.training.pretrained import pretrained
 from wildsr.training.session import Job
 from wildsr.training.validation import pictures
 
@@ -92,6 +93,8 @@ def report_run(
         "training_seconds": round(training.seconds, 1),
         "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
     }
+    if looked_through := pretrained(training.objective):
+        protocol["losses"] = looked_through
     summary = summarise(outcomes, protocol, config.seed, of_sets, job.panel.parts)
     results.write(folder.folder, summary)
     made = pictures(training, job.data, upscalers[next(reversed(upscalers))](), folder.folder)

@@ -25,6 +25,7 @@ from wildsr.run.resume import resumed_config
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
 from wildsr.training.hint import jpeg_hint
+from wildsr.training.pretrained import stand_ins
 from wildsr.training.session import (
     Job,
     explained,
@@ -77,7 +78,7 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     data.prepare_data()
     data.setup()
     assert data.report is not None
-    for line in data.report.lines():
+    for line in [*data.report.lines(), *stand_ins(training.objective)]:
         console.print(line, markup=False)
     if (hint := jpeg_hint(config, data.lr_store)) is not None:
         console.print(f"hint: {hint}", markup=False, highlight=False)
