@@ -1,0 +1,1 @@
+"""Networks that make LR photos of sharp ones."""
