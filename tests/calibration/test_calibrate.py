@@ -62,14 +62,16 @@ def test_the_camera_is_found(sides, quality):
     assert level == pytest.approx(5.0, rel=0.1 if quality is None else 0.35)
     assert found.groups[0].misfit < 1
     assert found.groups[0].doubt == 0
-    assert len(found.cameras) == len(found.jitter) == len(found.drawn) == len(lr)
+    cameras, codings = found.population(50)
+    assert len(cameras) == len(codings) == 50
+    assert set(codings) == {coding}
 
 
 def test_it_is_a_function_of_its_arguments(sides):
     hr, others = sides
     lr = [taken(photo, PRIOR, None, i) for i, photo in enumerate(others[:3])]
     first, second = (calibrate(lr, [None] * 3, hr[:8], SCALE, seed=3) for _ in range(2))
-    assert torch.equal(first.cameras, second.cameras)
+    assert torch.equal(first.population()[0], second.population()[0])
 
 
 def test_photos_too_small_for_a_window_are_refused(sides):

@@ -16,8 +16,10 @@ from wildsr.calibration.statistics import NAMES, WINDOW, statistics
 from wildsr.calibration.study import Group, Study
 from wildsr.degradation.coding import Coding
 from wildsr.error import UserError
+from wildsr.network.degrader.physics import HIGHEST, LOWEST
 
 WINDOWS = 150  # of sharp photos
+POPULATION = 256  # cameras to be drawn from while training
 SMALLER = (WINDOW, 48, 32)  # LR pixels; sides of a window, the smaller where photos are
 
 
@@ -37,20 +39,23 @@ class Calibration:
     codings: list[Coding | None]
     seconds: float
 
-    @property
-    def cameras(self) -> Tensor:
-        """(n, P) to draw from, group by group."""
-        return torch.cat([group.cameras for group in self.groups])
+    def population(
+        self, count: int = POPULATION, seed: int = 0
+    ) -> tuple[Tensor, list[Coding | None]]:
+        """Cameras (count, P) to be drawn evenly, and the coding that goes with each.
 
-    @property
-    def jitter(self) -> Tensor:
-        """(n, P) beside ``cameras``."""
-        return torch.cat([group.jitter for group in self.groups])
-
-    @property
-    def drawn(self) -> list[Coding | None]:
-        """The coding that goes with each of ``cameras``."""
-        return [self.codings[i] for member in self.members for i in member]
+        One photo after the other, with what was not resolved of it drawn at random.
+        """
+        cameras = torch.cat([group.cameras for group in self.groups])
+        jitter = torch.cat([group.jitter for group in self.groups])
+        photos = [i for member in self.members for i in member]
+        random = np.random.default_rng(seed)
+        order = [random.permutation(len(photos)) for _ in range(-(-count // len(photos)))]
+        chosen = np.concatenate(order)[: max(count, len(photos))]
+        normal = torch.from_numpy(random.standard_normal((len(chosen), cameras.shape[1]))).float()
+        places = torch.from_numpy(chosen)
+        drawn = (cameras[places] + jitter[places] * normal).clamp(LOWEST, HIGHEST)
+        return drawn, [self.codings[photos[i]] for i in chosen]
 
     @property
     def unexplained(self) -> list[dict[str, float]]:
@@ -118,6 +123,6 @@ def _window(lr: Sequence[Photo], hr: Sequence[Photo], scale: int) -> int:
 
 def _shown(photo: Photo, window: int, photos: int, random: np.random.Generator) -> Tensor:
     """Mean statistics of some windows of one photo: more of a large one, and of few photos."""
-    room = photo.shape[0] * photo.shape[1] // (2 * window**2)
+    room = photo.shape[0] * photo.shape[1] // window**2
     count = max(1, min(room, max(4, 200 // photos)))
     return statistics(cut([photo] * count, window, random)).mean(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wildsr.calibration.fit import SHARPEN, Solution, Surrogate, solve
+from wildsr.calibration.fit import SHAPE, SHARPEN, Solution, Surrogate, solve
 from wildsr.calibration.simulate import SharpWindows
 from wildsr.calibration.statistics import NAMES
 from wildsr.network.degrader.physics import LOWEST, PARAMETERS, PRIOR
@@ -28,7 +28,10 @@ def by_edges(model: Surrogate, solution: Solution, photos: Tensor, windows: int)
     A softer scene has less texture, and all of a photo's power seems blurred away; but some edge is
     sharp in any scene, and only the camera widens all of them. Noise is taken as measured.
     """
-    held = {i: float(v) for i, v in enumerate(solution.camera) if i not in BLUR} | {SHARPEN: 0.0}
+    held = {i: float(v) for i, v in enumerate(solution.camera) if i not in BLUR} | {
+        SHARPEN: 0.0,
+        SHAPE: 0.0,
+    }
     return solve(model, photos, windows, held, WITNESSES).camera
 
 

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR, PRIOR_SPREAD
 
-SHARPEN = PARAMETERS.index("sharpen")
+SHARPEN, SHAPE = PARAMETERS.index("sharpen"), PARAMETERS.index("shape")
 MISFIT = 0.15  # dB (or levels) that no figure is trusted beyond
 OWN = 0.2  # share of each figure's variance that counts as its own: covariances of 39 are uncertain
-WORTH = 16.0  # by how much chi^2 must fall for sharpening to be taken in: four standard errors
+WORTH = 16.0  # by how much chi^2 must fall for a part to be taken in: four standard errors
 FEWEST = 12  # photos from which on they may be found to differ
 FEW = 40  # photos; with fewer, their own scatter is that of the simulated windows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wildsr.calibration.doubt import by_edges, doubt, doubtful
+from wildsr.calibration.doubt import EXPLAINED, by_edges, doubt, doubtful
 from wildsr.calibration.fit import (
+    SHAPE,
     SHARPEN,
     WORTH,
     Solution,
@@ -28,6 +30,11 @@ from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS
 RENDERS = 3  # cameras that each sharp window is rendered by in a round
 REACH = (HIGHEST - LOWEST) / 2
 RADII = (0.5, 0.25)  # of the rounds after the first, in shares of REACH
+LENS, MOTION = (
+    2.5,
+    3.5,
+)  # ratio of the blur's widths: the most that a lens does, the least of motion
+STRETCH = [PARAMETERS.index(n) for n in ("stretch_x", "stretch_d")]
 VARIED = [PARAMETERS.index(n) for n in ("width", "stretch_x", "stretch_d", "noise")]
 
 
@@ -64,7 +71,9 @@ class Study:
     def start(self, photos: Tensor, codings: Sequence[Coding | None]) -> Tensor:
         """The camera (P,) that is found when anything is possible."""
         alike = torch.zeros(len(codings), len(PARAMETERS))
-        model = self._around((LOWEST + HIGHEST) / 2, REACH, alike, alike[0], codings)
+        middle = (LOWEST + HIGHEST) / 2
+        middle[SHAPE] = 0.0
+        model = self._around(middle, REACH, alike, alike[0], codings)
         return self._best(model, photos).camera
 
     def measure(self, start: Tensor, photos: Tensor, codings: Sequence[Coding | None]) -> Group:
@@ -74,6 +83,7 @@ class Study:
         wide = self._around(start, REACH * RADII[0], deviations, jitter, codings)
         centre = self._best(wide, photos).camera
         deviations, jitter = self._differences(wide, centre, photos, codings)
+        centre[SHAPE] = shape_of(centre)
         model = self._around(centre, REACH * RADII[1], deviations, jitter, codings)
         solution = self._best(model, photos)
         cameras = (solution.camera + deviations).clamp(LOWEST, HIGHEST)
@@ -90,9 +100,12 @@ class Study:
         return Group(cameras, jitters, solution, misfit, share)
 
     def _best(self, model: Surrogate, photos: Tensor) -> Solution:
-        """With sharpening where that explains much more."""
-        plain = solve(model, photos, len(self.sharp), {SHARPEN: 0.0})
-        sharpened = solve(model, photos, len(self.sharp))
+        """With sharpening where there is much to explain and it does; the shape as it is."""
+        shape = {SHAPE: float(model.centre[SHAPE])}
+        plain = solve(model, photos, len(self.sharp), shape | {SHARPEN: 0.0})
+        if plain.chi2 < len(NAMES) * EXPLAINED:
+            return plain
+        sharpened = solve(model, photos, len(self.sharp), shape)
         return sharpened if plain.chi2 - sharpened.chi2 > WORTH else plain
 
     def _around(
@@ -108,6 +121,7 @@ class Study:
         source = self.random.integers(len(codings), size=count)
         normal = torch.from_numpy(self.random.standard_normal((count, len(radius)))).float()
         place = torch.from_numpy(self.random.uniform(-1, 1, (count, len(radius)))).float()
+        place[:, SHAPE] = 0.0
         around = centre + deviations[torch.from_numpy(source)] + jitter * normal
         cameras = (around + place * radius).clamp(LOWEST, HIGHEST)
         index = torch.arange(len(self.sharp)).repeat(RENDERS)
@@ -135,3 +149,14 @@ def _coarseness(codings: Sequence[Coding | None]) -> Tensor:
     values = torch.tensor([0.0 if c is None else c.coarseness for c in codings])[:, None]
     values = values - values.mean()
     return values if values.abs().max() > 0.1 else values[:, :0]
+
+
+def shape_of(camera: Tensor) -> float:
+    """The blur's shape, which statistics hardly tell: that of motion where it is very elongated.
+
+    Lenses make blurs that are up to twice as long as wide, and bell-shaped enough; what is four
+    times as long as wide is the path of a moving camera, and ends abruptly.
+    """
+    elongation = float(torch.linalg.vector_norm(camera[STRETCH]).exp())
+    share = (math.log(elongation) - math.log(LENS)) / (math.log(MOTION) - math.log(LENS))
+    return min(max(share, 0.0), 1.0) * float(HIGHEST[SHAPE])

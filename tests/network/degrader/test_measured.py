@@ -12,7 +12,7 @@ def two_kinds():
     sharp[0], sharp[3] = math.log(0.2), math.log(0.2)
     soft[0], soft[3] = math.log(0.9), math.log(9.0)
     camera = MeasuredCamera(4)
-    camera.set(torch.stack([sharp, soft]), torch.zeros(2, len(PRIOR)), [None, Coding.libjpeg(40)])
+    camera.set(torch.stack([sharp, soft]), [None, Coding.libjpeg(40)])
     return camera
 
 
@@ -41,6 +41,22 @@ def test_gradients_reach_the_shift_through_jpeg():
     camera(hr, camera.draws(hr)).square().mean().backward()
     assert camera.shift.grad is not None
     assert float(camera.shift.grad.abs().sum()) > 0
+
+
+def test_learning_the_shift_changes_the_frozen_pictures_too():
+    camera = two_kinds()
+    hr = torch.rand(4, 3, 64, 64)
+    draws = camera.draws(hr)
+    camera.requires_grad_(False)
+    before = camera(hr, draws)
+    camera.requires_grad_(True)
+    camera(hr, draws)
+    with torch.no_grad():
+        camera.shift[0] += 0.5
+    learned = camera(hr, draws).detach()
+    camera.requires_grad_(False)
+    assert torch.allclose(camera(hr, draws), learned, atol=1e-5)
+    assert not torch.allclose(before, learned, atol=1e-3)
 
 
 def test_a_fresh_one_takes_over_the_state_of_any_folder():

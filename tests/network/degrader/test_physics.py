@@ -30,17 +30,18 @@ def moments(kernel, scale):
     return [float((kernel * v).sum()) for v in (x, y, x * x, y * y, x * y)]
 
 
+@pytest.mark.parametrize("shape", [0.0, 1.4])
 @pytest.mark.parametrize("scale", [2, 4])
-def test_a_kernel_has_the_widths_that_a_report_prints(scale):
-    made = camera(width=math.log(0.45), stretch_x=0.3, stretch_d=0.4)
+def test_a_kernel_has_the_widths_that_a_report_prints(scale, shape):
+    made = camera(width=math.log(0.45), stretch_x=0.3, stretch_d=0.4, shape=shape)
     kernel = kernels(made[None], scale)[0]
     said = physical(made, scale)
     x, y, xx, yy, xy = moments(kernel, scale)
     assert kernel.sum() == pytest.approx(1, abs=1e-5)
     assert max(abs(x), abs(y)) < 1e-3
     variance, axes = torch.linalg.eigh(torch.tensor([[xx, xy], [xy, yy]]))
-    assert said["blur_major"] == pytest.approx(math.sqrt(variance[1]), rel=0.01)
-    assert said["blur_minor"] == pytest.approx(math.sqrt(variance[0]), rel=0.01)
+    assert said["blur_major"] == pytest.approx(math.sqrt(variance[1]), rel=0.02)
+    assert said["blur_minor"] == pytest.approx(math.sqrt(variance[0]), rel=0.02)
     angle = math.degrees(math.atan2(axes[1, 1], axes[0, 1])) % 180
     assert said["blur_angle"] == pytest.approx(angle, abs=0.5)
     product = said["blur_major"] * said["blur_minor"]
