@@ -40,8 +40,12 @@ def test_a_kernel_has_the_widths_that_a_report_prints(scale, shape):
     assert kernel.sum() == pytest.approx(1, abs=1e-5)
     assert max(abs(x), abs(y)) < 1e-3
     variance, axes = torch.linalg.eigh(torch.tensor([[xx, xy], [xy, yy]]))
-    assert said["blur_major"] == pytest.approx(math.sqrt(variance[1]), rel=0.02)
-    assert said["blur_minor"] == pytest.approx(math.sqrt(variance[0]), rel=0.02)
+    assert said["blur_major"] == pytest.approx(
+        math.sqrt(variance[1]), rel=0.02 if shape == 0 else 0.04
+    )
+    assert said["blur_minor"] == pytest.approx(
+        math.sqrt(variance[0]), rel=0.02 if shape == 0 else 0.04
+    )
     angle = math.degrees(math.atan2(axes[1, 1], axes[0, 1])) % 180
     assert said["blur_angle"] == pytest.approx(angle, abs=0.5)
     product = said["blur_major"] * said["blur_minor"]
