@@ -74,18 +74,19 @@ class Study:
         middle = (LOWEST + HIGHEST) / 2
         middle[SHAPE] = 0.0
         model = self._around(middle, REACH, alike, alike[0], codings)
-        return self._best(model, photos).camera
+        return self._best(model, photos, False).camera
 
     def measure(self, start: Tensor, photos: Tensor, codings: Sequence[Coding | None]) -> Group:
         """The cameras of photos (n, D) with these codings, from near a first guess (P,)."""
         deviations = torch.zeros(len(codings), len(PARAMETERS))
         jitter = deviations[0]
         wide = self._around(start, REACH * RADII[0], deviations, jitter, codings)
-        centre = self._best(wide, photos).camera
+        centre = self._best(wide, photos, True).camera
+        sharpens = bool(centre[SHARPEN] != 0)  # or it is not looked for: parts trade off
         deviations, jitter = self._differences(wide, centre, photos, codings)
         centre[SHAPE] = shape_of(centre)
         model = self._around(centre, REACH * RADII[1], deviations, jitter, codings)
-        solution = self._best(model, photos)
+        solution = self._best(model, photos, sharpens)
         cameras = (solution.camera + deviations).clamp(LOWEST, HIGHEST)
         error = torch.zeros(len(PARAMETERS))
         error[VARIED] = solution.error[VARIED]
@@ -99,13 +100,13 @@ class Study:
             cameras[places], jitters[places] = doubtful(edges, self.sharp, replaced), 0.0
         return Group(cameras, jitters, solution, misfit, share)
 
-    def _best(self, model: Surrogate, photos: Tensor) -> Solution:
-        """With sharpening where there is much to explain and it does; the shape as it is."""
-        shape = {SHAPE: float(model.centre[SHAPE])}
-        plain = solve(model, photos, len(self.sharp), shape | {SHARPEN: 0.0})
-        if plain.chi2 < len(NAMES) * EXPLAINED:
+    def _best(self, model: Surrogate, photos: Tensor, sharpens: bool) -> Solution:
+        """The shape as it is; with sharpening if it may be, and explains much that is not."""
+        held = {SHAPE: float(model.centre[SHAPE])}
+        plain = solve(model, photos, len(self.sharp), held | {SHARPEN: 0.0})
+        if not sharpens or plain.chi2 < len(NAMES) * EXPLAINED:
             return plain
-        sharpened = solve(model, photos, len(self.sharp), shape)
+        sharpened = solve(model, photos, len(self.sharp), held)
         return sharpened if plain.chi2 - sharpened.chi2 > WORTH else plain
 
     def _around(

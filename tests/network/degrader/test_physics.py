@@ -47,7 +47,7 @@ def test_a_kernel_has_the_widths_that_a_report_prints(scale, shape):
         math.sqrt(variance[0]), rel=0.02 if shape == 0 else 0.04
     )
     angle = math.degrees(math.atan2(axes[1, 1], axes[0, 1])) % 180
-    assert said["blur_angle"] == pytest.approx(angle, abs=0.5)
+    assert said["blur_angle"] == pytest.approx(angle, abs=2)
     product = said["blur_major"] * said["blur_minor"]
     assert math.sqrt(product) == pytest.approx(0.45 * scale, rel=1e-4)
 
