@@ -32,6 +32,7 @@ ROOMS = (
     "atomic",
     "argument",
     "seed",
+    "text_path",
     "error",
 )
 

@@ -62,6 +62,6 @@ def test_pairs_are_made_by_networks_of_kernel_and_noise(tiny, of, tmp_path, carr
     overrides = [*tiny, *of("pdm"), "iterations=2", f"runs_dir={tmp_path}", "name=it"]
     assert carry_out("train", overrides) == 0
     out = tmp_path / "pairs"
-    assert carry_out("degrade", [f"run={tmp_path / 'it'}", f"hr={photos.hr}", f"out={out}"]) == 0
+    assert carry_out("degrade", [f"run={tmp_path / 'it'}", f"hr={photos.hr}", f"output={out}"]) == 0
     assert len(list((out / "lr").iterdir())) == 3
     assert (out / "real_vs_fake.png").exists()

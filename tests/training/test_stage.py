@@ -115,7 +115,7 @@ def test_what_settles():
             ["++method.stages.learn={share: 1, until_settled: upscale}"],
             r"must be a network with `settling`, but `upscale` is Compact",
         ),
-        (["++method.stages=3"], r"`method.stages` must be names with shares, but got 3"),
+        (["++method.stages=3"], r"`method.stages` must be a mapping of .*, but got 3"),
     ],
 )
 def test_what_cannot_be_meant(overrides, message, small):
