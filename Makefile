@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format benchmarks clean
+.PHONY: help setup demo test check format docs notebook benchmarks clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,18 +23,25 @@ demo: setup ## the main job on the embedded photos: python train.py
 test: setup ## the tests
 	$(BIN)/python -m pytest
 
-check: setup ## format, lint and types
+check: setup ## format, lint, types, and whether the documentation builds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mkdocs build --quiet --strict
 
 format: setup ## write the format and what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: setup ## the documentation as a site: site/index.html, or, with search, python3 -m http.server -d site
+	$(BIN)/mkdocs build --strict
+
+notebook: setup ## run docs/notebooks anew, with its pictures
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace docs/notebooks/*.ipynb
+
 benchmarks: setup ## every figure of the README, quickly
 	for script in benchmarks/*.py; do $(BIN)/python $$script --quick || exit 1; done
 
 clean: ## remove .venv and caches; runs stay
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './runs/*' -exec rm -rf {} +

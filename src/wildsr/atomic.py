@@ -1,15 +1,28 @@
-"""A file that appears under its name when it is complete, or not at all."""
+"""Files that appear under their name when they are complete, or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import platform
 import re
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import psutil
 
-from wildsr.error import UserError
+from wildsr.error import UserError, first_line
+
+ABANDONED = 24 * 3600.0  # seconds without a write after which any unfinished file is dead
+_NAME = re.compile(r"\.[0-9a-f]{16}\.([0-9a-f]{16})\.(\d+)\.[0-9a-f]{32}\.part")
+_swept: set[str] = set()
+_lock = threading.Lock()
 
 LONGEST = 255  # bytes of a name, on nearly every file system
 ROOM = 40  # of them, for what a hidden name has beside the file's own
@@ -18,7 +31,9 @@ ROOM = 40  # of them, for what a hidden name has beside the file's own
 class Partial:
     """A hidden file beside ``target``, to be written and then kept or discarded.
 
-    A process that is killed leaves it behind; the next one for the same target removes it.
+    A process that is killed leaves it behind; the next one that writes into the folder removes it.
+    Its name says on which machine, since which start of it and by which process it is written, so
+    that nobody removes a file that is being written, on a shared disk or from another container.
 
     Args:
         target: the final name; its folder is made.
@@ -28,14 +43,19 @@ class Partial:
     """
 
     def __init__(self, target: Path) -> None:
-        self.target = target
-        self.path = target.with_name(f".{_brief(target.name)}.{os.getpid()}.part")
+        self.target = Path(target)
+        # Of one length: a name may be as long as the file system allows.
+        name = hashlib.blake2b(os.fsencode(self.target.name), digest_size=8).hexdigest()
+        unique = f".{name}.{machine()}.{os.getpid()}.{uuid.uuid4().hex}.part"
+        self.path = self.target.with_name(unique)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            self.path.touch()
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(self.target.parent)
+            with self.path.open("xb") as file:
+                # As everything that this user makes: of the umask, or what the folder prescribes.
+                self._mode = os.fstat(file.fileno()).st_mode & 0o777
         except OSError as error:
-            raise UserError(f"{target} cannot be written: {error.strerror}.") from error
+            raise _cannot(self.target, error) from error
 
     def keep(self) -> None:
         """Give the file its name; what had this name is replaced.
@@ -46,21 +66,46 @@ class Partial:
         try:
             with self.path.open("rb+") as file:
                 os.fsync(file.fileno())  # or a power cut could leave the name without the content
+            # Some libraries write a file of their own and rename it, which nobody else may read.
+            if self.path.stat().st_mode & 0o777 != self._mode:
+                self.path.chmod(self._mode)
             os.replace(self.path, self.target)
         except OSError as error:
             self.discard()
-            raise UserError(f"{self.target} cannot be written: {error.strerror}.") from error
+            raise _cannot(self.target, error) from error
 
     def discard(self) -> None:
         """Remove the file."""
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
-    def _sweep(self) -> None:
-        ours = re.compile(re.escape(f".{_brief(self.target.name)}.") + r"(\d+)\.part")
-        for path in self.target.parent.iterdir():
-            found = ours.fullmatch(path.name)
-            if found and not psutil.pid_exists(int(found.group(1))):
-                path.unlink(missing_ok=True)
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[Path]:
+    """A path to write a file to, which gets the name ``target`` when the block ends well.
+
+    The path has another suffix than ``target``: libraries that go by it must be told the format.
+
+    Raises:
+        UserError: the file cannot be written (no room, no permission); what else the block raises
+            goes on. Either way nothing is left behind, and what had the name before is as it was.
+    """
+    partial = Partial(target)
+    try:
+        yield partial.path
+    except OSError as error:
+        partial.discard()
+        raise _cannot(partial.target, error) from error
+    except BaseException:
+        partial.discard()
+        raise
+    partial.keep()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically."""
+    with writing(path) as partial:
+        partial.write_bytes(data)
 
 
 def _brief(name: str) -> str:
@@ -71,7 +116,51 @@ def _brief(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, as UTF-8; the bytes of names that are no text as escapes."""
-    partial = path.with_name(f".{_brief(path.name)}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    os.replace(partial, path)
+    """Write a text file atomically, in UTF-8; line ends and file names' odd bytes as they are."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def file_name(text: str) -> str:
+    """What a user called something, as one file or folder name that stays in its folder.
+
+    Separators become ``_``, and so do names that mean another folder (``.`` and ``..``).
+    """
+    name = re.sub(r"[/\\\0]", "_", text)
+    return "_" * len(name) if name in (".", "..") else name or "_"
+
+
+@cache
+def machine() -> str:
+    """This start of this machine, as processes in this container see it, in 16 digits."""
+    facts = [platform.node(), str(uuid.getnode())]
+    with contextlib.suppress(OSError):
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+    with contextlib.suppress(OSError):  # a container's own numbers of processes
+        facts.append(os.readlink("/proc/self/ns/pid"))
+    return hashlib.blake2b("\n".join(facts).encode(), digest_size=8).hexdigest()
+
+
+def alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
+    return sys.platform == "win32" or psutil.pid_exists(process)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left, once for each folder: it may hold many thousand files."""
+    key = os.path.realpath(folder)
+    with _lock:
+        if key in _swept:
+            return
+        _swept.add(key)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if (found := _NAME.fullmatch(entry.name)) is None:
+                continue
+            with contextlib.suppress(OSError):
+                dead = found.group(1) == machine() and not alive(int(found.group(2)))
+                if dead or time.time() - entry.stat().st_mtime > ABANDONED:
+                    os.unlink(entry.path)
+
+
+def _cannot(target: Path, error: OSError) -> UserError:
+    return UserError(f"{target} cannot be written: {error.strerror or first_line(error)}.")

@@ -1,6 +1,5 @@
 """The verb ``app``: what it refuses, what there is to choose from. The page: test_page.py."""
 
-import asyncio
 import re
 import socket
 import sys
@@ -19,7 +18,7 @@ from wildsr.network.upscaler.compact import Compact
         ([], r"`run` or `weights` must be given"),
         (["run=nowhere"], r"nowhere does not exist"),
         (["weights=nowhere"], r"`weights` must be a file or a folder, but nowhere does not exist"),
-        (["run=a", "port=0"], r"`port` must be an integer of 1 to 65535, but got 0"),
+        (["run=a", "port=0"], r"`port` must be an integer from 1 to 65535, but got 0"),
         (["run=a", "limit=-1"], r"`limit` must be a positive number, but got -1"),
         (["run=a", "upload=big"], r"`upload` must be a positive number, but got 'big'"),
         (["run=a", "host=256.1.1.1"], r"must be a free address .* 256\.1\.1\.1:7860"),
@@ -63,20 +62,40 @@ def test_what_there_is_to_choose_from(finished, photos, tmp_path):
     assert app._samples(configure("app", [f"samples={photos.hr}"])) == sorted(photos.hr.iterdir())
 
 
-def test_every_answer_forbids_to_load_from_elsewhere():
-    sent = []
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "0", "''"])
+def test_others_are_let_in_on_purpose_only(refused, host):
+    error = refused("app", ["run=a", f"host={host}"])
+    assert "public=true" in error or "`host` must be" in error, error
+    # With either it goes on, to the run that does not exist.
+    if host != "''":
+        assert "a does not exist" in refused("app", ["run=a", f"host={host}", "public=true"])
+        assert "a does not exist" in refused("app", ["run=a", f"host={host}", "password=12345678"])
 
-    async def page(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
-        await send({"type": "http.response.body", "body": b"x"})
 
-    async def send(message):
-        sent.append(message)
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("password=short", r"`password` must have at least 8 characters"),
+        ("password=''", r"`password` must have at least 8 characters"),
+        ("public=maybe", r"`public` must be true or false, but got 'maybe'"),
+        ("visitors=0", r"`visitors` must be a positive integer, but got 0"),
+        ("queue=1.5", r"`queue` must be a positive integer, but got 1\.5"),
+        ("storage=none", r"`storage` must be a positive number, but got 'none'"),
+        ("allowed_hosts=[a b]", r"`allowed_hosts` must be a list of names such as"),
+        ("allowed_hosts=http://a", r"`allowed_hosts` must be a list of names such as"),
+    ],
+)
+def test_limits_that_are_none(refused, finished, typed, message):
+    error = refused("app", [f"run={finished}", typed])
+    assert re.search(message, error), error
 
-    asyncio.run(app._Closed(page)({}, None, send))
-    headers = dict(sent[0]["headers"])
-    assert headers[b"a"] == b"b"
-    policy = headers[b"content-security-policy"].decode()
-    assert policy.startswith("default-src 'self';")
-    assert "http" not in policy
-    assert sent[1]["body"] == b"x"
+
+def test_the_password_may_stand_in_the_environment(refused, monkeypatch):
+    monkeypatch.setenv("WILDSR_PASSWORD", "12345678")
+    assert configure("app", []).password == "12345678"
+    assert "a does not exist" in refused("app", ["run=a", "host=0.0.0.0"])
+
+
+def test_a_password_is_taken_as_it_is_typed():
+    assert configure("app", ["password=[a, b]: $x #"]).password == "[a, b]: $x #"
+    assert configure("app", ["password=12345678"]).password == "12345678"

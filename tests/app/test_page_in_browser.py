@@ -57,7 +57,7 @@ def page(finished, photos):
         yield address
     finally:
         served.terminate()
-        said = served.communicate(timeout=20)[0]
+        said = served.communicate(timeout=60)[0]
     assert "Traceback" not in said, said
 
 
@@ -102,8 +102,11 @@ class Visitor:
     def says(self, selector, part):
         return self.until(lambda: (said := self.text(selector)) and part in said and said)
 
+    def press(self):
+        self.until(lambda: self.all("#upscale"))[0].click()
+
     def upscale(self):
-        self.all("#upscale")[0].click()
+        self.press()
         return self.says("#status", " by ")
 
     def images(self):
@@ -196,7 +199,7 @@ def test_a_bad_file_is_a_sentence(visitor, tmp_path, name, content, sentence):
     visitor.drop(tmp_path / name)
     said = visitor.says("body", sentence)
     assert "Traceback" not in said
-    visitor.all("#upscale")[0].click()
+    visitor.press()
     visitor.says("body", "Drop a photo or pick a sample first.")
 
 
@@ -222,7 +225,7 @@ def test_samples_weights_and_factors(visitor, finished):
     options[1].click()
     visitor.until(lambda: "4x_it" in visitor.all("#weights input")[0].get_attribute("value"))
     time.sleep(1)  # the factors of the new weights come
-    visitor.all("#upscale")[0].click()
+    visitor.press()
     assert "to 56 x 48" in visitor.says("#status", "4x_it.safetensors")
 
 
@@ -239,7 +242,7 @@ def test_two_visitors_at_once_do_not_mix(page, tmp_path):
         for visitor in pair:
             visitor.says("#status", "photo.png")
         for visitor in pair:
-            visitor.all("#upscale")[0].click()
+            visitor.press()
         said = [visitor.says("#status", " by ") for visitor in pair]
         assert "30 x 20 to 120 x 80" in said[0]
         assert "20 x 44 to 80 x 176" in said[1]

@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from wildsr.cli import export as verb
 from wildsr.export.formats import PROGRAMS
@@ -208,10 +209,18 @@ def test_what_cannot_be_said_is_said_to_be_unknown():
 
 
 def test_differences_are_of_clipped_images_and_infinite_where_it_fails():
-    def thrice(lr):
-        return 3 * lr
+    class Times(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def forward(self, lr):
+            return self.factor * lr
+
+    def compare(network, reopened):
+        return verb._compare(network, reopened, crops, torch.device("cpu"))
 
     crops = [torch.full((1, 3, 2, 2), 0.5)]
-    assert verb._compare(thrice, lambda lr: 2 * lr, crops) == (0, 0)
-    assert verb._compare(lambda lr: lr, lambda lr: lr + 0.25, crops) == (0.25, 0.25)
-    assert verb._compare(thrice, lambda lr: lr[..., :1], crops)[0] == float("inf")
+    assert compare(Times(3), lambda lr: 2 * lr) == (0, 0)
+    assert compare(Times(1), lambda lr: lr + 0.25) == (0.25, 0.25)
+    assert compare(Times(3), lambda lr: lr[..., :1])[0] == float("inf")

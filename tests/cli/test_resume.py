@@ -16,6 +16,7 @@ from support.processes import in_a_process
 from wildsr.cli import main as command
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
 from wildsr.run.folder import config_of, overrides_of
+from wildsr.training import session
 from wildsr.training.module import Training
 
 # A pool, updates that are not always due, a schedule; BatchNorm and random draws come with PDM.
@@ -177,12 +178,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(run, straight, undist
     folder = tmp_path / "damaged"
     newest, older = checkpoints(folder / "checkpoints")
     newest.write_bytes(newest.read_bytes()[:999])
-    leftover = newest.with_name(f".{newest.name}.4242.partial")
-    leftover.write_bytes(b"half")
     assert run("damaged", "iterations=6", "resume=auto") == 0
     assert differences(straight, state(folder, 6)) == []
     assert curves(folder) == curves(undisturbed)
-    assert not leftover.exists()
     assert load_checkpoint(older)["iteration"] == 2 if older.exists() else True
 
 
@@ -197,6 +195,30 @@ def test_auto_starts_a_new_run_if_there_is_none_of_the_same_choices(run, tmp_pat
     ]
     state(tmp_path / "supervised-folders", 3)
     state(tmp_path / "supervised-folders-2", 2)
+
+
+def test_going_on_reads_each_checkpoint_and_builds_each_training_once(
+    run, undisturbed, tmp_path, monkeypatch
+):
+    shutil.copytree(undisturbed, tmp_path / "it")
+    read, built, load, build = Counter(), [], torch.load, session.build_training
+
+    def counted_load(path, *args, **options):
+        read[str(path)] += 1
+        return load(path, *args, **options)
+
+    def counted_build(config):
+        built.append(build(config))
+        return built[-1]
+
+    monkeypatch.setattr(torch, "load", counted_load)
+    monkeypatch.setattr(session, "build_training", counted_build)
+    newest = checkpoints(tmp_path / "it" / "checkpoints")[0]
+    assert run("it", "iterations=8", "resume=auto") == 0
+    assert read[str(newest)] == 1
+    assert max(read.values()) == 1
+    assert len(built) == 1
+    assert built[0].iteration == 8
 
 
 def test_a_run_does_not_go_on_as_another(run, tmp_path, capsys):

@@ -320,7 +320,7 @@ def test_videos_that_cannot_be(weights, tmp_path, refused, monkeypatch):
     pytest.importorskip("av")
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     arguments = [f"weights={weights}", f"input={tmp_path / 'bad.mp4'}", f"output={tmp_path / 'o'}"]
-    assert "cannot be turned into" in refused("upscale", arguments)
+    assert "by its content it is none of MP4" in refused("upscale", arguments)
     assert tree(tmp_path / "o") == []
     monkeypatch.setitem(sys.modules, "av", None)
     assert "pip install 'wildsr[video]'" in refused("upscale", arguments)

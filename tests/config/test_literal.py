@@ -10,7 +10,7 @@ from support.names import TORTURED
 from wildsr.config.compose import CONF, configure, literals, verbs
 from wildsr.config.help import keys
 from wildsr.config.make import make
-from wildsr.config.plain import escaped, from_plain, printable
+from wildsr.config.plain import as_config, literal, printable
 from wildsr.error import UserError
 
 # What has to be chosen so that every literal key of a verb is there.
@@ -113,14 +113,14 @@ class Thing:
 def test_it_survives_files_copies_and_construction(name, monkeypatch):
     monkeypatch.setattr("wildsr.argument.Thing", Thing, raising=False)
     node = {"_target_": "wildsr.argument.Thing", "path": name, "nested": [{"deep": [name]}]}
-    config = from_plain({"node": node})
+    config = as_config({"node": node})
     again = OmegaConf.create(OmegaConf.to_yaml(config))
     for one in (config, again):
         assert one.node.path == name
         assert OmegaConf.to_container(one, resolve=True) == {"node": node}
         made = make(one.node, "node")
         assert (made.path, made.nested[0]["deep"][0]) == (name, name)
-    assert OmegaConf.create({"a": escaped(name)}).a == name
+    assert OmegaConf.create({"a": literal(name)}).a == name
     printable({"a": [name]})["a"][0].encode()
 
 

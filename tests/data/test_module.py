@@ -296,11 +296,11 @@ def test_home_is_expanded_everywhere(folders, monkeypatch, tmp_path):
     ("options", "message"),
     [
         ({"scale": 5}, r"`scale` must be one of \[1, 2, 3, 4, 8\], but got 5"),
-        ({"patch": 0}, r"`data\.patch` must be a whole number of at least 1, but got 0"),
+        ({"patch": 0}, r"`data\.patch` must be an integer of at least 1, but got 0"),
         ({"batch": "many"}, r"`data\.batch` .* but got 'many'"),
         ({"workers": -1}, r"`data\.workers` .* at least 0, but got -1"),
         ({"preview": 1.5}, r"`data\.preview` .* but got 1\.5"),
-        ({"seed": -1}, r"`seed` must be a whole number of at least 0, but got -1"),
+        ({"seed": -1}, r"`seed` must be an integer of at least 0, but got -1"),
     ],
 )
 def test_numbers_out_of_range(tmp_path, options, message):

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from wildsr.degradation.argument import at_least_float32, check_image, for_each
+from wildsr.degradation.argument import check_image, for_each
 from wildsr.error import UserError
+from wildsr.pixels import at_least_float32
 
 
 def test_for_each():

@@ -53,7 +53,7 @@ def test_evaluation_passes_everything_and_stores_nothing():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(UserError, match=r"`size` must be at least 1 pair, but got 0"):
+    with pytest.raises(UserError, match=r"`size` must be an integer of at least 1, but got 0"):
         PairPool(0, 2, 2)
     with pytest.raises(UserError, match=r"`lr` must be at most 4 images of the shape \(3, 2, 2\)"):
         PairPool(4, 2, 2)(torch.rand(1, 3, 3, 3), torch.rand(1, 3, 6, 6))

@@ -123,7 +123,7 @@ def test_bicubic_has_a_kernel_to_show():
     ("options", "message"),
     [
         ({"scale": 3, "kernels": 2}, r"`kernels` must be 0 \(bicubic\) at scale 3.*but got 2"),
-        ({"kernels": -1}, "`kernels` must be 0 or more, but got -1"),
+        ({"kernels": -1}, "`kernels` must be an integer of at least 0, but got -1"),
         ({"flat": 0}, "`flat` must be a share above 0 and at most 1, but got 0"),
         ({"calm": 1.5}, "`calm` must be a share"),
         ({"noises": 0}, "`noises` must be"),

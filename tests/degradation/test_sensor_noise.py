@@ -13,12 +13,12 @@ from wildsr.degradation.sensor_noise import (
     PoissonGauss,
     PoissonNormal,
     level_count,
-    luma,
     poisson,
     poisson_gauss,
     poisson_normal,
 )
 from wildsr.error import UserError
+from wildsr.pixels import torchvision_luma
 
 COLOUR = torch.tensor([51.0, 102.0, 204.0]) / 255
 
@@ -50,8 +50,10 @@ def test_levels_beyond_black_and_white_are_these():
 def test_luma():
     image = torch.rand(2, 3, 4, 5)
     weights = torch.tensor([0.2989, 0.587, 0.114])
-    torch.testing.assert_close(luma(image), torch.einsum("bchw,c->bhw", image, weights)[:, None])
-    assert torch.equal(luma(image[:, :1]), image[:, :1])
+    torch.testing.assert_close(
+        torchvision_luma(image), torch.einsum("bchw,c->bhw", image, weights)[:, None]
+    )
+    assert torch.equal(torchvision_luma(image[:, :1]), image[:, :1])
 
 
 @pytest.mark.parametrize("noisy", [poisson, poisson_normal])
@@ -63,7 +65,9 @@ def test_moments_of_both_variants(noisy):
     noise = noisy(image, scale, levels, gray, generators=generators(1, 2, 3)) - image
     torch.testing.assert_close(noise[1], noise[1, :1].expand(3, -1, -1), atol=1e-6, rtol=0)
     assert (noise[0, 0] != noise[0, 1]).any()
-    light = torch.where(gray[:, None], luma(image)[:, :, 0, 0].mul(255).round() / 255, colours)
+    light = torch.where(
+        gray[:, None], torchvision_luma(image)[:, :, 0, 0].mul(255).round() / 255, colours
+    )
     expected = scale.square()[:, None] * light / levels[:, None]
     count = 160 * 160
     assert (noise.mean((2, 3)) / expected.sqrt()).abs().max() < 5 / math.sqrt(count)
@@ -99,7 +103,7 @@ def test_levels_are_by_default_those_of_each_sample_and_of_its_luma(noisy):
     image[2] = torch.tensor([0.0, 0.0, 0.0])[:, None, None]
     image[2, 2, :3] = 1 / 255
     gray = torch.tensor([False, False, True])
-    counted = level_count(torch.where(gray[:, None, None, None], luma(image), image))
+    counted = level_count(torch.where(gray[:, None, None, None], torchvision_luma(image), image))
     assert counted.tolist() == [128, 2, 1]
     given = [generators(1, 2, 3), generators(1, 2, 3)]
     added = noisy(image, 1.0, None, gray, generators=given[0])

@@ -203,10 +203,10 @@ def test_weights_open_in_spandrel_where_it_knows_the_architecture(name, suffix, 
     with torch.no_grad():
         expected = module(lr)
     torch.testing.assert_close(reopened(lr).clamp(0, 1), expected.clamp(0, 1), rtol=0, atol=1e-5)
-    ours, scale = open_weights(path)
-    assert scale == 4
+    ours = open_weights(path)
+    assert ours.scale == 4
     with torch.no_grad():
-        torch.testing.assert_close(ours(lr), expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(ours.network(lr), expected, rtol=0, atol=1e-5)
 
 
 def test_weights_in_half_precision(tmp_path):

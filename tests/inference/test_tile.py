@@ -1,22 +1,14 @@
-"""Tiles against the whole image, the receptive radius against hand numbers."""
+"""The receptive radius against hand numbers, interpolation against Pillow."""
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from support.reach import Attentive, Limited, Strided, convolutions, dilated
 from torch import nn
 
 from wildsr.error import UserError
-from wildsr.inference.tile import interpolate, receptive_radius, upscale_tiled
-
-
-def whole(network, lr):
-    with torch.no_grad():
-        return network(lr)
+from wildsr.inference.tile import interpolate, receptive_radius
 
 
 @pytest.mark.parametrize(
@@ -59,97 +51,16 @@ def test_receptive_radius_leaves_the_settings():
     assert network.training
 
 
-@settings(deadline=None, max_examples=20)
-@given(
-    height=st.integers(1, 45),
-    width=st.integers(1, 45),
-    tile=st.integers(8, 64),
-    case=st.sampled_from(
-        [(convolutions(3, 5, 3), 2), (convolutions(3, scale=3), 3), (Strided(), 2)]
-    ),
-)
-def test_tiles_equal_the_whole_image(height, width, tile, case):
-    network, scale = case
-    lr = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(height + width))
-    sr = upscale_tiled(network, lr, scale, tile)
-    assert sr.shape == (2, 3, height * scale, width * scale)
-    assert (sr - whole(network, lr)).abs().max() < 1e-5
-
-
-def test_too_small_a_margin_shows():
-    network, lr = convolutions(9, 9), torch.rand(1, 3, 40, 40)
-    assert (upscale_tiled(network, lr, 2, 16, overlap=0) - whole(network, lr)).abs().max() > 1e-3
-    assert (upscale_tiled(network, lr, 2, 16, overlap=8) - whole(network, lr)).abs().max() < 1e-5
-
-
-def test_global_networks_get_a_fixed_margin():
-    seen = []
-    network = Attentive()
-    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2:]))
-    upscale_tiled(network, torch.rand(1, 3, 96, 96), 2, tile=32)
-    assert max(seen[-9:]) == (32 + 2 * 16, 32 + 2 * 16)
-
-
-def test_an_image_of_one_tile_is_read_once_and_whole():
-    network = Limited(most=10**6)
-    upscale_tiled(network, torch.rand(1, 3, 30, 41), 2, tile=64)
-    assert network.sizes == [(30, 41)]
-
-
-def test_result_is_an_ordinary_tensor_of_the_inputs_type():
-    sr = upscale_tiled(convolutions(3).double(), torch.rand(1, 3, 9, 9).half(), 2)
-    assert (sr.dtype, sr.device.type) == (torch.float16, "cpu")
-    assert not sr.is_inference()
-    assert not sr.requires_grad
-
-
 def test_each_parts_mode_is_restored():
     normalised = nn.BatchNorm2d(3)
     network = nn.Sequential(normalised, nn.Upsample(scale_factor=2), nn.BatchNorm2d(3).eval())
-    upscale_tiled(network, torch.rand(1, 3, 9, 9), 2)
+    receptive_radius(network, 2)
     assert [part.training for part in network] == [True, True, False]
     assert normalised.num_batches_tracked == 0
     failing = nn.Sequential(normalised, Limited(0, RuntimeError("shapes differ")))
     with pytest.raises(RuntimeError, match="shapes differ"):
-        upscale_tiled(failing, torch.rand(1, 3, 9, 9), 2)
+        receptive_radius(failing, 2)
     assert normalised.training
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
-        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
-    ],
-)
-def test_out_of_memory_halves_the_tile(error):
-    network, lr = Limited(40 * 40, error), torch.rand(1, 3, 100, 90)
-    sr = upscale_tiled(network, lr, 2, tile=256, overlap=0)
-    torch.testing.assert_close(sr, F.interpolate(lr, scale_factor=2), rtol=0, atol=0)
-    # 256 is cut to the image (104), its half to whole cells (48), and the next half is below 32.
-    assert network.sizes[:4] == [(100, 90), (48, 48), (32, 32), (32, 32)]
-
-
-def test_out_of_memory_ends_at_the_smallest_tile():
-    with pytest.raises(UserError, match="100 x 90 pixels did not even with tiles of 32"):
-        upscale_tiled(Limited(10), torch.rand(1, 3, 100, 90), 2, tile=64, overlap=0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"tile": 7}, "`tile` must be at least 8"),
-        ({"overlap": -1}, "`overlap`"),
-        ({"scale": 3}, "`scale` must be that of the network, but got 3"),
-        ({"lr": torch.zeros(1, 3, 0, 4)}, "must have pixels"),
-    ],
-)
-def test_mistakes(arguments, message):
-    with pytest.raises(UserError, match=message):
-        upscale_tiled(
-            **{"network": convolutions(3), "lr": torch.rand(1, 3, 9, 9), "scale": 2, **arguments}
-        )
 
 
 @pytest.mark.parametrize("kind", ["nearest", "bilinear", "bicubic", "lanczos"])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from wildsr.error import UserError
-from wildsr.metric.fidelity import full_luma, luma, psnr, ssim
-from wildsr.pixels import round8
+from wildsr.metric.fidelity import psnr, ssim
+from wildsr.pixels import luma, round8, studio_luma
 
 
 def photos(seed=0, batch=1, size=(24, 31)):
@@ -33,7 +33,7 @@ def test_luma_is_matlabs():
     # rgb2ycbcr of white, black, red, green, blue, times 255
     rgb = torch.tensor([[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]).double()
     expected = torch.tensor([235.0, 16.0, 81.481, 144.553, 40.966]).double()
-    torch.testing.assert_close(luma(rgb[:, :, None, None]).flatten(), expected)
+    torch.testing.assert_close(studio_luma(rgb[:, :, None, None]).flatten(), expected)
 
 
 def test_psnr_of_one_level_everywhere():
@@ -161,10 +161,10 @@ def test_gray_is_its_own_y_and_no_rgb():
 
 def test_full_luma_keeps_gray_to_the_last_bit():
     gray = torch.arange(256).double().reshape(1, 1, 16, 16)
-    assert torch.equal(full_luma(gray.expand(-1, 3, -1, -1)), gray)
+    assert torch.equal(luma(gray.expand(-1, 3, -1, -1)), gray)
     primaries = torch.eye(3).double()[:, :, None, None]
     torch.testing.assert_close(
-        full_luma(primaries).flatten(), torch.tensor([0.299, 0.587, 0.114]).double()
+        luma(primaries).flatten(), torch.tensor([0.299, 0.587, 0.114]).double()
     )
 
 

@@ -11,10 +11,10 @@ from torchmetrics.functional.image import (
 )
 
 from wildsr.error import UserError
-from wildsr.metric.fidelity import full_luma, luma, ssim_of_levels
+from wildsr.metric.fidelity import ssim_of_levels
 from wildsr.metric.kind import Couple, Setting, TooSmall
 from wildsr.metric.structural import fsim, haarpsi, ms_ssim, psnr, ssim, vif
-from wildsr.pixels import round8
+from wildsr.pixels import luma, round8, studio_luma
 
 METRICS = {
     "psnr": psnr,
@@ -56,7 +56,7 @@ def test_ms_ssim_is_piqs(channel):
     sr, hr = photo()
     x, y = (round8(i)[..., 2:-2, 2:-2] for i in (sr, hr))
     if channel == "y":
-        x, y = luma(x / 255), luma(y / 255)
+        x, y = studio_luma(x / 255), studio_luma(y / 255)
     expected = piq.multi_scale_ssim(x, y, data_range=255).item()
     assert value("ms_ssim", sr, hr, channel, 2) == pytest.approx(expected, abs=1e-3)
 
@@ -70,7 +70,7 @@ def test_ms_ssim_is_torchmetrics_but_for_the_border():
 @pytest.mark.parametrize("channel", ["rgb", "y"])
 def test_vif_is_torchmetrics(channel):
     sr, hr = photo((90, 101))
-    luma_of = full_luma if channel == "rgb" else lambda x: luma(x / 255)
+    luma_of = luma if channel == "rgb" else lambda x: studio_luma(x / 255)
     x, y = (luma_of(round8(i)[..., 3:-3, 3:-3]) for i in (sr, hr))
     expected = visual_information_fidelity(x, y).item()
     assert value("vif", sr, hr, channel, 3) == pytest.approx(expected, abs=1e-4)
@@ -81,7 +81,7 @@ def test_haarpsi_and_fsim_are_piqs():
     x, y = (i[..., 3:-3, 3:-3] for i in (sr, hr))
     assert value("haarpsi", sr, hr, border=3) == pytest.approx(piq.haarpsi(x, y).item(), abs=1e-5)
     assert value("fsim", sr, hr, border=3) == pytest.approx(piq.fsim(x, y).item(), abs=1e-5)
-    x, y = (luma(i) / 255 for i in (x, y))
+    x, y = (studio_luma(i) / 255 for i in (x, y))
     assert value("haarpsi", sr, hr, "y", 3) == pytest.approx(piq.haarpsi(x, y).item(), abs=1e-5)
     expected = piq.fsim(x, y, chromatic=False).item()
     assert value("fsim", sr, hr, "y", 3) == pytest.approx(expected, abs=1e-5)
@@ -95,7 +95,7 @@ def test_pyiqas_values(name, channel):
 
 
 def test_pyiqas_ssim_exactly_with_its_second_rounding():
-    x, y = (luma(image.double()).round() for image in photo((192, 208)))
+    x, y = (studio_luma(image.double()).round() for image in photo((192, 208)))
     assert ssim_of_levels(x, y).item() == pytest.approx(PYIQA["ssim", "y"][2], abs=1e-5)
 
 

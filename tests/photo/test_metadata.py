@@ -1,11 +1,14 @@
 """What a photo carries goes through every format, and says what is true of the result."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from wildsr.inference.file import upscale_file
-from wildsr.photo.metadata import add_exif_to_tiff, read_exif, upright_xmp
+from wildsr.photo.metadata import add_exif_to_tiff, upright_xmp
+from wildsr.photo.stream import Photo
 
 SUFFIXES = ["jpg", "png", "webp", "tif"]
 XMP = (
@@ -90,7 +93,7 @@ def test_a_photo_without_metadata_gets_none(noise, nearest, tmp_path):
 def test_damaged_exif_is_left_out(noise, nearest, tmp_path):
     path = tmp_path / "photo.jpg"
     Image.fromarray(noise(8, 8)).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
-    assert read_exif(path) is None
+    assert Photo(path).exif is None
     with Image.open(upscale_file(nearest(2), path, tmp_path / "result.jpg")) as image:
         assert image.size == (16, 16)
 
@@ -117,7 +120,7 @@ def test_a_thumbnail_does_not_outlive_the_turn(noise, nearest, tmp_path, exif):
 def test_exif_in_tiff_of_both_byte_orders(big, noise, tmp_path, exif):
     path, pixels = tmp_path / "a.tif", noise(9, 7)
     Image.fromarray(noise(4, 4)).save(tmp_path / "upright.jpg", exif=exif)
-    upright = read_exif(tmp_path / "upright.jpg")
+    upright = Photo(tmp_path / "upright.jpg").exif
     image = Image.fromarray(pixels)
     if big:
         import tifffile
@@ -130,3 +133,26 @@ def test_exif_in_tiff_of_both_byte_orders(big, noise, tmp_path, exif):
         assert np.array_equal(np.asarray(read), pixels)
         assert read.getexif()[0x010F] == "Maker"
         assert read.getexif().get_ifd(0x8769)[0x9003] == "2020:01:02 03:04:05"
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        struct.pack("<HHLL", 0x010F, 3, 1, 7),  # a maker that is a number
+        struct.pack("<HHLL", 0x0128, 2, 4, 0x00636261),  # a resolution unit that is a text
+        struct.pack("<HHLL", 0x011A, 2, 4, 0x00636261),  # a resolution that is a text
+        struct.pack("<HHLL", 0x0132, 5, 1, 8),  # a date that is a fraction
+        struct.pack("<HHLL", 0xC4A5, 12, 1, 8),
+        struct.pack("<HHLL", 0x8298, 7, 4, 0xFFFEFDFC),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["tif", "jpg", "png", "webp"])
+def test_odd_exif_never_costs_the_photo(tag, suffix, noise, nearest, tmp_path):
+    model = struct.pack("<HHLL", 0x0110, 2, 4, 0x00646F4D)
+    exif = b"Exif\0\0II*\0" + struct.pack("<LH", 8, 2) + tag + model + bytes(4)
+    Image.fromarray(noise(16, 16)).save(tmp_path / "a.jpg", exif=exif)
+    made = upscale_file(nearest(2), tmp_path / "a.jpg", tmp_path / f"r.{suffix}")
+    with Image.open(made) as image:
+        assert image.size == (32, 32)
+        image.load()
+        assert image.getexif().get(0x0110, "Mod") == "Mod"

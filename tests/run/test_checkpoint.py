@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from wildsr.atomic import machine
 from wildsr.error import UserError
 from wildsr.network.weights import fill
 from wildsr.run.checkpoint import checkpoints, load_checkpoint, newest_checkpoint, save_checkpoint
@@ -49,7 +50,9 @@ def test_a_failure_while_writing_leaves_the_old_ones(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", interrupted)
-        with pytest.raises(UserError, match=r"iteration-00000002.ckpt: No space left on device"):
+        with pytest.raises(
+            UserError, match=r"iteration-00000002.ckpt cannot be written: No space left"
+        ):
             save_checkpoint(tmp_path, state(2))
         with pytest.raises(UserError, match=r"iteration-00000001.ckpt"):
             save_checkpoint(tmp_path, state(1))
@@ -82,7 +85,7 @@ def test_old_ones_go_only_after_the_new_one_is_there(tmp_path, monkeypatch):
 
 
 def test_leftovers_of_killed_writers_are_removed_and_never_listed(tmp_path):
-    leftover = tmp_path / ".iteration-00000003.ckpt.4242.partial"
+    leftover = tmp_path / f".{'a' * 16}.{machine()}.{2**22 + 1}.{'0' * 32}.part"  # killed
     leftover.write_bytes(b"half")
     (tmp_path / "notes.ckpt").write_bytes(b"of the user")
     assert checkpoints(tmp_path) == []
@@ -177,15 +180,15 @@ PARTS = {"weight": slice(2), "bias": 0, "c": 0}
 @pytest.mark.parametrize(
     ("other", "difference"),
     [
-        (nn.Linear(2, 4), r"weight is \(4, 2\) instead of \(3, 2\)"),
-        (nn.Linear(2, 3, bias=False), "lacks bias"),
-        (nn.Bilinear(2, 3, 3), r"weight is \(3, 2, 3\)"),
-        (nn.Sequential(nn.Linear(2, 3)), "lacks weight, has 0.weight"),
+        (nn.Linear(2, 4), r"its weight is \(4, 2\) instead of \(3, 2\)"),
+        (nn.Linear(2, 3, bias=False), "it lacks bias"),
+        (nn.Bilinear(2, 3, 3), r"its weight is \(3, 2, 3\)"),
+        (nn.Sequential(nn.Linear(2, 3)), "it lacks weight, it has 0.weight"),
         (
             nn.ParameterDict(
                 {"weight": torch.zeros(3, 2), "bias": torch.zeros(3), "c": torch.zeros(1)}
             ),
-            "has c",
+            "it has c",
         ),
     ],
 )
@@ -193,7 +196,7 @@ def test_fill_names_the_first_difference_and_changes_nothing(other, difference):
     network = nn.Linear(2, 3)
     before = network.weight.clone()
     message = (
-        f"The checkpoint's network `x` belongs to another architecture than Linear: it {difference}"
+        f"The checkpoint's network `x` belongs to another architecture than Linear: {difference}"
     )
     with pytest.raises(UserError, match=message):
         fill(network, other.state_dict(), "The checkpoint's network `x`")

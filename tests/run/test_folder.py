@@ -17,6 +17,17 @@ def config(root, name=None, **more):
     return OmegaConf.create({"runs_dir": str(root), "name": name, **more})
 
 
+# The least that a configuration of a run holds.
+METHOD = {"_target_": "wildsr.method.wild.Wild", "name": "wild"}
+NETWORKS = {"upscale": {"_target_": "wildsr.network.upscaler.compact.Compact", "scale": 4}}
+RUN = {
+    "scale": 4,
+    "seed": 0,
+    "data": {"_target_": "wildsr.data.module.Folders", "lr": "/lr"},
+    "method": {**METHOD, "networks": NETWORKS},
+}
+
+
 def make(root, name, overrides, iteration=None, age=0):
     """A run folder with a checkpoint, written ``age`` seconds ago."""
     folder = create(config(root, name), overrides, "unused").folder
@@ -48,9 +59,9 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
 
 def test_a_run_keeps_what_was_typed_and_composed(tmp_path):
     typed = ["method=pdm", "resume=auto", "explain=false", "+new=1"]
-    made = create(config(tmp_path, "mine", scale=4, patch="${scale}"), typed, "unused")
+    made = create(config(tmp_path, "mine", **RUN, patch="${scale}"), typed, "unused")
     assert json.loads((made.folder / "overrides.json").read_text()) == ["method=pdm", "+new=1"]
-    assert config_of(made.folder) == {**config(tmp_path, "mine"), "scale": 4, "patch": 4}
+    assert config_of(made.folder) == {**config(tmp_path, "mine", **RUN), "patch": 4}
     assert sorted(p.name for p in made.folder.iterdir()) == ["config.yaml", "overrides.json"]
     assert (made.checkpoints, made.weights, made.images) == tuple(
         made.folder / name for name in ("checkpoints", "weights", "images")
@@ -67,7 +78,7 @@ def test_overrides_of_a_run_that_goes_on(tmp_path):
 def test_a_run_keeps_the_weights_that_it_started_from(tmp_path):
     weights = tmp_path / "theirs.pth"
     weights.write_bytes(b"numbers")
-    nodes = {"network": {"upscaler": {"weights": "${weights}"}}, "method": {"networks": {}}}
+    nodes = {**RUN, "network": {"upscaler": {"weights": "${weights}"}}}
     started = config(tmp_path, "mine", weights=str(weights), **nodes)
     typed = [f"weights={weights}", "seed=1"]
     create(started, typed, "unused")

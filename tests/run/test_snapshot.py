@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
-from wildsr.run.load import restorer_at
+from wildsr.run.load import restorer_of
 from wildsr.run.snapshot import available, save_snapshot, snapshots
 
 
@@ -64,7 +64,7 @@ def test_a_snapshot_is_the_average_of_its_checkpoint(run):
     assert stored.keys() == {f"upscale.{key}" for key in average}
     assert all(torch.equal(stored[f"upscale.{key}"], value) for key, value in average.items())
     lr = torch.rand(1, 3, 8, 8)
-    first, last = (restorer_at(run, at)(lr) for at in (2, 6))
+    first, last = (restorer_of(run, at)(lr) for at in (2, 6))
     assert not torch.equal(first, last)
 
 
@@ -106,7 +106,7 @@ def test_a_damaged_snapshot_costs_its_row(run, tmp_path, carry_out):
     (copy / "snapshots" / "iteration-00000004.safetensors").write_bytes(b"no")
     save_file({"upscale.no": torch.zeros(1)}, copy / "snapshots" / "iteration-00000002.safetensors")
     with pytest.raises(UserError, match="is damaged"):
-        restorer_at(copy, 4)
+        restorer_of(copy, 4)
     overrides = [f"run={copy}", "checkpoints=all", f"output={tmp_path / 'out'}", "page_mb=0"]
     assert carry_out("evaluate", [*overrides, "metric.metrics=[psnr]"]) == 1
     found = json.loads((tmp_path / "out" / "results.json").read_text())

@@ -11,7 +11,15 @@ from torch import nn
 from wildsr.error import UserError
 from wildsr.training.ema import EMA
 from wildsr.training.image_pool import ImagePool
-from wildsr.training.schedule import Constant, Cosine, Decline, Inverse, MultiStep, Stairs
+from wildsr.training.schedule import (
+    Constant,
+    Cosine,
+    Decline,
+    Ending,
+    Inverse,
+    MultiStep,
+    Stairs,
+)
 
 # Schedules
 
@@ -67,6 +75,13 @@ def numbered(*numbers):
 
 def numbers(images):
     return [int(image.flatten()[0]) for image in images]
+
+
+def test_schedules_that_run_out_say_when():
+    ending = [Cosine(until=60), Stairs(until=60, at=[0.5]), Decline(until=60)]
+    assert [schedule.end() for schedule in ending if isinstance(schedule, Ending)] == [60] * 3
+    others = (Constant(), MultiStep(milestones=[3]), Inverse(half=3), lambda iteration: 1.0)
+    assert not any(isinstance(schedule, Ending) for schedule in others)
 
 
 def test_a_pool_of_0_passes_constants_through():

@@ -50,7 +50,7 @@ def _assert_plain(value):
     [
         (
             "network.upscaler.features=5",
-            r"network `upscale` .* Compact: it body.0.weight is \(4, 3, 3, 3\) instead of \(5, 3",
+            r"network `upscale` .* Compact: its body.0.weight is \(4, 3, 3, 3\) instead of \(5, 3",
         ),
         ("network.upscaler.convolutions=2", "network `upscale` .*: it lacks body.5.weight"),
         ("network.critic.layers=5", "network `critic` .* PatchCritic"),

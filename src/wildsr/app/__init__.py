@@ -1,1 +1,1 @@
-"""The page on which photos are upscaled in a browser."""
+"""The page on which photos are upscaled in a browser, and the guard that nobody passes unasked."""

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import html
 import os
-import shutil
-from pathlib import Path
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported: nobody is told of anybody
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
+from gradio import component_meta
+from gradio.data_classes import FileData
+from PIL import Image
 
-from wildsr.app.studio import ZOOMS, Result, Studio, close_look, overview
-from wildsr.error import UserError
-from wildsr.photo.image import SUFFIXES
+from wildsr.app.join import UPLOAD, Form
+from wildsr.app.limits import Refused
+from wildsr.app.studio import FACTORS, ZOOMS, Result, Studio, close_look, overview
+from wildsr.app.visitor import GONE, Session, Stored, Visitors
+from wildsr.error import UserError, first_line
+from wildsr.photo.image import SUFFIXES, Pixels
 
+THUMB = 320  # pixels of the longer side of a sample's picture
+FOLDERS = re.compile(r"(?<![\w.])/(?:[^/\s]+/)+")
 HINT = "Drop a photo or pick a sample, then press Upscale."
 CSS = """
 .gradio-container {width: 100%; max-width: 1280px !important; margin: auto}
 #look img {image-rendering: pixelated}
 #status p {margin: 0}
+#status .wrong {font-weight: 600}
 """
 THEME: Any = gr.themes.Default(
     primary_hue="emerald",
@@ -29,121 +41,257 @@ THEME: Any = gr.themes.Default(
 )
 
 
+# No overview, no look, no file.
+NOTHING: tuple[Any, ...] = (None, None, gr.update(value=None, interactive=False))
+
+
+# Else Gradio writes a page.pyi beside this file, for every class below.
+component_meta.create_or_modify_pyi = lambda *arguments: None
+
+
+class _Named:
+    """A component whose files are asked for by the names that the server gave them.
+
+    Gradio would copy them into a cache that all visitors share, and call them by their paths.
+    """
+
+    drawn_as = ""  # the component of the page's scripts
+
+    def get_block_name(self) -> str:
+        """By which the page's scripts draw it."""
+        return self.drawn_as
+
+    async def async_move_resource_to_block_cache(self, path: str | Path | None) -> str | None:
+        """What the browser asks for; :class:`wildsr.app.guard.Guard` serves it."""
+        return self.move_resource_to_block_cache(path)
+
+    def move_resource_to_block_cache(self, path: str | Path | None) -> str | None:
+        """The same, for what the page begins with."""
+        return None if path is None else Path(path).name
+
+
+class _Image(_Named, gr.Image):
+    drawn_as = "image"
+
+
+class _Slider(_Named, gr.ImageSlider):
+    drawn_as = "imageslider"
+
+
+class _Gallery(_Named, gr.Gallery):
+    drawn_as = "gallery"
+
+
+class _Download(_Named, gr.DownloadButton):
+    drawn_as = "downloadbutton"
+
+    def postprocess(self, value: Any) -> FileData | None:
+        """From (file, what it is called) of a result."""
+        if value is None:
+            return None
+        path, name = value
+        return FileData(path=str(path), orig_name=name)
+
+
+class _Drop(_Named, gr.File):
+    """Gives the name of an upload, which is a key and no path; the guard has looked it up."""
+
+    drawn_as = "file"
+
+    def api_info(self) -> dict[str, Any]:
+        """What it gives and takes, which no program is offered."""
+        return {"type": "string"}
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The key."""
+        return payload if isinstance(payload, str) else None
+
+
 class Page:
     """What the page's components call.
 
     Args:
         studio: the upscalers.
         samples: photos to pick from.
-        folder: where results are kept while a visitor is there, a folder for each.
+        visitors: whose photos and results they are.
     """
 
-    def __init__(self, studio: Studio, samples: list[Path], folder: Path) -> None:
-        self.studio, self.samples, self.folder = studio, samples, folder
+    def __init__(self, studio: Studio, samples: list[Path], visitors: Visitors) -> None:
+        self.studio, self.visitors = studio, visitors
+        self.samples = [Stored(path, path.name, 0) for path in samples]
 
-    def opened(self, path: str | None) -> tuple[Any, ...]:
-        """A photo was dropped or picked: the visitor's state, the overview, a sentence."""
-        blank: tuple[Any, ...] = ({}, None, None, gr.update(value=None, interactive=False))
-        if not path:
-            return (*blank, HINT)
+    def opened(self, key: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """A photo was dropped: the overview, no look, no file, a sentence."""
+        session = self._session(request)
+        if key is None:
+            return (*NOTHING, said(HINT))
+        stored = session.visitor.uploads.get(key) or session.files.get(key)
+        if stored is None:
+            return (*NOTHING, said("This photo is not here; drop it again.", wrong=True))
+        answer = self._open(session, stored)
+        if session.photo is not stored:
+            self.visitors.discard(session.visitor, stored)
+        return answer
+
+    def picked(self, event: gr.SelectData, request: gr.Request) -> tuple[Any, ...]:
+        """A sample was picked: as if it was dropped, and what was dropped before is not shown."""
+        return None, *self._open(self._session(request), self.samples[int(event.index)])
+
+    def _open(self, session: Session, stored: Stored) -> tuple[Any, ...]:
         try:
-            width, height = self.studio.look(Path(path))
-            seen = overview(Path(path))
-        except UserError as error:
-            return (*blank, f"**{error}**".replace(str(path), Path(path).name))
-        except Exception as error:  # libvips' own, for files that end early
-            return (*blank, f"**{Path(path).name} cannot be read: {str(error).splitlines()[0]}**")
-        state = {"photo": path, "size": seen.shape[1::-1]}
-        about = f"{Path(path).name}: {width} x {height} pixels"
-        return (state, seen, None, gr.update(value=None, interactive=False), about)
-
-    def picked(self, event: gr.SelectData) -> str:
-        """A sample was picked: its file."""
-        return str(self.samples[int(event.index)])
+            with session.hold():
+                width, height = self.studio.look(stored.path)
+                seen = overview(stored.path)
+                shown = self._write(session, seen, "whole")
+                session.open(stored, (seen.shape[1], seen.shape[0]))
+        except Exception as error:  # UserError, and libvips' own for files that end early
+            return (*NOTHING, said(_told(error, stored), wrong=True))
+        return shown, *NOTHING[1:], said(f"{stored.name}: {width} x {height} pixels")
 
     def factors(self, name: str) -> Any:
         """An upscaler was chosen: the factors that it has."""
-        found = self.studio.factors(name)
+        try:
+            found = self.studio.factors(name)
+        except UserError as error:
+            sentence = html.escape(_told(error, None))
+            raise gr.Error(sentence, print_exception=False) from error
         return gr.update(choices=[(f"{factor:g}", factor) for factor in found], value=found[-1])
 
     def upscale(
         self,
-        state: dict[str, Any],
         name: str,
         factor: float,
         zoom: int,
         request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008 (how Gradio finds it)
     ) -> tuple[Any, ...]:
-        """The button: the state with the result, two close looks, the file, a sentence."""
-        nothing = (state, gr.skip(), gr.skip())
-        if not state.get("photo"):
-            return (*nothing, "**Drop a photo or pick a sample first.**")
+        """The button: two close looks, the file, a sentence."""
+        session = self._session(request)
+        photo = session.photo
+        if photo is None:
+            return gr.skip(), gr.skip(), said("Drop a photo or pick a sample first.", wrong=True)
         progress(0, desc="upscaling")
-        own = self.folder / str(request.session_hash)
+
+        def onwards(done: int, whole: int) -> None:
+            if session.closed or self.visitors.closed:
+                raise Refused(410, GONE)
+            progress(done / max(whole, 1), desc="upscaling")
+
         try:
-            result: Result = self.studio.upscale(
-                Path(state["photo"]),
-                name,
-                float(factor),
-                own,
-                lambda done, all: progress(done / max(all, 1), desc="upscaling"),
-            )
-        except UserError as error:
-            return (*nothing, f"**{error}**")
-        state = {**state, "result": str(result.path), "centre": state.get("centre", (0.5, 0.5))}
+            with session.hold(), self.visitors.turn(session.visitor):
+                result = self._result(session, photo, name, float(factor), onwards)
+                if session.photo is not photo:  # another one was dropped meanwhile
+                    return gr.skip(), gr.skip(), gr.skip()
+                looks = self._looks(session, zoom)
+        except Exception as error:  # whatever a photo raises is told, and costs that photo only
+            return gr.skip(), gr.skip(), said(_told(error, photo), wrong=True)
         about = (
             f"{result.size[0]} x {result.size[1]} to {result.larger[0]} x {result.larger[1]} "
             f"pixels by {name} in {result.seconds:.1f} s"
         )
-        download = gr.update(value=str(result.path), interactive=True)
-        return state, self._looks(state, zoom), download, about
+        assert session.result is not None  # set just now
+        file = (session.result.path, session.result.name)
+        return looks, gr.update(value=file, interactive=True), said(about)
 
-    def pointed(self, state: dict[str, Any], zoom: int, event: gr.SelectData) -> tuple[Any, ...]:
+    def _result(
+        self,
+        session: Session,
+        photo: Stored,
+        name: str,
+        factor: float,
+        progress: Callable[[int, int], None],
+    ) -> Result:
+        """Upscale a photo into the session's folder."""
+        if session.result is not None:
+            session.drop(session.result)
+            session.result = None
+        with self.visitors.ledger.reserved(session.visitor, self.studio.room(photo.path, factor)):
+            made = self.studio.upscale(photo.path, name, factor, session.folder, progress)
+        path = made.path.rename(session.place(made.path.suffix))
+        shown = f"{PurePosixPath(photo.name).stem}_{factor:g}x{path.suffix}"
+        stored = session.keep(path, shown, "result")
+        if session.photo is photo:
+            session.result = stored
+        else:
+            session.drop(stored)
+        return made
+
+    def pointed(self, zoom: int, event: gr.SelectData, request: gr.Request) -> Any:
         """A spot of the overview was clicked: look there."""
-        if not state.get("photo"):
-            return state, None
-        x, y = (at / side for at, side in zip(event.index, state["size"], strict=True))
-        state = {**state, "centre": (x, y)}
-        return state, self._looks(state, zoom)
+        session = self._session(request)
+        x, y = (min(at / side, 1) for at, side in zip(event.index, session.size, strict=True))
+        session.centre = (x, y)
+        return self._looks(session, zoom)
 
-    def _looks(self, state: dict[str, Any], zoom: int) -> Any:
-        if not state.get("result"):
-            return None
-        return close_look(Path(state["photo"]), Path(state["result"]), state["centre"], int(zoom))
-
-    def zoomed(self, state: dict[str, Any], zoom: int) -> Any:
+    def zoomed(self, zoom: int, request: gr.Request) -> Any:
         """Another zoom was chosen."""
-        return self._looks(state, zoom)
+        return self._looks(self._session(request), zoom)
 
-    def left(self, request: gr.Request) -> None:
-        """A visitor has gone, and with them what they made."""
-        shutil.rmtree(self.folder / str(request.session_hash), ignore_errors=True)
+    def _looks(self, session: Session, zoom: int) -> tuple[str, str] | None:
+        photo, result = session.photo, session.result
+        if photo is None or result is None:
+            return None
+        with session.hold():
+            sides = close_look(photo.path, result.path, session.centre, int(zoom))
+            before, after = (self._write(session, side, "look") for side in sides)
+        return before, after
+
+    def _write(self, session: Session, pixels: Pixels, role: str) -> str:
+        """Pixels as a picture for the page."""
+        path = session.place(".png")
+        Image.fromarray(pixels).save(path, compress_level=3)
+        return str(session.keep(path, path.name, role).path)
+
+    def _session(self, request: gr.Request) -> Session:
+        try:
+            return self.visitors.by_id(request.session_hash)
+        except Refused as refused:
+            raise gr.Error(str(refused), print_exception=False) from refused
+
+    def _thumbnails(self) -> list[str]:
+        """Small copies of the samples that can be opened, which everybody may see."""
+        folder = self.visitors.folder / "samples"
+        folder.mkdir(0o700, exist_ok=True)
+        whole, self.samples, paths = self.samples, [], []
+        for sample in whole:
+            try:
+                self.studio.look(sample.path)
+                small = Image.fromarray(overview(sample.path))
+            except Exception:  # whatever a reader says: it is not offered
+                continue
+            small.thumbnail((THUMB, THUMB))
+            path = folder / f"{secrets.token_hex(16)}.png"
+            small.save(path)
+            self.visitors.samples[path.name] = Stored(path, path.name, path.stat().st_size)
+            self.samples.append(sample)
+            paths.append(str(path))
+        return paths
 
     def blocks(self) -> gr.Blocks:
         """The page itself."""
         names = list(self.studio.loaders)
         found = self.studio.factors(names[0])
-        with gr.Blocks(title="wildsr", analytics_enabled=False, delete_cache=(600, 3600)) as page:
-            state = gr.State({})
+        thumbnails = self._thumbnails()
+        with gr.Blocks(title="wildsr", analytics_enabled=False) as page:
             gr.Markdown("# wildsr\nDrop a photo, upscale it, and look closely.")
             with gr.Row():
                 with gr.Column(scale=2, min_width=300):
-                    file = gr.File(
+                    file = _Drop(
                         label=f"Photo (at most {self.studio.limit:g} megapixels)",
                         file_types=list(SUFFIXES),
                         height=160,
                         elem_id="photo",
                     )
-                    gallery = gr.Gallery(
-                        [str(path) for path in self.samples],
+                    file.data_model = None  # a key, which is no file's data
+                    gallery = _Gallery(
+                        thumbnails,
                         label="or a sample",
                         columns=3,
                         height=140,
                         object_fit="cover",
                         allow_preview=False,
                         buttons=[],
-                        visible=bool(self.samples),
+                        visible=bool(thumbnails),
                         elem_id="samples",
                     )
                     name = gr.Dropdown(names, value=names[0], label="Weights", elem_id="weights")
@@ -154,15 +302,15 @@ class Page:
                         elem_id="factor",
                     )
                     button = gr.Button("Upscale", variant="primary", elem_id="upscale")
-                    whole = gr.Image(
+                    whole = _Image(
                         label="The photo: click where to look",
                         interactive=False,
                         buttons=[],
                         elem_id="whole",
                     )
                 with gr.Column(scale=5, min_width=500):
-                    status = gr.Markdown(HINT, elem_id="status", min_height=28)
-                    look = gr.ImageSlider(
+                    status = gr.HTML(said(HINT), elem_id="status", min_height=28, js_on_load=None)
+                    look = _Slider(
                         label="bicubic | upscaled, pixel for pixel",
                         interactive=False,
                         format="png",
@@ -176,24 +324,62 @@ class Page:
                         label="Zoom",
                         elem_id="zoom",
                     )
-                    download = gr.DownloadButton(
+                    download = _Download(
                         "Download the whole result", interactive=False, elem_id="download"
                     )
             # Without these, one visitor's click would wait for another's photo.
             quick: dict[str, Any] = {"concurrency_limit": 4, "api_visibility": "private"}
-            opened = [state, whole, look, download, status]
-            file.change(self.opened, file, opened, **quick)
-            gallery.select(self.picked, None, file, **quick)
-            name.change(self.factors, name, factor, **quick)
+            opened = [whole, look, download, status]
+            file.upload(self.opened, file, opened, api_name="opened", **quick)
+            file.clear(self.opened, file, opened, api_name="cleared", **quick)
+            gallery.select(self.picked, None, [file, *opened], api_name="picked", **quick)
+            name.change(self.factors, name, factor, api_name="factors", **quick)
             button.click(
                 self.upscale,
-                [state, name, factor, zoom],
-                [state, look, download, status],
+                [name, factor, zoom],
+                [look, download, status],
                 concurrency_limit=1,
+                api_name="upscale",
                 api_visibility="private",
                 show_progress_on=look,
             )
-            whole.select(self.pointed, [state, zoom], [state, look], **quick)
-            zoom.change(self.zoomed, [state, zoom], look, **quick)
-            page.unload(self.left)
+            whole.select(self.pointed, zoom, look, api_name="pointed", **quick)
+            zoom.change(self.zoomed, zoom, look, api_name="zoomed", **quick)
+            page.unload(_left)  # has the browser keep a connection, whose end the guard notes
         return page
+
+    def forms(self, page: gr.Blocks) -> dict[int, Form]:
+        """What each event of the page may send: nothing else is passed on to it."""
+        names = tuple(self.studio.loaders)
+        named = {
+            "opened": Form((UPLOAD,)),
+            "cleared": Form((UPLOAD,)),
+            "picked": Form((), "index", len(self.samples)),
+            "factors": Form((names,)),
+            "upscale": Form((names, FACTORS, ZOOMS), heavy=True),
+            "pointed": Form((ZOOMS,), "point"),
+            "zoomed": Form((ZOOMS,)),
+        }
+        events = {number: str(event.api_name) for number, event in page.fns.items()}
+        return {number: named[name] for number, name in events.items() if name in named}
+
+
+def _left() -> None:
+    """A visitor has gone: nothing that Gradio has to do."""
+
+
+def said(sentence: str, wrong: bool = False) -> str:
+    """A sentence as HTML; what it holds of a visitor's is text, whatever it looks like."""
+    kind = ' class="wrong"' if wrong else ""
+    return f"<p{kind}>{html.escape(sentence)}</p>"
+
+
+def _told(error: Exception, photo: Stored | None) -> str:
+    """An error in a sentence, in which files have the names that visitors know, and no folders."""
+    sentence = first_line(error)
+    if photo is not None:
+        if not isinstance(error, UserError):
+            sentence = f"{photo.name} cannot be read: {sentence}"
+        sentence = sentence.replace(str(photo.path), photo.name)
+        sentence = sentence.replace(photo.path.name, photo.name)
+    return FOLDERS.sub("", sentence)

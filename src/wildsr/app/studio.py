@@ -16,7 +16,7 @@ from wildsr.error import UserError, unknown
 from wildsr.inference.file import Settings, upscale_file
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.image import Pixels
-from wildsr.photo.stream import Photo
+from wildsr.photo.stream import LOADERS, Photo
 from wildsr.photo.vips import pyvips
 
 VIEW = 720  # pixels a side of a close look
@@ -69,8 +69,11 @@ class Studio:
 
     def factors(self, name: str) -> list[float]:
         """By which an upscaler can enlarge: at most by its own."""
-        with self._one:
-            scale = self.upscaler(name).scale
+        if name in self._loaded:  # without waiting for a photo that is being upscaled
+            scale = self._loaded[name].scale
+        else:
+            with self._one:
+                scale = self.upscaler(name).scale
         return [factor for factor in FACTORS if factor <= scale]
 
     def look(self, path: Path) -> tuple[int, int]:
@@ -81,6 +84,16 @@ class Studio:
         """
         photo = Photo(path, self.limit)
         return photo.width, photo.height
+
+    def room(self, path: Path, factor: float) -> int:
+        """Bytes that a result may take at most: those of its pixels, not compressed.
+
+        Raises:
+            UserError: as :meth:`look`.
+        """
+        photo = Photo(path, self.limit)
+        pixels = photo.width * photo.height * factor**2
+        return int(pixels * photo.channels * photo.dtype.itemsize * 1.1) + 2**20
 
     def upscale(
         self,
@@ -96,7 +109,7 @@ class Studio:
             path: the photo.
             name: of the upscaler.
             factor: size of the result / size of the photo, at most the upscaler's.
-            folder: is made if need be; nobody else's.
+            folder: is made if need be, in one that exists; nobody else's.
             progress: called with the pixels done and all of them.
 
         Raises:
@@ -109,7 +122,7 @@ class Studio:
                 raise UserError(f"{name} enlarges by {upscaler.scale} at most, not by {factor}.")
             begun = time.perf_counter()
             kind = Photo(path, self.limit).kind
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
             target = folder / f"{path.stem}_{factor:g}x.{kind}"
             settings = Settings(outscale=factor, limit=self.limit)
             upscale_file(upscaler, path, target, settings, progress)
@@ -169,7 +182,16 @@ def _enlarged(pixels: Pixels, zoom: int) -> Pixels:
 
 def _plain(path: Path) -> Any:
     """A file as 8-bit RGB for a screen, upright, on white."""
-    opened = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated")
-    image = opened.autorot()
+    with path.open("rb") as file:
+        begin = file.read(4)
+    if begin.startswith((b"BM", b"GIF8")):  # which libvips does not read
+        with Image.open(path, formats=("BMP", "GIF")) as opened:
+            pixels = np.asarray(opened.convert("RGBA" if opened.has_transparency_data else "RGB"))
+        image = pyvips.Image.new_from_array(pixels).copy_memory()
+    else:
+        image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated")
+        if image.get("vips-loader") not in LOADERS.values():
+            raise UserError(f"{path} is no photo of a kind that can be shown.")
+        image = image.autorot()
     image = image.colourspace("srgb").cast("uchar")
     return image.flatten(background=255) if image.hasalpha() else image

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,45 +13,69 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
+from wildsr.app.host import Hosts, is_loopback
+from wildsr.app.limits import MB, Limits
+from wildsr.app.login import Login
+from wildsr.app.scratch import scratch
+from wildsr.app.signals import tidy_signals
 from wildsr.app.studio import Studio
+from wildsr.app.visitor import Visitors
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
-from wildsr.config.make import make
+from wildsr.config.trust import trusts
 from wildsr.error import UserError
+from wildsr.inference.device import choose_device
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.image import list_images
 from wildsr.run.folder import BASELINE, config_of
 from wildsr.run.load import load_upscaler
+from wildsr.run.photos import lr_photos
 
 WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt")
 SAMPLES = 12
-# What the page may load: its own. Gradio's scripts are partly written into it.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-    "font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:"
-)
+SHORT = 8  # characters of a password at least
 
 
 def app(overrides: list[str], console: Console) -> int:
     """Serve the page until it is stopped; the exit code."""
     config = checked("app", overrides)
-    _free(str(config.host), config.port)
+    choose_device(config.device)
+    config.host = str(config.host).strip()
+    _free(config.host, config.port)
+    _check_reach(config)
     loaders = _loaders(config)
     tune_allocator()
-    with tempfile.TemporaryDirectory(prefix="wildsr-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "uploads")
-        serve, application = _application(config, loaders, Path(folder))
-        address = f"http://{config.host}:{config.port}"
-        console.print(f"{address}  (stop with Ctrl-C)", markup=False, soft_wrap=True)
-        if str(config.host) not in ("127.0.0.1", "localhost", "::1"):
-            console.print("Everybody who can reach this computer can use the page.")
-        serve(application, host=str(config.host), port=config.port, log_level="warning")
-    return 0
+    with tidy_signals(), scratch() as folder:
+        os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")
+        serve, guard = _guarded(config, loaders, folder)
+        name = f"[{config.host}]" if ":" in config.host else config.host
+        console.print(f"http://{name}:{config.port}  (stop with Ctrl-C)", soft_wrap=True)
+        if not is_loopback(config.host, config.port):
+            who = "who knows the password" if config.password is not None else ""
+            console.print(f"Everybody who can reach this computer {who}".rstrip() + " can use it.")
+        stopped_by = serve(guard, config.host, config.port, guard.stop)
+    if stopped_by == signal.SIGINT:
+        raise KeyboardInterrupt
+    return 128 + stopped_by if stopped_by else 0
+
+
+def _check_reach(config: DictConfig) -> None:
+    """Refuse to let others in by mistake."""
+    if config.password is not None:
+        config.password = str(config.password)
+        if len(config.password) < SHORT:
+            raise UserError(f"`password` must have at least {SHORT} characters.")
+    elif not config.public and not is_loopback(config.host, config.port):
+        raise UserError(
+            f"`host={config.host}` lets others in: give them a `password=`, or say `public=true` "
+            "to let in everybody who can reach this computer."
+        )
 
 
 def _free(host: str, port: int) -> None:
     """Refuse an address that another program has."""
+    if not host:
+        raise UserError("`host` must be an address of this computer, but got none.")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -67,10 +91,12 @@ def _free(host: str, port: int) -> None:
 def _loaders(config: DictConfig) -> dict[str, Callable[[], Upscaler]]:
     """The upscalers to choose from, by name; each loads when it is chosen."""
     options: dict[str, Any] = {"device": config.device, "tile": config.tile}
+    trust = trusts(config)
     found: dict[str, Callable[[], Upscaler]] = {}
     if config.run is not None:
         folder = Path(str(config.run)).expanduser()
-        config_of(folder)
+        config_of(folder, trust)
+        options = {**options, "trust": trust}
         found[folder.resolve().name] = partial(load_upscaler, run=folder, **options)
         if (folder / BASELINE).is_dir():
             found[f"{folder.resolve().name}: {BASELINE}"] = partial(
@@ -95,17 +121,16 @@ def _samples(config: DictConfig) -> list[Path]:
         return list_images(str(config.samples), "samples")[:SAMPLES]
     if config.run is None:
         return []
-    data: Any = make(config_of(Path(str(config.run)).expanduser()).data, "data")
     try:
-        return list_images(data.val_lr or data.lr, "data.lr")[:SAMPLES]
+        return lr_photos(Path(str(config.run)).expanduser(), trusts(config))[:SAMPLES]
     except UserError:  # they are gone, or on another computer
         return []
 
 
-def _application(
+def _guarded(
     config: DictConfig, loaders: dict[str, Callable[[], Upscaler]], folder: Path
-) -> tuple[Callable[..., None], Any]:
-    """What serves, and what is served.
+) -> tuple[Callable[..., int | None], Any]:
+    """What serves, and the page behind its guard.
 
     Raises:
         UserError: without the packages of ``wildsr[app]``, or an upscaler that cannot be loaded.
@@ -113,45 +138,51 @@ def _application(
     try:
         import fastapi
         import gradio as gr
-        import uvicorn
 
+        from wildsr.app.guard import Guard
         from wildsr.app.page import CSS, THEME, Page
+        from wildsr.app.server import serve
     except ImportError as error:
         raise UserError(f"The page needs gradio ({error}): pip install 'wildsr[app]'.") from error
-    samples = _samples(config)
-    page = Page(Studio(loaders, config.limit), samples, folder / "results").blocks()
-    page.queue(max_size=32)
+    hosts = Hosts(config.host, config.port, _names(config.allowed_hosts))
+    limits = Limits(
+        upload=int(config.upload * MB),
+        upload_time=config.upload_time,
+        storage=int(config.storage * MB),
+        share=int(config.share * MB),
+        visitors=config.visitors,
+        queue=config.queue,
+    )
+    visitors = Visitors(folder, limits)
+    made = Page(Studio(loaders, config.limit), _samples(config), visitors)
+    page = made.blocks()
+    # The guard counts clicks; these are for what it lets pass.
+    page.queue(max_size=limits.queue + 4 * limits.visitors)
     served = gr.mount_gradio_app(
         fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         page,
         path="/",
-        server_name=str(config.host),
+        server_name=config.host,
         server_port=config.port,
-        allowed_paths=[str(folder / "results"), *map(str, samples)],
-        max_file_size=int(config.upload * 2**20),
+        max_file_size=limits.upload,
         show_error=False,
         footer_links=[],
         ssr_mode=False,
+        run_history=False,
         theme=THEME,
         css=CSS,
     )
-    return uvicorn.run, _Closed(served)
+    page.has_launched = True  # Gradio's own check of files, which mounting leaves off
+
+    async def forget(session: str) -> None:
+        queue = page._queue
+        await queue.clean_events(session_hash=session)
+        queue.pending_messages_per_session.pop(session, None)
+        queue.pending_event_ids_session.pop(session, None)
+
+    login = Login(config.port, config.password)
+    return serve, Guard(served, visitors, made.forms(page), hosts, login, forget)
 
 
-class _Closed:
-    """An ASGI application whose pages load nothing from elsewhere, whatever they hold."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def closed(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"content-security-policy", POLICY.encode()),
-                    (b"referrer-policy", b"no-referrer"),
-                ]
-            await send(message)
-
-        await self.inner(scope, receive, closed)
+def _names(value: Any) -> list[str]:
+    return [str(one) for one in ([value] if isinstance(value, str) else value or [])]

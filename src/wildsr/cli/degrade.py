@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 from PIL import Image
@@ -19,16 +18,20 @@ from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from wildsr.atomic import Partial, write_text
+from wildsr.atomic import write_text, writing
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.make import make
+from wildsr.config.plain import read_json
+from wildsr.config.trust import trusts
 from wildsr.error import UserError
-from wildsr.evaluation.evaluate import floats
+from wildsr.inference.device import choose_device
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
+from wildsr.pixels import array_of, floats_of
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
 from wildsr.run.folder import config_of, override_key, plain_config
+from wildsr.run.photos import data_of
 from wildsr.seed import mix_seeds
 
 SETTINGS = "degrade.json"  # in the folder of the pairs: what they were made with
@@ -43,8 +46,9 @@ def degrade(overrides: list[str], console: Console) -> int:
         list_images(Path(config.real).expanduser(), "real")
     photos = list_images(Path(config.hr).expanduser(), "hr")
     out = Path(config.output).expanduser()
+    device = choose_device(config.device)
     tune_allocator()
-    degrader: nn.Module = make(config.degradation, "degradation").eval()
+    degrader: nn.Module = make(config.degradation, "degradation", nn.Module).eval().to(device)
     _settle(out, _settings(config), config.overwrite)
 
     failed: list[str] = []
@@ -57,7 +61,7 @@ def degrade(overrides: list[str], console: Console) -> int:
             targets = _targets(out, name, config.format)
             if config.overwrite or not all(target.exists() for target in targets):
                 try:
-                    _write(_pair(path, degrader, config, name, number), targets, config)
+                    _write(_pair(path, degrader, config, name, number, device), targets, config)
                 except UserError as error:
                     failed.append(str(error))
                     continue
@@ -84,7 +88,7 @@ def _configured(overrides: list[str]) -> DictConfig:
     folder = Path(str(config.run)).expanduser()
     more = [f"degradation.run={folder}"]
     if config.scale is None:
-        more += [f"scale={config_of(folder).scale}"]
+        more += [f"scale={config_of(folder, trusts(config)).scale}"]
     if not any(override_key(o) == "degradation.tile" for o in overrides):
         more += [f"degradation.tile={config.tile}"]
     return configure("degrade", [*overrides, *more])
@@ -94,6 +98,7 @@ def _settings(config: DictConfig) -> dict[str, Any]:
     keys = ("run", "scale", "draws", "seed", "format", "quality")
     settings = {key: config[key] for key in keys} | {"hr": str(Path(config.hr).resolve())}
     degradation: Any = plain_config(config)["degradation"]
+    degradation.pop("trust", None)  # which changes nothing of the pairs
     return settings | {"degradation": degradation}
 
 
@@ -106,9 +111,10 @@ def _settle(out: Path, settings: dict[str, Any], overwrite: bool = False) -> Non
     path = out / SETTINGS
     if path.exists():
         try:
-            earlier = json.loads(path.read_text())
-        except ValueError:
-            earlier = {}
+            earlier = read_json(path)
+        except UserError:
+            earlier = None
+        earlier = earlier if isinstance(earlier, dict) else {}
         if earlier != settings and not overwrite:
             changed = [key for key in settings if earlier.get(key) != settings[key]]
             raise UserError(
@@ -144,54 +150,56 @@ def _targets(out: Path, name: str, kind: str) -> tuple[Path, Path]:
 
 
 def _pair(
-    path: Path, degrader: nn.Module, config: DictConfig, name: str, number: int
+    path: Path,
+    degrader: nn.Module,
+    config: DictConfig,
+    name: str,
+    number: int,
+    device: torch.device,
 ) -> tuple[Tensor, Tensor]:
     """The sharp photo, cut to whole LR pixels, and its LR: (1, 3, sh, sw) and (1, 3, h, w)."""
-    photo, scale = read_image(path), config.scale
+    photo, scale = read_image(path, config.limit), config.scale
     height, width = (side // scale * scale for side in photo.shape[:2])
     if min(height, width) < 2 * scale:
         raise UnreadableImage(
             f"Image {path} has {photo.shape[1]}x{photo.shape[0]} pixels: too small for x{scale}."
         )
-    hr = floats(torch.from_numpy(photo[:height, :width].copy()).permute(2, 0, 1))
+    hr = floats_of(photo[:height, :width])
     # By the name and not by the place in the list, so that it does not matter what else is there.
     digest = hashlib.blake2b(os.fsencode(f"{name}/{number}"), digest_size=7).digest()
     torch.manual_seed(mix_seeds(config.seed, int.from_bytes(digest), number))
-    return hr, degrader(hr)
+    return hr, degrader(hr.to(device))
 
 
 def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: DictConfig) -> None:
     """Write both; each appears under its name when it is complete, the LR last."""
     for image, target in zip(pair, targets, strict=True):
-        pixels = image[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
-        photo = Image.fromarray(np.ascontiguousarray(pixels))
+        photo = Image.fromarray(array_of(image))
         quality = config.quality if target is targets[1] else None
         if quality is not None and config.format == "png":
             coded = io.BytesIO()
             photo.save(coded, "JPEG", quality=quality)
             photo = Image.open(coded)
         options = {"quality": quality or 95} if target.suffix == ".jpg" else {}
-        partial = Partial(target)
-        photo.save(partial.path, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
-        partial.keep()
+        with writing(target) as partial:
+            photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
 
 
-def _read(path: Path) -> Tensor:
-    return floats(torch.from_numpy(read_image(path)).permute(2, 0, 1))
+def _read(path: Path, limit: float | None = None) -> Tensor:
+    return floats_of(read_image(path, limit))
 
 
 def _real(config: DictConfig) -> list[Tensor]:
     """Some real LR photos, (1, 3, h, w) each, if it is known where any are."""
     folder = config.real
     if folder is None and config.run is not None:
-        data: Any = make(config_of(Path(str(config.run)).expanduser()).data, "data")
-        folder = data.lr
+        folder = data_of(Path(str(config.run)).expanduser(), trusts(config)).lr
     if folder is None or (config.real is None and not Path(folder).expanduser().exists()):
         return []
     found = []
     for path in list_images(Path(folder).expanduser(), "real"):
         try:
-            found.append(_read(path))
+            found.append(_read(path, config.limit))
         except UnreadableImage:
             continue
         if len(found) == SHOWN:

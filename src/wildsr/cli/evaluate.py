@@ -2,89 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import shlex
-from collections.abc import Mapping
-from pathlib import Path
-
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress
 
-from wildsr.config.allocator import tune_allocator
-from wildsr.config.check import checked
-from wildsr.config.compose import configure
-from wildsr.config.make import make
-from wildsr.config.paths import named
-from wildsr.data.module import ValidationPhotos
-from wildsr.error import UserError
-from wildsr.evaluation.evaluate import evaluate as measure
-from wildsr.evaluation.photo_sets import data_of, photo_sets
-from wildsr.evaluation.rows import candidates
-from wildsr.evaluation.summary import Summary, summarise
-from wildsr.evaluation.tiled_panel import STATED
-from wildsr.metric.panel import Panel
-from wildsr.photo.image import UnreadableImage, list_images
-from wildsr.report import choice as checkpoint_choice
-from wildsr.report import results
-from wildsr.report.card.of_run import report
-from wildsr.report.page.page import Page, write_page
-from wildsr.run.folder import config_of, plain_config
-from wildsr.run.load import load_degrader
-from wildsr.training.logger import loggers
-
-SHARP = 64  # photos of a run's HR folder that its checkpoints are compared with
+from wildsr.api.table import measure_and_report
+from wildsr.evaluation.summary import Summary
 
 
 def evaluate(overrides: list[str], console: Console) -> int:
     """Measure and report; the exit code."""
-    config = checked("evaluate", overrides)
-    output = _output(config)
-    tune_allocator()
-    rows = candidates(config)
-    scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
-    sets, scale = photo_sets(config, scales, named(config.run, "run"))
-    _first_readable(sets)
-    config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
-    ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
-    panel = _panel(config, bool(ranked))
-    sharp = _sharp(config, bool(ranked))
-    upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
-    photos = sum(map(len, sets.values()))
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("evaluating", total=photos * len(rows))
-
-        def advance(note: str) -> None:
-            bar.update(task, advance=1, description=escape(note[-40:]))
-
-        outcomes, of_sets = measure(upscalers, sets, panel, output / "results", advance, sharp)
-    protocol = {**panel.protocol(), "scale": scale, "photos": photos, "large images": STATED}
-    summary = summarise(outcomes, protocol, config.seed, of_sets, panel.parts)
-    results.write(output, summary)
-    _say(summary, console)
-    if all(found.photos[0][1] is None for found in sets.values()):
-        console.print("No ground truth was given (data.hr): look at the pictures.")
-    choice = None
-    if ranked:
-        ranking = checkpoint_choice.rank(summary, ranked, config.panel)
-        console.print(f"\n{checkpoint_choice.markdown(summary, ranking)}\n", markup=False)
-        choice = checkpoint_choice.write(output, summary, ranking, sets)
-    if config.card:
-        for folder in named(config.run, "run").values():
-            report(folder, output, console)
-    console.print(f"{output / 'results.json'}; pictures: {output / 'results'}", markup=False)
-    _log(config, output, summary, console)
-    if config.page_mb:
-        texts = {"command": shlex.join(["python", "evaluate.py", *overrides])}
-        texts["configuration"] = OmegaConf.to_yaml(config, resolve=True)
-        runs = named(config.run, "run")
-        texts |= {
-            f"configuration of {n}": (path / "config.yaml").read_text() for n, path in runs.items()
-        }
-        title = f"Evaluation: {', '.join(list(rows)[:4])}{', ...' if len(rows) > 4 else ''}"
-        page = Page(title, scale, config.page_mb * 10**6, runs, texts, choice)
-        console.print(f"page: {write_page(output, summary, sets, page)}", markup=False)
+    _, summary = measure_and_report(overrides, console)
     return 1 if _nothing_measured(summary) else 0
 
 
@@ -94,90 +20,3 @@ def _nothing_measured(summary: Summary) -> bool:
     for outcome in summary.outcomes:
         failed[outcome.row] = failed.get(outcome.row, True) and outcome.error is not None
     return any(failed.values())
-
-
-def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -> None:
-    """Both tables to W&B or TensorBoard, where ``logger`` names one."""
-    if config.logger.kind in ("none", "csv"):
-        return
-    plain = plain_config(config)
-    logs = loggers(config.logger, output, plain, 0, lambda text: console.print(text, markup=False))
-    for log in logs:
-        log.table("results", results.flat(summary), 0)
-        log.table("per image", results.per_image(summary), 0)
-        log.finish()
-
-
-def _panel(config: DictConfig, ranked: bool) -> Panel:
-    """The metrics that were asked for, and those by which checkpoints are ranked."""
-    runs = list(named(config.run, "run").values())
-    if ranked:
-        asked = list(config.metric.metrics)
-        config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]
-    degrader = None
-    if runs and {"lr_consistency_learned", "lr_discrepancy"} & set(config.metric.metrics):
-        with contextlib.suppress(UserError):  # the metric then says what it needs
-            degrader = load_degrader(runs[0], config.tile * config_of(runs[0]).scale)
-    panel: Panel = make(config.metric, "metric", degrader=degrader)
-    return panel
-
-
-def _sharp(config: DictConfig, ranked: bool) -> list[Path]:
-    """The photos that sets are compared with; none for the truths."""
-    if config.sharp is not None:
-        return list_images(Path(str(config.sharp)).expanduser(), "sharp")
-    if not ranked:
-        return []
-    found = list_images(data_of(next(iter(named(config.run, "run").values()))).hr, "data.hr")
-    return found[:: -(-len(found) // SHARP)]
-
-
-def _first_readable(sets: Mapping[str, ValidationPhotos]) -> None:
-    """Refuse what cannot be measured at all, before anything is written.
-
-    Raises:
-        UserError: no photo of a set can be read, or none fits its truth.
-    """
-    for photos in sets.values():
-        errors: list[UserError] = []
-        for index in range(len(photos)):
-            try:
-                photos[index]
-                break
-            except UnreadableImage as error:
-                errors.append(error)
-            except UserError as error:  # a pair that does not fit says more than a damaged file
-                errors.insert(0, error)
-        else:
-            raise errors[0] if errors else UserError("There are no photos to evaluate on.")
-
-
-def _say(summary: Summary, console: Console) -> None:
-    console.print(results.markdown(summary), markup=False)
-    failed = [outcome for outcome in summary.outcomes if outcome.error is not None]
-    for outcome in failed[:5]:
-        text = f"{outcome.row}, {outcome.photo_set}/{outcome.image}: {outcome.error}"
-        console.print(f"[yellow]failed:[/] {escape(text)}")
-    if len(failed) > 5:
-        console.print(f"[yellow]failed:[/] {len(failed) - 5} more; see per_image.csv")
-
-
-def _output(config: DictConfig) -> Path:
-    """A new folder, or the one that was named."""
-    if config.output is not None:
-        folder = Path(str(config.output)).expanduser()
-        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-        if used and not (config.overwrite and folder.is_dir()):
-            raise UserError(
-                f"`output` must be a new folder, but {folder} exists; overwrite=true replaces the "
-                "tables and pictures in it."
-                if folder.is_dir()
-                else f"`output` must be a folder, but {folder} is a file."
-            )
-        return folder
-    runs = list(named(config.run, "run").values())
-    parent = runs[0] if len(runs) == 1 else Path()
-    number = 1
-    while (folder := parent / f"evaluation-{number}").exists():
-        number += 1
-    return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 from torch import Tensor, nn
 
-from wildsr.atomic import write_text
+from wildsr.atomic import write_bytes, write_text
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import WEIGHTS, checked
-from wildsr.config.make import method_class
+from wildsr.config.trust import trusts
 from wildsr.data.demo import HELD_OUT, photo
 from wildsr.error import UserError
 from wildsr.export.formats import PROGRAMS, Upscale, write_program
@@ -33,10 +32,11 @@ from wildsr.export.model_card import (
     markdown_card,
     results_of,
 )
-from wildsr.inference.weights import description, open_weights
-from wildsr.photo.image import UnreadableImage, list_images, read_image
-from wildsr.run.folder import config_of
-from wildsr.run.load import restorer_of
+from wildsr.inference.device import choose_device, single_precision
+from wildsr.photo.image import UnreadableImage, read_image
+from wildsr.pixels import floats_of
+from wildsr.run.load import open_upscaler
+from wildsr.run.photos import lr_photos
 
 SIDES = ((96, 96), (70, 53))  # LR pixels of the crops that a program is compared on
 WHOLE = ((96, 96), (64, 48))  # for weights: whole windows, since each tool pads in its own way
@@ -72,6 +72,7 @@ class Source:
 def export(overrides: list[str], console: Console) -> int:
     """Write, compare and describe; the exit code."""
     config = checked("export", overrides)
+    device = choose_device(config.device)
     tune_allocator()
     source = _source(config)
     if config.output is not None:
@@ -79,7 +80,7 @@ def export(overrides: list[str], console: Console) -> int:
     source = replace(source, name=str(config.name) if config.name is not None else source.name)
     where, crops = _crops(config, source)
     try:
-        files, written = _write(config, source, crops)
+        files, written = _write(config, source, crops, device)
         card = _card(config, source, files)
     except OSError as error:
         raise UserError(f"Cannot write into {source.folder}: {error.strerror}.") from error
@@ -99,28 +100,20 @@ def export(overrides: list[str], console: Console) -> int:
 def _source(config: DictConfig) -> Source:
     if config.run is not None:
         folder = Path(str(config.run)).expanduser()
-        trained = config_of(folder)
-        method = method_class(trained)
-        sentence = first_sentence(method.__doc__)
-        nodes: Any = OmegaConf.to_container(trained.method.networks, resolve=True)
+        found = open_upscaler(run=folder, trust=trusts(config))
+        assert found.method is not None
+        method = (found.method.__name__, first_sentence(found.method.__doc__))
+        where = folder / "export"
         return Source(
-            restorer_of(folder),
-            trained.scale,
-            folder.resolve().name,
-            folder / "export",
-            nodes,
-            (method.__name__, sentence),
-            run=folder,
+            found.network, found.scale, found.name, where, found.nodes, method, run=folder
         )
     path = Path(str(config.weights)).expanduser()
-    network, scale = open_weights(path)
-    about = description(path)
-    nodes = {"": about["network"]} if about else {}
-    return Source(network.eval(), scale, path.stem, path.parent, nodes, file=path)
+    found = open_upscaler(weights=path)
+    return Source(found.network, found.scale, found.name, path.parent, found.nodes, file=path)
 
 
 def _write(
-    config: DictConfig, source: Source, crops: list[Tensor]
+    config: DictConfig, source: Source, crops: list[Tensor], device: torch.device
 ) -> tuple[list[File], list[Path]]:
     """The files, each as the card lists it and where it is."""
     fp16, fmt = bool(config.fp16), str(config.format)
@@ -133,7 +126,7 @@ def _write(
         sizes = f", {config.size} x {config.size} pixels only" if config.size else ""
         about = f"{fmt}, {precision}{sizes}: {OPENED_BY[fmt]}"
         reopened = write_program(source.upscaler, path, fmt, fp16, config.size)
-        largest, mean = _compare(source.upscaler, reopened, crops)
+        largest, mean = _compare(source.upscaler, reopened, crops, device)
         if not (fp16 or largest <= ALIKE):
             for end in PROGRAMS[fmt].suffixes:
                 path.with_suffix(end).unlink()
@@ -152,7 +145,7 @@ def _write(
         _keep_the_source(path, source)
         node = source.nodes.get(piece.name or _only(source))
         reopened = write_weights(piece, path, node, fp16)
-        largest, mean = _compare(piece.network, reopened, crops)
+        largest, mean = _compare(piece.network, reopened, crops, device)
         found = spandrel_model(path)
         tools = f"spandrel, chaiNNer ({found.architecture.name})" if found else "wildsr only"
         files.append(File(path.name, f"{fmt}, {precision}: {tools}", largest, mean))
@@ -176,12 +169,9 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
     chance = random.Random(config.seed)
     image, where = photo(chance.choice(HELD_OUT)), "a sample photo"
     if source.run is not None:
-        data = config_of(source.run).data
-        folder = data.get("val_lr") or data.get("lr")
         try:
-            path = chance.choice(list_images(str(folder), "data.lr")) if folder else None
-            if path is not None:
-                image, where = read_image(path), path.name
+            path = chance.choice(lr_photos(source.run, trusts(config)))
+            image, where = read_image(path), path.name
         except (UserError, UnreadableImage):  # the photos are gone, or elsewhere
             pass
     sides: tuple[tuple[int, int], ...] = WHOLE if config.format in WEIGHTS else SIDES
@@ -192,20 +182,29 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
         padded = np.pad(image, ((0, least[0]), (0, least[1]), (0, 0)), mode="wrap")
         top = chance.randint(0, padded.shape[0] - height)
         left = chance.randint(0, padded.shape[1] - width)
-        crop = torch.from_numpy(padded[top : top + height, left : left + width].copy())
-        crops.append(crop.permute(2, 0, 1)[None].float().div(255))
+        crops.append(floats_of(padded[top : top + height, left : left + width]))
     return where, crops
 
 
 @torch.no_grad()
-def _compare(network: nn.Module, reopened: Upscale, crops: list[Tensor]) -> tuple[float, float]:
+def _compare(
+    network: nn.Module, reopened: Upscale, crops: list[Tensor], device: torch.device
+) -> tuple[float, float]:
     """The largest and the mean difference of two upscalers, both clipped to [0, 1].
 
     It is infinite where the other one fails or makes another size.
+
+    Args:
+        network: computes on ``device``; afterwards on the CPU, where files are written from.
+        reopened: the file, as the runtime of its format opens it: on the CPU.
+        crops: (1, 3, H, W) each.
+        device: of torch's side of the comparison.
     """
     differences = []
-    for crop in crops:
-        expected = network(crop).clamp(0, 1)
+    with single_precision():
+        made_by_torch = [network.to(device)(c.to(device)).clamp(0, 1).cpu() for c in crops]
+    network.cpu()
+    for crop, expected in zip(crops, made_by_torch, strict=True):
         try:
             made = reopened(crop).clamp(0, 1)
         except Exception:  # each runtime has its own
@@ -227,7 +226,7 @@ def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
         made = source.run / f"{picture}.png" if source.run is not None else None
         if made is not None and made.exists():
             copied = path.with_name(f"{path.stem}.{picture}.png")
-            shutil.copyfile(made, copied)
+            write_bytes(copied, made.read_bytes())
             pictures[picture] = copied.name
     note = ""
     if len(parts) > 1:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 import json
-import logging
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from wildsr import __version__
 from wildsr.config import help
 from wildsr.config.check import checked
 from wildsr.config.compose import CONF, verbs
+from wildsr.config.quiet import quiet_libraries
 from wildsr.error import UserError, unknown
 
 Verb = Callable[[list[str], Console], int]
@@ -30,13 +29,9 @@ def run(verb: Verb, arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     console = Console(highlight=False, soft_wrap=True, emoji=False)
-    warnings.filterwarnings("ignore", module="lightning")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message=".*pynvml.*")
-    os.environ.setdefault("WANDB_SILENT", "true")
     try:
-        return verb(arguments, console)
+        with quiet_libraries():
+            return verb(arguments, console)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -19,7 +19,9 @@ from rich.text import Text
 
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
+from wildsr.config.trust import trusts
 from wildsr.error import UserError
+from wildsr.inference.device import choose_device
 from wildsr.inference.file import Settings
 from wildsr.inference.job import Outcome, carry_out, tasks
 from wildsr.inference.upscaler import Upscaler
@@ -82,7 +84,7 @@ def _video(
             bar.update(running, completed=done, total=all or None)
 
         frames = upscale_video(
-            upscaler, source, target, settings.outscale, settings.quality, advance
+            upscaler, source, target, settings.outscale, settings.quality, advance, settings.limit
         )
     console.print(f"{frames} frames: {target}", markup=False)
     return 0
@@ -90,6 +92,7 @@ def _video(
 
 def _settings(config: DictConfig) -> Settings:
     """How results are written."""
+    choose_device(config.device)
     named = {key: config[key] for key in ("outscale", "format", "quality", "depth", "limit")}
     return Settings(**named)
 
@@ -97,7 +100,7 @@ def _settings(config: DictConfig) -> Settings:
 def _upscaler(config: DictConfig, console: Console) -> Upscaler:
     keys = ("engine", "device", "precision", "ensemble", "colour_fix", "tile", "overlap", "batch")
     options = {key: config[key] for key in keys}
-    upscaler = load_upscaler(config.run, config.weights, **options)
+    upscaler = load_upscaler(config.run, config.weights, **options, trust=trusts(config))
     if config.scale not in (None, upscaler.scale):
         raise UserError(
             f"`scale` must be that of the network, {upscaler.scale}, but got {config.scale}; "

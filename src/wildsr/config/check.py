@@ -9,11 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from wildsr.argument import SCALES
 from wildsr.config.compose import check_scalars, configure
 from wildsr.config.paths import named
 from wildsr.error import UserError, shortened, unknown
 
-SCALES = (1, 2, 3, 4, 8)
 LOGGERS = ("wandb", "csv", "tensorboard", "none")
 # Whose owners import torch; tests/config/test_check.py compares.
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
@@ -48,7 +48,7 @@ def check_config(config: DictConfig) -> None:
     least = dict.fromkeys(("iterations", "keep", "validate_every", "checkpoint_every"), 1)
     for key, minimum in {**least, "log_every": 1, "tile": 8, "seed": 0, "snapshots": 0}.items():
         _integer(config, key, minimum)
-    for key in ("augment", "explain", "baseline"):
+    for key in ("augment", "explain", "baseline", "trust"):
         _switch(config, key)
     seconds = config.seconds
     if not (seconds is None or (_number(seconds) and seconds > 0)):
@@ -75,8 +75,11 @@ def check_evaluate(config: DictConfig) -> None:
     for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
         _integer(config, key, least)
     _logger(config)
-    for key in ("card", "overwrite"):
+    for key in ("card", "overwrite", "trust"):
         _switch(config, key)
+    _device(config)
+    _choice(config, "precision", PRECISIONS)
+    _limit(config)
     if config.card and (config.run is None or len(named(config.run, "run")) > 1):
         raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
     if config.scale is not None:
@@ -109,7 +112,7 @@ def check_evaluate(config: DictConfig) -> None:
 
 def check_upscale(config: DictConfig) -> None:
     """Refuse values of ``upscale`` that cannot be meant."""
-    for key in ("overwrite", "colour_fix", "ensemble"):
+    for key in ("overwrite", "colour_fix", "ensemble", "trust"):
         _switch(config, key)
     for key in ("scale", "depth", "tile", "overlap", "batch", "outscale", "limit"):
         value, whole = config[key], key not in ("outscale", "limit")
@@ -151,7 +154,10 @@ def check_degrade(config: DictConfig) -> None:
     if config.scale is not None:
         _choice(config, "scale", SCALES)
     _choice(config, "format", PAIRS)
-    _switch(config, "overwrite")
+    for key in ("overwrite", "trust"):
+        _switch(config, key)
+    _device(config)
+    _limit(config)
     for key, least in (("draws", 1), ("seed", 0), ("tile", 64)):
         _integer(config, key, least)
     quality = config.quality
@@ -164,7 +170,9 @@ def check_export(config: DictConfig) -> None:
     if (config.run is None) == (config.weights is None):
         raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
     _choice(config, "format", (*WEIGHTS, *PROGRAMS))
-    _switch(config, "fp16")
+    for key in ("fp16", "trust"):
+        _switch(config, key)
+    _device(config)
     size = config.size
     if size is not None and not (_whole(size) and size >= 8):
         raise UserError(f"`size` must be an integer of at least 8 or null, but got {size!r}.")
@@ -181,12 +189,16 @@ def check_app(config: DictConfig) -> None:
         raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
     if not (_whole(config.port) and 0 < config.port < 65536):
         raise UserError(f"`port` must be an integer of 1 to 65535, but got {config.port!r}.")
-    for key in ("limit", "upload"):
+    for key in ("limit", "upload", "upload_time", "storage", "share"):
         value = config[key]
         if not (_number(value) and value > 0):
-            raise UserError(f"`{key}` must be a positive number, but got {value!r}.")
-    if config.host is None:
-        raise UserError("`host` must be an address of this computer, but got null.")
+            raise UserError(f"`{key}` must be a positive number, but got {shortened(value)}.")
+    for key in ("visitors", "queue"):
+        _integer(config, key, 1)
+    for key in ("public", "trust"):
+        _switch(config, key)
+    if config.host is None or not str(config.host).strip():
+        raise UserError("`host` must be an address of this computer, but got none.")
     if config.tile is not None:
         _integer(config, "tile", 8)
     _device(config)
@@ -225,6 +237,12 @@ def _logger(config: DictConfig) -> None:
 def _device(config: DictConfig) -> None:
     if not isinstance(config.device, str) or config.device.split(":", 1)[0] not in DEVICES:
         raise unknown("`device`", config.device, DEVICES)
+
+
+def _limit(config: DictConfig) -> None:
+    value = config.limit
+    if value is not None and not (_number(value) and value > 0):
+        raise UserError(f"`limit` must be a positive number or null, but got {shortened(value)}.")
 
 
 def _choice(config: DictConfig, key: str, choices: Collection[Any]) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from wildsr.config.override import Override
-from wildsr.config.plain import escaped, from_plain
+from wildsr.config.plain import as_config, literal
 from wildsr.config.shape import check_scalar, check_shape
 from wildsr.error import UserError, first_line, nearest, shortened
 
@@ -55,7 +55,7 @@ def configure(name: str, overrides: Sequence[str]) -> DictConfig:
         raise UserError(f"{' '.join(first_line(error).split()).rstrip('.')}.") from error
     for key, default in before.items():  # the values of what was typed as references
         check_shape(key, default, _found(plain, key))
-    config = from_plain(plain)
+    config = as_config(plain)
     OmegaConf.set_struct(config, True)
     return config
 
@@ -112,13 +112,23 @@ def _base(name: str, chosen: tuple[str, ...]) -> tuple[DictConfig, dict[str, str
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
-            config = compose(name, list(chosen))
+            config = _named(compose(name, list(chosen), return_hydra_config=True))
     except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise UserError(_explain(name, chosen, str(error))) from error
     OmegaConf.set_struct(config, False)
     kinds = dict(_literals(config))
     OmegaConf.set_struct(config, True)
     return config, kinds
+
+
+def _named(config: DictConfig) -> DictConfig:
+    """The configuration; its method, where it has one, is called what it was chosen by."""
+    choices = config.hydra.runtime.choices
+    with open_dict(config):
+        del config.hydra
+        if "method" in config and config.method.get("name") is None:
+            config.method.name = choices["method"]
+    return config
 
 
 def _literals(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -156,7 +166,7 @@ def _apply(config: DictConfig, override: Override, kinds: dict[str, str], name: 
     if not there and (not new or key in kinds or key.startswith("hydra")):
         raise UserError(_no_such_key(name, key, config))
     if key in kinds:
-        OmegaConf.update(config, key, escaped(override.literal(kinds[key])), merge=False)
+        OmegaConf.update(config, key, literal(override.literal(kinds[key])), merge=False)
         return None
     value = override.parsed()
     before = copy.deepcopy(parent._get_node(leaf)) if there and parent is not None else None

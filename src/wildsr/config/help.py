@@ -29,7 +29,7 @@ def program(verb: str) -> str:
 
 def overview(conf: Path) -> str:
     """The verbs, one line each."""
-    rows = [(path.stem, _purpose(path)) for path in sorted(conf.glob("*.yaml"))]
+    rows = [(path.stem, purpose(path)) for path in sorted(conf.glob("*.yaml"))]
     return "\n".join(["usage: wildsr VERB [key=value ...]", "", "verbs:", *_columns(rows), CLOSING])
 
 
@@ -42,8 +42,8 @@ def explain(conf: Path, verb: str, typed: Iterable[str] = ()) -> str:
         typed: what else stood on the command line: the keys of each ``GROUP=CHOICE`` are explained.
     """
     path, called = conf / f"{verb}.yaml", program(verb)
-    lines = [f"usage: {called} [key=value ...]", "", *textwrap.wrap(_purpose(path), _width() - 1)]
-    lines += ["", "examples:", *_columns(_examples(path, verb, called))]
+    lines = [f"usage: {called} [key=value ...]", "", *textwrap.wrap(purpose(path), _width() - 1)]
+    lines += ["", "examples:", *_columns(examples(path, verb, called))]
     if chosen := defaults(path):
         rows = [(f"{g}={_plain(c)}", ", ".join(choices(conf, g))) for g, c in chosen.items()]
         lines += ["", f"choices (`{called} GROUP=CHOICE --help` explains the keys of one):"]
@@ -51,7 +51,7 @@ def explain(conf: Path, verb: str, typed: Iterable[str] = ()) -> str:
     lines += ["", "keys:", *_columns(keys(path))]
     for group, choice in _groups(conf, typed):
         file = conf / group / f"{choice}.yaml"
-        lines += ["", f"{group}={choice}: {_purpose(file)}".rstrip(": ")]
+        lines += ["", f"{group}={choice}: {purpose(file)}".rstrip(": ")]
         lines += _columns(keys(file, group.replace("/", ".")))
     return "\n".join(lines)
 
@@ -125,12 +125,13 @@ def _head(path: Path) -> list[str]:
     return lines
 
 
-def _purpose(path: Path) -> str:
+def purpose(path: Path) -> str:
     """The sentences of a file's opening comment, without its commands."""
     return " ".join(line for line in _head(path) if line and not re.match(r"\s*python ", line))
 
 
-def _examples(path: Path, verb: str, called: str) -> Iterator[tuple[str, str]]:
+def examples(path: Path, verb: str, called: str) -> Iterator[tuple[str, str]]:
+    """(command, comment) of each command in a file's opening comment."""
     for line in _head(path):
         if line.lstrip().startswith(f"python {verb}.py"):
             command, _, about = line.strip().partition("   ")

@@ -2,53 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from wildsr.config.plain import escaped, from_plain
+from wildsr.config.trust import CALLS, TARGET
 from wildsr.error import UserError, first_line
 from wildsr.method.part import Method
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import fill, read_weights
 
 
-def make(node: DictConfig, what: str, **arguments: Any) -> Any:
-    """Instantiate ``node`` by its ``_target_``; what its constructor refuses becomes one sentence.
+def make(node: Any, what: str, kind: type[Any] = object, **arguments: Any) -> Any:
+    """The object that ``node`` describes: its ``_target_``, called with the rest of it.
+
+    Nodes within it are made first. What is called gets plain containers, numbers and strings.
+    Configurations that come from a file are checked before (:mod:`wildsr.config.trust`).
+
+    Args:
+        node: of a configuration.
+        what: its key, for people.
+        kind: what it has to be.
+        arguments: further ones, which are passed on as they are.
 
     Raises:
         UserError: naming ``what`` could not be made and why.
     """
     try:
-        # Hydra resolves references twice, each time taking away one escape.
-        plain: Any = OmegaConf.to_container(node, resolve=True)
-        return instantiate(from_plain(escaped(plain)), **{"_convert_": "all", **arguments})
-    except Exception as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, UserError):
-            raise UserError(f"`{what}`: {cause}") from error
-        raise UserError(f"`{what}` cannot be made: {first_line(cause)}") from error
+        known = OmegaConf.is_config(node)
+        plain: Any = OmegaConf.to_container(node, resolve=True) if known else node
+        made = _made(plain, arguments)
+    except UserError as error:
+        raise UserError(f"`{what}`: {error}") from error
+    except Exception as error:  # of whatever constructor
+        raise UserError(f"`{what}` cannot be made: {first_line(error)}") from error
+    if not isinstance(made, kind):
+        raise UserError(
+            f"`{what}` must be a {kind.__name__}, but `{plain[TARGET]}` makes a "
+            f"{type(made).__name__}."
+        )
+    return made
+
+
+def _made(plain: Any, arguments: Mapping[str, Any]) -> Any:
+    if not isinstance(plain, Mapping) or not isinstance(plain.get(TARGET), str):
+        raise UserError(f"it has no `{TARGET}`, the name of a class.")
+    for word in CALLS:
+        if word in plain:
+            raise UserError(f"`{word}` is not supported; `{TARGET}` is called with names.")
+    named = {str(key): _within(value) for key, value in plain.items() if key != TARGET}
+    return get_object(plain[TARGET])(**{**named, **arguments})
+
+
+def _within(value: Any) -> Any:
+    """A value of a node, with what it describes made."""
+    if isinstance(value, Mapping):
+        if TARGET in value:
+            return _made(value, {})
+        return {key: _within(item) for key, item in value.items()}
+    return [_within(item) for item in value] if isinstance(value, list) else value
 
 
 def method_class(config: DictConfig) -> type[Method]:
     """The method that the configuration names."""
-    target = config.method._target_
+    target = config.method.get(TARGET)
     try:
-        found: type[Method] = get_class(target)
+        found = get_object(target)
     except Exception as error:
-        raise UserError(f"`method._target_` must be a class, but got {target!r}.") from error
+        raise UserError(f"`method.{TARGET}` must be a class, but got {target!r}.") from error
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise UserError(f"`method.{TARGET}` must be a method, but got {target!r}.")
     return found
 
 
-def make_networks(config: DictConfig) -> dict[str, nn.Module]:
-    """New networks, the same for the same ``seed``."""
+def make_networks(config: DictConfig, only: Collection[str] | None = None) -> dict[str, nn.Module]:
+    """New networks, the same for the same ``seed``.
+
+    Args:
+        config: of a training.
+        only: the names of those that are needed; None for all.
+    """
     torch.manual_seed(config.seed)
     return {
-        str(n): make(node, f"method.networks.{n}") for n, node in config.method.networks.items()
+        str(name): make(node, f"method.networks.{name}", nn.Module)
+        for name, node in config.method.networks.items()
+        if only is None or name in only
     }
 
 

@@ -1,24 +1,82 @@
-"""Values as they are in configurations, where ``${...}`` would mean another key's value."""
+"""Plain data from files that anybody may have written: JSON and YAML, bounded before they are read.
+
+Nothing here makes objects: what comes back is numbers, strings, lists and dictionaries.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from wildsr.error import UserError, first_line
 
-def escaped(value: Any) -> Any:
-    """A value that a configuration gives back as it is, a folder named ``${x}`` too.
+LARGEST = {"json": 64 << 20, "yaml": 256 << 10}  # bytes
+DEPTH = 64  # containers within containers
+NODES = 20_000  # values of a YAML file, aliases written out: a configuration of ours has some 500
+INTEGER = 2**63
 
-    Args:
-        value: plain types, nested in dicts and lists.
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        UserError: it cannot be read, is too large or damaged.
     """
+    text = _text(path, LARGEST["json"])
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {first_line(error)}.") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds: None, numbers, strings, lists, and dictionaries by strings.
+
+    Raises:
+        UserError: it cannot be read, is too large, nested too deeply or damaged, or holds
+            anything else.
+    """
+    text = _text(path, LARGEST["yaml"])
+    try:
+        _measure(text, path)
+        found = yaml.load(text, Loader=yaml.SafeLoader)
+    except UserError:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {first_line(error)}.") from error
+    except (AttributeError, LookupError) as error:  # of tags that the loader takes by their word
+        raise UserError(f"{path} is damaged: a tag does not fit its value.") from error
+    _check(found, path)
+    return found
+
+
+def as_config(plain: Mapping[str, Any]) -> DictConfig:
+    """Plain containers as a configuration in which every string is text: ``${`` refers to nothing.
+
+    Raises:
+        UserError: a string is ``???``, OmegaConf's word for a value that is missing.
+    """
+    config: DictConfig = OmegaConf.create(literal(plain))
+    return config
+
+
+def literal(value: Any) -> Any:
+    """Plain containers or a string, written so that OmegaConf reads every string as text."""
+    if isinstance(value, Mapping):
+        return {key: literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [literal(item) for item in value]
+    if value == "???":
+        raise UserError("A recorded configuration holds `???`: a value is missing.")
     if isinstance(value, str):
-        return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)
-    if isinstance(value, dict):
-        return {key: escaped(inner) for key, inner in value.items()}
-    return [escaped(inner) for inner in value] if isinstance(value, list) else value
+        return re.sub(r"(\\*)\$\{", lambda found: f"{found[1] * 2}\\${{", value)
+    return value
 
 
 def printable(value: Any) -> Any:
@@ -34,7 +92,61 @@ def printable(value: Any) -> Any:
     return [printable(inner) for inner in value] if isinstance(value, list) else value
 
 
-def from_plain(values: dict[str, Any]) -> DictConfig:
-    """The configuration of these values, none of which is taken for a reference to another."""
-    made: DictConfig = OmegaConf.create(escaped(values))
-    return made
+def _text(path: Path, largest: int) -> str:
+    try:
+        if not path.is_file():
+            raise UserError(f"{path} is not a file." if path.exists() else f"There is no {path}.")
+        with path.open("rb") as file:
+            content = file.read(largest + 1)
+        if len(content) > largest:
+            raise UserError(f"{path} is refused: it is larger than {largest >> 10} kB.")
+        return content.decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or first_line(error)}.") from error
+
+
+def _measure(text: str, path: Path) -> None:
+    """Refuse what would be too large once aliases are written out, before anything is made."""
+    sizes: dict[str, int] = {}
+    open_ones: list[tuple[str | None, int]] = [(None, 0)]  # anchor, values so far
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            if len(open_ones) > DEPTH:
+                raise UserError(f"{path} is refused: it is nested more than {DEPTH} deep.")
+            open_ones.append((event.anchor, 1))
+            continue
+        if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            anchor, size = open_ones.pop()
+        elif isinstance(event, yaml.ScalarEvent):
+            anchor, size = event.anchor, 1
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                raise UserError(f"{path} is damaged: it holds itself, or an alias of nothing.")
+            anchor, size = None, sizes[event.anchor]
+        else:
+            continue
+        if anchor is not None:
+            sizes[anchor] = size
+        outer, so_far = open_ones[-1]
+        open_ones[-1] = (outer, so_far + size)
+        if so_far + size > NODES:
+            raise UserError(
+                f"{path} is refused: with its aliases written out it has more than {NODES} values."
+            )
+
+
+def _check(value: Any, path: Path) -> None:
+    """Refuse what is no plain data."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str | int):
+                raise UserError(f"{path} is damaged: {type(key).__name__} as the name of a value.")
+            _check(item, path)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, path)
+    elif isinstance(value, int):
+        if not -INTEGER <= value < INTEGER:
+            raise UserError(f"{path} is damaged: it holds an integer of more than 64 bits.")
+    elif not (value is None or isinstance(value, str | float)):
+        raise UserError(f"{path} is damaged: it holds a {type(value).__name__}.")

@@ -19,6 +19,7 @@ from wildsr.data.store import default_cache
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
 from wildsr.photo.image import read_image
+from wildsr.pixels import array_of, floats_of
 
 # Both domains hold colour and gray, texture and sky, and have similar spectra on average: what
 # remains different between them is the camera. The two motorcycles are one scene and stay on one
@@ -54,6 +55,8 @@ class Demo(Folders):
     """
 
     camera: KnownCamera
+
+    label = "demo"  # in the names of runs
 
     def __init__(
         self,
@@ -134,8 +137,8 @@ def _write(root: Path, camera: KnownCamera, scale: int) -> None:
                 if domain != "lr":
                     _save(sharp, root / {"hr": "hr", "val": "val_hr"}[domain] / f"{name}.png")
                 if domain != "hr":
-                    hr = torch.from_numpy(sharp.copy()).permute(2, 0, 1)[None].float().div(255)
-                    lr = camera(hr)[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+                    hr = floats_of(sharp)
+                    lr = array_of(camera(hr))
                     _save(lr, root / {"lr": "lr", "val": "val_lr"}[domain] / f"{name}.png")
 
 

@@ -13,14 +13,22 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from wildsr.argument import check_integer, check_scale
 from wildsr.data.batches import Batches
 from wildsr.data.inspect import Lines, inspect
 from wildsr.data.store import open_store
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
-from wildsr.photo.image import bare_stem, list_images, one_channel, read_image, relative_names
+from wildsr.photo.image import (
+    LIMIT,
+    bare_stem,
+    list_images,
+    one_channel,
+    read_image,
+    relative_names,
+)
+from wildsr.photo.unreadable import check_limit
 
-SCALES = (1, 2, 3, 4, 8)
 _THREADS = 2  # that decode
 
 
@@ -34,6 +42,7 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         photos: LR files and their HR files, or None where there is no truth.
         scale: HR pixels per LR pixel, s.
         arguments: what the user calls the LR and the HR folder, for error messages.
+        limit: megapixels of a photo that is read; None for any number.
     """
 
     def __init__(
@@ -41,8 +50,10 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         photos: Sequence[tuple[Path, Path | None]],
         scale: int,
         arguments: tuple[str, str] = ("data.val_lr", "data.val_hr"),
+        limit: float | None = LIMIT,
     ) -> None:
         self.photos, self.scale, self.arguments = list(photos), scale, arguments
+        self.limit = limit
         paths = [lr for lr, _ in self.photos]
         self.names = [path.stem for path in paths]
         if len({name.lower() for name in self.names}) < len(paths):
@@ -53,13 +64,13 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         lr_path, hr_path = self.photos[index]
-        lr = read_image(lr_path)
+        lr = read_image(lr_path, self.limit)
         item: dict[str, Any] = {
             "name": self.names[index],
             "lr": torch.from_numpy(lr).permute(2, 0, 1),
         }
         if hr_path is not None:
-            hr = read_image(hr_path)
+            hr = read_image(hr_path, self.limit)
             height, width = self.scale * lr.shape[0], self.scale * lr.shape[1]
             extra = (hr.shape[0] - height, hr.shape[1] - width)
             if min(extra) < 0 or max(extra) >= self.scale:
@@ -142,12 +153,15 @@ class Folders(LightningDataModule):
         workers: processes that cut crops; cutting is so quick that 0 is usually best.
         trust: let pass folders that look swapped or wrongly scaled.
         preview: number of photos to look at when there is no ``val_lr``.
+        limit: megapixels of a photo; larger ones are left out with a word. None for any number.
 
     Raises:
         UserError: a number out of range, or ``val_hr`` without ``val_lr``.
     """
 
     camera: KnownCamera | None = None  # that made the LR photos, where it is known
+
+    label = "folders"  # in the names of runs
 
     def __init__(
         self,
@@ -163,18 +177,14 @@ class Folders(LightningDataModule):
         workers: int = 0,
         trust: bool = False,
         preview: int = 8,
+        limit: float | None = LIMIT,
     ) -> None:
         super().__init__()
-        if scale not in SCALES:
-            raise UserError(f"Argument `scale` must be one of {list(SCALES)}, but got {scale!r}.")
+        check_scale("Argument `scale`", scale)
         numbers = {"data.patch": (patch, 1), "data.batch": (batch, 1), "seed": (seed, 0)}
         numbers |= {"data.workers": (workers, 0), "data.preview": (preview, 0)}
         for argument, (number, least) in numbers.items():
-            if not isinstance(number, int) or number < least:
-                raise UserError(
-                    f"Argument `{argument}` must be a whole number of at least {least}, "
-                    f"but got {number!r}."
-                )
+            check_integer(f"Argument `{argument}`", number, least)
         if val_hr and not val_lr:
             raise UserError(
                 "Argument `data.val_hr` is the truth for the photos of `data.val_lr`, "
@@ -184,6 +194,8 @@ class Folders(LightningDataModule):
         self.scale, self.patch, self.batch, self.seed = scale, patch, batch, seed
         self.cache = Path(cache) if cache else None
         self.workers, self.trust, self.preview = workers, trust, preview
+        check_limit(limit, "data.limit")
+        self.limit = limit
         self.iterations = 0
         self.start = 0
         self.other_hr = False
@@ -200,15 +212,15 @@ class Folders(LightningDataModule):
                     bars.update(bar, completed=done, total=total, visible=True)
 
                 paths = list_images(folder, argument)
-                open_store(paths, self.cache, argument, _THREADS, show)
+                open_store(paths, self.cache, argument, _THREADS, show, self.limit)
 
     def setup(self, stage: str | None = None) -> None:
         """Open both folders, inspect them and find the validation photos."""
         if self.report is not None:
             return
         lr_paths, hr_paths = list_images(self.lr, "data.lr"), list_images(self.hr, "data.hr")
-        self.lr_store = open_store(lr_paths, self.cache, "data.lr", _THREADS)
-        self.hr_store = open_store(hr_paths, self.cache, "data.hr", _THREADS)
+        self.lr_store = open_store(lr_paths, self.cache, "data.lr", _THREADS, limit=self.limit)
+        self.hr_store = open_store(hr_paths, self.cache, "data.hr", _THREADS, limit=self.limit)
         self.photos = self._validation(lr_paths)
         self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
 
@@ -224,7 +236,7 @@ class Folders(LightningDataModule):
             names = zip(lr_paths, relative_names(lr_paths), strict=True)
             readable = [path for path, name in names if name not in self.lr_store.skipped]
             photos = [(path, None) for path in readable[: self.preview]]
-        return ValidationPhotos(photos, self.scale)
+        return ValidationPhotos(photos, self.scale, limit=self.limit)
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches from ``start`` to ``iterations``."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wildsr.photo.image import Pixels
 
-VERSION = 1
+VERSION = 2  # of the format, and of how files become pixels
 
 
 class PackedStore:

@@ -8,7 +8,7 @@ from pathlib import Path
 from wildsr.data.module import Folders, ValidationPhotos
 from wildsr.data.store import open_store
 from wildsr.error import UserError
-from wildsr.photo.image import SUFFIXES, UnreadableImage, read_image
+from wildsr.photo.image import LIMIT, SUFFIXES, UnreadableImage, read_image
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,13 @@ class Photo(Folders):
         val_hr: the truth, an image file ``scale`` times as large.
         cache: where the decoded photo is kept, else :func:`wildsr.data.store.default_cache`.
         workers: processes that cut crops.
+        limit: megapixels of the photo and its truth; None for any number.
 
     Raises:
         UserError: a number out of range.
     """
+
+    label = "photo"  # in the names of runs
 
     def __init__(
         self,
@@ -60,20 +63,22 @@ class Photo(Folders):
         val_hr: str | None = None,
         cache: str | None = None,
         workers: int = 0,
+        limit: float | None = LIMIT,
     ) -> None:
-        super().__init__(lr, lr, scale, patch, batch, seed, cache=cache, workers=workers)
+        shared = {"cache": cache, "workers": workers, "limit": limit}
+        super().__init__(lr, lr, scale, patch, batch, seed, **shared)  # type: ignore[arg-type]
         self.truth = val_hr
 
     def prepare_data(self) -> None:
         """Decode the photo into the cache, unless it is there (one process a machine)."""
-        open_store([self._photo()], self.cache, "data.lr")
+        open_store([self._photo()], self.cache, "data.lr", limit=self.limit)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the photo and see that it is large enough."""
         if self.report is not None:
             return
         path = self._photo()
-        self.lr_store = self.hr_store = open_store([path], self.cache, "data.lr")
+        self.lr_store = self.hr_store = open_store([path], self.cache, "data.lr", limit=self.limit)
         height, width = self.lr_store.sizes[0].tolist()
         largest = min(height, width) // self.scale
         if largest < self.patch:
@@ -83,13 +88,15 @@ class Photo(Folders):
                 f"a side, `data.patch` times `scale`, but {path} has {width}x{height}; {remedy}."
             )
         truth = None if self.truth is None else _file(self.truth, "data.val_hr")
-        self.photos = ValidationPhotos([(path, truth)], self.scale, ("data.lr", "data.val_hr"))
+        self.photos = ValidationPhotos(
+            [(path, truth)], self.scale, ("data.lr", "data.val_hr"), self.limit
+        )
         self.report = Alone(path.name, (height, width), self.patch, self.scale)
 
     def _photo(self) -> Path:
         path = _file(self.lr, "data.lr")
         try:
-            read_image(path)
+            read_image(path, self.limit)
         except UnreadableImage as error:
             raise UserError(f"Argument `data.lr`: {error}") from error
         return path

@@ -28,9 +28,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from wildsr.atomic import write_text
 from wildsr.data.packed import VERSION, PackedStore
 from wildsr.error import UserError
-from wildsr.photo.image import Pixels, UnreadableImage, read_image, relative_names
+from wildsr.photo.image import LIMIT, Pixels, UnreadableImage, read_image, relative_names
 
 _UNREADABLE = "unreadable"
 _ABANDONED = 24 * 3600.0  # seconds without a write after which any unfinished build is dead
@@ -50,6 +51,7 @@ def open_store(
     argument: str,
     workers: int = 2,
     progress: Progress | None = None,
+    limit: float | None = LIMIT,
 ) -> PackedStore:
     """The packed store of these files, built if the cache does not have it yet.
 
@@ -61,6 +63,7 @@ def open_store(
         argument: what the user calls this data set, for error messages.
         workers: decoding threads, at least 1.
         progress: called with (files done, files in all) while a store is built.
+        limit: megapixels of a photo; larger ones are left out, as what cannot be read is.
 
     Raises:
         UserError: no file, too many unreadable, files that change meanwhile, no room for them.
@@ -68,7 +71,7 @@ def open_store(
     if not paths:
         raise UserError(f"Argument `{argument}` must name at least one image, but got none.")
     paths = list(dict.fromkeys(paths))  # twice the same name would hide one
-    listing = _listing(paths)
+    listing = _listing(paths, limit)
     cache = default_cache() if cache is None else Path(cache).expanduser()
     note = cache / "listings" / listing
     with contextlib.suppress(OSError, ValueError):
@@ -76,10 +79,10 @@ def open_store(
             return known
     with ThreadPoolExecutor(workers) as pool:
         digests = list(pool.map(_digest, paths))
-    folder = cache / "stores" / _hash([VERSION, digests, relative_names(paths)])
+    folder = cache / "stores" / _hash([VERSION, digests, relative_names(paths), limit])
     try:
         store = _load(folder, argument)
-        store = store or _build(folder, paths, listing, argument, workers, progress)
+        store = store or _build(folder, paths, listing, argument, workers, progress, limit)
     except OSError as error:
         raise UserError(
             f"Argument `{argument}`: its decoded images cannot be kept in {cache} "
@@ -87,10 +90,9 @@ def open_store(
             "`data.cache` or the environment variable WILDSR_CACHE."
         ) from error
     # What cannot be opened today may be readable tomorrow with the same date.
-    if _UNREADABLE not in digests and _listing(paths) == listing:
-        with contextlib.suppress(OSError):  # Only a shortcut: missing or torn, the store is found.
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(folder.name, "ascii")
+    if _UNREADABLE not in digests and _listing(paths, limit) == listing:
+        with contextlib.suppress(UserError):  # Only a shortcut: without it the store is found.
+            write_text(note, folder.name)
     return store
 
 
@@ -98,14 +100,14 @@ def _hash(parts: list[Any]) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def _listing(paths: Sequence[Path]) -> str:
+def _listing(paths: Sequence[Path], limit: float | None) -> str:
     parts: list[Any] = []
     for path in paths:
         parts.append(os.path.abspath(path))
         with contextlib.suppress(OSError):
             state = os.stat(path)
             parts += [state.st_size, state.st_mtime_ns]
-    return _hash([VERSION, parts])
+    return _hash([VERSION, parts, limit])
 
 
 def _digest(path: Path) -> str:
@@ -131,6 +133,7 @@ def _build(
     argument: str,
     workers: int,
     progress: Progress | None,
+    limit: float | None,
 ) -> PackedStore:
     host = _hash([platform.node()])
     private = folder.parent / f".{folder.name}.{host}.{os.getpid()}.{uuid.uuid4().hex}"
@@ -140,7 +143,7 @@ def _build(
         sizes: dict[str, tuple[int, ...]] = {}
         skipped: dict[str, str] = {}
         with open(private / "pixels.bin", "wb") as file:
-            images = zip(relative_names(paths), _decoded(paths, workers), strict=True)
+            images = zip(relative_names(paths), _decoded(paths, workers, limit), strict=True)
             for done, (name, image) in enumerate(images, start=1):
                 if isinstance(image, str):
                     skipped[name] = image
@@ -151,7 +154,7 @@ def _build(
                     progress(done, len(paths))
             file.flush()
             os.fsync(file.fileno())
-        if _listing(paths) != listing:  # The key would promise another content.
+        if _listing(paths, limit) != listing:  # The key would promise another content.
             raise UserError(f"Argument `{argument}`: its files changed while they were being read.")
         _judge(skipped, len(paths), argument)
         with open(private / "index.json", "w", encoding="utf-8") as index:
@@ -163,12 +166,12 @@ def _build(
         shutil.rmtree(private, ignore_errors=True)
 
 
-def _decoded(paths: list[Path], workers: int) -> Iterator[Pixels | str]:
+def _decoded(paths: list[Path], workers: int, limit: float | None) -> Iterator[Pixels | str]:
     """Images in order, or the reason why not, never more than ``workers + 1`` in memory."""
 
     def decode(path: Path) -> Pixels | str:
         try:
-            return read_image(path)
+            return read_image(path, limit)
         except UnreadableImage as error:
             return error.reason
 

@@ -8,11 +8,6 @@ from torch import Tensor
 from wildsr.error import UserError
 
 
-def at_least_float32(image: Tensor) -> Tensor:
-    """``image`` itself, or in float32 where it has fewer bits: bfloat16 has fewer than a file."""
-    return image.to(torch.promote_types(image.dtype, torch.float32))
-
-
 def check_image(image: Tensor, channels: tuple[int, ...] = (3,), name: str = "image") -> None:
     """Refuse what is no batch of images with one of these numbers of channels.
 

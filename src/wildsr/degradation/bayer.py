@@ -9,9 +9,10 @@ from kornia.color import CFA, rgb_to_raw
 from torch import Tensor
 from torch.nn import functional as F
 
-from wildsr.degradation.argument import at_least_float32, check_image
+from wildsr.degradation.argument import check_image
 from wildsr.degradation.correlation import reflect
 from wildsr.error import UserError, unknown
+from wildsr.pixels import at_least_float32
 
 # Kornia names them as OpenCV does, by pixel (1, 1) and the one to its right.
 _CFA = {"RGGB": CFA.BG, "GRBG": CFA.GB, "GBRG": CFA.GR, "BGGR": CFA.RG}

@@ -11,10 +11,11 @@ import torch
 from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
-from wildsr.degradation.argument import at_least_float32, check_image, for_each
+from wildsr.argument import check_integer
+from wildsr.degradation.argument import check_image, for_each
 from wildsr.degradation.bayer import demosaic, mosaic
 from wildsr.error import UserError
-from wildsr.pixels import to_8_bit
+from wildsr.pixels import at_least_float32, to_8_bit
 
 __all__ = [
     "colour_matrix",
@@ -171,8 +172,7 @@ def quantise(image: Tensor, bits: int = 8) -> Tensor:
         UserError: another shape, another number of bits.
     """
     check_image(image, (3, 1))
-    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 16:
-        raise UserError(f"Argument `bits` must be an integer from 1 to 16, but got {bits!r}.")
+    check_integer("Argument `bits`", bits, 1, 16)
     image = at_least_float32(image)
     if bits == 8:
         return to_8_bit(image)

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wildsr.degradation.argument import at_least_float32, check_image, for_each
+from wildsr.degradation.argument import check_image, for_each
 from wildsr.degradation.draw import draws_for, uniform
 from wildsr.error import UserError
+from wildsr.pixels import at_least_float32
 
 Generators = Sequence[torch.Generator] | None
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wildsr.argument import check_counts
 from wildsr.error import UserError
+from wildsr.pixels import rounded, unit
 
 
 class PairPool(nn.Module):
@@ -30,8 +32,7 @@ class PairPool(nn.Module):
 
     def __init__(self, size: int, patch: int, scale: int) -> None:
         super().__init__()
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise UserError(f"Argument `size` must be at least 1 pair, but got {size!r}.")
+        check_counts(size=size)
         for name, side in (("lr", patch), ("hr", patch * scale)):
             self.register_buffer(name, torch.zeros(size, 3, side, side, dtype=torch.uint8))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
@@ -48,12 +49,12 @@ class PairPool(nn.Module):
                     f"{tuple(held.shape[1:])}, but got {tuple(given.shape)}."
                 )
         size, batch, filled = len(self.lr), len(lr), int(self.count)
-        new = [given.clamp(0, 1).mul(255).round().byte() for given in (lr, hr)]
+        new = [rounded(given).byte() for given in (lr, hr)]
         if filled + batch <= size:
             self.lr[filled : filled + batch], self.hr[filled : filled + batch] = new
             self.count += batch
             return lr, hr
         slots = torch.randperm(filled)[:batch].to(lr.device)
-        old = [held[slots].to(lr.dtype).div(255) for held in (self.lr, self.hr)]
+        old = [unit(held[slots], lr.dtype) for held in (self.lr, self.hr)]
         self.lr[slots], self.hr[slots] = new
         return old[0], old[1]

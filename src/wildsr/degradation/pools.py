@@ -7,14 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from wildsr.argument import check_counts, shuffle_factors
+from wildsr.argument import check_counts, check_integer, shuffle_factors
 from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur_and_sample, centred_grid
 from wildsr.degradation.flat import Flat, Photos, flat_patches
 from wildsr.degradation.interpolant import cubic
 from wildsr.degradation.kernel import cascaded
 from wildsr.error import UserError
-from wildsr.pixels import to_8_bit
+from wildsr.pixels import to_8_bit, unit
 
 PHOTOS = 100  # that are looked at for noise
 KERNEL = 13  # side of a kernel that halves
@@ -73,8 +73,7 @@ class Pools(nn.Module):
         super().__init__()
         halvings = len(shuffle_factors(scale))
         check_counts(patch=patch, noises=noises)
-        if isinstance(kernels, bool) or not isinstance(kernels, int) or kernels < 0:
-            raise UserError(f"Argument `kernels` must be 0 or more, but got {kernels!r}.")
+        check_integer("Argument `kernels`", kernels, 0)
         if kernels and scale not in (2, 4, 8):
             raise UserError(
                 f"Argument `kernels` must be 0 (bicubic) at scale {scale}, because KernelGAN's "
@@ -121,7 +120,7 @@ class Pools(nn.Module):
 
     def noise_patches(self, index: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """The noise patches ``index`` (N,) in units where white is 1, each channel of mean 0."""
-        patches = self.noise[index].to(dtype) / 255
+        patches = unit(self.noise[index], dtype)
         return patches - patches.mean((2, 3), keepdim=True)
 
     # Filling the pools
@@ -179,7 +178,7 @@ class Pools(nn.Module):
         count = int(self.filled[0])
         if not count:
             return torch.zeros_like(brightness)
-        patches = self.noise[:count].to(brightness) / 255
+        patches = unit(self.noise[:count].to(brightness), brightness.dtype)
         variance = patches.var((2, 3)).mean(1)
         distance = (brightness[:, None] - patches.mean((1, 2, 3))) / 0.1
         shares = torch.softmax(-distance.square() / 2, 1)

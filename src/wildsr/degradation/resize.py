@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wildsr.degradation.argument import at_least_float32
 from wildsr.degradation.interpolant import box, cubic, lanczos, triangle
 from wildsr.error import UserError, unknown
+from wildsr.pixels import at_least_float32
 
 _KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {  # the kernel, its radius
     "area": (box, 0.5),

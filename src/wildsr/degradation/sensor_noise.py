@@ -8,10 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wildsr.degradation.argument import at_least_float32, check_image, for_each
+from wildsr.degradation.argument import check_image, for_each
 from wildsr.degradation.draw import check_generators, draws_for
 from wildsr.degradation.noise import Generators, gray_mask, shared
 from wildsr.error import UserError
+from wildsr.pixels import at_least_float32, rounded, torchvision_luma
 
 FLOOR = 0.01 / 255  # below this standard deviation its root is replaced by a line
 
@@ -53,7 +54,7 @@ def poisson(
     image, light, photons = _exposed(image, levels, gray)
     check_generators(generators, len(image))
     with torch.no_grad():
-        light = _eight_bits(light) / 255
+        light = rounded(light).div(255)
         noise = _counts(light * photons, gray, generators) / photons - light
     return torch.addcmul(image, noise, for_each("scale", scale, image))
 
@@ -187,18 +188,10 @@ def level_count(image: Tensor) -> Tensor:
     """
     count = len(image)
     place = 256 * torch.arange(count, device=image.device)
-    values = _eight_bits(image).flatten(1).long() + place[:, None]
+    values = rounded(image).flatten(1).long() + place[:, None]
     distinct = (torch.bincount(values.flatten(), minlength=256 * count).view(count, 256) > 0).sum(1)
     powers = 2 ** torch.arange(9, device=image.device)
     return powers[torch.searchsorted(powers, distinct)].to(image.dtype)
-
-
-def luma(image: Tensor) -> Tensor:
-    """(B, 3, H, W) -> (B, 1, H, W): 0.2989 R + 0.587 G + 0.114 B; one channel stays as it is."""
-    if image.shape[1] == 1:
-        return image
-    red, green, blue = image.split(1, dim=1)
-    return 0.2989 * red + 0.587 * green + 0.114 * blue
 
 
 def _exposed(
@@ -211,15 +204,15 @@ def _exposed(
         raise UserError(
             "Argument `image` must hold finite numbers, but got NaN or infinite pixels."
         )
-    light = image if gray is None else torch.where(gray_mask(gray, image), luma(image), image)
+    light = (
+        image
+        if gray is None
+        else torch.where(gray_mask(gray, image), torchvision_luma(image), image)
+    )
     photons = for_each("levels", level_count(light) if levels is None else levels, image)
     if photons.device.type == "cpu" and not bool((photons > 0).all()):
         raise UserError(f"Argument `levels` must be above 0, but got {photons.flatten().tolist()}.")
     return image, light, photons
-
-
-def _eight_bits(image: Tensor) -> Tensor:
-    return (image * 255).round().clamp(0, 255)
 
 
 def _counts(rate: Tensor, gray: Tensor | None, generators: Generators) -> Tensor:

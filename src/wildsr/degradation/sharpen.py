@@ -7,11 +7,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from wildsr.degradation.argument import at_least_float32, check_image, for_each
+from wildsr.argument import check_integer
+from wildsr.degradation.argument import check_image, for_each
 from wildsr.degradation.blur import separable_blur
 from wildsr.degradation.correlation import reflect
 from wildsr.degradation.kernel import gaussian_taps
-from wildsr.error import UserError
+from wildsr.pixels import at_least_float32
 
 _MATRIX_SIDE = 512  # pixels up to which a product with a (side, side) matrix is the quickest blur
 
@@ -49,8 +50,7 @@ def usm(
         UserError: shapes that do not fit, a radius below 0.
     """
     check_image(image, (3, 1))
-    if isinstance(radius, bool) or not isinstance(radius, int) or radius < 0:
-        raise UserError(f"Argument `radius` must be an integer of at least 0, but got {radius!r}.")
+    check_integer("Argument `radius`", radius, 0)
     image = at_least_float32(image)
     strength = for_each("weight", weight, image)
     limit = for_each("threshold", threshold, image) / 255

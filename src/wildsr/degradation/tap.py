@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from wildsr.argument import check_integer
 from wildsr.error import UserError
 
 
@@ -15,8 +16,7 @@ def check_size(size: int) -> None:
     Raises:
         UserError: a size that is not an odd integer of at least 1.
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1 or size % 2 == 0:
-        raise UserError(f"Argument `size` must be an odd integer of at least 1, but got {size!r}.")
+    check_integer("Argument `size`", size, 1, odd=True)
 
 
 def per_sample(size: int, **parameters: Tensor) -> list[Tensor]:

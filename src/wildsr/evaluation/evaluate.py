@@ -9,17 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from wildsr.atomic import file_name
 from wildsr.data.module import ValidationPhotos
 from wildsr.error import UserError, first_line
 from wildsr.evaluation.tiled_panel import Bounded
-from wildsr.inference.tile import interpolate, receptive_radius, upscale_tiled
+from wildsr.inference.device import measuring_device
+from wildsr.inference.strips import upscale_image
+from wildsr.inference.tile import interpolate
+from wildsr.inference.upscaler import Upscaler
+from wildsr.inference.windows import UNBOUNDED_OVERLAP, overlap_for
 from wildsr.metric.kind import Set
 from wildsr.metric.panel import Gathering, Panel
 from wildsr.photo.image import read_image
 from wildsr.pixels import floats, levels, save_png
 
+CPU = torch.device("cpu")
 Upscale = Callable[[Tensor], Tensor]  # (1, 3, H, W) in [0, 1] to (1, 3, sH, sW)
 Restore = Callable[[Mapping[str, Any]], Tensor]  # a photo to its SR, uint8 (3, sH, sW)
 OfSets = Mapping[tuple[str, str | None], Mapping[str, float | None]]  # by row and set
@@ -51,23 +57,39 @@ def interpolation(kind: str, scale: int) -> Upscale:
     return lambda lr: interpolate(lr, scale, kind)
 
 
-def tiled(network: nn.Module, scale: int, tile: int) -> Upscale:
-    """A network as an upscaler of whole images, (1, 3, H, W), in bounded memory."""
-    network = network.to(memory_format=torch.channels_last)
-    reach: list[int | None] = []  # measured once, for the first image of several tiles
-
-    def upscale(lr: Tensor) -> Tensor:
-        if not reach and max(lr.shape[2:]) > tile:
-            radius = receptive_radius(network, scale)
-            reach.append(16 if radius is None else radius)
-        return upscale_tiled(network, lr, scale, tile, reach[0] if reach else None)
-
-    return upscale
-
-
 def of_lr(upscale: Upscale) -> Restore:
     """An upscaler as a function of a photo."""
     return lambda photo: levels(upscale(floats(photo["lr"])))
+
+
+def delivered(upscaler: Upscaler) -> Restore:
+    """A network as a function of a photo: the pixels that the verb ``upscale`` writes of it."""
+
+    def restore(photo: Mapping[str, Any]) -> Tensor:
+        pixels = photo["lr"].permute(1, 2, 0).numpy()
+        return torch.from_numpy(upscale_image(upscaler, pixels)).permute(2, 0, 1)
+
+    return restore
+
+
+def upscaling_protocol(tile: int | None, device: torch.device, precision: str) -> dict[str, str]:
+    """How the pictures of networks came about, to be stated beside the numbers.
+
+    Args:
+        tile: LR pixels a side; None where the free memory decides.
+        device: where networks computed.
+        precision: of their numbers.
+    """
+    side = "as the free memory allows" if tile is None else f"{tile} LR pixels a side"
+    return {
+        "upscaling": f"networks on {device.type} in {precision}, of LR photos as 8-bit RGB; as "
+        "upscale.py, which writes gray photos in one channel, those with alpha with it, and of 16 "
+        "bits in 16",
+        "tiles": f"those of upscale.py, {side}: they read their neighbours as far as the network's "
+        "measured receptive radius, and are those of the whole photo; networks that reach 124 LR "
+        f"pixels or more read {UNBOUNDED_OVERLAP}, and neighbouring tiles fade into each other "
+        f"over {2 * overlap_for(None).feather}; halved where memory does not suffice",
+    }
 
 
 def evaluate(
@@ -77,6 +99,7 @@ def evaluate(
     folder: Path | None = None,
     advance: Callable[[str], None] = lambda note: None,
     sharp: Sequence[Path] = (),
+    device: torch.device = CPU,
 ) -> tuple[list[Outcome], OfSets]:
     """Restore every photo with every upscaler and measure what can be measured.
 
@@ -91,11 +114,12 @@ def evaluate(
             None keeps no pictures.
         advance: called after each picture, for a progress bar.
         sharp: photos that set metrics compare with; without any, the truths of each set.
+        device: where networks compute; metrics do so too if it is CUDA.
 
     Returns:
         The outcomes, and the set metrics.
     """
-    bounded = Bounded(panel)
+    bounded = Bounded(panel, measuring_device(device))
     outcomes: list[Outcome] = []
     gathered = {(row, name): panel.gather() for row in upscalers for name in sets}
     wanted = any(isinstance(metric, Set) for metric in panel.parts.values())
@@ -110,9 +134,9 @@ def evaluate(
         except Exception as error:
             restore = _failing(error)
         for name, photos in sets.items():
-            inside = None if folder is None else folder / row.replace("/", "_")
+            inside = None if folder is None else folder / file_name(row)
             if inside is not None and len(sets) > 1:
-                inside = inside / name.replace("/", "_")
+                inside = inside / file_name(name)
             keep = gathered[row, name] if wanted else None
             for index in range(len(photos)):
                 outcomes.append(_outcome(row, restore, name, photos, index, bounded, keep, inside))
@@ -124,7 +148,7 @@ def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Te
     """What set metrics compare with, uint8 (3, H, W): the files, else the truths."""
     for path in paths:
         with contextlib.suppress(UserError):
-            yield torch.from_numpy(read_image(path)).permute(2, 0, 1)
+            yield torch.from_numpy(read_image(path, photos.limit)).permute(2, 0, 1)
     for index in range(0 if paths else len(photos)):
         if photos.photos[index][1] is not None:
             with contextlib.suppress(UserError):
@@ -182,7 +206,7 @@ def _outcome(
             bounded.add(gathering, sr)
         path = None
         if folder is not None:
-            path = folder / f"{image.replace('/', '_')}.png"
+            path = folder / f"{file_name(image)}.png"
             save_png(sr, path)
     except Exception as error:  # whatever it is, the other photos are still to be measured
         return Outcome(row, name, image, error=first_line(error))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from wildsr.config.check import SCALES
-from wildsr.config.make import make
+from wildsr.argument import check_scale
 from wildsr.config.paths import named
-from wildsr.data.module import Folders, ValidationPhotos, pair
+from wildsr.config.trust import trusts
+from wildsr.data.module import ValidationPhotos, pair
 from wildsr.error import UserError
-from wildsr.photo.image import UnreadableImage, list_images, read_image
-from wildsr.run.folder import config_of
+from wildsr.photo.image import list_images
+from wildsr.photo.stream import size_of
+from wildsr.run.photos import opened_data
 
 ARGUMENTS = ("data.lr", "data.hr")
 
@@ -41,7 +41,7 @@ def photo_sets(
             )
         scale = one_scale(config, scales, [])
         # All runs are judged on one run's photos: that of the first.
-        data = data_of(next(iter(runs.values())))
+        data = opened_data(next(iter(runs.values())), trusts(config))
         return {"validation": data.photos}, scale
     lr, hr = (named(config.data[key], f"data.{key}") for key in ("lr", "hr"))
     if hr and len(hr) != len(lr):
@@ -65,19 +65,10 @@ def photo_sets(
             files[name] = [(path, None) for path in small]
     pairs = [(one, other) for found in files.values() for one, other in found if other is not None]
     scale = one_scale(config, scales, pairs)
-    return {name: ValidationPhotos(found, scale, ARGUMENTS) for name, found in files.items()}, scale
-
-
-def data_of(folder: Path) -> Folders:
-    """The data module of a run, its photos found.
-
-    Raises:
-        UserError: the folder is no run, or its photos are gone.
-    """
-    data: Folders = make(config_of(folder).data, "data")
-    data.prepare_data()
-    data.setup()
-    return data
+    return {
+        name: ValidationPhotos(found, scale, ARGUMENTS, config.get("limit"))
+        for name, found in files.items()
+    }, scale
 
 
 def one_scale(
@@ -90,9 +81,9 @@ def one_scale(
     """
     said = {**({} if config.scale is None else {"scale": config.scale}), **scales}
     for pair_of_photos in pairs if not said else ():
-        with contextlib.suppress(UnreadableImage):
-            small, large = (read_image(path).shape for path in pair_of_photos)
-            said = {"the photos": round(large[0] / small[0])}
+        small, large = (size_of(path) for path in pair_of_photos)
+        if small and large:
+            said = {"the photos": round(large[1] / small[1])}
             break
     if not said:
         raise UserError("`scale` must be given: HR size / LR size.")
@@ -100,6 +91,5 @@ def one_scale(
         each = ", ".join(f"{what} has {value}" for what, value in said.items())
         raise UserError(f"All upscalers must have one scale, but {each}.")
     scale = next(iter(said.values()))
-    if scale not in SCALES:
-        raise UserError(f"`scale` must be one of {list(SCALES)}, but got {scale!r}.")
+    check_scale("`scale`", scale)
     return int(scale)

@@ -8,17 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
 from torch import nn
 
 from wildsr.config.paths import named, unused
+from wildsr.config.trust import trusts
 from wildsr.error import unknown
-from wildsr.evaluation.evaluate import Restore, interpolation, of_lr, tiled
+from wildsr.evaluation.evaluate import Restore, delivered, interpolation, of_lr
 from wildsr.evaluation.saved_results import precomputed
 from wildsr.inference.tile import KINDS
-from wildsr.inference.weights import open_weights
+from wildsr.inference.upscaler import prepare
 from wildsr.run.folder import BASELINE, config_of
-from wildsr.run.load import method_name, restorer_at, restorer_of
+from wildsr.run.load import open_upscaler, restorer_of
 from wildsr.run.snapshot import chosen
 
 
@@ -39,8 +41,12 @@ class Candidate:
     iteration: int | None = None
 
 
-def candidates(config: DictConfig) -> dict[str, Candidate]:
+def candidates(config: DictConfig, device: torch.device) -> dict[str, Candidate]:
     """Everything that was named, in the order of the table: the reference first.
+
+    Args:
+        config: of ``evaluate``.
+        device: where networks compute.
 
     Raises:
         UserError: something that was named does not exist, is damaged or of an unknown kind.
@@ -53,19 +59,19 @@ def candidates(config: DictConfig) -> dict[str, Candidate]:
     for kind in kinds(config.upscaler):
         add(kind, Candidate(_interpolation(kind), None, f"upscaler={kind}"))
     runs = named(config.run, "run")
+    ready = partial(_network, config=config, device=device)
     for name, folder in runs.items():
-        shown = method_name(folder) if len(runs) == 1 else name
-        for label, candidate in of_run(folder, shown, config).items():
+        shown = None if len(runs) == 1 else name
+        for label, candidate in of_run(folder, shown, config, ready).items():
             add(label, candidate)
     for name, path in named(config.weights, "weights").items():
-        network, scale = open_weights(path)  # now: damage is to be said before anything is measured
-        shown = path.stem if name == path.name else name
-        add(
-            shown,
-            Candidate(_network(partial(_same, network), config.tile), scale, f"weights={path}"),
-        )
+        # Now: damage is to be said before anything is measured.
+        opened = open_upscaler(weights=path)
+        shown = opened.name if name == path.name else name
+        load = partial(_same, opened.network)
+        add(shown, Candidate(ready(load, shown), opened.scale, f"weights={path}"))
     for name, folder in named(config.results, "results").items():
-        add(name, Candidate(precomputed(folder), None, f"results={folder}"))
+        add(name, Candidate(precomputed(folder, config.get("limit")), None, f"results={folder}"))
     return found
 
 
@@ -82,21 +88,36 @@ def kinds(upscaler: Any) -> list[str]:
     return several
 
 
-def of_run(folder: Path, name: str, config: DictConfig) -> dict[str, Candidate]:
-    """The rows of a run: its bicubic baseline if it has one, and itself, or its checkpoints."""
-    scale = int(config_of(folder).scale)
+def of_run(
+    folder: Path,
+    given: str | None,
+    config: DictConfig,
+    ready: Callable[[Callable[[], nn.Module], str], Callable[[int], Restore]],
+) -> dict[str, Candidate]:
+    """The rows of a run: its bicubic baseline if it has one, and itself, or its checkpoints.
+
+    Args:
+        folder: of the run.
+        given: what the user calls it; None for the name of its method.
+        config: the verb's.
+        ready: from what loads a network, and its label, to what restores photos at a scale.
+    """
+    trust = trusts(config)
+    trained = config_of(folder, trust)
+    name, scale = given or str(trained.method.name), int(trained.scale)
     made: dict[str, Candidate] = {}
     source = f"run={folder}"
     if (folder / BASELINE).is_dir():
-        label = BASELINE if name == method_name(folder) else f"{name}/{BASELINE}"
-        network = restorer_of(folder / BASELINE)
-        made[label] = Candidate(_network(partial(_same, network), config.tile), scale, source)
+        label = BASELINE if given is None else f"{name}/{BASELINE}"
+        network = restorer_of(folder / BASELINE, trust=trust)
+        made[label] = Candidate(ready(partial(_same, network), label), scale, source)
     if config.checkpoints == "last":
-        load = partial(_same, restorer_of(folder))
-        return {**made, name: Candidate(_network(load, config.tile), scale, source)}
+        load = partial(_same, restorer_of(folder, trust=trust))
+        return {**made, name: Candidate(ready(load, name), scale, source)}
     for iteration in chosen(folder, config.checkpoints):  # opened when their turn comes
-        at = partial(restorer_at, folder, iteration)
-        made[f"{name} {iteration}"] = Candidate(_network(at, config.tile), scale, source, iteration)
+        at = partial(restorer_of, folder, iteration, trust)
+        label = f"{name} {iteration}"
+        made[label] = Candidate(ready(at, label), scale, source, iteration)
     return made
 
 
@@ -108,5 +129,11 @@ def _interpolation(kind: str) -> Callable[[int], Restore]:
     return lambda scale: of_lr(interpolation(kind, scale))
 
 
-def _network(load: Callable[[], nn.Module], tile: int) -> Callable[[int], Restore]:
-    return lambda scale: of_lr(tiled(load(), scale, tile))
+def _network(
+    load: Callable[[], nn.Module], name: str, config: DictConfig, device: torch.device
+) -> Callable[[int], Restore]:
+    def open_network(scale: int) -> Restore:
+        options = {"precision": config.precision, "tile": config.tile}
+        return delivered(prepare(load(), scale, name, device, **options))
+
+    return open_network

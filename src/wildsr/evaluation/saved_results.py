@@ -9,16 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wildsr.atomic import file_name
 from wildsr.error import UserError
 from wildsr.evaluation.evaluate import Restore
-from wildsr.photo.image import UnreadableImage, bare_stem, list_images, read_image
+from wildsr.photo.image import LIMIT, UnreadableImage, bare_stem, list_images, read_image
 
 
-def precomputed(folder: Path) -> Callable[[int], Restore]:
+def precomputed(folder: Path, limit: float | None = LIMIT) -> Callable[[int], Restore]:
     """Pictures by the photo's name, in the folder of its set if there is one, of any suffix.
 
     Names are compared as those of LR and HR photos are; spare rows and columns, fewer than the
     scale, are cut off.
+
+    Args:
+        folder: of the pictures.
+        limit: megapixels of a picture that is read; None for any number.
 
     Raises:
         UserError: the folder is missing or holds no pictures.
@@ -28,12 +33,12 @@ def precomputed(folder: Path) -> Callable[[int], Restore]:
 
     def open_folder(scale: int) -> Restore:
         def restore(photo: Mapping[str, Any]) -> Tensor:
-            own = folder / str(photo["set"]).replace("/", "_")
+            own = folder / file_name(str(photo["set"]))
             where = own if own.is_dir() else folder
             if where not in listed:
                 listed[where] = list_images(where, "results")
             path = _of_name(listed[where], str(photo["name"]), where)
-            pixels = torch.from_numpy(read_image(path)).permute(2, 0, 1)
+            pixels = torch.from_numpy(read_image(path, limit)).permute(2, 0, 1)
             height, width = (side * scale for side in photo["lr"].shape[1:])
             extra = (pixels.shape[1] - height, pixels.shape[2] - width)
             if min(extra) < 0 or max(extra) >= scale:

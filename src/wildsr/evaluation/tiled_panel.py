@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
+from wildsr.inference.device import single_precision
 from wildsr.metric.kind import Pair, Single
 from wildsr.metric.panel import Gathering, Panel
 from wildsr.pixels import floats
 
+CPU = torch.device("cpu")
 LARGE = 2**22  # pixels of a result; smaller ones are measured whole
 SIDE = 1024  # pixels of a tile, the largest multiple of the scale in it
 WINDOW = 11  # taps of SSIM's window: tiles that overlap by 10 hold every place of it once
@@ -26,19 +29,26 @@ class Bounded:
 
     Args:
         panel: the metrics.
+        device: where they compute.
     """
 
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
+    def __init__(self, panel: Panel, device: torch.device = CPU) -> None:
+        self.panel, self.device = panel, device
         self._of_tiles: dict[tuple[str, ...], Panel] = {}
 
     def measure(
         self, sr: Tensor, hr: Tensor | None, lr: Tensor, gray: bool
     ) -> dict[str, float | None]:
         """As :meth:`wildsr.metric.panel.Panel.measure`, of uint8 (3, H, W)."""
+        with single_precision():
+            return self._measured(sr, hr, lr, gray)
+
+    def _measured(
+        self, sr: Tensor, hr: Tensor | None, lr: Tensor, gray: bool
+    ) -> dict[str, float | None]:
         if sr[0].numel() <= LARGE:
-            truth = None if hr is None else floats(hr)
-            return self.panel.measure(floats(sr), truth, floats(lr), gray)
+            truth = None if hr is None else self._floats(hr)
+            return self.panel.measure(self._floats(sr), truth, self._floats(lr), gray)
         parts = self.panel.parts
         values: dict[str, float | None] = {
             name: None for name in self.panel.metrics if isinstance(parts[name], Pair | Single)
@@ -57,7 +67,9 @@ class Bounded:
             for top, left, bottom, right in tiles(lr.shape[1], lr.shape[2], SIDE // scale, 0):
                 small = lr[:, top:bottom, left:right]
                 large = sr[:, top * scale : bottom * scale, left * scale : right * scale]
-                measured = self._panel(singles).measure(floats(large), None, floats(small))
+                measured = self._panel(singles).measure(
+                    self._floats(large), None, self._floats(small)
+                )
                 found.append((small[0].numel(), measured))
             values |= self._joined(singles, found)
         return values
@@ -68,7 +80,11 @@ class Bounded:
             for dim in (1, 2):
                 side = min(image.shape[dim], 2 * SIDE)
                 image = image.narrow(dim, (image.shape[dim] - side) // 2, side)
-        gathering.add(floats(image))
+        with single_precision():
+            gathering.add(self._floats(image))
+
+    def _floats(self, image: Tensor) -> Tensor:
+        return floats(image.to(self.device))
 
     def _pairs(
         self, names: list[str], sr: Tensor, hr: Tensor, gray: bool, overlap: int
@@ -77,7 +93,7 @@ class Bounded:
         for top, left, bottom, right in (
             tiles(sr.shape[1], sr.shape[2], SIDE, overlap) if names else ()
         ):
-            one, other = (floats(image[:, top:bottom, left:right]) for image in (sr, hr))
+            one, other = (self._floats(image[:, top:bottom, left:right]) for image in (sr, hr))
             measured = self._panel(tuple(names)).measure(one, other, None, gray)
             found.append(((bottom - top - overlap) * (right - left - overlap), measured))
         return self._joined(tuple(names), found)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line
 from wildsr.inference.engine import TRACED, to_onnx
+from wildsr.network.weights import check_finite
 from wildsr.text_path import text_path
 
 EXTRA = "export"  # of pyproject.toml: the packages that some of the formats need
@@ -194,8 +195,10 @@ def write_program(
         size: LR pixels a side of a file for this size only; None for any.
 
     Raises:
-        UserError: a format that cannot hold this network, a package that is not installed.
+        UserError: a format that cannot hold this network, a package that is not installed,
+            weights that are NaN or infinite.
     """
+    check_finite(network.state_dict(), f"{path} is not written: the network")
     kind = PROGRAMS[fmt]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:

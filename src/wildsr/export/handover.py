@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from wildsr.atomic import writing
 from wildsr.export.formats import Upscale
 from wildsr.inference.restorer import Restorer
-from wildsr.inference.weights import KEY, open_weights, save_weights
+from wildsr.inference.weights import open_weights, save_weights
 from wildsr.network.upscaler.published import Published
+from wildsr.network.weights import KEY, check_finite
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor  # slow to import
@@ -94,7 +96,9 @@ def write_weights(
         What the file does, by spandrel if that knows the architecture, else by wildsr.
     """
     network = copy.deepcopy(piece.network)
+    check_finite(network.state_dict(), f"{path} is not written: the network")
     network = network.half() if fp16 else network
+    check_finite(network.state_dict(), f"{path} is not written (fp16=true): in half precision it")
     if path.suffix == ".safetensors":
         save_weights(network, path, architecture or {}, piece.scale)
     else:
@@ -105,15 +109,14 @@ def write_weights(
         if not isinstance(network, Published):
             about = {"network": dict(architecture or {}), "scale": piece.scale}
             held[KEY] = json.dumps(about)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        torch.save(held, partial)
-        os.replace(partial, path)
+        with writing(path) as partial:
+            torch.save(held, partial)
     return opened(path)
 
 
 def opened(path: Path) -> Upscale:
     """What a file of weights does, by spandrel if that knows the architecture, else by wildsr."""
-    network: Any = spandrel_model(path) or open_weights(path)[0]
+    network: Any = spandrel_model(path) or open_weights(path).network
 
     def upscale(lr: Tensor) -> Tensor:
         with torch.no_grad():

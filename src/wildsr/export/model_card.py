@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from wildsr.config.plain import read_json
 from wildsr.error import UserError
 
 
@@ -132,13 +133,30 @@ def results_of(folder: Path) -> dict[str, Any]:
         UserError: if the file is damaged.
     """
     path = folder / "results.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
-    return found
+    found = read_json(path)
+    if not _sound(found):
+        raise UserError(f"{path} is damaged: it holds no table of results.")
+    results: dict[str, Any] = found
+    return results
+
+
+def _sound(found: Any) -> bool:
+    """Whether it has what a card takes from the results of a run, each of its type."""
+    if not isinstance(found, dict):
+        return False
+    rows, protocol = found.get("rows", []), found.get("protocol", {})
+    if not (isinstance(rows, list) and isinstance(protocol, dict)):
+        return False
+    numbers = (int, float, type(None))
+    photos = protocol.get("trained_on")
+    return (photos is None or (isinstance(photos, dict) and {"lr", "hr"} <= photos.keys())) and all(
+        isinstance(row, dict)
+        and isinstance(row.get("name"), str)
+        and all(isinstance(v, numbers) for k, v in row.items() if k not in ("name", "images"))
+        for row in rows
+    )
 
 
 def architecture(network: nn.Module) -> str:

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError
+from wildsr.inference.windows import Overlap, spans
 from wildsr.method.part import Method, Value, draw
 from wildsr.pixels import to_8_bit
 
 MARGIN = 48  # LR pixels around a tile; translators of 16 residual blocks reach 35
+SEAMS = Overlap(MARGIN, 0)  # tiles that share their draws join without a feather
 UNIT = 16  # LR pixels; tiles start at its multiples, so that JPEG's blocks meet
 
 
@@ -56,7 +58,7 @@ class Degrader(nn.Module):
         """
         if self.known or self.tile is None or max(hr.shape[-2:]) <= self.tile:
             return to_8_bit(self._made(self._step(hr))).clamp(0, 1)
-        return self._tiled(hr, max(self.tile // self.scale // UNIT, 1) * UNIT)
+        return self._tiled(hr, self.tile // self.scale)
 
     def sources(self, hr: Tensor) -> set[str]:
         """The networks that the LR of ``hr`` comes from."""
@@ -72,11 +74,9 @@ class Degrader(nn.Module):
         draws = {name: getattr(step, name) for name in self.method.parts[draw]}
         batch, channels, height, width = (*hr.shape[:2], *(n // scale for n in hr.shape[-2:]))
         lr = hr.new_empty(batch, channels, height, width)
-        for top in range(0, height, tile):
-            for left in range(0, width, tile):
-                bottom, right = min(top + tile, height), min(left + tile, width)
-                rows = slice(max(top - MARGIN, 0), min(bottom + MARGIN, height))
-                columns = slice(max(left - MARGIN, 0), min(right + MARGIN, width))
+        for down in spans(height, tile, SEAMS, UNIT):
+            for across in spans(width, tile, SEAMS, UNIT):
+                rows, columns = slice(down.first, down.last), slice(across.first, across.last)
                 seen = self._step(
                     hr[
                         ...,
@@ -87,10 +87,10 @@ class Degrader(nn.Module):
                 for name, value in draws.items():
                     seen.kept[name] = (_crop(value, (height, width), rows, columns), frozenset())
                 made = to_8_bit(self._made(seen)).clamp(0, 1)
-                lr[..., top:bottom, left:right] = made[
+                lr[..., down.start : down.stop, across.start : across.stop] = made[
                     ...,
-                    top - rows.start : bottom - rows.start,
-                    left - columns.start : right - columns.start,
+                    down.start - rows.start : down.stop - rows.start,
+                    across.start - columns.start : across.stop - columns.start,
                 ]
         return lr
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -12,30 +14,50 @@ from wildsr.error import UserError, unknown
 from wildsr.inference.tile import evaluating
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 TRIAL = 128  # LR pixels a side of the image on which half precision is timed
 GAIN = 1.15  # how much faster half precision must be
 DEVIATION = 1 / 255  # how far its result may be from that of single precision
 
 
-def choose_device(wanted: str) -> torch.device:
-    """``auto`` takes CUDA, else Apple's MPS, else the CPU.
+def choose_device(wanted: object) -> torch.device:
+    """The device of the key ``device``, which every verb has that computes.
+
+    Args:
+        wanted: "auto" (CUDA, else Apple's MPS, else the CPU), "cpu", "cuda", "cuda:N" or "mps".
 
     Raises:
         UserError: an unknown device, or one that this machine does not have.
     """
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present = {"cuda": count > 0, "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         return torch.device(next((name for name, there in present.items() if there), "cpu"))
-    name = wanted.split(":", 1)[0]
-    if name not in DEVICES:
+    name, colon, number = str(wanted).partition(":")
+    numbered = name == "cuda" and number.isdecimal()
+    if name not in ("cpu", "cuda", "mps") or (colon and not numbered):
         raise unknown("Argument `device`", wanted, DEVICES)
-    if not present.get(name, True):
+    if not present.get(name, True) or int(number or 0) >= max(count, 1):
         raise UserError(f"Argument `device` is {wanted!r}, but torch finds no such device here.")
+    return torch.device(f"{name}:{int(number)}" if number else name)
+
+
+def measuring_device(device: torch.device) -> torch.device:
+    """Where metrics compute beside networks on ``device``: CUDA, else the CPU, for float64."""
+    return device if device.type == "cuda" else torch.device("cpu")
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """All 24 bits of float32, where a GPU would round what it multiplies to 11 (TF32)."""
+    convolutions = torch.backends.cudnn.allow_tf32
+    products = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:
-        return torch.device(wanted)
-    except RuntimeError as error:
-        raise UserError(f"Argument `device` cannot be {wanted!r}.") from error
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = convolutions
+        torch.backends.cuda.matmul.allow_tf32 = products
 
 
 def supported(dtype: torch.dtype, device: torch.device) -> bool:

@@ -15,9 +15,8 @@ from wildsr.inference.strips import strips
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import DEEP, FORMATS, Encoder, Target
 from wildsr.photo.rows import Ahead, Array, Rows
-from wildsr.photo.stream import Photo
-
-LIMIT = 200.0  # megapixels of a photo that is read
+from wildsr.photo.stream import LIMIT, Photo
+from wildsr.photo.unreadable import check_limit
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,7 @@ class Settings:
             raise UserError(f"Argument `quality` must be 1 to 100, but got {self.quality}.")
         if self.depth not in (None, 8, 16):
             raise UserError(f"Argument `depth` must be 8, 16 or null, but got {self.depth}.")
-        if self.limit is not None and not self.limit > 0:
-            raise UserError(f"Argument `limit` must be positive, but got {self.limit}.")
+        check_limit(self.limit)
 
 
 def upscale_file(

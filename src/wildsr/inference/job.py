@@ -17,6 +17,7 @@ from wildsr.inference.strips import strips, together
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import FORMATS
 from wildsr.photo.image import UnreadableImage, list_images
+from wildsr.photo.rows import Array
 from wildsr.photo.stream import Photo, size_of
 
 
@@ -147,7 +148,7 @@ def carry_out(
         for task, upscaling in waiting:
             try:
                 upscaling.finish()
-            except UserError as error:
+            except Exception as error:  # whatever a photo raises costs that photo only
                 failed(task, error)
                 continue
             outcome.done.append(task.target)
@@ -165,15 +166,16 @@ def carry_out(
                 try:
                     photo = Photo(task.source, settings.limit)
                     opened.append((task, Upscaling(photo, task.target, upscaler.scale, settings)))
-                except UserError as error:
+                except Exception as error:
                     failed(task, error)
                     progress(task.pixels)
             for some in _alike(opened):
-                computed = []
+                computed: list[tuple[Task, Upscaling]] = []
+                some, images = _together(some, failed, progress)
                 try:
-                    _compute(upscaler, some, progress)
+                    _compute(upscaler, some, images, progress)
                     computed = some
-                except (UserError, RuntimeError, MemoryError) as error:
+                except Exception as error:
                     for task, upscaling in some:
                         upscaling.abandon()
                         failed(task, error)
@@ -212,10 +214,33 @@ def _alike(opened: list[tuple[Task, Upscaling]]) -> list[list[tuple[Task, Upscal
     return list(kinds.values())
 
 
-def _compute(
-    upscaler: Upscaler, some: list[tuple[Task, Upscaling]], progress: Callable[[int], None]
-) -> None:
+def _together(
+    some: list[tuple[Task, Upscaling]],
+    failed: Callable[[Task, Exception], None],
+    progress: Callable[[int], None],
+) -> tuple[list[tuple[Task, Upscaling]], list[Array]]:
+    """Those of several photos that can be read, and their pixels; of one, nothing is read yet."""
     if len(some) == 1:
+        return some, []
+    sound, images = [], []
+    for task, upscaling in some:
+        try:
+            images.append(upscaling.rows.read(upscaling.rows.height))
+            sound.append((task, upscaling))
+        except Exception as error:  # its own, and none of the others'
+            upscaling.abandon()
+            failed(task, error)
+            progress(task.pixels)
+    return sound, images
+
+
+def _compute(
+    upscaler: Upscaler,
+    some: list[tuple[Task, Upscaling]],
+    images: list[Array],
+    progress: Callable[[int], None],
+) -> None:
+    if not images and some:
         before = 0
 
         def advance(done: int, _: int) -> None:
@@ -225,7 +250,8 @@ def _compute(
 
         some[0][1].compute(lambda rows, dtype: strips(upscaler, rows, dtype, advance))
         return
-    images = [upscaling.rows.read(upscaling.rows.height) for _, upscaling in some]
+    if not some:
+        return
     results = together(upscaler, images, some[0][1].between)
     for (task, upscaling), result in zip(some, results, strict=True):
         upscaling.compute(lambda rows, dtype, result=result: [result])  # type: ignore[misc]

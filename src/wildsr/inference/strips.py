@@ -15,10 +15,11 @@ from wildsr.inference import alpha as transparency
 from wildsr.inference.tile import SMALLEST_TILE, out_of_memory, whole_cells
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import Overlap, Span, span, spans
-from wildsr.photo.rows import Array, Rows, Window
+from wildsr.photo.rows import Array, Rows, Still, Window
+from wildsr.pixels import luma, white, whole_numbers
 
 STRIP = 96 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
-LUMA = (0.299, 0.587, 0.114)  # of BT.601, for what a network makes of a gray image
+EIGHT_BITS = np.dtype(np.uint8)
 
 
 def strips(
@@ -74,12 +75,45 @@ def strips(
             mixed = _fade(strip, carry, low, overlap.feather, scale)
             next_fresh = max(low.stop - overlap.feather, 0) if low.stop < rows.height else low.stop
             kept = (next_fresh - low.fresh) * scale
-            carry, strip = mixed[kept:], _whole_numbers(mixed[:kept], dtype)
+            carry, strip = mixed[kept:], whole_numbers(mixed[:kept], dtype)
         start = low.stop
         if len(strip):  # the feather may have kept all of it back
             yield strip
         del strip
         progress(min(start * rows.width * scale**2, whole), whole)
+
+
+def upscale_image(
+    upscaler: Upscaler, image: Array, dtype: np.dtype[Any] = EIGHT_BITS
+) -> npt.NDArray[Any]:
+    """A whole image in memory, upscaled: the pixels that the verb ``upscale`` writes into a file.
+
+    The same tiles, joined in the same way, and the same answer to memory that runs out.
+
+    Args:
+        upscaler: network and tiles.
+        image: (H, W, channels) of uint8, uint16 or floats in [0, 1]; one or three channels of
+            colour, and a second or fourth one is alpha.
+        dtype: uint8, uint16 or float32 of the result.
+
+    Returns:
+        (scale * H, scale * W, channels) of ``dtype``.
+
+    Raises:
+        UserError: an empty image, one that does not fit into memory even in the smallest tiles, a
+            result that is not finite.
+    """
+    if image.ndim != 3 or image.size == 0:
+        raise UserError(
+            f"Argument `image` must be pixels (H, W, channels), but got the shape {image.shape}."
+        )
+    height, width, channels = image.shape
+    scale, row = upscaler.scale, 0
+    whole = np.empty((height * scale, width * scale, channels), dtype)
+    for strip in strips(upscaler, Still(image), dtype):
+        whole[row : row + len(strip)] = strip
+        row += len(strip)
+    return whole
 
 
 def _seams(upscaler: Upscaler, channels: int) -> Overlap:
@@ -120,7 +154,7 @@ def _strip(
                 piece = _fade(piece.swapaxes(0, 1), turned, across, overlap.feather, scale)
                 piece = piece.swapaxes(0, 1)
             columns = slice(across.fresh * scale, across.faded * scale)
-            strip[:, columns] = piece if overlap.feather else _whole_numbers(piece, dtype)
+            strip[:, columns] = piece if overlap.feather else whole_numbers(piece, dtype)
         waiting.clear()
 
     for across in spans(width, side, overlap):
@@ -141,14 +175,14 @@ def together(upscaler: Upscaler, images: list[Array], dtype: np.dtype[Any]) -> l
         dtype: uint8 or uint16 of the results.
     """
     with torch.inference_mode():
-        return [_whole_numbers(image, dtype) for image in _tiles(upscaler, images, dtype)]
+        return [whole_numbers(image, dtype) for image in _tiles(upscaler, images, dtype)]
 
 
 def _tiles(
     upscaler: Upscaler, tiles: list[Array], dtype: np.dtype
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Tiles of one size, (h, w, channels), through the network: floats of ``dtype``'s range."""
-    most = float(np.iinfo(tiles[0].dtype).max)
+    most = white(tiles[0].dtype)
     lr = torch.from_numpy(np.stack(tiles).astype(np.float32) / most).permute(0, 3, 1, 2)
     channels = lr.shape[1]
     colour, alpha = (lr, None) if channels in (1, 3) else (lr[:, :-1], lr[:, -1:])
@@ -161,10 +195,11 @@ def _tiles(
         sr = upscaler(_rgb(colour))
         sr_alpha = torch.ones_like(sr[:, :1])
     if colour.shape[1] == 1:
-        weights = torch.tensor(LUMA, dtype=sr.dtype, device=sr.device).reshape(1, 3, 1, 1)
-        sr = (sr * weights).sum(dim=1, keepdim=True)
+        sr = luma(sr)
     out = sr if alpha is None else torch.cat([sr, sr_alpha], dim=1)
-    scaled = out.clamp(0, 1) * float(np.iinfo(dtype).max)
+    if not out.sum().isfinite():  # NaN and infinities are kept by a sum, and clamping hides them
+        raise UserError(f"The network of {upscaler.name} makes pixels that are NaN or infinite.")
+    scaled = out.clamp(0, 1) * white(dtype)
     yield from scaled.permute(0, 2, 3, 1).cpu().numpy()
 
 
@@ -190,7 +225,3 @@ def _fade(
     mixed = new.copy()
     mixed[:count] = known[:count] * (1 - ramp) + new[:count] * ramp
     return mixed
-
-
-def _whole_numbers(image: npt.NDArray, dtype: np.dtype) -> Array:
-    return np.rint(image).astype(dtype)

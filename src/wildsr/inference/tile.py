@@ -1,4 +1,4 @@
-"""Whole images of any size through a network, tile by tile, and plain interpolation."""
+"""How far a network reaches, where it computes, and plain interpolation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
+from wildsr.pixels import rounded, unit
 
 CELL = 8  # LR pixels; tiles start at its multiples, so that strides and windows see the same grid
 PROBES = (64, 128, 256)  # LR pixels; a network that reaches across the last one counts as global
-GLOBAL_MARGIN = 16  # LR pixels around a tile of a network without a bound
 SMALLEST_TILE = 32  # LR pixels; where halving after an out-of-memory error ends
 
 KINDS = {
@@ -59,63 +59,6 @@ def receptive_radius(network: nn.Module, scale: int) -> int | None:
     return None
 
 
-def upscale_tiled(
-    network: nn.Module, lr: Tensor, scale: int, tile: int = 256, overlap: int | None = None
-) -> Tensor:
-    """The network's output for images of any size, in memory bounded by a tile and the result.
-
-    The image is cut into tiles, each read with a margin whose output is thrown away. With a margin
-    of the receptive radius the result equals the network on the whole image; networks without a
-    bound (global attention, normalisation by the image's statistics) get 16 pixels, and differ.
-
-    Args:
-        network: (B, 3, H, W) to (B, 3, sH, sW); runs where its parameters are, in evaluation mode.
-        lr: (B, 3, H, W), any size; may be elsewhere than the network.
-        scale: s.
-        tile: LR pixels a side without the margin, at least 8, rounded down to a multiple of 8.
-            Halved while memory does not suffice, down to 32.
-        overlap: margin in LR pixels, rounded up to a multiple of 8; None measures
-            :func:`receptive_radius` (once per call: give it for many large images).
-
-    Returns:
-        (B, 3, sH, sW) in the type of ``lr``, on the CPU.
-
-    Raises:
-        UserError: a tile or overlap that is too small, a network of another scale, an image for
-            which even the smallest tile does not fit into memory.
-    """
-    if tile < CELL:
-        raise UserError(f"Argument `tile` must be at least {CELL} pixels, but got {tile}.")
-    if overlap is not None and overlap < 0:
-        raise UserError(f"Argument `overlap` must be 0 or more pixels, but got {overlap}.")
-    batch, channels, height, width = lr.shape
-    if min(height, width) < 1:
-        raise UserError(f"Argument `lr` must have pixels, but got {height} x {width}.")
-    # Not larger than the image, or the first halvings would change nothing.
-    tile = min(tile // CELL * CELL, whole_cells(max(height, width)))
-    while True:
-        try:
-            # Made outside inference mode: an ordinary tensor, whatever its reader does with it.
-            sr = torch.empty(batch, channels, height * scale, width * scale, dtype=lr.dtype)
-            if overlap is None and max(height, width) > tile:
-                radius = receptive_radius(network, scale)
-                overlap = GLOBAL_MARGIN if radius is None else radius
-            _fill(sr, network, lr, scale, tile, whole_cells(overlap or 0))
-            return sr
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-        # After the handler: the error's traceback would keep the tile's tensors alive.
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        if tile <= SMALLEST_TILE:
-            raise UserError(
-                f"Argument `tile` must fit into memory, but an image of {height} x {width} pixels "
-                f"did not even with tiles of {tile}."
-            )
-        tile = max(tile // 2 // CELL * CELL, SMALLEST_TILE)
-
-
 def interpolate(lr: Tensor, scale: int, kind: str) -> Tensor:
     """Plain interpolation, exactly as Pillow does it on 8-bit images: the baseline of every table.
 
@@ -135,39 +78,12 @@ def interpolate(lr: Tensor, scale: int, kind: str) -> Tensor:
     if scale < 1:
         raise UserError(f"Argument `scale` must be 1 or more, but got {scale}.")
     size = (lr.shape[3] * scale, lr.shape[2] * scale)
-    levels = lr.detach().float().clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu()
+    levels = rounded(lr.detach().float()).byte().permute(0, 2, 3, 1).cpu()
     enlarged = [
         np.array(Image.fromarray(image).resize(size, KINDS[kind])) for image in levels.numpy()
     ]
     sr = torch.from_numpy(np.stack(enlarged)).permute(0, 3, 1, 2).contiguous()
-    return sr.to(lr.device).to(lr.dtype) / 255
-
-
-@torch.inference_mode()
-def _fill(sr: Tensor, network: nn.Module, lr: Tensor, scale: int, tile: int, margin: int) -> None:
-    """Write the network's output into ``sr``, one tile after the other."""
-    device, dtype = place_of(network, lr)
-    height, width = lr.shape[2:]
-    with evaluating(network):
-        for top in range(0, height, tile):
-            for left in range(0, width, tile):
-                bottom, right = min(top + tile, height), min(left + tile, width)
-                first_row, first_column = max(top - margin, 0), max(left - margin, 0)
-                seen = lr[..., first_row : bottom + margin, first_column : right + margin]
-                # The order of channels that convolutions on CPUs are faster with, up to twice.
-                seen = seen.to(device, dtype).contiguous(memory_format=torch.channels_last)
-                out = network(seen)
-                expected = (*seen.shape[:2], seen.shape[2] * scale, seen.shape[3] * scale)
-                if out.shape != expected:
-                    raise UserError(
-                        f"Argument `scale` must be that of the network, but got {scale}: "
-                        f"an input of {tuple(seen.shape)} came out as {tuple(out.shape)}."
-                    )
-                rows = slice((top - first_row) * scale, (bottom - first_row) * scale)
-                columns = slice((left - first_column) * scale, (right - first_column) * scale)
-                sr[..., top * scale : bottom * scale, left * scale : right * scale] = out[
-                    ..., rows, columns
-                ]
+    return unit(sr.to(lr.device), lr.dtype)
 
 
 def _reach(reached: Tensor, scale: int, start: int) -> int | None:
@@ -220,6 +136,6 @@ def out_of_memory(error: RuntimeError) -> bool:
     return "out of memory" in message or "can't allocate memory" in message
 
 
-def whole_cells(pixels: int) -> int:
+def whole_cells(pixels: int, cell: int = CELL) -> int:
     """The next multiple of a cell."""
-    return -(-pixels // CELL) * CELL
+    return -(-pixels // cell) * cell

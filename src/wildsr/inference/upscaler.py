@@ -2,10 +2,10 @@
 
 From Python::
 
-    from wildsr.inference.upscaler import load
+    from wildsr.run.load import load_upscaler
     from wildsr.inference.file import upscale_file
 
-    upscaler = load(weights="4x_photo.safetensors")              # or run="runs/wild-demo"
+    upscaler = load_upscaler(weights="4x_photo.safetensors")              # or run="runs/wild-demo"
     upscale_file(upscaler, "photo.jpg", "out/photo.png", progress=lambda done, all: ...)
 
     sr = upscaler(lr)                                            # (B, 3, H, W) tensors in [0, 1]
@@ -20,10 +20,15 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError
+from wildsr.inference.colour import ColourFix
+from wildsr.inference.device import choose_precision
+from wildsr.inference.engine import choose_engine
+from wildsr.inference.ensemble import Ensemble
 from wildsr.inference.memory import bytes_per_pixel, tile_for
-from wildsr.inference.tile import CELL, receptive_radius
+from wildsr.inference.tile import CELL, place_of, receptive_radius
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, Overlap, overlap_for
 
+ENGINES_OF_TORCH = ("torch", "compile")
 BATCH = {"cuda": 4}  # tiles computed at once; a CPU is not faster with more than one
 
 
@@ -97,3 +102,59 @@ class Upscaler:
     def together(self) -> int:
         """How many tiles are computed at once."""
         return self.batch or BATCH.get(self.device.type, 1)
+
+
+def prepare(
+    network: nn.Module,
+    scale: int,
+    name: str,
+    device: torch.device,
+    *,
+    engine: str = "torch",
+    precision: str | None = "fp32",
+    ensemble: bool = False,
+    colour_fix: bool = False,
+    tile: int | None = None,
+    overlap: int | None = None,
+    batch: int | None = None,
+) -> Upscaler:
+    """Make a network ready for whole photos; whoever upscales, delivers or measures starts here.
+
+    Args:
+        network: (B, 3, H, W) to (B, 3, sH, sW); moved to ``device`` and put into evaluation mode.
+        scale: s.
+        name: for people.
+        device: where it is to compute.
+        engine: "torch", "compile", "onnxruntime" or "openvino".
+        precision: "auto", "fp32", "fp16" or "bf16"; the engines but torch and compile know fp32.
+            None leaves the weights in the format they have, for networks that are still trained.
+        ensemble: mean over the eight flips and turns.
+        colour_fix: take the low frequencies of the input.
+        tile: see :class:`Upscaler`, as for the next two.
+        overlap: LR pixels.
+        batch: tiles computed at once.
+
+    Raises:
+        UserError: whatever of this cannot be.
+    """
+    network = network.eval().to(device)
+    _, dtype = place_of(network, torch.empty(0))
+    if precision is None:
+        network.to(memory_format=torch.channels_last)
+    elif engine in ENGINES_OF_TORCH:
+        network.to(memory_format=torch.channels_last)
+        dtype = choose_precision(precision, network, device)
+        network.to(dtype)
+    elif precision not in ("auto", "fp32"):
+        raise UserError(f"Argument `precision` must be 'fp32' for engine={engine}.")
+    else:
+        dtype = torch.float32
+    carried = choose_engine(engine, network, device, scale)
+
+    def dressed(inner: nn.Module) -> nn.Module:
+        inner = Ensemble(inner) if ensemble else inner
+        return (ColourFix(inner, scale) if colour_fix else inner).eval()
+
+    return Upscaler(
+        dressed(network), dressed(carried), scale, name, device, dtype, tile, overlap, batch
+    )

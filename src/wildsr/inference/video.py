@@ -10,10 +10,12 @@ import numpy as np
 
 from wildsr.atomic import Partial
 from wildsr.error import UserError, first_line
+from wildsr.inference.container import container_of, open_video
 from wildsr.inference.engine import needed
-from wildsr.inference.strips import strips, together
+from wildsr.inference.strips import together, upscale_image
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.rows import Array
+from wildsr.photo.stream import LIMIT
 
 # Suffix: FFmpeg's name of the container.
 CONTAINERS = {
@@ -28,20 +30,6 @@ COLOURS = ("color_primaries", "color_trc", "colorspace", "color_range")
 UNSAID = 2  # FFmpeg's number for a colour matrix that the file does not name
 
 
-class Still:
-    """A frame as rows."""
-
-    def __init__(self, pixels: Array) -> None:
-        self.height, self.width, self.channels = pixels.shape
-        self.dtype: np.dtype[Any] = pixels.dtype
-        self._pixels, self._row = pixels, 0
-
-    def read(self, count: int) -> Array:
-        """The next ``count`` rows."""
-        self._row += count
-        return self._pixels[self._row - count : self._row]
-
-
 def upscale_video(
     upscaler: Upscaler,
     source: Path,
@@ -49,6 +37,7 @@ def upscale_video(
     outscale: float | None = None,
     quality: int = 95,
     progress: Callable[[int, int], None] = lambda done, all: None,
+    limit: float | None = LIMIT,
 ) -> int:
     """Upscale a video frame by frame; sound, times of frames and colour tags stay as they are.
 
@@ -62,6 +51,7 @@ def upscale_video(
         outscale: size of the result / size of the video; None takes the network's scale.
         quality: 1 to 100; 95 is x264's constant rate factor 14, 75 is 22.
         progress: called with the pixels done and all of them (0 where the file does not say).
+        limit: megapixels of a frame; None for any number.
 
     Returns:
         How many frames.
@@ -77,13 +67,17 @@ def upscale_video(
         )
     partial = Partial(target)
     try:
-        with av.open(str(source)) as read:
-            if not read.streams.video:
-                raise UserError(f"{source} holds no video.")
+        container_of(source)
+        with source.open("rb") as file, open_video(av, file, source, limit) as read:
             form = CONTAINERS[target.suffix.lower()]
-            with av.open(str(partial.path), "w", format=form) as written:
+            # Absolute: FFmpeg takes what stands before a colon for a protocol.
+            with av.open(str(partial.path.absolute()), "w", format=form) as written:
                 done = _Frames(upscaler, read, written, outscale, quality).carry_out(progress)
-    except (av.FFmpegError, ValueError) as error:  # ValueError: sound that a container cannot hold
+    except (
+        av.FFmpegError,
+        ValueError,
+        OSError,
+    ) as error:  # ValueError: sound that a container cannot hold
         partial.discard()
         if isinstance(error, UserError):
             raise
@@ -137,6 +131,8 @@ class _Frames:
                     self._pass_on()
                 continue
             for frame in packet.decode():
+                if frame.is_corrupt:
+                    raise UserError(f"Video {self.read.name} is damaged at {frame.time:.2f} s.")
                 waiting.append(frame)
                 if len(waiting) == self.upscaler.together:
                     yield waiting
@@ -161,10 +157,7 @@ class _Frames:
         alike = len({image.shape for image in images}) == 1
         if len(images) > 1 and alike and max(images[0].shape) <= self.upscaler.side:
             return together(self.upscaler, images, np.dtype(np.uint8))
-        return [
-            np.concatenate(list(strips(self.upscaler, Still(image), np.dtype(np.uint8))))
-            for image in images
-        ]
+        return [upscale_image(self.upscaler, image) for image in images]
 
     def _encode(self, frame: Any, pixels: Array) -> None:
         import av

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from hydra.utils import instantiate
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from wildsr.atomic import writing
 from wildsr.error import UserError
+from wildsr.network.architecture import Architecture
 from wildsr.network.upscaler.published import Published
-from wildsr.network.weights import fill, read_weights
+from wildsr.network.weights import KEY, check_finite, read_file
 from wildsr.text_path import text_path
 
-KEY = "wildsr"  # of the description in a file's metadata
+LONGEST = 1 << 16  # characters of a description
+
+
+@dataclass(frozen=True)
+class OpenWeights:
+    """What a file of weights holds.
+
+    Attributes:
+        network: (B, 3, H, W) to (B, 3, sH, sW), in evaluation mode.
+        scale: s.
+        node: its architecture as a configuration has it; None for published weights, which are
+            recognised by their names.
+    """
+
+    network: nn.Module
+    scale: int
+    node: dict[str, Any] | None
 
 
 def save_weights(
@@ -33,47 +48,42 @@ def save_weights(
         architecture: the ``_target_`` and the arguments that made ``network``; kept as metadata,
             which other tools ignore and ``load_upscaler`` reads.
         scale: HR size / LR size.
+
+    Raises:
+        UserError: weights that are NaN or infinite.
     """
+    check_finite(network.state_dict(), f"{path} is not written: the network")
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"format": "pt"}
-    if not isinstance(network, Published):  # those are recognised by their keys, as they were
+    if architecture and not isinstance(
+        network, Published
+    ):  # those are recognised by their keys, as they were
         metadata[KEY] = json.dumps({"network": dict(architecture), "scale": scale})
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(weights, str(partial), metadata=metadata)
-    os.replace(partial, path)
+    with writing(path) as partial, text_path(partial) as name:
+        save_file(weights, name, metadata=metadata)
 
 
-def open_weights(path: Path) -> tuple[nn.Module, int]:
-    """An upscaler and its scale from a file: our own, or any architecture that spandrel knows.
+def open_weights(path: Path) -> OpenWeights:
+    """An upscaler from a file: our own, or any architecture that spandrel knows.
+
+    Runs no code that the file names: it may describe one of our architectures, by plain numbers in
+    bounds, see :mod:`wildsr.network.architecture`.
 
     Raises:
         UserError: if the file is missing, damaged, or of an unknown architecture.
     """
-    weights = read_weights(path)
-    about = description(path)
+    what = f"`weights`: {path}"
+    weights, about = read_file(path)
     if about is None:
-        published = Published(path)
-        return published.eval(), published.scale
-    target = str(about["network"].get("_target_"))
-    if not target.startswith("wildsr.network."):  # metadata must not name code to run
-        raise UserError(f"`weights`: {path} names the architecture {target!r}, which is not ours.")
-    network: nn.Module = instantiate(about["network"])
-    fill(network, weights, f"`weights` {path}")
-    return network.eval(), int(about["scale"])
-
-
-def description(path: Path) -> dict[str, Any] | None:
-    """What was written beside the weights: the ``network`` and its ``scale``; None by others."""
-    if path.suffix == ".safetensors":
-        with text_path(path) as readable, safe_open(readable, framework="pt") as file:
-            about = (file.metadata() or {}).get(KEY)
-    else:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-        about = held.get(KEY) if isinstance(held, Mapping) else None
+        published = Published.of(weights, path)
+        return OpenWeights(published.eval(), published.scale, None)
     try:
-        found = json.loads(about) if isinstance(about, str) else None
-    except ValueError:
-        found = None
-    described = isinstance(found, dict) and {"network", "scale"} <= found.keys()
-    return found if described else None
+        described = json.loads(about) if len(about) <= LONGEST else None
+    except (ValueError, RecursionError):
+        described = None
+    if described is None:
+        raise UserError(f"{what} is damaged: its description cannot be read.")
+    architecture = Architecture.of(described, what)
+    network = architecture.build(weights, what)
+    return OpenWeights(network.eval(), architecture.scale, architecture.node)

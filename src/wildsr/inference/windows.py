@@ -75,11 +75,19 @@ class Span:
     faded: int
 
 
-def span(start: int, length: int, tile: int, overlap: Overlap) -> Span:
-    """The tile at ``start``: what is left is cut into equal parts of at most ``tile``."""
+def span(start: int, length: int, tile: int, overlap: Overlap, cell: int = CELL) -> Span:
+    """The tile at ``start``: what is left is cut into equal parts of at most ``tile``.
+
+    Args:
+        start: LR pixels.
+        length: of the whole axis.
+        tile: without the overlap.
+        overlap: with the neighbours.
+        cell: tiles start at its multiples.
+    """
     left = length - start
-    parts = -(-left // max(tile // CELL * CELL, CELL))
-    stop = min(start + whole_cells(-(-left // parts)), length)
+    parts = -(-left // max(tile // cell * cell, cell))
+    stop = min(start + whole_cells(-(-left // parts), cell), length)
     return Span(
         start,
         stop,
@@ -90,10 +98,10 @@ def span(start: int, length: int, tile: int, overlap: Overlap) -> Span:
     )
 
 
-def spans(length: int, tile: int, overlap: Overlap) -> Iterator[Span]:
-    """All tiles along an axis of ``length``."""
+def spans(length: int, tile: int, overlap: Overlap, cell: int = CELL) -> Iterator[Span]:
+    """All tiles along an axis of ``length``; see :func:`span`."""
     start = 0
     while start < length:
-        found = span(start, length, tile, overlap)
+        found = span(start, length, tile, overlap, cell)
         yield found
         start = found.stop

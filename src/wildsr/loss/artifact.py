@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wildsr.argument import check_integer
 from wildsr.error import UserError
 from wildsr.loss.pixel import comparable, l1
 
@@ -86,7 +87,4 @@ class LDL(nn.Module):
 
 
 def _check_window(window: int) -> None:
-    if isinstance(window, bool) or not isinstance(window, int) or window < 3 or window % 2 == 0:
-        raise UserError(
-            f"Argument `window` must be an odd integer of at least 3, but got {window!r}."
-        )
+    check_integer("Argument `window`", window, 3, odd=True)

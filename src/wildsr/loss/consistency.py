@@ -9,6 +9,7 @@ from kornia.filters import get_gaussian_kernel2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wildsr.argument import check_counts
 from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.error import UserError
@@ -80,11 +81,7 @@ class LowPass(nn.Module):
 
     def __init__(self, size: int = 5, stride: int = 1) -> None:
         super().__init__()
-        for name, value in (("size", size), ("stride", stride)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UserError(
-                    f"Argument `{name}` must be an integer of at least 1, but got {value!r}."
-                )
+        check_counts(size=size, stride=stride)
         self.size, self.stride = size, stride
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wildsr.argument import check_counts
 from wildsr.error import UserError
 from wildsr.loss.pixel import comparable
 
@@ -105,7 +106,4 @@ def _images(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def _check_focus(alpha: float, patch_factor: int) -> None:
     if not alpha >= 0:
         raise UserError(f"Argument `alpha` must be at least 0, but got {alpha!r}.")
-    if isinstance(patch_factor, bool) or not isinstance(patch_factor, int) or patch_factor < 1:
-        raise UserError(
-            f"Argument `patch_factor` must be an integer of at least 1, but got {patch_factor!r}."
-        )
+    check_counts(patch_factor=patch_factor)

@@ -13,6 +13,7 @@ from torch import Tensor
 from wildsr.error import first_line
 from wildsr.metric import wasserstein
 from wildsr.metric.kind import LOWER, Needs, Set, Setting, at_least
+from wildsr.pixels import rounded
 
 FILE = "weights-inception-2015-12-05-6726825d.pth"
 SIDE, PATCHES, SEED = 128, 8, 0  # pixels of a patch, patches of an image, where they lie
@@ -115,7 +116,7 @@ class Inception:
         )
         places = zip(tops, lefts, strict=True)
         patches = torch.cat([image[..., t : t + SIDE, s : s + SIDE] for t, s in places])
-        features: Tensor = self.network.to(image.device)(patches.mul(255).round().byte())
+        features: Tensor = self.network.to(image.device)(rounded(patches).byte())
         return features.float().cpu()
 
 

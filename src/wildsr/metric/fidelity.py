@@ -8,46 +8,12 @@ from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from wildsr.error import UserError, unknown
-from wildsr.pixels import round8
+from wildsr.pixels import round8, studio_luma, unit
 
 CHANNELS = ("rgb", "y")
 WINDOW = 11  # taps of the SSIM window; its sigma is 1.5
 MIDDLE = 128.0
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-
-
-def luma(rgb: Tensor) -> Tensor:
-    """The Y of BT.601 in studio swing, ``16 + 65.481 R + 128.553 G + 24.966 B``.
-
-    Equal to MATLAB's ``rgb2ycbcr`` of a floating-point image, times 255.
-
-    Args:
-        rgb: (B, 3, H, W), [0, 1].
-
-    Returns:
-        (B, 1, H, W), 16 to 235, not rounded again.
-    """
-    red, green, blue = rgb.unbind(1)
-    return (16 + 65.481 * red + 128.553 * green + 24.966 * blue).unsqueeze(1)
-
-
-def full_luma(image: Tensor) -> Tensor:
-    """The luma of BT.601 over the whole range, ``0.299 R + 0.587 G + 0.114 B``.
-
-    Of an image whose channels are equal it is that channel: what MATLAB code measures on a file of
-    one channel, without ``rgb2ycbcr``.
-
-    Args:
-        image: (B, 3, H, W) of any range, or (B, 1, H, W), which is its own.
-
-    Returns:
-        (B, 1, H, W) in the same range.
-    """
-    if image.shape[1] == 1:
-        return image
-    red, green, blue = image.unbind(1)
-    # Written from the differences, so that equal channels are kept to the last bit.
-    return (green + 0.299 * (red - green) + 0.114 * (blue - green)).unsqueeze(1)
 
 
 def psnr(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tensor:
@@ -59,7 +25,8 @@ def psnr(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
         prediction: (B, 3, H, W), [0, 1]; or (B, 1, H, W) where ``channel`` is "y".
         target: of the same shape, [0, 1].
         border: pixels cut from every side; the classical benchmarks cut the scale.
-        channel: "rgb" (one mean over the three) or "y" (see :func:`luma`; an image of one channel
+        channel: "rgb" (one mean over the three) or "y" (see
+            :func:`wildsr.pixels.studio_luma`; an image of one channel
             is taken as it is, from 0 to 255).
 
     Returns:
@@ -150,7 +117,7 @@ def compared(
     kept = (..., slice(border, border + height), slice(border, border + width))
     x, y = x[kept], y[kept]
     if channel == "y" and y.shape[1] == 3:
-        return luma(x.double() / 255), luma(y.double() / 255)
+        return studio_luma(unit(x, torch.float64)), studio_luma(unit(y, torch.float64))
     return x, y
 
 

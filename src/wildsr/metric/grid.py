@@ -7,8 +7,8 @@ from torch import Tensor
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.metric.consistency import scale_of
-from wildsr.metric.fidelity import full_luma
 from wildsr.metric.kind import LOWER, Setting, Single, at_least
+from wildsr.pixels import luma
 
 BLOCK = 8  # pixels of a JPEG block
 FLOOR = 1e-4  # squared levels, of spectra: below it a window counts as flat
@@ -31,8 +31,8 @@ def blockiness(image: Tensor) -> Tensor:
     Args:
         image: (B, 3, H, W), [0, 1]; sides of 16 pixels at least.
     """
-    luma = 255 * full_luma(image.double())[:, 0]
-    return (_steps(luma) + _steps(luma.transpose(1, 2))) / 2
+    gray = 255 * luma(image.double())[:, 0]
+    return (_steps(gray) + _steps(gray.transpose(1, 2))) / 2
 
 
 def checkerboard(image: Tensor, period: int) -> Tensor:
@@ -55,12 +55,12 @@ def checkerboard(image: Tensor, period: int) -> Tensor:
         period: in pixels, 2 at least.
     """
     side = PERIODS * period
-    luma = 255 * full_luma(image.double())[:, 0]
-    windows = luma.unfold(1, side, side // 2).unfold(2, side, side // 2)  # (B, n, m, side, side)
-    hann = torch.hann_window(side, periodic=True, dtype=luma.dtype, device=luma.device)
-    near = torch.arange(-AROUND, AROUND + 1, device=luma.device)
+    gray = 255 * luma(image.double())[:, 0]
+    windows = gray.unfold(1, side, side // 2).unfold(2, side, side // 2)  # (B, n, m, side, side)
+    hann = torch.hann_window(side, periodic=True, dtype=gray.dtype, device=gray.device)
+    near = torch.arange(-AROUND, AROUND + 1, device=gray.device)
     beside = ((near[:, None].abs() > 1) | (near[None].abs() > 1)).flatten()  # a peak is 3 wide
-    excess, weights = (luma.new_zeros(len(luma), period, period) for _ in range(2))
+    excess, weights = (gray.new_zeros(len(gray), period, period) for _ in range(2))
     for row in windows.unbind(1):  # (B, m, side, side): bounded memory
         row = row - row.mean(dim=(2, 3), keepdim=True)
         power = torch.fft.fft2(row * torch.outer(hann, hann)).abs().square() / hann.sum() ** 4
@@ -119,9 +119,9 @@ def checkers(setting: Setting) -> Single:
     )
 
 
-def _steps(luma: Tensor) -> Tensor:
+def _steps(gray: Tensor) -> Tensor:
     """The excess of the steps between columns at the strongest phase, (B,)."""
-    steps = luma.diff(dim=2).abs()
+    steps = gray.diff(dim=2).abs()
     excess = steps[..., 1:-1] - torch.maximum(steps[..., :-2], steps[..., 2:])
     excess = excess.clamp(-CLIP, CLIP).mean(dim=1)  # (B, W - 3)
     phases = torch.stack([excess[:, p::BLOCK].mean(dim=1) for p in range(BLOCK)], dim=1)

@@ -10,8 +10,8 @@ from pathlib import Path
 from torch import Tensor
 
 from wildsr.error import UserError
-from wildsr.metric.fidelity import compared, full_luma
-from wildsr.pixels import round8
+from wildsr.metric.fidelity import compared
+from wildsr.pixels import luma, round8, unit
 
 HIGHER, LOWER, NEITHER = "higher", "lower", ""
 
@@ -94,7 +94,7 @@ class Couple:
     def whole(self) -> tuple[Tensor, Tensor]:
         """Both as networks want them: (1, 3, H, W) in [0, 1], rounded, float32, on their device."""
         device = self._given[0].device
-        sr, hr = (levels.to(device) / 255 for levels in self.levels)
+        sr, hr = (unit(levels.to(device)) for levels in self.levels)
         return sr, hr
 
     @cached_property
@@ -108,7 +108,7 @@ class Couple:
         """
         sr, hr = self.levels
         if self._gray and self._setting.channel == "y":
-            sr, hr = full_luma(sr.double()), full_luma(hr.double())
+            sr, hr = luma(sr.double()), luma(hr.double())
         return compared(sr, hr, self._setting.border, self._setting.channel)
 
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wildsr.metric.fidelity import full_luma
 from wildsr.metric.kind import LOWER, Setting, Single, at_least
+from wildsr.pixels import luma
 
 BLOCK = 16  # pixels
 SHARE = 0.1  # of the blocks, the flattest, are looked at
@@ -30,11 +30,11 @@ def residue(image: Tensor) -> Tensor:
     Args:
         image: (B, 3, H, W), [0, 1]; sides of 18 pixels at least.
     """
-    luma = full_luma(image.double())
-    mask = luma.new_tensor([1, -2, 1])
+    gray = luma(image.double())
+    mask = gray.new_tensor([1, -2, 1])
     mask = torch.outer(mask, mask)[None, None]
-    power = F.avg_pool2d(F.conv2d(luma, mask).square() / 36, BLOCK).flatten(1)
-    clipped = (luma <= CLIPPED) | (luma >= 1 - CLIPPED)
+    power = F.avg_pool2d(F.conv2d(gray, mask).square() / 36, BLOCK).flatten(1)
+    clipped = (gray <= CLIPPED) | (gray >= 1 - CLIPPED)
     seen = F.avg_pool2d(clipped[..., 1:-1, 1:-1].double(), BLOCK).flatten(1) <= SOME
     found = [
         p[s].quantile(SHARE) if s.any() else p.new_zeros(())

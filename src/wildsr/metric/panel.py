@@ -16,22 +16,21 @@ None where it cannot be computed: no truth, no weights, an image too small for i
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from wildsr.argument import check_integer
 from wildsr.error import UserError, unknown
+from wildsr.loss.weights import fingerprint
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.fidelity import CHANNELS
 from wildsr.metric.kind import Couple, Metric, Needs, Pair, Set, Setting, Single, TooSmall
-from wildsr.pixels import round8
+from wildsr.pixels import round8, unit
 
-DEFAULT = ("psnr", "ssim", "lpips")
+DEFAULT = ("psnr", "ssim", "st_lpips", "lpips")
 
 
 class Gathering:
@@ -80,8 +79,7 @@ class Panel:
     ) -> None:
         if channel not in CHANNELS:
             raise unknown("Argument `channel`", channel, CHANNELS)
-        if not isinstance(border, int) or border < 0:
-            raise UserError(f"Argument `border` must be 0 or more pixels, but got {border!r}.")
+        check_integer("Argument `border`", border, 0)
         if isinstance(metrics, str):
             raise UserError(f"Argument `metrics` must be a list, but got {metrics!r}.")
         for name in metrics:
@@ -175,7 +173,7 @@ class Panel:
 def _rounded(image: Tensor, argument: str) -> Tensor:
     """One image as a file would hold it: (1, 3, H, W) in [0, 1], float32, where it was."""
     _check_one(image, argument)
-    return round8(image, argument).to(image.device) / 255
+    return unit(round8(image, argument).to(image.device))
 
 
 def _check_one(image: Tensor, argument: str) -> None:
@@ -198,17 +196,8 @@ def _stated(metric: Metric) -> dict[str, object]:
         "needs": None if metric.needs is None else metric.needs.how,
     }
     if metric.weights and metric.needs is None:
-        said["weights"] = {
-            path.name: f"sha256 {_hash(path, path.stat().st_mtime)}" for path in metric.weights
-        }
+        said["weights"] = {path.name: fingerprint(path) for path in metric.weights}
     return said
-
-
-@functools.cache
-def _hash(path: Path, changed: float) -> str:
-    """The first 16 digits of a file's SHA-256; computed again where the file has changed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _version(library: str) -> str | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wildsr.loss.weights import MissingWeights, trunk_file
 from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least
-from wildsr.pixels import round8
+from wildsr.pixels import round8, unit
 
 if TYPE_CHECKING:
     from wildsr.loss.encoder import Features
@@ -60,8 +60,8 @@ class Lpips:
         """
         if self.network is None or min(target.shape[2:]) < SMALLEST:
             return None
-        x = round8(prediction, "prediction").to(prediction.device) / 255
-        y = round8(target, "target").to(prediction.device) / 255
+        x = unit(round8(prediction, "prediction").to(prediction.device))
+        y = unit(round8(target, "target").to(prediction.device))
         return self.of(x, y)
 
     def of(self, x: Tensor, y: Tensor) -> float:

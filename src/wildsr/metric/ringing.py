@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from wildsr.metric.consistency import scale_of
-from wildsr.metric.fidelity import full_luma
 from wildsr.metric.kind import LOWER, Setting, Single, at_least
+from wildsr.pixels import luma
 
 STEP, FLAT = 48, 16  # levels that an edge rises at least, and a flat region spans at most
 LINE = 0.25  # of the edge's height; what rises more above the flat region is a line
@@ -36,8 +36,8 @@ def overshoot(image: Tensor, reach: int) -> float:
         image: (1, 3, H, W), [0, 1]; sides longer than 2 (2 + 4 ``reach``).
         reach: pixels; the scale, as halos are as wide as LR pixels.
     """
-    luma = 255 * full_luma(image.double())[0, 0]
-    found = torch.cat([_excesses(luma, reach), _excesses(luma.T, reach)])
+    gray = 255 * luma(image.double())[0, 0]
+    found = torch.cat([_excesses(gray, reach), _excesses(gray.T, reach)])
     return max(0.0, found.mean().item()) if len(found) else 0.0
 
 
@@ -64,23 +64,23 @@ def ringing(setting: Setting) -> Single:
     )
 
 
-def _excesses(luma: Tensor, reach: int) -> Tensor:
+def _excesses(gray: Tensor, reach: int) -> Tensor:
     """``max near - max far`` of every side of every edge along the rows that counts, (N,)."""
     margin = START + 4 * reach
-    slope = (luma[:, 2:] - luma[:, :-2]).abs()  # of the pixels 1 to W - 2
+    slope = (gray[:, 2:] - gray[:, :-2]).abs()  # of the pixels 1 to W - 2
     peak = torch.nn.functional.max_pool1d(slope, 2 * reach + 1, 1, reach)
-    change = (luma[:, 2 * reach :] - luma[:, : -2 * reach]).abs()  # of `reach` to W - 1 - `reach`
-    inner = slice(margin, luma.shape[1] - margin)
-    edge = (slope == peak)[:, margin - 1 : luma.shape[1] - margin - 1]
-    edge &= change[:, margin - reach : luma.shape[1] - margin - reach] >= STEP
+    change = (gray[:, 2 * reach :] - gray[:, : -2 * reach]).abs()  # of `reach` to W - 1 - `reach`
+    inner = slice(margin, gray.shape[1] - margin)
+    edge = (slope == peak)[:, margin - 1 : gray.shape[1] - margin - 1]
+    edge &= change[:, margin - reach : gray.shape[1] - margin - reach] >= STEP
     rows, columns = edge.nonzero(as_tuple=True)
     every = max(1, -(-len(rows) // MOST))
     rows, columns = rows[::every], columns[::every] + inner.start
-    height = luma[rows, columns + reach] - luma[rows, columns - reach]
+    height = gray[rows, columns + reach] - gray[rows, columns - reach]
     found = []
     for side in (1, -1):
-        steps = side * torch.arange(START, margin, device=luma.device)
-        profile = side * height.sign()[:, None] * luma[rows[:, None], columns[:, None] + steps]
+        steps = side * torch.arange(START, margin, device=gray.device)
+        profile = side * height.sign()[:, None] * gray[rows[:, None], columns[:, None] + steps]
         near, far = profile.split(2 * reach, dim=1)
         highest = far.max(dim=1).values
         excess = near.max(dim=1).values - highest

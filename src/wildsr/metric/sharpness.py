@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from wildsr.metric.fidelity import full_luma
 from wildsr.metric.kind import NEITHER, Setting, Single, at_least
+from wildsr.pixels import luma
 
 TAPS = 11  # of the blur, as in the paper
 
@@ -23,10 +23,10 @@ def sharpness(setting: Setting) -> Single:
         from skimage.measure import blur_effect  # slow to import
 
         at_least(sr, TAPS, "The sharpness")
-        luma = full_luma(sr.double())[0, 0].cpu().numpy()
-        if luma.max() == luma.min():  # 0 / 0: nothing is sharp
+        gray = luma(sr.double())[0, 0].cpu().numpy()
+        if gray.max() == gray.min():  # 0 / 0: nothing is sharp
             return 0.0
-        return 1 - float(blur_effect(luma, h_size=TAPS))
+        return 1 - float(blur_effect(gray, h_size=TAPS))
 
     return Single(
         title="sharpness",

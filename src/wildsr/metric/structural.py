@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from wildsr.loss.structural import BETAS, ms_ssim_loss
-from wildsr.metric.fidelity import WINDOW, full_luma, psnr_of_levels, ssim_of_levels
+from wildsr.metric.fidelity import WINDOW, psnr_of_levels, ssim_of_levels
 from wildsr.metric.kind import HIGHER, Couple, Pair, Setting, at_least
+from wildsr.pixels import luma, unit
 
 PIXEL = "the panel's channel and border"
 
@@ -47,7 +49,7 @@ def ms_ssim(setting: Setting) -> Pair:
     def measure(couple: Couple) -> float:
         x, y = couple.compared
         at_least(x, smallest, "MS-SSIM")
-        return 1 - ms_ssim_loss(x.double() / 255, y.double() / 255).item()
+        return 1 - ms_ssim_loss(unit(x, torch.float64), unit(y, torch.float64)).item()
 
     return Pair(
         title="MS-SSIM",
@@ -68,7 +70,7 @@ def vif(setting: Setting) -> Pair:
     def measure(couple: Couple) -> float:
         from piq import vif_p  # slow to import
 
-        x, y = (full_luma(image).float() for image in couple.compared)
+        x, y = (luma(image).float() for image in couple.compared)
         at_least(x, 41, "VIF")
         value: Tensor = vif_p(x, y, sigma_n_sq=2.0, data_range=255)
         return value.item()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -16,79 +18,216 @@ from wildsr.error import UserError, first_line
 from wildsr.text_path import text_path
 
 
-def fill(module: torch.nn.Module, weights: dict[str, Any], what: str) -> None:
+def fill(module: torch.nn.Module, weights: Mapping[str, Any], what: str) -> None:
     """Load ``weights`` into ``module``.
 
     Raises:
-        UserError: if they are of another architecture; names the first differences.
+        UserError: if they are of another architecture (names the first differences), or hold NaN.
     """
-    own = module.state_dict()
-    missing, extra = [k for k in own if k not in weights], [k for k in weights if k not in own]
-    shapes = [
-        f"{k} is {tuple(weights[k].shape)} instead of {tuple(own[k].shape)}"
-        for k in own
-        if k in weights and weights[k].shape != own[k].shape
-    ]
-    problems = [f"lacks {k}" for k in missing[:1]] + [f"has {k}" for k in extra[:1]] + shapes[:1]
-    if problems:
-        raise UserError(
-            f"{what} belongs to another architecture than {type(module).__name__}: "
-            f"it {', '.join(problems)}."
-        )
+    check_shapes(module, weights, what)
+    check_finite(weights, what)
     module.load_state_dict(weights)
 
 
-# What trainers put the weights under, the averaged ones first, and in front of their names.
-WRAPPERS = ("params_ema", "params-ema", "params", "model_state_dict", "state_dict", "model", "net")
+def check_shapes(module: torch.nn.Module, weights: Mapping[str, Any], what: str) -> None:
+    """Refuse weights of another architecture.
+
+    Raises:
+        UserError: naming the first differences.
+    """
+    if not (isinstance(weights, Mapping) and all(isinstance(v, Tensor) for v in weights.values())):
+        raise UserError(f"{what} is damaged: it holds no weights by name.")
+    own = module.state_dict()
+    lacks = [f"it lacks {k}" for k in own if k not in weights]
+    has = [f"it has {str(k)[:100]}" for k in weights if k not in own]
+    shapes = [
+        f"its {k} is {tuple(weights[k].shape)} instead of {tuple(own[k].shape)}"
+        for k in own
+        if k in weights and weights[k].shape != own[k].shape
+    ]
+    if problems := [*lacks[:1], *has[:1], *shapes[:1]]:
+        raise UserError(
+            f"{what} belongs to another architecture than {type(module).__name__}: "
+            f"{', '.join(problems)}."
+        )
 
 
-PREFIXES = ("module.", "netG.")
+def check_finite(weights: Mapping[str, Tensor], what: str) -> None:
+    """Refuse weights that are no numbers: a network of them makes black pictures.
+
+    Raises:
+        UserError: naming the first tensor that holds NaN or infinite values.
+    """
+    for name, value in weights.items():
+        number = value.is_floating_point() or value.is_complex()
+        tiny = number and value.element_size() == 1  # float8, of which torch knows little
+        # Masks of attention are infinite where nothing may be looked at.
+        if number and "mask" not in name and not _finite(value.float() if tiny else value):
+            raise UserError(f"{what} holds NaN or infinite values, in {name}.")
+
+
+def _finite(value: Tensor) -> bool:
+    return bool(torch.isfinite(value).all())
+
+
+# What trainers put the weights under, the averaged ones first.
+WRAPPERS = (
+    *("params_ema", "params-ema", "g_ema", "netG_ema", "net_g_ema", "generator_ema", "ema"),
+    *("params", "model_state_dict", "state_dict", "generator", "netG", "net_g", "g", "G"),
+    *("model", "net", "network", "weights"),
+)
+# And in front of their names: of a generator among other networks, the averaged one first ...
+GENERATORS = (
+    *("generator_ema.", "g_ema.", "netG_ema.", "net_g_ema.", "model_ema."),
+    *("generator.", "netG.", "net_g."),
+)
+# ... and of everything; the latter ones not before a number, where they belong to ESRGAN's names.
+PREFIXES = (
+    *(r"module\.", r"_orig_mod\.", r"(model|net|network)\.(?!\d)"),
+    *(re.escape(name) for name in GENERATORS),
+)
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+KEY = "wildsr"  # of what we write beside the weights
+_LARGEST_NUMBER = 4096  # in a name: layers are counted there
+_RUN = {"format", "iteration", "networks"}  # what a checkpoint of ours holds
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The weights in a file by their original names, whatever a trainer wrapped them in.
 
     Reads .safetensors, and pickles (.pth, .pt, .ckpt) that hold tensors and plain data only, which
-    run no code when they are opened. Takes the averaged weights (``params_ema``) where there are
-    also raw ones, and drops a prefix that all names have (``module.`` of data parallelism).
+    run no code when they are opened. Takes the averaged weights (``params_ema``, ``g_ema``) where
+    there are also raw ones, the generator where there are also critics, and drops prefixes that all
+    names have (``module.`` of data parallelism, ``_orig_mod.`` of torch.compile).
 
     Raises:
         UserError: a file that is missing, damaged, holds objects that could run code, or holds no
-            weights.
+            weights, or some that are NaN or infinite.
     """
+    return read_file(path)[0]
+
+
+def read_file(path: Path) -> tuple[dict[str, Tensor], str | None]:
+    """The weights in a file, see :func:`read_weights`, and what we wrote beside them.
+
+    Raises:
+        UserError: as :func:`read_weights`.
+    """
+    if path.is_dir():
+        raise UserError(f"`weights` must be a file, but {path} is a folder{_files_in(path)}.")
     if not path.is_file():
-        raise UserError(f"`weights` must be a file, but {path} does not exist.")
-    held: Any
+        is_there = path.exists() or path.is_symlink()
+        raise UserError(
+            f"`weights` must be a file, but {path} {'is none' if is_there else 'does not exist'}."
+        )
+    what = f"`weights`: {path}"
+    held, about = _held(path, what)
+    weights = _unwrapped(held, what)
+    for name, value in weights.items():
+        _check_tensor(name, value, what)
+    check_total(weights.values(), path, what)
+    check_finite(weights, what)
+    return weights, about
+
+
+def check_total(tensors: Iterable[Tensor], path: Path, what: str) -> None:
+    """Refuse tensors that together are far larger than their file, of which they share parts.
+
+    Raises:
+        UserError: saying so.
+    """
+    size = sum(value.numel() * value.element_size() for value in tensors)
+    if size > 2 * path.stat().st_size + (1 << 20):
+        raise UserError(f"{what} is refused: its tensors are larger than the file.")
+
+
+def _files_in(folder: Path) -> str:
+    """What to give instead of a folder, as the end of a sentence."""
+    if (folder / "config.yaml").is_file():
+        return f" of a run: use `run={folder}`"
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES)
+    except OSError:
+        return ""
+    if not names:
+        return f" without any of {', '.join(SUFFIXES)}"
+    return f": name one of {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+
+
+def _held(path: Path, what: str) -> tuple[Any, str | None]:
+    """What a file holds, and the description that we may have put beside the weights."""
     try:
         if path.suffix == ".safetensors":
-            with text_path(path) as readable:
-                held = load_file(readable)
-        else:
-            held = torch.load(path, map_location="cpu", weights_only=True)
+            with text_path(path) as name, safe_open(name, framework="pt") as file:
+                about = (file.metadata() or {}).get(KEY)
+            with text_path(path) as name:
+                return load_file(name), about
+        check_archive(path, what)
+        held = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise UserError(
-            f"`weights`: {path} is not a readable safetensors file: {error}."
+            f"{what} is not a readable safetensors file: {first_line(error)}."
         ) from error
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"`weights`: {path} is refused: it is damaged, or holds objects other than tensors and "
+            f"{what} is refused: it is damaged, or holds objects other than tensors and "
             "plain data, which could run code when opened."
         ) from error
+    except UserError:
+        raise
     except Exception as error:  # torch raises half a dozen types on damaged archives
-        raise UserError(f"`weights`: {path} cannot be read: {first_line(error)}") from error
-    for wrapper in WRAPPERS:
-        if isinstance(held, Mapping) and isinstance(held.get(wrapper), Mapping):
-            held = held[wrapper]
+        raise UserError(f"{what} cannot be read: {first_line(error)}") from error
+    about = held.get(KEY) if isinstance(held, Mapping) else None
+    return held, about if isinstance(about, str) else None
+
+
+def check_archive(path: Path, what: str) -> None:
+    """Refuse an archive that is larger inside than outside: torch never packs.
+
+    Raises:
+        UserError: saying so.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            inside = sum(entry.file_size for entry in archive.infolist())
+        if inside > path.stat().st_size:
+            raise UserError(f"{what} is refused: it is packed, and holds {inside >> 20} MB.")
+
+
+def _unwrapped(held: Any, what: str) -> dict[str, Tensor]:
+    """The weights by name, out of everything that is around them."""
+    if isinstance(held, Mapping) and held.keys() >= _RUN:
+        raise UserError(f"{what} is a checkpoint of a run: use `run=FOLDER`, the run's folder.")
+    for _ in range(len(WRAPPERS)):
+        inner = [w for w in WRAPPERS if isinstance(held, Mapping) and _wraps(held.get(w))]
+        if not inner:
             break
+        held = held[inner[0]]
     if not isinstance(held, Mapping) or not held:
-        raise UserError(f"`weights`: {path} holds no weights by name.")
+        raise UserError(f"{what} holds no weights by name.")
+    for generator in GENERATORS:
+        if any(str(name).startswith(generator) for name in held):
+            held = {name: value for name, value in held.items() if str(name).startswith(generator)}
+            break
     strange = [name for name, value in held.items() if not isinstance(value, Tensor)]
     if strange:
-        raise UserError(
-            f"`weights`: {path} holds no weights by name: {strange[0]!r} is not a tensor."
-        )
+        raise UserError(f"{what} holds no weights by name: {str(strange[0])[:80]!r} is no tensor.")
     weights = {str(name): value for name, value in held.items()}
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in weights):
-            weights = {name.removeprefix(prefix): value for name, value in weights.items()}
+    while prefixes := [p for p in PREFIXES if all(re.match(p, name) for name in weights)]:
+        weights = {re.sub(f"^{prefixes[0]}", "", name): value for name, value in weights.items()}
     return weights
+
+
+def _wraps(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value)
+
+
+def _check_tensor(name: str, value: Tensor, what: str) -> None:
+    """Refuse tensors that are not what they seem: without numbers, or with more than they hold."""
+    plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+    if not plain:
+        raise UserError(f"{what} is refused: {name[:80]} is no plain tensor.")
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise UserError(f"{what} is refused: {name[:80]} is larger than what the file holds of it.")
+    if any(len(part) > 9 or int(part) > _LARGEST_NUMBER for part in re.findall(r"\d+", name)):
+        raise UserError(f"{what} is refused: no network has the layer {name[:80]}.")

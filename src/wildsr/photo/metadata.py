@@ -5,17 +5,17 @@ from __future__ import annotations
 import io
 import re
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import ExifTags, Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from wildsr.photo.vips import pyvips
 
 EXIF, GPS = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
+_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 BLOBS = ("icc-profile-data", "xmp-data", "iptc-data")  # libvips' names; copied as they are
 # Tags of TIFF's first directory that describe how the pixels are stored, and blobs kept elsewhere.
 STORAGE = {
@@ -25,29 +25,93 @@ STORAGE = {
 }
 
 
-def read_exif(path: Path) -> Image.Exif | None:
-    """The photo's EXIF, of an image that is upright; None without one, or of a damaged one.
+def exif_of(
+    path: Path, format: str, block: bytes | None
+) -> tuple[Image.Exif | None, dict[int, Any]]:
+    """The photo's EXIF, of an image that is upright, and its first directory as it was.
 
     The thumbnail is left out: it shows the photo as it lay. Width and height are filled in by the
     encoder.
+
+    Args:
+        path: the file.
+        format: by content; a TIFF's EXIF is in its own directory, which is read from the file.
+        block: the EXIF of other formats.
+
+    Returns:
+        None without EXIF, or of a damaged one, which says nothing about the pixels.
     """
     try:
-        with unlimited(), Image.open(path) as image:
-            found = dict(image.getexif())
-            inner = {ifd: dict(image.getexif().get_ifd(ifd)) for ifd in (EXIF, GPS)}
-    except Exception:  # says nothing about the pixels
-        return None
+        if format == "tiff":
+            with path.open("rb") as file, TiffImageFile(file, str(path)) as image:
+                found, inner = _directories(image.getexif())
+        elif block:
+            exif = Image.Exif()
+            exif.load(block)
+            found, inner = _directories(exif)
+        else:
+            return None, {}
+    except Exception:  # Pillow raises whatever its parsers raise
+        return None, {}
     exif = Image.Exif()
     for tag, value in found.items():
-        if tag not in STORAGE and tag not in (EXIF, GPS):
+        if tag not in STORAGE and tag not in (EXIF, GPS) and _writable(tag, value):
             exif[tag] = _as_stored(value)
     for ifd, tags in inner.items():
         if tags:
-            exif.get_ifd(ifd).update({tag: _as_stored(value) for tag, value in tags.items()})
+            exif.get_ifd(ifd).update(
+                {tag: _as_stored(value) for tag, value in tags.items() if _writable(tag, value)}
+            )
     if len(exif) == 0 and not any(inner.values()):
-        return None
+        return None, found
     exif[int(ExifTags.Base.Orientation)] = 1
-    return exif
+    return exif, found
+
+
+def _directories(exif: Image.Exif) -> tuple[dict[int, Any], dict[int, dict[int, Any]]]:
+    return dict(exif), {ifd: dict(exif.get_ifd(ifd)) for ifd in (EXIF, GPS)}
+
+
+def orientation_of(tags: Mapping[int, Any], xmp: bytes) -> int:
+    """How the photo lies, 1 to 8, by EXIF, or by XMP where EXIF says nothing.
+
+    Args:
+        tags: of EXIF's first directory.
+        xmp: the packet, or nothing.
+
+    Returns:
+        1, upright, for what is none of the eight.
+    """
+    said = tags.get(int(ExifTags.Base.Orientation))
+    if said is None and (found := _XMP_ORIENTATION.search(xmp)):
+        said = int(found.group(1))
+    return said if isinstance(said, int) and 1 <= said <= 8 else 1
+
+
+def png_text_exif(image: Any) -> bytes | None:
+    """EXIF that ImageMagick put into a PNG's text: its length, and hexadecimal digits."""
+    for name in image.get_fields():
+        if name.startswith("png-comment-") and name.endswith("Raw profile type exif"):
+            try:
+                return bytes.fromhex("".join(str(image.get(name)).split()[2:]))
+            except ValueError:
+                return None
+    return None
+
+
+def _writable(tag: int, value: Any) -> bool:
+    """Whether bytes can be made of a tag.
+
+    Files hold values of other types than the standard's for their tags, and Pillow reads more of
+    them than it writes.
+    """
+    alone = ImageFileDirectory_v2()
+    try:
+        alone[tag] = _as_stored(value)
+        alone.tobytes(8)
+    except Exception:  # whatever its writers raise
+        return False
+    return True
 
 
 def _as_stored(value: Any) -> Any:
@@ -125,14 +189,3 @@ def _tags(header: bytes, exif: Image.Exif, width: int, height: int) -> ImageFile
     if gps := dict(exif.get_ifd(GPS)):
         tags[GPS] = gps
     return tags
-
-
-@contextmanager
-def unlimited() -> Iterator[None]:
-    """Without Pillow's limit of pixels, where only headers are read or the size was checked."""
-    most = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = most

@@ -30,6 +30,24 @@ class Rows(Protocol):
         ...
 
 
+class Still:
+    """An image in memory as rows.
+
+    Args:
+        pixels: (H, W, channels) of uint8 or uint16.
+    """
+
+    def __init__(self, pixels: Array) -> None:
+        self.height, self.width, self.channels = pixels.shape
+        self.dtype: np.dtype[Any] = pixels.dtype
+        self._pixels, self._row = pixels, 0
+
+    def read(self, count: int) -> Array:
+        """The next ``count`` rows."""
+        self._row += count
+        return self._pixels[self._row - count : self._row]
+
+
 class Ahead:
     """Rows that a thread of their own reads, while others compute with the ones before.
 

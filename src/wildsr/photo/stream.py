@@ -1,169 +1,265 @@
-"""Photos as rows of pixels, with everything they carry, whatever they were stored as."""
+"""Photos as rows of pixels, with everything they carry, whatever they were stored as.
+
+The one place where is decided what the pixels of a file mean: training, evaluation and upscaling
+all read through it.
+"""
 
 from __future__ import annotations
 
-import os
+import re
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from wildsr.error import UserError, first_line
-from wildsr.photo.image import UnreadableImage
-from wildsr.photo.metadata import BLOBS, read_exif, unlimited, upright_xmp
+from wildsr.error import UserError
+from wildsr.photo.folder import say_once
+from wildsr.photo.formats import format_of, jpeg_structure, lab_photometric, png_structure
+from wildsr.photo.metadata import BLOBS, exif_of, orientation_of, png_text_exif, upright_xmp
 from wildsr.photo.rows import Array
+from wildsr.photo.tiff_strips import check_strips
+from wildsr.photo.unreadable import allow, readable
 from wildsr.photo.vips import pyvips
+from wildsr.photo.whole import WholeImage
 
-# By the beginning of the file, not by its name, and only these: nothing disguised as a photo
-# reaches a decoder that follows links or runs programs.
+LIMIT = 200.0  # megapixels of a photo that is read
 LOADERS = {
-    b"\xff\xd8\xff": "jpegload",
-    b"\x89PNG\r\n\x1a\n": "pngload",
-    b"RIFF": "webpload",
-    b"II*\0": "tiffload",
-    b"MM\0*": "tiffload",
-    b"II+\0": "tiffload",
-    b"MM\0+": "tiffload",
+    "jpeg": "jpegload",
+    "png": "pngload",
+    "webp": "webpload",
+    "tiff": "tiffload",
+    "avif": "heifload",
 }
-OTHERS = ("BMP", "GIF")  # which Pillow decodes, at once
-NAMES = {"jpegload": "jpg", "pngload": "png", "webpload": "webp", "tiffload": "tif"}
+NAMES = {"jpeg": "jpg", "png": "png", "webp": "webp", "tiff": "tif"}
 GRAY, COLOUR = ("b-w", "grey16"), ("srgb", "rgb", "rgb16")
-DEPTHS: dict[str, np.dtype[Any]] = {"uchar": np.dtype(np.uint8), "ushort": np.dtype(np.uint16)}
+DEPTHS: dict[str, np.dtype[Any]] = {
+    "uchar": np.dtype(np.uint8),
+    "ushort": np.dtype(np.uint16),
+    # 32 bits that hold 16-bit values, as some programs write them; others are refused as they come.
+    "int": np.dtype(np.uint16),
+    "uint": np.dtype(np.uint16),
+}
+BAND = 1 << 20  # pixels that are read over at once
+# What libjpeg warns of and every program shows: it says nothing about the pixels.
+_HARMLESS = re.compile(r"Unknown Adobe color transform|unknown JFIF revision")
+_PADDING = re.compile(r"extraneous bytes before marker 0xd9")
 
 
 class Photo:
     """An image file, read from top to bottom, upright.
 
     8 or 16 bits, gray or RGB, each with or without alpha, stay what they are; palettes become RGB;
-    CMYK and Lab become sRGB by their profile. Of animations and pages the first is taken.
+    CMYK becomes sRGB by its profile (a common one where it has none), Lab becomes sRGB. Of
+    animations and pages the first is taken, which is said once.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF, BMP or GIF, by content.
+        path: JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF, by content.
         limit: megapixels that are decoded at most; None for any number.
 
     Attributes:
         height, width, channels, dtype: of the rows.
+        frames: pictures in the file, of which this is the first.
         kind: suffix of a format that keeps all of it: "jpg", "png", "webp" or "tif".
-        exif: see :func:`wildsr.photo.metadata.read_exif`.
+        exif: see :func:`wildsr.photo.metadata.exif_of`.
         blobs: the colour profile, XMP and IPTC by libvips' names.
         resolution: pixels per millimetre across and down, None where the file says nothing.
 
     Raises:
-        UnreadableImage: no image, a damaged one, floating-point pixels, more than four channels.
-        UserError: more pixels than ``limit``.
+        UnreadableImage: no image, no regular file, a damaged one, floating-point pixels, more than
+            four channels.
+        TooLarge: more pixels than ``limit``.
     """
 
-    def __init__(self, path: Path | str, limit: float | None = None) -> None:
-        self.path = Path(path)
-        with self._readable():
-            loader = _loader(self.path)
-            opened = self._open(loader, "sequential", limit)
-            orientation = opened.get("orientation") if opened.get_typeof("orientation") else 1
-            if orientation > 2:  # rows of the result are columns of the file, or its last ones
-                opened = self._open(loader, "random", limit)
-            image = _converted(opened.autorot() if orientation > 1 else opened)
-        self.height, self.width, self.channels = image.height, image.width, image.bands
-        self.dtype = DEPTHS[image.format]
-        self.kind = NAMES.get(loader or "", "png")
-        self.exif = read_exif(self.path)
-        self.blobs: dict[str, bytes] = {n: image.get(n) for n in BLOBS if image.get_typeof(n)}
-        if "xmp-data" in self.blobs:
-            self.blobs["xmp-data"] = upright_xmp(self.blobs["xmp-data"])
-        unsaid = image.xres in (0, 1) or abs(image.xres * 25.4 - 72) < 0.05  # libvips' defaults
-        self.resolution = None if unsaid else (image.xres, image.yres)
-        self._region, self._row = pyvips.Region.new(image), 0
+    def __init__(self, path: Path | str, limit: float | None = LIMIT) -> None:
+        self.path, self.limit = Path(path), limit
+        with readable(self.path):
+            self.format = format_of(self.path)
+            self.kind = NAMES.get(self.format, "png")
+            if self.format in ("bmp", "gif"):
+                self._open_whole()
+            else:
+                self._open_stream()
+        if self.frames > 1:
+            say_once(f"{self.path}: the first of {self.frames} pictures in the file is taken")
 
     def read(self, count: int) -> Array:
-        """The next ``count`` rows: (count, width, channels), integers."""
-        with self._readable():
-            pixels = self._region.fetch(0, self._row, self.width, count)
-        self._row += count
-        return np.frombuffer(pixels, self.dtype).reshape(count, self.width, self.channels)
+        """The next ``count`` rows: (count, width, channels), integers.
 
-    def _open(self, loader: str | None, access: str, limit: float | None) -> Any:
-        if loader is None:
-            with unlimited(), Image.open(self.path, formats=OTHERS) as image:
-                self._allow(image.width, image.height, limit)
-                alpha = image.has_transparency_data
-                gray = image.mode in ("1", "L")
-                plain = image.convert("RGBA" if alpha else "L" if gray else "RGB")
-            return pyvips.Image.new_from_array(np.asarray(plain))
-        options = {"unlimited": True} if loader in ("jpegload", "pngload") else {}
-        image = getattr(pyvips.Image, loader)(
-            os.fsencode(self.path), access=access, fail_on="truncated", **options
-        )
-        self._allow(image.width, image.height, limit)
+        Raises:
+            UnreadableImage: they are damaged, or not there.
+        """
+        with readable(self.path):
+            if self.format == "tiff" and self._row == 0:
+                check_strips(self.path)
+            if self._whole is not None:
+                rows: Array = self._whole.read(count)
+            else:
+                rows = self._fetched(count)
+        self._row += count
+        return rows
+
+    def _open_whole(self) -> None:
+        self._whole: WholeImage | None = WholeImage(self.path, self.format, self.limit)
+        whole = self._whole
+        self.height, self.width, self.channels = whole.height, whole.width, whole.channels
+        self.dtype, self.frames, self._row = np.dtype(np.uint8), whole.frames, 0
+        self.exif: Image.Exif | None = None
+        self.resolution = whole.resolution
+        self.blobs: dict[str, bytes] = {}
+
+    def _open_stream(self) -> None:
+        self._whole, self._row, self._fail_on = None, 0, "error"
+        self._held: bytes | None = None  # of a file that is decoded from memory: libvips only
+        self._lab: int | None = None  # borrows it
+        self._padded = True
+        png_frames, late_exif = 1, None
+        if self.format == "jpeg":
+            # Damage is only a warning to libjpeg, which goes on with gray or repeated blocks.
+            self._fail_on, self._padded = "warning", jpeg_structure(self.path).plain
+        elif self.format == "png":
+            structure = png_structure(self.path)
+            png_frames, late_exif = structure.frames, structure.exif
+        elif self.format == "tiff":
+            self._take_lab()
+        opened = self._opened("sequential")
+        self.frames = max(_field(opened, "n-pages", 1), png_frames)
+        self.blobs = {n: bytes(opened.get(n)) for n in BLOBS if opened.get_typeof(n)}
+        block = _field(opened, "exif-data", None) or late_exif or png_text_exif(opened)
+        xmp = self.blobs.get("xmp-data", b"")
+        self.exif, said = exif_of(self.path, self.format, block)
+        self._orientation = orientation_of(said, xmp) if self.format != "avif" else 1
+        if xmp:
+            self.blobs["xmp-data"] = upright_xmp(xmp)
+        unsaid = opened.xres in (0, 1) or abs(opened.xres * 25.4 - 72) < 0.05  # libvips' defaults
+        across, down = opened.xres, opened.yres
+        self.resolution = None if unsaid else (across, down)
+        if self.resolution and self._orientation > 4:
+            self.resolution = (down, across)
+        image = self._begin(opened)
+        if not image.get_typeof("icc-profile-data"):
+            self.blobs.pop("icc-profile-data", None)
+        elif "icc-profile-data" in self.blobs or opened.interpretation == "cmyk":
+            self.blobs["icc-profile-data"] = bytes(image.get("icc-profile-data"))
+        self.height, self.width, self.channels = image.height, image.width, image.bands
+        self.dtype = DEPTHS[image.format]
+
+    def _take_lab(self) -> None:
+        """8-bit Lab, which libvips takes for a coding of its own: opened as if it were RGB."""
+        with self.path.open("rb") as file:
+            found = lab_photometric(file)
+            if found is not None:
+                file.seek(0)
+                data = bytearray(file.read())
+                place, self._lab = found
+                data[place : place + 2] = struct.pack("<H" if data[:2] == b"II" else ">H", 2)
+                self._held = bytes(data)
+
+    def _opened(self, access: str) -> Any:
+        name = LOADERS[self.format]
+        if not pyvips.type_find("VipsOperation", name):
+            raise ValueError(f"{self.format.upper()} is not among what the installed libvips reads")
+        options = {"access": access, "fail_on": self._fail_on}
+        if self._held is None:
+            image = getattr(pyvips.Image, name)(str(self.path), **options)
+        else:
+            image = getattr(pyvips.Image, f"{name}_buffer")(self._held, **options)
+        allow(self.path, image.width, image.height, self.limit)
         return image
 
-    def _allow(self, width: int, height: int, limit: float | None) -> None:
-        if limit is not None and width * height > limit * 1e6:
-            raise UserError(
-                f"{self.path} has {width} x {height} pixels, more than `limit` allows "
-                f"({limit:g} megapixels)."
-            )
+    def _begin(self, opened: Any | None = None) -> Any:
+        """Start at the first row."""
+        if self._orientation > 2:  # rows of the result are columns of the file, or its last ones
+            opened = self._opened("random")
+        elif opened is None:
+            opened = self._opened("sequential")
+        image = _converted(_turned(opened, self._orientation), self._lab)
+        # A region does not keep its image, nor an image the memory that it was made of.
+        self._image, self._region = image, pyvips.Region.new(image)
+        return image
 
-    def _readable(self) -> _Readable:
-        return _Readable(self.path)
+    def _fetched(self, count: int) -> Array:
+        try:
+            pixels = self._region.fetch(0, self._row, self.width, count)
+        except pyvips.Error as error:
+            if self._fail_on != "warning" or not self._bearable(error.detail):
+                raise
+            self._fail_on = "error"  # from now on; only what libjpeg itself cannot go on with
+            self._begin()
+            for row in range(0, self._row, 64):
+                self._region.fetch(0, row, self.width, min(64, self._row - row))
+            pixels = self._region.fetch(0, self._row, self.width, count)
+        kind = {"int": np.int32, "uint": np.uint32}.get(self._image.format, self.dtype)
+        rows: Any = np.frombuffer(pixels, kind).reshape(count, self.width, self.channels)
+        if kind != self.dtype:
+            if rows.min() < 0 or rows.max() > 65535:
+                raise ValueError("32-bit pixels, only 8-bit and 16-bit images are supported")
+            rows = rows.astype(self.dtype)
+        return rows
 
-
-class _Readable:
-    """What decoders raise becomes one line with the path and the reason."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None or isinstance(error, UserError) or not isinstance(error, Exception):
-            return
-        reason = first_line(error)
-        if isinstance(error, pyvips.Error):
-            lines = error.detail.strip().splitlines()
-            reason = f"damaged, or it ends early ({lines[0] if lines else error.message})"
-        if isinstance(error, OSError) and error.strerror:
-            reason = error.strerror
-        failure = UnreadableImage(
-            f"Image {self.path} cannot be read: {reason.strip().rstrip('.')}."
+    def _bearable(self, detail: str) -> bool:
+        """Whether a JPEG's warnings are about its frills; padding at the end is, in a plain one."""
+        lines = [line for line in detail.splitlines() if line.startswith("VipsJpeg:")]
+        return bool(lines) and all(
+            _HARMLESS.search(line) or (self._padded and _PADDING.search(line)) for line in lines
         )
-        failure.reason = reason
-        raise failure from error
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
-    """Width and height of a photo, upright; None where it cannot be read."""
+    """Width and height of a photo, upright, by its header; None where it cannot be read."""
     try:
-        photo = Photo(path)
+        photo = Photo(path, None)
     except UserError:
         return None
     return photo.width, photo.height
 
 
-def _loader(path: Path) -> str | None:
-    """The name of libvips' loader; None where it has none."""
-    with path.open("rb") as file:
-        begin = file.read(16)
-    if not begin:
-        raise ValueError("the file is empty")
-    for magic, loader in LOADERS.items():
-        if begin.startswith(magic) and (loader != "webpload" or begin[8:12] == b"WEBP"):
-            return loader
-    if begin[:2] == b"BM" or begin[:3] == b"GIF":
-        return None
-    raise ValueError("not an image, or its beginning is damaged")
+def _field(image: Any, name: str, otherwise: Any) -> Any:
+    return image.get(name) if image.get_typeof(name) else otherwise
 
 
-def _converted(image: Any) -> Any:
+def _turned(image: Any, orientation: int) -> Any:
+    """Carry out the EXIF orientation (TIFF 6.0, tag 274): what to do to see the image upright."""
+    turns = {2: ("h", 0), 3: ("", 180), 4: ("v", 0), 5: ("h", 270), 6: ("", 90), 7: ("h", 90)}
+    flip, angle = turns.get(orientation, ("", 270 if orientation == 8 else 0))
+    if flip:
+        image = image.fliphor() if flip == "h" else image.flipver()
+    return image.rot(f"d{angle}") if angle else image
+
+
+def _converted(image: Any, lab: int | None) -> Any:
     """Gray or RGB, with or without alpha, 8 or 16 bits."""
+    if lab is not None:
+        kind = "char" if lab == 8 else "uchar"
+        less = 0 if lab == 8 else 128
+        light = image[0] * (100 / 255)
+        colours = [image[n].copy(format=kind).cast("float") - less for n in (1, 2)]
+        image = light.bandjoin(colours).copy(interpretation="lab")
+        image = image.colourspace("srgb")
+        image = _without_profile(image)
+    elif image.interpretation in ("lab", "labs", "labq", "lch", "xyz"):
+        image = _without_profile(image.colourspace("srgb"))
     if image.format not in DEPTHS:
+        if image.format in ("float", "double"):
+            raise ValueError("floating-point pixels, only 8 and 16 bits are supported")
         raise ValueError(f"pixels of type {image.format}, only 8 and 16 bits are supported")
+    if image.format in ("int", "uint") and image.bands > 1:
+        raise ValueError("32-bit pixels, only 8 and 16 bits are supported")
     if image.interpretation == "cmyk":
         depth = 16 if image.format == "ushort" else 8
         image = image.icc_transform("srgb", embedded=True, depth=depth)
-    elif image.interpretation not in (*GRAY, *COLOUR) and image.interpretation != "multiband":
+    elif image.interpretation not in (*GRAY, *COLOUR, "multiband") and (
+        image.format in ("uchar", "ushort")
+    ):
         image = image.colourspace("srgb")
     if image.bands > 4:
         raise ValueError(f"{image.bands} channels, at most 4 are supported")
+    return image
+
+
+def _without_profile(image: Any) -> Any:
+    image = image.copy()
+    if image.get_typeof("icc-profile-data"):  # of the space that the pixels have left
+        image.remove("icc-profile-data")
     return image

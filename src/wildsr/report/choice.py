@@ -16,6 +16,7 @@ from wildsr.error import UserError
 from wildsr.evaluation.summary import Line, Summary
 from wildsr.metric.kind import HIGHER
 from wildsr.photo.image import read_image
+from wildsr.pixels import floats_of, unit
 from wildsr.report import results
 from wildsr.report.page.case import data_uri
 from wildsr.report.page.curve import curve
@@ -166,7 +167,7 @@ def _sheet(
             paths = {row: pictures.get((row, name, image)) for row in columns}
             if len(rows) < PHOTOS and any(paths.values()):
                 shown = {row: _float(p) if p is not None else None for row, p in paths.items()}
-                rows.append({"LR": photos[index]["lr"].float() / 255, **shown})
+                rows.append({"LR": unit(photos[index]["lr"]), **shown})
     if not rows:
         return ""
     contact_sheet(rows, path, f"{len(ranking.front)} checkpoints that no other one beats")
@@ -174,4 +175,4 @@ def _sheet(
 
 
 def _float(path: Path) -> Tensor:
-    return torch.from_numpy(read_image(path)).permute(2, 0, 1).float() / 255
+    return floats_of(read_image(path))[0]

@@ -6,11 +6,11 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from wildsr.atomic import write_text
 from wildsr.evaluation.significance import STATED
 from wildsr.evaluation.summary import ALL_PAIRS, Compared, Summary
 
@@ -25,9 +25,7 @@ def write(folder: Path, summary: Summary) -> None:
         ("results.md", markdown(summary) + "\n"),
         ("per_image.csv", _csv(per_image(summary))),
     ):
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        os.replace(partial, folder / name)
+        write_text(folder / name, text)
 
 
 def structured(summary: Summary) -> dict[str, object]:

@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.error import UserError
+from wildsr.pixels import array_of
 
 PANEL = 240  # pixels a side; a multiple of every scale, so that each pixel is enlarged evenly
 GAP = 12
@@ -91,8 +93,8 @@ def contact_sheet(
         for column, name in enumerate(columns):
             place = (GAP + column * (PANEL + GAP), table + line * (PANEL + GAP))
             sheet.paste(panels.get(name) or _empty(), place)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, format="PNG")
+    with writing(Path(path)) as partial:
+        sheet.save(partial, format="PNG")
 
 
 def _panels(row: Row) -> dict[str, Image.Image]:
@@ -127,8 +129,7 @@ def _panels(row: Row) -> dict[str, Image.Image]:
             times = _factor(images[name], smallest)
             rows = slice(top * times, (top + side) * times)
             crop = images[name][:, rows, left * times : (left + side) * times]
-            levels = crop.mul(255).round().byte().permute(1, 2, 0).contiguous()
-            panel = Image.fromarray(levels.numpy())
+            panel = Image.fromarray(array_of(crop[None]))
             shown[name] = panel.resize((PANEL, PANEL), Image.Resampling.NEAREST)
     return shown
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import math
 import pickle
 import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.error import UserError, first_line
+from wildsr.network.weights import check_archive, check_total
 
 FORMAT = 1
 _NAME = re.compile(r"iteration-(\d+)\.ckpt")
@@ -29,21 +33,10 @@ def save_checkpoint(folder: Path, state: dict[str, Any], keep: int = 2) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"iteration-{state['iteration']:08d}.ckpt"
-    partial = folder / f".{path.name}.{os.getpid()}.partial"
-    try:
-        with partial.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise UserError(f"Cannot write the checkpoint {path}: {error.strerror}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(path) as partial, partial.open("wb") as file:
+        torch.save({"format": FORMAT, **state}, file)
     for old in checkpoints(folder)[keep:]:
         old.unlink(missing_ok=True)
-    for leftover in folder.glob(".*.partial"):  # of runs that were killed while they wrote
-        leftover.unlink(missing_ok=True)
     return path
 
 
@@ -60,9 +53,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         UserError: if it is missing, damaged, holds anything but data, or is of another format.
     """
     try:
+        check_archive(path, str(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"There is no checkpoint {path}.") from error
+    except UserError:
+        raise
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is refused: it is damaged, or holds objects other than tensors and "
@@ -70,9 +66,100 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     except Exception as error:  # torch raises half a dozen types on damaged archives
         raise UserError(f"{path} is damaged: {first_line(error)}") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    known = isinstance(state, dict) and isinstance(state.get("format"), int)
+    if not known or state["format"] != FORMAT:
         raise UserError(f"{path} is not a wildsr checkpoint (format {FORMAT}).")
+    check_total(_tensors(state), path, str(path))
+    for key, sound in _SOUND.items():
+        if key in state and not sound(state[key]):
+            raise UserError(f"{path} is damaged: its `{key}` is not what a training leaves.")
+    if "iteration" not in state:
+        raise UserError(f"{path} is damaged: it has no `iteration`.")
     return state
+
+
+def part_of(state: Mapping[str, Any], key: str, folder: Path) -> Any:
+    """One part of a checkpoint.
+
+    Raises:
+        UserError: it has none of this name.
+    """
+    if key not in state:
+        raise UserError(f"The checkpoint in {folder} is damaged: it has no `{key}`.")
+    return state[key]
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Every tensor in plain containers."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(item)
+
+
+def _number(value: Any) -> bool:
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return known and 0 <= value < math.inf
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _weights(value: Any) -> bool:
+    """Networks by name, weights by name."""
+    return isinstance(value, dict) and all(
+        isinstance(name, str)
+        and isinstance(of, dict)
+        and all(isinstance(key, str) and isinstance(t, Tensor) for key, t in of.items())
+        for name, of in value.items()
+    )
+
+
+def _pools(value: Any) -> bool:
+    """Of each process, of each term: images."""
+    return isinstance(value, list) and all(
+        isinstance(rank, list)
+        and all(isinstance(p, list) and all(isinstance(t, Tensor) for t in p) for p in rank)
+        for rank in value
+    )
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
+
+
+def _stages(value: Any) -> bool:
+    """Where each began, and when the present one did."""
+    return (
+        _named(value)
+        and _named(value.get("starts"))
+        and all(map(_count, value["starts"].values()))
+        and _number(value.get("began"))
+    )
+
+
+def _settling(value: Any) -> bool:
+    """Readings of parameters."""
+    readings = value.get("readings") if isinstance(value, dict) else None
+    return isinstance(readings, list) and all(
+        isinstance(reading, list) and all(isinstance(one, int | float) for one in reading)
+        for reading in readings
+    )
+
+
+# What is known of a part of a checkpoint, where it is there.
+_SOUND: dict[str, Callable[[Any], bool]] = {
+    "iteration": _count,
+    "seconds": _number,
+    "networks": _weights,
+    "ema": _weights,
+    "optimizers": lambda value: _named(value) and all(isinstance(o, dict) for o in value.values()),
+    "pools": _pools,
+    "stages": _stages,
+    "settling": _settling,
+}
 
 
 def newest_checkpoint(run: Path) -> dict[str, Any]:

@@ -20,14 +20,15 @@ class Learned(nn.Module):
         run: the folder of the run.
         scale: HR size / LR size, s; the run's.
         tile: side in HR pixels from which images are degraded in tiles; None never does.
+        trust: let the run name code that is not wildsr's, which is run.
 
     Raises:
         UserError: if the folder is no run, its method makes no LR, or it is of another scale.
     """
 
-    def __init__(self, run: str, scale: int, tile: int | None = None) -> None:
+    def __init__(self, run: str, scale: int, tile: int | None = None, trust: bool = False) -> None:
         super().__init__()
-        self.degrader = load_degrader(Path(run).expanduser(), tile)
+        self.degrader = load_degrader(Path(run).expanduser(), tile, trust)
         if self.degrader.scale != scale:
             raise UserError(
                 f"Argument `scale` must be that of the run {run}, {self.degrader.scale}, "

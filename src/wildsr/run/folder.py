@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from wildsr.atomic import write_text
-from wildsr.config.plain import escaped, from_plain
+from wildsr.config.plain import as_config, literal, read_json
+from wildsr.config.recorded import recorded_config
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
 
@@ -20,7 +22,12 @@ START = "start"  # the folder, within a run's, of the weights that it started fr
 DEGRADATION = "degradation"  # and of the run whose degradation it uses
 
 # What may differ between the parts of one run.
-_FREE = ("resume", "iterations", "seconds", "name", "runs_dir", "logger", "trainer", "explain")
+_FREE = (
+    *("resume", "iterations", "seconds", "name", "runs_dir", "logger", "trainer"),
+    *("explain", "trust"),
+)
+# Of one command alone: a run that says of itself that it is to be trusted is not.
+_NEVER_SAVED = ("resume", "explain", "trust", "degradation.trust")
 
 
 @dataclass
@@ -82,39 +89,66 @@ def overrides_of(folder: Path) -> list[str]:
     Raises:
         UserError: if it is not a run folder.
     """
+    if not folder.exists():
+        raise UserError(f"The run folder {folder} does not exist.")
+    path = folder / "overrides.json"
+    if not path.exists():
+        raise UserError(f"The run folder {folder} is not a run folder (no overrides.json).")
     try:
-        saved: list[str] = json.loads((folder / "overrides.json").read_text())
-    except (OSError, ValueError) as error:
-        reason = (
-            "does not exist" if not folder.exists() else "is not a run folder (no overrides.json)"
+        saved = read_json(path)
+    except UserError as error:
+        raise UserError(f"The run folder {folder} is not a run folder: {error}") from error
+    if not (isinstance(saved, list) and all(isinstance(one, str) for one in saved)):
+        raise UserError(
+            f"The run folder {folder} is not a run folder: {path} holds no list of what was typed."
         )
-        raise UserError(f"The run folder {folder} {reason}.") from error
-    return saved
+    return [one for one in saved if override_key(one) not in _NEVER_SAVED]
 
 
-def config_of(folder: Path) -> DictConfig:
-    """The composed configuration of the run in ``folder``.
+def check_overrides(saved: list[str], what: str, trust: bool) -> None:
+    """Refuse saved overrides that reach for more than a configuration's values.
 
     Raises:
-        UserError: if it is not a run folder.
+        UserError: naming the first one that sets Hydra itself or calls a resolver.
+    """
+    for one in saved:
+        reaches = override_key(one).split(".")[0].split("/")[0] == "hydra"
+        if (reaches or re.search(r"\$\{[^}]*:", one)) and not trust:
+            raise UserError(
+                f"{what} was started with {one[:100]!r}, which reads or sets more than wildsr's "
+                "own keys; if you know whom it is from, add `trust=true`."
+            )
+
+
+def config_of(folder: Path, trust: bool = False) -> DictConfig:
+    """The composed configuration of the run in ``folder``.
+
+    Args:
+        folder: of the run.
+        trust: whether it may name code that is not wildsr's.
+
+    Raises:
+        UserError: if it is not a run folder, is damaged, or names code of others.
     """
     path = folder / "config.yaml"
     if not folder.is_dir():
         raise UserError(f"`run` must be a run folder, but {folder} does not exist.")
     if not path.exists():
         raise UserError(f"`run` must be a run folder, but {folder} has no config.yaml.")
-    loaded = OmegaConf.load(path)
-    assert isinstance(loaded, DictConfig)
+    loaded = recorded_config(path, trust)
+    upscaler = (loaded.get("network") or {}).get("upscaler")
+    degradation = loaded.get("degradation")
+    networks = list(loaded.method.networks.values())
     for weights in _started_from(folder):
-        saved, loaded.weights = loaded.weights, escaped(str(weights))
-        for node in (loaded.network.upscaler, *loaded.method.networks.values()):
-            if node.get("weights") == saved:
-                node.weights = escaped(str(weights))
+        saved, loaded.weights = loaded.get("weights"), literal(str(weights))
+        for node in (upscaler, *networks):
+            if isinstance(node, DictConfig) and node.get("weights") == saved:
+                node.weights = literal(str(weights))
     for copied in _degraded_by(folder):
-        saved = loaded.degradation.run
-        for node in (loaded.degradation, *loaded.method.networks.values()):
-            if node.get("run") == saved:
-                node.run = escaped(str(copied))
+        saved = (degradation or {}).get("run")
+        for node in (degradation, *networks):
+            if isinstance(node, DictConfig) and node.get("run") == saved is not None:
+                node.run = literal(str(copied))
     return loaded
 
 
@@ -150,7 +184,9 @@ def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str
     candidates = []
     for path in runs_dir.glob("*/overrides.json"):
         folder = path.parent
-        with contextlib.suppress(UserError):  # a damaged run does not stand in another's way
+        with contextlib.suppress(
+            UserError, OSError
+        ):  # a damaged run does not stand in another's way
             same = choices(overrides_of(folder)) == choices(overrides)
             if same and checkpoints(folder / "checkpoints"):
                 candidates.append(folder)
@@ -209,9 +245,9 @@ def _copy(source: Path, target: Path) -> None:
 
 def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:
     """Write what was configured into the run folder."""
-    kept = [o for o in overrides if override_key(o) not in ("resume", "explain")]
+    kept = [o for o in overrides if override_key(o) not in _NEVER_SAVED]
     write_text(folder / "overrides.json", json.dumps(kept, indent=1))
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(from_plain(plain_config(config))))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(as_config(plain_config(config))))
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:

@@ -2,84 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from wildsr.config.make import make_networks, method_class
 from wildsr.error import UserError, first_line
-from wildsr.inference.colour import ColourFix
 from wildsr.inference.degrader import Degrader
-from wildsr.inference.device import choose_device, choose_precision
-from wildsr.inference.engine import choose_engine
-from wildsr.inference.ensemble import Ensemble
+from wildsr.inference.device import choose_device
 from wildsr.inference.restorer import Restorer
-from wildsr.inference.tile import evaluating
-from wildsr.inference.upscaler import Upscaler
+from wildsr.inference.upscaler import Upscaler, prepare
 from wildsr.inference.weights import open_weights
+from wildsr.method.part import Method
+from wildsr.network.size_limit import size_limit
 from wildsr.network.weights import fill
-from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint
+from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint, part_of
 from wildsr.run.folder import config_of
 from wildsr.run.snapshot import SNAPSHOTS, snapshots
 from wildsr.text_path import text_path
 
 
-def restorer_of(folder: Path) -> Restorer:
-    """The averaged networks of the newest checkpoint of a run.
+@dataclass(frozen=True)
+class Opened:
+    """A trained upscaler, wherever it came from.
+
+    Attributes:
+        network: (B, 3, H, W) to (B, 3, sH, sW), in evaluation mode.
+        scale: s.
+        name: of the run's folder, or of the file without its suffix.
+        nodes: the configuration of each network by name; "" is that of a file's.
+        method: the run's; None for a file.
+        method_name: what the run's method was chosen by.
+    """
+
+    network: nn.Module
+    scale: int
+    name: str
+    nodes: Mapping[str, Mapping[str, Any]]
+    method: type[Method] | None = None
+    method_name: str | None = None
+
+
+def open_upscaler(
+    run: str | Path | None = None, weights: str | Path | None = None, trust: bool = False
+) -> Opened:
+    """The network of a run's newest checkpoint, or of a file of weights.
+
+    Args:
+        run: a run folder.
+        weights: instead: a file of ours, or of any architecture that spandrel knows.
+        trust: let the run name code that is not wildsr's, which is run.
 
     Raises:
-        UserError: if the folder is no run, or has no checkpoint of its architecture.
+        UserError: neither or both were given, or it is missing, damaged or names code of others.
     """
-    return averaged(folder, newest_checkpoint(folder)["ema"])
+    if (run is None) == (weights is None):
+        raise UserError("One of `run` (a run folder) and `weights` (a file) must be given.")
+    if weights is not None:
+        path = Path(weights).expanduser()
+        found = open_weights(path)
+        nodes = {} if found.node is None else {"": found.node}
+        return Opened(found.network, found.scale, path.stem, nodes)
+    folder = Path(str(run)).expanduser()
+    config = config_of(folder, trust)
+    restorer = restorer_of(folder, trust=trust)
+    networks: Any = OmegaConf.to_container(config.method.networks, resolve=True)
+    name = folder.resolve().name
+    return Opened(restorer, config.scale, name, networks, restorer.method, str(config.method.name))
 
 
-def averaged(folder: Path, weights: Mapping[str, Mapping[str, Tensor]]) -> Restorer:
-    """A run's method with averaged networks of these weights.
+def restorer_of(folder: Path, iteration: int | None = None, trust: bool = False) -> Restorer:
+    """The averaged networks of a run.
+
+    Args:
+        folder: of the run.
+        iteration: at which; None for the newest checkpoint.
+        trust: let the run name code that is not wildsr's, which is run.
 
     Raises:
-        UserError: they are not of the architecture that the run's config names.
+        UserError: if the folder is no run, has no sound checkpoint of its architecture, or names
+            code of others.
     """
-    config = config_of(folder)
-    made = make_networks(config)
-    for name, values in weights.items():
-        if name not in made:
+    config = config_of(folder, trust)
+    path = None if iteration is None else snapshots(folder / SNAPSHOTS).get(iteration)
+    if path is not None:
+        return _averaged(folder, config, _snapshot(path))
+    if iteration is None:
+        state = newest_checkpoint(folder)
+    else:
+        state = load_checkpoint(folder / "checkpoints" / f"iteration-{iteration:08d}.ckpt")
+    return _averaged(folder, config, part_of(state, "ema", folder))
+
+
+def _averaged(
+    folder: Path, config: DictConfig, weights: Mapping[str, Mapping[str, Tensor]]
+) -> Restorer:
+    """A run's method with averaged networks of these weights."""
+    for name in weights:
+        if name not in config.method.networks:
             raise UserError(
                 f"The checkpoint in {folder} has a network `{name}`, its config has none."
             )
-        fill(made[name], dict(values), f"The checkpoint's average of `{name}`")
-    networks = {name: made[name] for name in weights}
+    if not weights:
+        raise UserError(f"The checkpoint in {folder} is damaged: it has no averaged network.")
+    networks = _networks(folder, config, weights)
+    for name, network in networks.items():
+        fill(network, weights[name], f"The checkpoint's average of `{name}`")
     return Restorer(method_class(config), networks, config.scale).eval()
 
 
-def method_name(folder: Path) -> str:
-    """The name of a run's method: its config's file."""
-    return str(config_of(folder).method._target_).rsplit(".", 2)[-2]
+def _networks(
+    folder: Path, config: DictConfig, weights: Mapping[str, Mapping[str, Tensor]]
+) -> dict[str, nn.Module]:
+    """New networks for these weights, which bound how large they may be."""
+    numbers = [value for network in weights.values() for value in network.values()]
+    with size_limit(numbers, f"The run folder {folder}"):
+        return make_networks(config, weights)
 
 
-def load_degrader(folder: Path, tile: int | None = None) -> Degrader:
+def _snapshot(path: Path) -> dict[str, dict[str, Tensor]]:
+    try:
+        with text_path(path) as name:
+            stored = load_file(name)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is damaged: {first_line(error)}") from error
+    weights: dict[str, dict[str, Tensor]] = {}
+    for name, value in stored.items():
+        network, _, key = name.partition(".")
+        weights.setdefault(network, {})[key] = value
+    return weights
+
+
+def load_degrader(folder: Path, tile: int | None = None, trust: bool = False) -> Degrader:
     """The degrader of the newest checkpoint of a run, with the networks that it needs alone.
 
     Args:
         folder: of the run.
         tile: see :class:`~wildsr.inference.degrader.Degrader`.
+        trust: let the run name code that is not wildsr's, which is run.
 
     Raises:
-        UserError: if the folder is no run, has no readable checkpoint, or its method makes no LR.
+        UserError: if the folder is no run, has no sound checkpoint, its method makes no LR, or it
+            names code of others.
     """
-    config = config_of(folder)
-    state = newest_checkpoint(folder)["networks"]
-    with torch.random.fork_rng():  # making networks seeds the generator
-        method, networks = method_class(config), make_networks(config)
-    side = 16 * config.scale
-    needed = Degrader(method, networks, config.scale).eval().sources(torch.rand(2, 3, side, side))
+    with _once(folder):
+        config = config_of(folder, trust)
+        state = part_of(newest_checkpoint(folder), "networks", folder)
+        with torch.random.fork_rng():  # making networks seeds the generator
+            method = method_class(config)
+            networks = _networks(folder, config, state)
+    try:
+        made = Degrader(method, networks, config.scale).eval()
+        side = 16 * config.scale
+        needed = made.sources(torch.rand(2, 3, side, side))
+    except KeyError as error:
+        raise UserError(f"The checkpoint in {folder} has no network {error}.") from error
     networks = {name: network for name, network in networks.items() if name in needed}
     for name, network in networks.items():
-        fill(network, state.get(name, {}), f"The checkpoint's network `{name}`")
+        fill(network, state[name], f"The checkpoint's network `{name}`")
     return Degrader(method, networks, config.scale, tile).eval()
+
+
+_OPENING: ContextVar[tuple[Path, ...]] = ContextVar("opening", default=())
+DEEPEST = 8  # runs whose degradation is that of another run
+
+
+@contextmanager
+def _once(folder: Path) -> Iterator[None]:
+    """Refuse a run whose degradation is that of itself, however many runs lie between."""
+    opening, place = _OPENING.get(), folder.resolve()
+    if place in opening or len(opening) >= DEEPEST:
+        raise UserError(f"The run folder {folder} is damaged: its degradation is its own.")
+    token = _OPENING.set((*opening, place))
+    try:
+        yield
+    finally:
+        _OPENING.reset(token)
 
 
 def load_upscaler(
@@ -94,6 +201,7 @@ def load_upscaler(
     tile: int | None = None,
     overlap: int | None = None,
     batch: int | None = None,
+    trust: bool = False,
 ) -> Upscaler:
     """An upscaler from a run folder, or from a file of weights.
 
@@ -101,69 +209,29 @@ def load_upscaler(
         run: a run folder: the averaged networks of its newest checkpoint.
         weights: instead: a file of ours, or of any architecture that spandrel knows.
         engine: "torch", "compile", "onnxruntime" or "openvino".
-        device: "auto", "cpu", "cuda" (or "cuda:1") or "mps".
+        device: see :func:`~wildsr.inference.device.choose_device`.
         precision: "auto", "fp32", "fp16" or "bf16"; the engines but torch and compile know fp32.
         ensemble: mean over the eight flips and turns.
         colour_fix: take the low frequencies of the input.
         tile: see :class:`Upscaler`, as for the next two.
         overlap: LR pixels.
         batch: tiles computed at once.
+        trust: let the run name code that is not wildsr's, which is run.
 
     Raises:
         UserError: whatever of this cannot be.
     """
-    if (run is None) == (weights is None):
-        raise UserError("One of `run` (a run folder) and `weights` (a file) must be given.")
-    network, scale, name = _network(run, weights)
-    network = network.eval().requires_grad_(False)
-    place = choose_device(device)
-    network.to(place)
-    dtype = torch.float32
-    if engine in ("torch", "compile"):
-        network.to(memory_format=torch.channels_last)
-        dtype = choose_precision(precision, network, place)
-        network.to(dtype)
-    elif precision not in ("auto", "fp32"):
-        raise UserError(f"Argument `precision` must be 'fp32' for engine={engine}.")
-    carried = choose_engine(engine, network, place, scale)
-
-    def dressed(inner: nn.Module) -> nn.Module:
-        inner = Ensemble(inner) if ensemble else inner
-        return (ColourFix(inner, scale) if colour_fix else inner).eval()
-
-    with evaluating(network):
-        return Upscaler(
-            dressed(network), dressed(carried), scale, name, place, dtype, tile, overlap, batch
-        )
-
-
-def _network(run: str | Path | None, weights: str | Path | None) -> tuple[nn.Module, int, str]:
-    """The network, its scale, and its name."""
-    if weights is not None:
-        path = Path(weights).expanduser()
-        network, scale = open_weights(path)
-        return network, scale, path.stem
-    folder = Path(str(run)).expanduser()
-    return restorer_of(folder), int(config_of(folder).scale), folder.resolve().name
-
-
-def restorer_at(run: Path, iteration: int) -> Restorer:
-    """The averaged networks of a run at one iteration.
-
-    Raises:
-        UserError: the file is damaged or of another architecture.
-    """
-    path = snapshots(run / SNAPSHOTS).get(iteration)
-    if path is None:
-        state = load_checkpoint(run / "checkpoints" / f"iteration-{iteration:08d}.ckpt")
-        return averaged(run, state["ema"])
-    try:
-        with text_path(path) as readable:
-            stored = load_file(readable)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is damaged: {first_line(error)}") from error
-    weights: dict[str, dict[str, Tensor]] = {}
-    for name, value in stored.items():
-        network, _, key = name.partition(".")
-        weights.setdefault(network, {})[key] = value
-    return averaged(run, weights)
+    found = open_upscaler(run, weights, trust)
+    return prepare(
+        found.network.requires_grad_(False),
+        found.scale,
+        found.name,
+        choose_device(device),
+        engine=engine,
+        precision=precision,
+        ensemble=ensemble,
+        colour_fix=colour_fix,
+        tile=tile,
+        overlap=overlap,
+        batch=batch,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
+from wildsr.atomic import writing
 from wildsr.error import UserError, first_line
 from wildsr.run.checkpoint import checkpoints
+from wildsr.text_path import text_path
 
 SNAPSHOTS = "snapshots"
 _NAME = re.compile(r"iteration-(\d+)\.safetensors")
@@ -51,14 +52,11 @@ def save_snapshot(
         for key, value in network.state_dict().items()
     }
     path = folder / f"iteration-{iteration:08d}.safetensors"
-    partial = folder / f".{path.name}.{os.getpid()}"
     try:
-        save_file(weights, str(partial))
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"Cannot write the snapshot {path}: {first_line(error)}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        with writing(path) as partial, text_path(partial) as name:
+            save_file(weights, name)
+    except SafetensorError as error:
+        raise UserError(f"{path} cannot be written: {first_line(error)}.") from error
 
 
 def snapshots(folder: Path) -> dict[int, Path]:

@@ -6,11 +6,10 @@ from typing import Any
 
 import lightning
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from wildsr.config.make import make, make_networks, method_class, sample_batch, start_from
-from wildsr.error import UserError, first_line
+from wildsr.error import UserError
 from wildsr.network.protocol import Settles
 from wildsr.training.explain import explain, restored_from
 from wildsr.training.module import Training
@@ -51,7 +50,7 @@ def build_training(config: DictConfig) -> Training:
 
     def optimizer(name: str) -> Any:
         node, what = config.method.optimizers[name], f"method.optimizers.{name}"
-        return lambda parameters: make(node, what, params=list(parameters), _convert_="all")
+        return lambda parameters: make(node, what, torch.optim.Optimizer, params=list(parameters))
 
     loop = Training(
         objective,
@@ -72,9 +71,18 @@ def build_training(config: DictConfig) -> Training:
     return loop
 
 
+def training_device(config: DictConfig) -> torch.device:
+    """The device that ``trainer.accelerator`` means here: the first one, if it is several.
+
+    Raises:
+        UserError: as :func:`build_trainer`.
+    """
+    return build_trainer(config, []).strategy.root_device
+
+
 def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightning.Trainer:
     """Lightning's trainer: devices, precision and processes; the rest is ours."""
-    settings = dict(config.trainer)
+    settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
     if settings["precision"] == "auto":
         cuda = settings["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         settings["precision"] = "bf16-mixed" if cuda else "32-true"
@@ -84,20 +92,17 @@ def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> li
             f"`trainer.precision` must be one of {['auto', *known]}, "
             f"but got {settings['precision']!r}."
         )
-    try:
-        made: lightning.Trainer = instantiate(
-            settings,
-            max_epochs=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
-            callbacks=callbacks,
-            _convert_="object",
-        )
-    except Exception as error:
-        cause = error.__cause__ or error
-        raise UserError(f"`trainer` cannot be made: {first_line(cause)}") from error
+    made: lightning.Trainer = make(
+        settings,
+        "trainer",
+        lightning.Trainer,
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        callbacks=callbacks,
+    )
     return made

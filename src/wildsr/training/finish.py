@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from rich.markup import escape
 
 from wildsr.data.module import Folders
 from wildsr.error import first_line
-from wildsr.evaluation.evaluate import Upscale, evaluate, of_lr
-from wildsr.evaluation.summary import summarise
+from wildsr.evaluation.evaluate import Restore, evaluate, upscaling_protocol
+from wildsr.evaluation.summary import Summary, summarise
 from wildsr.export.handover import short
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.weights import save_weights
@@ -25,6 +26,7 @@ from wildsr.run.folder import Run
 from wildsr.training.artifact import artifact
 from wildsr.training.logger import Log
 from wildsr.training.module import Training
+from wildsr.training.pretrained import pretrained
 from wildsr.training.session import Job
 from wildsr.training.validation import pictures
 
@@ -49,9 +51,22 @@ PAGE = 10 * 10**6  # bytes of pictures on a run's page: made in seconds
 
 
 def report_run(
-    job: Job, folder: Run, training: Training, upscalers: dict[str, Upscale], logs: list[Log]
-) -> None:
-    """The table, the pictures and the weights, at the end."""
+    job: Job,
+    folder: Run,
+    training: Training,
+    upscalers: dict[str, Callable[[], Restore]],
+    logs: list[Log],
+) -> Summary:
+    """Write the table, the pictures and the weights, at the end; the table.
+
+    Args:
+        job: photos, metrics and configuration.
+        folder: of the run.
+        training: finished, on the device that is to compute.
+        upscalers: name -> what makes the function of a photo, called when its turn comes; the last
+            one is the training's.
+        logs: where tables and pictures go.
+    """
     console, config = job.console, job.config
     scale = config.scale
     sources = sorted(training.ema.networks)
@@ -65,20 +80,24 @@ def report_run(
         weights.append(path)
         console.print(f"weights: {path}", markup=False)
     begun = time.perf_counter()
-    restores = {name: lambda u=upscale: of_lr(u) for name, upscale in upscalers.items()}
     photos = {"validation": job.data.photos}
-    outcomes, of_sets = evaluate(restores, photos, job.panel, folder.folder / "results")
+    outcomes, of_sets = evaluate(
+        upscalers, photos, job.panel, folder.folder / "results", device=training.device
+    )
     protocol = {
         **job.panel.protocol(),
+        **upscaling_protocol(config.tile, training.device, "the precision of its weights"),
         "photos": len(job.data.photos),
         "scale": scale,
         "iterations": training.iteration,
         "training_seconds": round(training.seconds, 1),
         "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
     }
+    if looked_through := pretrained(training.objective):
+        protocol["losses"] = looked_through
     summary = summarise(outcomes, protocol, config.seed, of_sets, job.panel.parts)
     results.write(folder.folder, summary)
-    made = pictures(training, job.data, upscalers[next(reversed(upscalers))], folder.folder)
+    made = pictures(training, job.data, upscalers[next(reversed(upscalers))](), folder.folder)
     if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
         made["report_card"] = card
     files = artifact(folder.folder, training, weights, made)
@@ -99,6 +118,7 @@ def report_run(
     console.print(results.table(summary, None), markup=False)
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
-        return
+        return summary
     for what, needs in job.panel.missing().items():
         console.print(f"{results.heading(summary, what)} is missing: {needs}", markup=False)
+    return summary

@@ -14,6 +14,7 @@ from wildsr.loss.adversarial import fool, judge
 from wildsr.loss.kernel import kernel_boundaries, kernel_centre, kernel_sparsity, kernel_sum
 from wildsr.network.critic.kernelgan import KernelGANCritic
 from wildsr.network.degrader.kernelgan import KernelGAN
+from wildsr.pixels import floats_of
 
 ALIGN = 5  # of this many parts of the iterations, one goes to the start at bicubic
 RATES = 1e-3, 2e-4  # of learning, for that start and after it
@@ -54,7 +55,7 @@ def estimate_kernel(
             "Argument `crop` must be at least 32 pixels and no larger than the photo, but got "
             f"{crop} for {photo.shape[1]}x{photo.shape[0]}."
         )
-    whole = torch.from_numpy(photo.astype(np.float32) / 255).permute(2, 0, 1)
+    whole = floats_of(photo)[0]
     choose = np.random.default_rng(seed)
 
     def crops(side: int) -> Tensor:

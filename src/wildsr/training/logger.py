@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from wildsr.atomic import write_text, writing
 from wildsr.config.check import LOGGERS as KINDS
 from wildsr.config.plain import printable
 from wildsr.error import UserError, first_line, unknown
@@ -50,10 +51,8 @@ class CSV:
             with path.open(newline="") as file:
                 complete = [row for row in csv.reader(file) if len(row) == 3 and row[0].isdigit()]
             rows = [r for r in complete if int(r[0]) <= start and not r[1].startswith("test/")]
-        partial = path.with_suffix(".partial")
-        with partial.open("w", newline="") as file:
+        with writing(path) as partial, partial.open("w", newline="") as file:
             csv.writer(file).writerows([["iteration", "name", "value"], *rows])
-        os.replace(partial, path)
         self.path = path
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
@@ -117,7 +116,7 @@ class WandB:
                 say(f"W&B could not start {attempt} ({first_line(error)}).")
         else:
             raise RuntimeError("W&B could not start, not even offline")
-        remembered.write_text(identity)
+        write_text(remembered, identity)
         self.run.define_metric("iteration")
         self.run.define_metric("*", step_metric="iteration")
         if attempt == "offline":

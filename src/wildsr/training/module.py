@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.data.crops import augment
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError, first_line, unknown
 from wildsr.network.protocol import Settles
 from wildsr.network.weights import fill
 from wildsr.seed import mix_seeds
@@ -71,7 +71,7 @@ class Training(lightning.LightningModule):
         for name in sorted(trained - optimizers.keys()):
             raise UserError(f"`method.optimizers` lacks {name!r}, which an update trains.")
         self.optimizer_names = sorted(trained)
-        self._make_optimizer, self._schedules = optimizers, schedules
+        self._make_optimizer, self.schedules = optimizers, schedules
         self.ema = EMA({name: self.networks[name] for name in sorted(averaged)}, decay)
         self.augment, self.stages = augment, stages or Stages({}, 1)
         self.settling = Settling(SETTLING)
@@ -186,7 +186,7 @@ class Training(lightning.LightningModule):
             parameters = [p for n in update.trains for p in self.networks[n].parameters()]
             torch.nn.utils.clip_grad_norm_(parameters, update.clip)
         for name, optimizer in optimizers.items():
-            factor = self._schedules[name](self._age(name)) if name in self._schedules else 1.0
+            factor = self.schedules[name](self._age(name)) if name in self.schedules else 1.0
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
             optimizer.step()
@@ -232,8 +232,31 @@ class Training(lightning.LightningModule):
             "settling": self.settling.state(),
         }
 
+    def _check_optimizer(self, name: str, state: Any) -> None:
+        """Refuse the state of another optimiser, or of another network's."""
+        parameters = list(self.networks[name].parameters())
+        try:
+            trial = self._make_optimizer[name](parameters)
+            trial.load_state_dict(state)
+            for parameter, values in trial.state.items():
+                for key in values.keys() & _MOMENTS:
+                    if isinstance(values[key], Tensor) and values[key].shape != parameter.shape:
+                        raise UserError(f"its `{key}` is {tuple(values[key].shape)}")
+        except Exception as error:  # whatever it makes of a state that is not its own
+            raise UserError(
+                f"The checkpoint's optimiser state of `{name}` belongs to another optimiser: "
+                f"{first_line(error)}."
+            ) from error
+
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what ``state`` gave; call before the trainer's fit."""
+        """Continue from what ``state`` gave; call before the trainer's fit.
+
+        Raises:
+            UserError: it is of other networks, optimisers, terms or stages.
+        """
+        lacking = [key for key in _STATE if key not in state]
+        if lacking:
+            raise UserError(f"The checkpoint is damaged: it has no `{lacking[0]}`.")
         for name, net in self.networks.items():
             fill(net, state["networks"].get(name, {}), f"The checkpoint's network `{name}`")
         for name, net in self.ema.networks.items():
@@ -241,15 +264,25 @@ class Training(lightning.LightningModule):
         missing = [name for name in self.optimizer_names if name not in state["optimizers"]]
         if missing:
             raise UserError(f"The checkpoint has no optimiser state of {missing}.")
+        for name in self.optimizer_names:
+            self._check_optimizer(name, state["optimizers"][name])
         self._restored_optimizers = dict(state["optimizers"])
         ranks = state["pools"]
         rank = _rank()
         if rank < len(ranks):
+            if len(ranks[rank]) != len(self.objective.terms):
+                raise UserError("The checkpoint has the pools of other terms.")
             for term, images in zip(self.objective.terms, ranks[rank], strict=True):
                 term.pool.restore(images, torch.device("cpu"))
         self.stages.restore(state["stages"])
         self.settling.restore(state["settling"])
         self.iteration, self.seconds = state["iteration"], state["seconds"]
+
+
+# What optimisers keep of each weight, in its shape.
+_MOMENTS = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "grad_avg"}
+# What a checkpoint has to hold.
+_STATE = ("iteration", "seconds", "networks", "ema", "optimizers", "pools", "stages", "settling")
 
 
 def _cpu(state: Any) -> Any:

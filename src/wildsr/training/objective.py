@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 from hydra.utils import get_class
 from torch import Tensor, nn
 
+from wildsr.argument import check_integer
 from wildsr.error import UserError, unknown
 from wildsr.loss.encoder import Features
 from wildsr.method.part import Method, given, network, tensor
@@ -152,8 +153,7 @@ class Objective:
             raise UserError(f"{where} needs `trains` (networks) and `terms` (losses), got {spec}.")
         known(f"{where}.trains", trains, self.method.parts[network])
         every, clip = spec.get("every", 1), spec.get("clip")
-        if not (isinstance(every, int) and every >= 1):
-            raise UserError(f"{where}.every must be an integer of at least 1, but got {every!r}.")
+        check_integer(f"{where}.every", every, 1)
         if not (clip is None or (isinstance(clip, int | float) and clip > 0)):
             raise UserError(f"{where}.clip must be a positive number or null, but got {clip!r}.")
         stages = spec.get("stages")
@@ -183,8 +183,7 @@ class Objective:
         weight, size = spec.pop("weight", 1.0), spec.pop("pool", 0)
         if not isinstance(weight, int | float):
             raise UserError(f"{where}: weight must be a number, but got {weight!r}.")
-        if not (isinstance(size, int) and size >= 0):
-            raise UserError(f"{where}: pool must be a number of images, but got {size!r}.")
+        check_integer(f"{where}: pool", size, 0)
         if size and "fake" not in operands:
             raise UserError(f"{where}: pool is for losses of a `fake`, which {chosen!r} is not.")
         names = {a: spec.pop(a) for a in list(spec) if a in operands}

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from wildsr.error import UserError
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A schedule for a training of a certain length, at whose end its factor has run out."""
+
+    def end(self) -> int:
+        """The length, in iterations."""
+        ...
 
 
 class Constant:
@@ -41,6 +51,10 @@ class Stairs:
             _check_share("at", share)
         self.until, self.at, self.gamma = until, sorted(at), gamma
 
+    def end(self) -> int:
+        """The iterations that it was made for."""
+        return self.until
+
     def __call__(self, iteration: int) -> float:
         """The factor at ``iteration``, counted from 0."""
         return self.gamma ** sum(iteration >= share * self.until for share in self.at)
@@ -53,6 +67,10 @@ class Decline:
         _check("until", [until], 1)
         _check_share("hold", hold)
         self.until, self.hold = until, hold
+
+    def end(self) -> int:
+        """The iterations that it was made for."""
+        return self.until
 
     def __call__(self, iteration: int) -> float:
         """The factor at ``iteration``, counted from 0."""
@@ -82,6 +100,10 @@ class Cosine:
     def __init__(self, until: int, final: float = 0.0) -> None:
         _check("until", [until], 1)
         self.until, self.final = until, final
+
+    def end(self) -> int:
+        """The iterations that it was made for."""
+        return self.until
 
     def __call__(self, iteration: int) -> float:
         """The factor at ``iteration``, counted from 0."""

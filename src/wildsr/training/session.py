@@ -14,7 +14,7 @@ from rich.console import Console
 
 from wildsr.config.compose import configure
 from wildsr.config.make import sample_batch
-from wildsr.config.plain import from_plain
+from wildsr.config.plain import as_config
 from wildsr.data.module import Folders
 from wildsr.error import UserError
 from wildsr.method.part import given
@@ -29,6 +29,7 @@ from wildsr.training.harvest import harvest
 from wildsr.training.logger import Log, loggers
 from wildsr.training.module import Training
 from wildsr.training.progress import Progressing
+from wildsr.training.schedule import Ending
 from wildsr.training.snapshots import Snapshots
 from wildsr.training.validation import Watch
 
@@ -45,12 +46,23 @@ class Job:
     console: Console
 
 
-def check_before(config: DictConfig, resumed: Path | None) -> None:
-    """Refuse what cannot be trained, or not go on, before any photo is read or file written."""
+def prepare(config: DictConfig, resumed: Path | None) -> Training:
+    """The training, where it was left if it goes on, before any photo is read or file written.
+
+    The one place where a training is built and a checkpoint of it read.
+
+    Args:
+        config: of the training.
+        resumed: the run folder that it goes on from, if it has a checkpoint.
+
+    Raises:
+        UserError: it cannot be trained, or not go on.
+    """
     build_trainer(config, [])
     training = build_training(config)
     if resumed is not None and checkpoints(resumed / "checkpoints"):
         training.restore(newest_checkpoint(resumed))
+    return training
 
 
 def explained(config: DictConfig) -> str:
@@ -61,7 +73,9 @@ def explained(config: DictConfig) -> str:
     return explain_table(explain(training.objective, networks, batch, config.scale))
 
 
-def run_folder(config: DictConfig, overrides: list[str], resumed: Path | None) -> Run:
+def run_folder(
+    config: DictConfig, overrides: list[str], resumed: Path | None, data: Folders
+) -> Run:
     """The folder of this training: the one that is resumed, or a new one; the same in all ranks."""
     if process_rank() > 0:
         named = config.name and Path(config.runs_dir).expanduser() / config.name
@@ -73,26 +87,22 @@ def run_folder(config: DictConfig, overrides: list[str], resumed: Path | None) -
         record(resumed, config, overrides)
         made = Run(resumed, bool(checkpoints(resumed / "checkpoints")))
     else:
-        method, data = (str(config[k]._target_).rsplit(".", 2)[-2] for k in ("method", "data"))
-        data = {"module": "folders"}.get(data, data)
-        made = create(config, overrides, f"{method}-{data}")
+        made = create(config, overrides, f"{config.method.name}-{data.label}")
     os.environ[_RUN] = str(made.folder)
     return made
 
 
-def _iteration(folder: Run) -> int:
-    return int(newest_checkpoint(folder.folder)["iteration"]) if folder.resumed else 0
-
-
 def fit(
-    job: Job, folder: Run, name: str, logs: list[Log], seconds: float | None = None
-) -> tuple[Training, int | None]:
-    """Train, or go on training, to the end; the training, and the signal that ended it early."""
+    job: Job,
+    folder: Run,
+    training: Training,
+    name: str,
+    logs: list[Log],
+    seconds: float | None = None,
+) -> int | None:
+    """Train, or go on training, to the end; the signal that ended it early, if one did."""
     config = job.config
-    training = build_training(config)
-    if folder.resumed:
-        training.restore(newest_checkpoint(folder.folder))
-    else:
+    if not folder.resumed:
         shown = folder.folder if process_rank() == 0 else None
         for line in harvest(training, job.data.lr_store, shown):
             job.console.print(line, markup=False)
@@ -102,7 +112,7 @@ def fit(
         seconds is not None and training.seconds >= seconds
     )
     if finished:
-        return training, None
+        return None
     data = job.data
     data.start, data.iterations = training.iteration, config.iterations
     data.other_hr = "other_hr" in training.objective.method.parts[given]
@@ -121,11 +131,14 @@ def fit(
     # In this order, so that the time of a checkpoint or a look is not taken for waiting for data.
     trainer = build_trainer(config, [keeper, snapshots, watch, progress])
     trainer.fit(training, train_dataloaders=data.train_dataloader())
-    return training, keeper.signal
+    return keeper.signal
 
 
 def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, int | None]:
-    """The same upscaler, trained on bicubic pairs for as many seconds: what people do today."""
+    """The same upscaler, trained on bicubic pairs for as many seconds: what people do today.
+
+    The training, and the signal that ended it early, if one did.
+    """
     plain = plain_config(job.config)
     own = plain["method"]
     supervised = configure(
@@ -136,23 +149,24 @@ def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, i
     method["optimizers"]["upscale"] = own["optimizers"]["upscale"]
     # A rate that falls to 0 by the end of the iterations would end here long before the time does.
     method["schedules"] = {
-        n: s for n, s in own["schedules"].items() if n == "upscale" and "until" not in s
+        n: s
+        for n, s in own["schedules"].items()
+        if n == "upscale" and not isinstance(training.schedules[n], Ending)
     }
     method["ema"] = own["ema"]
     ends_by_the_clock = 100 * plain["iterations"]
-    config = from_plain(
-        {**plain, "method": method, "iterations": ends_by_the_clock, "snapshots": 0}
-    )
+    config = as_config({**plain, "method": method, "iterations": ends_by_the_clock, "snapshots": 0})
     inner = folder.folder / BASELINE
     sub = Run(inner, bool(checkpoints(inner / "checkpoints")))
     inner.mkdir(exist_ok=True)
     record(inner, config, [])
     again = Job(config, job.data, job.panel, job.console)
-    logs = run_loggers(again, {"kind": "csv"}, sub)
-    return fit(again, sub, BASELINE, logs, seconds=training.seconds)
+    baseline = prepare(config, inner if sub.resumed else None)
+    logs = run_loggers(again, {"kind": "csv"}, sub, baseline.iteration)
+    return baseline, fit(again, sub, baseline, BASELINE, logs, seconds=training.seconds)
 
 
-def run_loggers(job: Job, settings: Mapping[str, Any], folder: Run) -> list[Log]:
+def run_loggers(job: Job, settings: Mapping[str, Any], folder: Run, iteration: int) -> list[Log]:
     """The loggers of the first process; the others have nothing to say."""
     if process_rank() > 0:
         return []
@@ -160,7 +174,7 @@ def run_loggers(job: Job, settings: Mapping[str, Any], folder: Run) -> list[Log]
     def say(text: str) -> None:
         job.console.print(text, markup=False)
 
-    return loggers(settings, folder.folder, plain_config(job.config), _iteration(folder), say)
+    return loggers(settings, folder.folder, plain_config(job.config), iteration, say)
 
 
 def process_rank() -> int:

@@ -13,12 +13,13 @@ from rich.markup import escape
 from torch import Tensor, nn
 
 from wildsr.data.module import Folders, ValidationPhotos
-from wildsr.evaluation.evaluate import evaluate, floats, interpolation, of_lr, tiled
+from wildsr.evaluation.evaluate import Restore, delivered, evaluate, interpolation
 from wildsr.evaluation.summary import summarise
 from wildsr.inference.restorer import Restorer
+from wildsr.inference.upscaler import prepare
 from wildsr.method.part import Method, tensor
 from wildsr.metric.panel import Panel
-from wildsr.pixels import on_cpu
+from wildsr.pixels import floats, floats_of, on_cpu
 from wildsr.report.degradation.camera import camera_figure
 from wildsr.report.degradation.describe import describe
 from wildsr.report.sheet import contact_sheet
@@ -69,10 +70,12 @@ class Watch(lightning.Callback):
     def look(self, training: Training) -> None:
         """Measure, draw and log; leaves training as it was."""
         at = training.iteration
-        upscale = tiled(restorer(training), training.scale, self.tile)
+        restore = restoring(training, training.device, self.tile)
         if len(self.data.photos) and self.data.photos.photos[0][1] is not None:
             photos = {"validation": self.data.photos}
-            outcomes, of_sets = evaluate({"sr": lambda: of_lr(upscale)}, photos, self.panel)
+            outcomes, of_sets = evaluate(
+                {"sr": lambda: restore}, photos, self.panel, device=training.device
+            )
             for outcome in outcomes:
                 if outcome.error is not None:
                     self.console.print(
@@ -84,7 +87,7 @@ class Watch(lightning.Callback):
             self.console.print(f"iteration {at}: validation {line}", markup=False)
             for log in self.logs:
                 log.scalars(known, at)
-        paths = pictures(training, self.data, upscale, self.folder / f"iteration-{at:08d}")
+        paths = pictures(training, self.data, restore, self.folder / f"iteration-{at:08d}")
         for log in self.logs:
             log.pictures(paths, at)
 
@@ -95,10 +98,22 @@ def restorer(training: Training) -> Restorer:
     return Restorer(training.objective.method, dict(average.items()), training.scale).eval()
 
 
+def restoring(training: Training, device: torch.device, tile: int) -> Restore:
+    """The averaged networks as a function of a photo: what `upscale` would write of it now.
+
+    Args:
+        training: its averages are moved to ``device``, and keep their format.
+        device: where to compute.
+        tile: LR pixels a side.
+    """
+    network, scale = restorer(training), training.scale
+    return delivered(prepare(network, scale, "this run", device, precision=None, tile=tile))
+
+
 def pictures(
     training: Training,
     data: Folders,
-    upscale: Any,
+    restore: Restore,
     folder: Path,
 ) -> dict[str, Path]:
     """A contact sheet, and the learned kernel and noise where there is a degrader.
@@ -118,7 +133,7 @@ def pictures(
                 "real LR": lr,
                 "fake LR": fake_lr(training.objective.method, networks, data, truth, index),
                 "bicubic": interpolation("bicubic", training.scale)(lr),
-                "SR": upscale(lr),
+                "SR": floats(restore(photo)),
                 "truth": truth,
             }
         )
@@ -147,7 +162,7 @@ def fake_lr(
         return None
     if truth is None:
         image = data.hr_store.image(index % len(data.hr_store))
-        truth = floats(torch.from_numpy(image.copy()).permute(2, 0, 1))
+        truth = floats_of(image)
     scale = data.scale
     height, width = (min(side, SIDE) // scale * scale for side in truth.shape[-2:])
     parameter = next(p for n in networks.values() for p in n.parameters())

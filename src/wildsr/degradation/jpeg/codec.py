@@ -10,9 +10,10 @@ import torch
 from PIL import Image, features
 from torch import Tensor
 
-from wildsr.degradation.argument import at_least_float32, check_image, for_each
+from wildsr.degradation.argument import check_image, for_each
 from wildsr.degradation.jpeg.chrominance import SUBSAMPLINGS
 from wildsr.error import UserError, unknown
+from wildsr.pixels import at_least_float32, rounded, unit
 
 
 def libjpeg(image: Tensor, quality: Tensor | float, subsampling: str = "4:2:0") -> Tensor:
@@ -71,7 +72,7 @@ def _written_and_read(
             raise UserError(
                 f"Argument `quality` must be {lowest} to 100, but got {value:g} for {form}."
             )
-    levels = image.detach().clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    levels = rounded(image.detach()).byte().permute(0, 2, 3, 1).cpu().numpy()
     mode = "L" if image.shape[1] == 1 else "RGB"
     read = np.empty_like(levels)
     for pixels, out, value in zip(levels, read, qualities, strict=True):
@@ -79,5 +80,5 @@ def _written_and_read(
         picture = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
         picture.save(file, form, quality=round(value), **options)
         out[:] = np.asarray(Image.open(file).convert(mode)).reshape(pixels.shape)
-    values = torch.from_numpy(read).permute(0, 3, 1, 2).contiguous().to(image).div(255)
+    values = unit(torch.from_numpy(read).permute(0, 3, 1, 2).contiguous().to(image), image.dtype)
     return values + (image - image.detach())  # plus 0, and the gradient

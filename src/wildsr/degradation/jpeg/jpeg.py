@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from wildsr.degradation.argument import at_least_float32, check_image, for_each
+from wildsr.degradation.argument import check_image, for_each
 from wildsr.degradation.jpeg.chrominance import (
     SUBSAMPLINGS,
     cut,
@@ -22,6 +22,7 @@ from wildsr.degradation.jpeg.chrominance import (
     whole,
 )
 from wildsr.error import unknown
+from wildsr.pixels import at_least_float32
 
 # Recommendation T.81 (1992), tables K.1 and K.2, rows of growing vertical frequency.
 LUMINANCE = (

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wildsr.argument import check_integer
 from wildsr.degradation.pipeline.canvas import Canvas, Drawn, join
 from wildsr.error import UserError
 from wildsr.pixels import to_8_bit
@@ -154,8 +155,7 @@ class Pipeline(nn.Module):
 
     def __init__(self, scale: int, steps: Mapping[str, Step], chunk: int | None = None) -> None:
         super().__init__()
-        if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
-            raise UserError(f"Argument `chunk` must be at least 1 or null, but got {chunk!r}.")
+        check_integer("Argument `chunk`", chunk, 1, null=True)
         self.scale, self.chunk = scale, chunk
         self.steps = _modules(steps)
         self.drawn: list[list[Drawn]] = []  # of the last batch

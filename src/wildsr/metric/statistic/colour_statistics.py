@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-STATISTICS = ("brightness", "contrast", "blue", "red", "colourfulness")
+from wildsr.pixels import YCBCR
 
-_OPPONENT = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))  # JPEG's YCbCr
+STATISTICS = ("brightness", "contrast", "blue", "red", "colourfulness")
 
 
 def colour_statistics(photo: Tensor) -> Tensor:
@@ -22,7 +22,7 @@ def colour_statistics(photo: Tensor) -> Tensor:
     Returns:
         (5,) in 1/255, in the order of ``STATISTICS``, float64.
     """
-    opponent = torch.tensor(_OPPONENT, dtype=torch.float64) @ photo.double().flatten(1)
+    opponent = torch.tensor(YCBCR, dtype=torch.float64) @ photo.double().flatten(1)
     mean, variance = opponent.mean(1), opponent.var(1, correction=0)
     spread = (variance[1] + variance[2]).sqrt()
     return torch.stack([mean[0], variance[0].sqrt(), mean[1], mean[2], spread])

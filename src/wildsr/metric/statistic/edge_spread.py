@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wildsr.metric.statistic.luma import luma
+from wildsr.pixels import luma
 
 FINE, COARSE = 0.7, 1.4  # pixels; standard deviations of the two Gaussians
 INTEGRATION = 1.5  # pixels; of the window in which an edge must be straight
@@ -39,7 +39,7 @@ def edge_spread(photo: Tensor) -> Tensor:
         (1 + len(DIRECTIONS),) of all edges, then by direction of their gradient, in float64; NaN
         where there are fewer than 12.
     """
-    gray = luma(photo)
+    gray = luma(photo.double())[0]
     fine, coarse = _gradient(gray, FINE), _gradient(gray, COARSE)
     slope, coarse_slope = fine.norm(dim=0), coarse.norm(dim=0)
     wanted = _crest(fine, slope) & (_coherence(fine) > STRAIGHT)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wildsr.metric.statistic.luma import luma
+from wildsr.pixels import luma
 
 BLOCK = 8
 FINEST = 3  # sums of the two frequency numbers below this are scene
@@ -28,7 +28,7 @@ def jpeg_grid(photo: Tensor) -> Tensor:
     Returns:
         0 to 1, float64: about 0.01 without JPEG, more for few photos' worth of blocks.
     """
-    coefficients = F.conv2d(luma(photo)[None, None], _cosines())[0].abs()
+    coefficients = F.conv2d(luma(photo.double())[None], _cosines())[0].abs()
     vanished = (coefficients < NOTHING).double().mean(0)
     shares = torch.stack(
         [vanished[y::BLOCK, x::BLOCK].mean() for y in range(BLOCK) for x in range(BLOCK)]

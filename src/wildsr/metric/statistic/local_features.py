@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from wildsr.pixels import YCBCR
+
 CROP = 16  # pixels a side
 ZERO = 0.5  # 1/255; a difference below it is none
 FLOOR = 0.1  # (1/255)^2; under the square of the rounding to 8 bits
 
-OPPONENT = torch.tensor(  # rows: brightness (BT.601), blue and red against it
-    [[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], dtype=torch.float64
-)
+OPPONENT = torch.tensor(YCBCR, dtype=torch.float64)
 
 
 def local_features(photo: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wildsr.metric.statistic.luma import luma
+from wildsr.pixels import luma
 
 WINDOW = 32  # pixels a side
 FREQUENCIES = torch.arange(1, 17, dtype=torch.float64) / 32  # cycles per pixel, to Nyquist
@@ -25,7 +25,7 @@ def radial_spectrum(photo: Tensor) -> Tensor:
         (16,) dB at ``FREQUENCIES``; white noise of standard deviation s has 20 log10(s) - 2.5
         throughout (the geometric mean of an exponential variable is 2.5 dB under its mean).
     """
-    windows = luma(photo).unfold(0, WINDOW, WINDOW // 2).unfold(1, WINDOW, WINDOW // 2)
+    windows = luma(photo.double())[0].unfold(0, WINDOW, WINDOW // 2).unfold(1, WINDOW, WINDOW // 2)
     windows = windows.reshape(-1, WINDOW, WINDOW)
     hann = torch.hann_window(WINDOW, periodic=True, dtype=torch.float64)
     taper = hann[:, None] * hann

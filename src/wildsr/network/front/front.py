@@ -12,8 +12,7 @@ from wildsr.argument import check_counts
 from wildsr.error import UserError, unknown
 from wildsr.network.padding import pad_to
 from wildsr.network.window import Window
-
-LUMA = (0.299, 0.587, 0.114)
+from wildsr.pixels import LUMA
 
 
 class Front(nn.Module):

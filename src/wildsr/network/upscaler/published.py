@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line
 from wildsr.network.padding import pad_to
+from wildsr.network.size_limit import size_limit
 from wildsr.network.weights import read_weights
 
 
@@ -33,14 +34,32 @@ class Published(nn.Module):
 
     def __init__(self, weights: str | Path | None, scale: int | None = None) -> None:
         super().__init__()
-        from spandrel import ImageModelDescriptor, ModelLoader  # slow to import
-
         if weights is None:
             raise UserError("Argument `weights` must be a file of weights, but got None.")
         path = Path(weights).expanduser()
-        state = read_weights(path)
+        self._take(read_weights(path), path, scale)
+
+    @classmethod
+    def of(cls, weights: dict[str, Tensor], path: Path) -> Published:
+        """The same from weights that have been read from a file.
+
+        Args:
+            weights: by their original names.
+            path: the file, for messages.
+        """
+        made = cls.__new__(cls)
+        nn.Module.__init__(made)
+        made._take(weights, path, None)
+        return made
+
+    def _take(self, state: dict[str, Tensor], path: Path, scale: int | None) -> None:
+        from spandrel import ImageModelDescriptor, ModelLoader  # slow to import
+
         try:
-            found = ModelLoader(device="cpu").load_from_state_dict(state)
+            with size_limit(state.values(), f"`weights`: {path}"):
+                found = ModelLoader(device="cpu").load_from_state_dict(state)
+        except UserError:
+            raise
         except Exception as error:
             raise UserError(
                 f"`weights`: {path} is of no architecture that spandrel knows: {first_line(error)}"

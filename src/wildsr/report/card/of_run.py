@@ -12,16 +12,17 @@ from rich.console import Console
 from rich.markup import escape
 from torch import Tensor, nn
 
-from wildsr.config.make import make
 from wildsr.data.module import Folders
 from wildsr.error import UserError
-from wildsr.evaluation.evaluate import floats
 from wildsr.photo.image import UnreadableImage
+from wildsr.pixels import floats, levels
 from wildsr.report.card.card import LARGEST, Card, card
 from wildsr.report.card.sheet import write_card
 from wildsr.run.folder import config_of
 from wildsr.run.load import load_degrader
+from wildsr.run.photos import opened_data
 
+CPU = torch.device("cpu")
 MOST = 32  # photos of each set
 ENOUGH = 16  # held-out photos; where there are fewer, photos of the training complete them
 
@@ -41,26 +42,39 @@ class Photos:
     held_out: tuple[int, int]
 
 
-def card_of_run(folder: Path, console: Console) -> Card | None:
+def card_of_run(
+    folder: Path, console: Console, device: torch.device = CPU, trust: bool = False
+) -> Card | None:
     """The card of a finished run, from its own photos; None, and why, where there cannot be one.
+
+    Args:
+        folder: of the run.
+        console: where the reason is said.
+        device: where the degrader computes.
+        trust: let the run name code that is not wildsr's, which is run.
 
     Raises:
         UserError: if the folder is no run, or its photos are gone.
     """
-    config = config_of(folder)
-    data: Folders = make(config.data, "data")
-    data.prepare_data()
-    data.setup()
+    config = config_of(folder, trust)
+    data = opened_data(folder, trust)
     try:
-        return card_of(load_degrader(folder), data, config.seed, MOST)
+        degrader = load_degrader(folder, trust=trust).to(device)
+        return card_of(degrader, data, config.seed, MOST)
     except UserError as error:
         console.print(f"No report card: {escape(str(error))}", highlight=False)
         return None
 
 
-def report(folder: Path, output: Path, console: Console) -> None:
+def report(
+    folder: Path,
+    output: Path,
+    console: Console,
+    device: torch.device = CPU,
+    trust: bool = False,
+) -> None:
     """Make the card of the run in ``folder``, write it into ``output`` and say what it says."""
-    made = card_of_run(folder, console)
+    made = card_of_run(folder, console, device, trust)
     if made is not None:
         path = write_card(made, output)
         console.print(f"report card: {path}\n{made.headline}", markup=False, highlight=False)
@@ -87,8 +101,7 @@ def card_of(degrader: nn.Module, data: Folders, seed: int, most: int) -> Card:
         torch.manual_seed(seed)
         device = next((t.device for t in degrader.state_dict().values()), torch.device("cpu"))
         for hr in photos.hr:
-            lr = degrader(floats(hr).to(device))[0]
-            fake.append(lr.clamp(0, 1).mul(255).round().byte().cpu())
+            fake.append(levels(degrader(floats(hr).to(device))))
     named = {
         "real_held_out": photos.held_out[0],
         "fake_held_out": photos.held_out[1],

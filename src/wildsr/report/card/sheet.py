@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from wildsr.atomic import write_text
+from wildsr.atomic import write_text, writing
 from wildsr.report.card.card import Card
 from wildsr.report.card.entry.entry import COLOURS
 
@@ -43,4 +43,5 @@ def card_sheet(card: Card, path: Path) -> None:
     for panel in axes[len(card.entries) :]:
         panel.set_axis_off()
         panel.text(0.1, 0.6, card.photos(), fontsize=12)
-    figure.savefig(path, dpi=100)
+    with writing(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)

@@ -14,6 +14,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.error import UserError
 
 STYLES = {  # line and colour by whose noise it is; told apart without colour, too
@@ -115,8 +116,8 @@ def camera_figure(
     )  # the layout cannot reserve room for matplotlib's own wrap
     said = [f"{name}: {camera['summary']}" for name, camera in known.items() if camera["summary"]]
     figure.supxlabel("\n".join(fill(line, letters) for line in said), fontsize="medium")
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    with writing(Path(path)) as partial:
+        figure.savefig(partial, format="png", dpi=120)
 
 
 def _draw_kernels(

@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from wildsr.atomic import writing
 from wildsr.degradation.flat import Flat
+from wildsr.pixels import unit
 from wildsr.report.degradation.camera import kernel_statistics
 
 SHOWN = 32  # patches, in rows of COLUMNS
@@ -75,7 +77,7 @@ def pools_sheet(pools: Any, flat: Flat, path: Path, title: str) -> None:
         title: above, in words.
     """
     chosen = np.linspace(0, len(flat.patches) - 1, min(SHOWN, len(flat.patches))).astype(int)
-    patches = flat.patches[chosen].float() / 255
+    patches = unit(flat.patches[chosen])
     noise = patches - patches.mean((2, 3), keepdim=True)
     shown = int(pools.filled[1]) if pools.kernels else 1
     kernels = pools.kernel_pool[:COLUMNS].cpu() if pools.kernels else pools.kernel().cpu()
@@ -93,8 +95,8 @@ def pools_sheet(pools: Any, flat: Flat, path: Path, title: str) -> None:
     below.set_title(f"{name}, {side} x {side} HR pixels, square root of the weights")
     below.axis("off")
     figure.suptitle("\n".join(fill(line, 150) for line in title.splitlines()), fontsize="medium")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    with writing(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)
 
 
 def _mosaic(axes: Axes, patches: Tensor, title: str) -> None:

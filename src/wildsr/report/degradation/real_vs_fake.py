@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from wildsr.atomic import writing
 from wildsr.metric.statistic.flat_noise import LEVELS, flat_noise
 from wildsr.metric.statistic.radial_spectrum import FREQUENCIES, radial_spectrum
 from wildsr.network.front.front import HighPass
@@ -81,8 +82,8 @@ def real_vs_fake(
         kernel.imshow(learned["kernel"].cpu(), cmap="magma")
         kernel.set_title(f"Kernel, HR pixels\n{learned['summary']}", fontsize="small", wrap=True)
     kernel.set(xticks=[], yticks=[])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with writing(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
 
 
 def _draw_crop(top: Axes, below: Axes, photo: Tensor) -> None:

@@ -18,6 +18,7 @@ from wildsr.error import UserError
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.kind import LOWER
 from wildsr.photo.image import read_image
+from wildsr.pixels import unit
 from wildsr.report.sheet import crop_of_interest
 
 LARGEST = 1024  # HR pixels a side; of a larger photo the part with the most detail is shown
@@ -169,7 +170,7 @@ def _case(
     top, left, tall, wide = 0, 0, min(height, side), min(width, side)
     note = ""
     if height > side or width > side:
-        top, left = crop_of_interest(lr.float() / 255, side)
+        top, left = crop_of_interest(unit(lr), side)
         top, left = min(top, height - tall), min(left, width - wide)
         note = f"a part of {wide * scale} x {tall * scale} of {width * scale} x {height * scale}"
 
@@ -187,7 +188,7 @@ def _case(
         if outcome.error is not None:
             made.errors[outcome.row] = outcome.error
         elif outcome.picture is not None and outcome.picture.exists():
-            sr = torch.from_numpy(read_image(outcome.picture)).permute(2, 0, 1)
+            sr = torch.from_numpy(read_image(outcome.picture, None)).permute(2, 0, 1)
             made.versions[outcome.row] = data_uri(shown(sr, scale), quality)
             made.values[outcome.row] = outcome.values
     if "hr" in photo:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wildsr.atomic import write_text
 from wildsr.data.module import ValidationPhotos
 from wildsr.evaluation.significance import STATED
 from wildsr.evaluation.summary import Line, Summary
@@ -102,10 +102,7 @@ def write_page(
         data=_data(summary, shown),
     )
     path = folder / "report" / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    os.replace(partial, path)
+    write_text(path, text)
     return path
 
 

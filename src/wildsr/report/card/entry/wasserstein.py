@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from wildsr.metric.wasserstein import laplacian_patches, sliced_wasserstein, smallest_side
+from wildsr.pixels import floats
 from wildsr.report.card.entry.entry import (
     AGREES,
     DIFFERS,
@@ -41,8 +42,7 @@ def wasserstein_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int)
         return Entry(name, title, UNKNOWN, verdict, {}, torch.nan, _nothing)
     generator = torch.Generator().manual_seed(seed)
     real_patches, fake_patches = (
-        torch.stack([laplacian_patches(p[None].float() / 255, generator) for p in photos])
-        for photos in large
+        torch.stack([laplacian_patches(floats(p), generator) for p in photos]) for photos in large
     )
     count = min(len(real_patches), len(fake_patches)) // 2
     # Those of a photo are in random order.

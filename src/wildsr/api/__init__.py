@@ -1,0 +1,1 @@
+"""What ``import wildsr`` hands out: functions and objects for scripts and notebooks."""

@@ -1,0 +1,200 @@
+"""Degradations for arrays and tensors: one that a run has learned, or a known one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from wildsr.api.draws import drawn_from
+from wildsr.api.images import GREEN, Image, tensor_of
+from wildsr.api.overrides import overrides_of
+from wildsr.argument import check_scale
+from wildsr.config.compose import CONF, configure
+from wildsr.config.help import choices
+from wildsr.config.make import make
+from wildsr.config.plain import read_yaml
+from wildsr.config.trust import check_targets
+from wildsr.error import UserError, unknown
+from wildsr.report.degradation.camera import CameraState
+from wildsr.report.degradation.describe import describe
+from wildsr.run import load
+
+
+class Degradation:
+    """Makes LR images of sharp ones; see :class:`Pipeline` and :func:`load_degrader`.
+
+    Attributes:
+        module: the torch module that does it.
+        scale: HR size / LR size, s.
+    """
+
+    def __init__(self, module: nn.Module, scale: int) -> None:
+        self.module, self.scale = module.eval(), scale
+
+    def __call__(self, hr: Image, seed: int | None = None) -> Image:
+        """Degrade an image; what comes out is of the kind of what went in.
+
+        Args:
+            hr: a numpy array, (H, W) or (H, W, C), uint8, uint16 or floats in [0, 1]; or a torch
+                tensor, (C, H, W) or (B, C, H, W), uint8 or floats in [0, 1]; C = 1 or 3. Rows and
+                columns beyond a multiple of s are left out, at the bottom and on the right.
+            seed: the same one draws the same blur, noise, ...; None draws from torch's generator.
+
+        Returns:
+            The same type and channels, (h / s, w / s) pixels; the values are whole 255ths. Of a
+            gray image, which goes through as one of three equal channels, it is the green one: with
+            the noise of one channel. There is no gradient.
+
+        Raises:
+            UserError: another type, shape or range, sides below 2 s, a negative seed.
+        """
+        pixels, back = tensor_of(hr, "hr", GREEN)
+        height, width = (side // self.scale * self.scale for side in pixels.shape[2:])
+        if min(height, width) < 2 * self.scale:
+            raise UserError(
+                f"Argument `hr` must have sides of at least {2 * self.scale} pixels, "
+                f"but got {pixels.shape[2]} x {pixels.shape[3]}."
+            )
+        with drawn_from(seed), torch.no_grad():
+            made: Image = back(self.module(pixels[..., :height, :width]))
+        return made
+
+
+class Degrader(Degradation):
+    """The degradation that a run has learned; made by :func:`load_degrader`."""
+
+    def describe(self) -> str:
+        """The learned blur and noise in a sentence; "" for a method that states neither."""
+        state = self._state()
+        return "" if state is None else str(state["summary"])
+
+    def kernel(self) -> npt.NDArray[np.float32] | None:
+        """The learned blur, (k, k) in HR pixels, summing to 1; None for a method without one."""
+        state = self._state()
+        return None if state is None else state["kernel"].float().numpy()
+
+    def _state(self) -> CameraState | None:
+        states = (describe(m) for m in self.module.modules() if m is not self.module)
+        return next((state for state in states if state is not None), None)
+
+
+def load_degrader(run: str | Path, *, tile: int | None = 1024, trust: bool = False) -> Degrader:
+    """Load the degradation that a run has learned (or was given).
+
+    Args:
+        run: the folder of the run.
+        tile: HR pixels; larger images are degraded in tiles. None never does.
+        trust: let the run name code that is not wildsr's, and so run it.
+
+    Raises:
+        UserError: the folder is no run, has no readable checkpoint, its method makes no LR, or it
+            names code of others.
+
+    Examples:
+        >>> import numpy, wildsr
+        >>> degrade = wildsr.load_degrader("runs/first")
+        >>> sharp = numpy.full((64, 96, 3), 0.5)
+        >>> degrade(sharp, seed=0).shape
+        (16, 24, 3)
+        >>> degrade.describe().startswith("blur")
+        True
+    """
+    loaded = load.load_degrader(Path(run).expanduser(), tile, trust)
+    return Degrader(loaded, loaded.scale)
+
+
+class Pipeline(Degradation):
+    """A known degradation: one of ``conf/degradation`` by its name, or a configuration of your own.
+
+    Args:
+        degradation: a name ("bicubic", "classical", "bsrgan", "realesrgan", ...), the path of a
+            YAML file such as those in ``conf/degradation``, or what such a file holds, as a
+            mapping.
+        scale: HR size / LR size: 1, 2, 3, 4 or 8.
+        trust: let a file name code that is not wildsr's, and so run it.
+        settings: changes of the named configuration, with dots for what is within:
+            ``**{"steps.jpeg.quality": [60, 95]}``.
+
+    Raises:
+        UserError: an unknown name, scale or setting, or a configuration that cannot be made.
+
+    Examples:
+        >>> import numpy, wildsr
+        >>> degrade = wildsr.Pipeline("realesrgan", scale=4)
+        >>> sharp = numpy.full((64, 96, 3), 128, numpy.uint8)
+        >>> lr = degrade(sharp, seed=0)
+        >>> lr.shape, lr.dtype
+        ((16, 24, 3), dtype('uint8'))
+        >>> degrade.describe()[0].split(",")[0]
+        'sharpen (weight 0.5)'
+    """
+
+    def __init__(
+        self,
+        degradation: str | Path | Mapping[str, Any],
+        *,
+        scale: int,
+        trust: bool = False,
+        **settings: Any,
+    ) -> None:
+        check_scale("Argument `scale`", scale)
+        node = _node(degradation, scale, trust, settings)
+        module = make(node, "degradation")
+        if not isinstance(module, nn.Module):
+            raise UserError(
+                "Argument `degradation` must make a torch module of HR to LR, but makes a "
+                f"{type(module).__name__}."
+            )
+        super().__init__(module, scale)
+
+    def describe(self) -> list[str]:
+        """What the images of the last call went through, a line each; none for fixed ones."""
+        said = getattr(self.module, "describe", None)
+        return list(said()) if callable(said) else []
+
+
+def _node(
+    degradation: str | Path | Mapping[str, Any],
+    scale: int,
+    trust: bool,
+    settings: Mapping[str, Any],
+) -> DictConfig:
+    """The configuration of a degradation, with its scale."""
+    names = choices(CONF, "degradation")
+    if isinstance(degradation, str) and degradation in names:
+        inside = {f"degradation.{key}": value for key, value in settings.items()}
+        chosen = overrides_of({"degradation": degradation, "scale": scale}, inside)
+        found: DictConfig = configure("degrade", chosen).degradation
+        return found
+    if settings:
+        raise UserError(
+            f"Arguments {sorted(settings)} are changes of a named degradation ({names}); change "
+            "the configuration itself instead."
+        )
+    if isinstance(degradation, str | Path):
+        path = Path(degradation).expanduser()
+        degradation = _file(path, str(degradation), names)
+        check_targets(degradation, str(path), trust)
+    if not isinstance(degradation, Mapping) or "_target_" not in degradation:
+        raise UserError(
+            "Argument `degradation` must be a name, a YAML file or a mapping with `_target_`, "
+            f"but got {degradation!r}."
+        )
+    both = OmegaConf.create({"scale": scale, "degradation": dict(degradation)})
+    return both.degradation
+
+
+def _file(path: Path, typed: str, names: list[str]) -> Any:
+    if not path.is_file():
+        raise unknown("Argument `degradation`", typed, names)
+    try:
+        return read_yaml(path)
+    except UserError as error:
+        raise UserError(f"Argument `degradation`: {error}") from error

@@ -1,0 +1,93 @@
+"""One metric of the catalogue on arrays and tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from torch import Tensor
+
+from wildsr.api.images import AnyImage, is_gray, tensor_of
+from wildsr.error import UserError
+from wildsr.metric.kind import Set, TooSmall
+from wildsr.metric.panel import Panel
+
+Degrade = Callable[[Tensor], Tensor]
+
+
+def with_truth(
+    name: str, sr: AnyImage, hr: AnyImage, channel: str = "rgb", border: int = 0
+) -> float:
+    """The metric of a result and its truth.
+
+    Raises:
+        UserError: it cannot be computed, and why.
+    """
+    panel = _ready(name, channel, border)
+    gray = is_gray(hr)
+    return _value(panel, name, tensor_of(sr, "sr")[0], tensor_of(hr, "hr")[0], None, gray)
+
+
+def alone(
+    name: str, sr: AnyImage, lr: AnyImage | None = None, degrader: Degrade | None = None
+) -> float:
+    """The metric of a result, and of the LR photo it came from where it looks at it.
+
+    Raises:
+        UserError: it cannot be computed, and why.
+    """
+    result = tensor_of(sr, "sr")[0]
+    source = result if lr is None else tensor_of(lr, "lr")[0]
+    return _value(_ready(name, degrader=degrader), name, result, None, source, False)
+
+
+def of_sets(name: str, results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
+    """The metric of two sets.
+
+    Raises:
+        UserError: it cannot be computed, and why.
+    """
+    panel = _ready(name)
+    sets = []
+    for argument, images in (("results", results), ("sharp", sharp)):
+        gathering = panel.gather()
+        for image in images:
+            gathering.add(tensor_of(image, argument)[0])
+        metric = panel.parts[name]
+        assert isinstance(metric, Set)
+        if not gathering.kept[metric.describe]:
+            raise UserError(
+                f"Argument `{argument}` must hold an image that is large enough for "
+                f"{metric.title}, but has none."
+            )
+        sets.append(gathering)
+    value = panel.compare(*sets)[name]
+    assert value is not None
+    return value
+
+
+def _value(panel: Panel, name: str, *images: Any) -> float:
+    value = panel.measure(*images)[name]
+    if value is None:
+        title = panel.parts[name].title
+        height, width = images[0].shape[2:]
+        raise TooSmall(f"{title} is not defined for an image as small as {height} x {width}.")
+    return value
+
+
+def _ready(
+    name: str, channel: str = "rgb", border: int = 0, degrader: Degrade | None = None
+) -> Panel:
+    """The panel of one metric, its network loaded once."""
+    keep = degrader is None and isinstance(channel, str) and isinstance(border, int)
+    panel = _kept(name, channel, border) if keep else Panel(channel, border, [name], degrader)
+    if missing := panel.missing():
+        _kept.cache_clear()  # so that a file that is put there is found
+        raise UserError(missing[name].how)
+    return panel
+
+
+@lru_cache(maxsize=32)
+def _kept(name: str, channel: str, border: int) -> Panel:
+    return Panel(channel, border, [name])

@@ -1,0 +1,76 @@
+"""Metrics of a set of results against a set of sharp images, unrelated ones too.
+
+Both are sequences of (H, W, 3) or (H, W) arrays or (3, H, W) tensors, uint8 or floats in [0, 1], of
+any sizes; an image too small for a metric is left out. The values fall with the size of the sets:
+compare those of sets of one size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wildsr.api.images import AnyImage
+from wildsr.api.measuring import of_sets
+
+
+def fid(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
+    """Frechet inception distance (Heusel et al. 2017) of patches; lower is better.
+
+    Needs torch-fidelity and its Inception weights.
+
+    Args:
+        results: the results.
+        sharp: sharp images.
+
+    Raises:
+        UserError: a set without an image that is large enough, weights that are not there.
+
+    Examples:
+        >>> from skimage.data import astronaut
+        >>> sharp = [astronaut()[:256, :256]]
+        >>> round(abs(wildsr.fid(sharp, sharp)), 3)
+        0.0
+    """
+    return of_sets("fid", results, sharp)
+
+
+def kid(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
+    """Kernel inception distance (Binkowski et al. 2018) of patches; lower is better.
+
+    Needs torch-fidelity and its Inception weights.
+
+    Args:
+        results: the results.
+        sharp: sharp images.
+
+    Raises:
+        UserError: a set without an image that is large enough, weights that are not there.
+
+    Examples:
+        >>> from skimage.data import astronaut
+        >>> sharp = [astronaut()[:256, :256]]
+        >>> round(abs(wildsr.kid(sharp, sharp)), 3)
+        0.0
+    """
+    return of_sets("kid", results, sharp)
+
+
+def swd(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
+    """Sliced Wasserstein distance of Laplacian patches (Karras et al. 2018); lower is better.
+
+    In thousandths of the sharp patches' deviation; 0 for equal sets.
+
+    Args:
+        results: the results.
+        sharp: sharp images.
+
+    Raises:
+        UserError: a set without an image that is large enough, weights that are not there.
+
+    Examples:
+        >>> from skimage.data import astronaut
+        >>> sharp = [astronaut()[:256, :256]]
+        >>> round(abs(wildsr.swd(sharp, sharp)), 3)
+        0.0
+    """
+    return of_sets("swd", results, sharp)

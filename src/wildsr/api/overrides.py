@@ -1,0 +1,68 @@
+"""From Python's values to what the command line would have been given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from wildsr.error import UserError
+
+# What Hydra's grammar reads as this very string, not as a number, a truth value or null.
+PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_/~][\w./+-]*")
+
+
+def overrides_of(given: Mapping[str, Any] | None, more: Mapping[str, Any]) -> list[str]:
+    """``key=value`` for every setting; dotted keys and groups by their name.
+
+    Args:
+        given: settings whose keys need not be Python names, ``{"data.lr": folder}``.
+        more: settings by keyword.
+
+    Raises:
+        UserError: a setting twice, or a value that no configuration holds.
+    """
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise UserError(
+            f"Argument `settings` must be a mapping of keys to values, but got {given!r}."
+        )
+    for key in given:
+        if not isinstance(key, str) or not key or "=" in key:
+            raise UserError(f"A key of `settings` must be a name such as 'data.lr', not {key!r}.")
+        if key in more:
+            raise UserError(
+                f"`{key}` must be given once, but got {given[key]!r} and {more[key]!r}."
+            )
+    return [f"{key}={_written(value, key)}" for key, value in {**given, **more}.items()]
+
+
+def _written(value: Any, key: str) -> str:
+    """A value in Hydra's grammar."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str | PurePath):
+        text = str(value)
+        return text if PLAIN.fullmatch(text) else _quoted(text)
+    if isinstance(value, Mapping):
+        items = (f"{_written(str(k), key)}: {_written(v, key)}" for k, v in value.items())
+        return f"{{{', '.join(items)}}}"
+    if isinstance(value, Sequence):
+        return f"[{', '.join(_written(item, key) for item in value)}]"
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:  # numpy's and torch's scalars
+        return _written(value.item(), key)
+    raise UserError(
+        f"`{key}` must be a number, a string, a path, true, false, None, or a list or mapping of "
+        f"these, but got {type(value).__name__}."
+    )
+
+
+def _quoted(text: str) -> str:
+    # In Hydra's grammar a backslash escapes only in front of a quote, or of such backslashes.
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), text)
+    return f"'{escaped}'"

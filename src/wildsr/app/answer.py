@@ -1,0 +1,124 @@
+"""Requests read, and answers written, within limits of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from wildsr.app.limits import Refused
+from wildsr.app.visitor import Stored
+
+Scope = dict[str, Any]
+PART = 2**18  # bytes of a file that are sent at once
+KINDS = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}  # whatever else it is, is taken home and not shown
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """A header's value; None where there is none.
+
+    Raises:
+        Refused: it stands there twice, so that two readers could take another one each.
+    """
+    found = [value for key, value in scope["headers"] if key.lower() == name]
+    if len(found) > 1:
+        raise Refused(400, "A header stands there twice.")
+    return found[0].decode("latin-1") if found else None
+
+
+async def chunks(receive: Any, silence: float, whole: float) -> Any:
+    """The parts of a request's body as they come.
+
+    Args:
+        receive: ASGI's.
+        silence: seconds between two parts at most.
+        whole: seconds for all of it at most.
+
+    Raises:
+        Refused: it comes too slowly, or the visitor has gone.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + whole
+    while True:
+        try:
+            message = await asyncio.wait_for(receive(), min(silence, max(end - loop.time(), 0)))
+        except TimeoutError as error:
+            raise Refused(408, "The request came too slowly.") from error
+        if message["type"] == "http.disconnect":  # or nothing is left of it
+            raise Refused(400, "The request ended early.")
+        yield message.get("body", b"")
+        if not message.get("more_body"):
+            return
+
+
+async def short_body(receive: Any, limit: int, silence: float) -> bytes:
+    """A whole body of at most ``limit`` bytes.
+
+    Raises:
+        Refused: it is longer, or too slow.
+    """
+    found = bytearray()
+    async for part in chunks(receive, silence, silence):
+        found += part
+        if len(found) > limit:
+            raise Refused(413, "The request is too long.")
+    return bytes(found)
+
+
+async def say(
+    send: Any,
+    status: int,
+    body: str | bytes,
+    kind: str = "text/plain; charset=utf-8",
+    headers: Iterable[tuple[bytes, bytes]] = (),
+) -> None:
+    """Send a whole answer."""
+    content = body.encode() if isinstance(body, str) else body
+    length = (b"content-length", str(len(content)).encode())
+    start = [(b"content-type", kind.encode()), length, (b"cache-control", b"no-store"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def say_json(send: Any, status: int, content: Any) -> None:
+    """Send a whole answer as JSON."""
+    await say(send, status, json.dumps(content), "application/json")
+
+
+async def say_file(send: Any, stored: Stored) -> None:
+    """Send a file to whom it belongs; pictures to be shown, anything else to be kept."""
+    kind = KINDS.get(stored.path.suffix, "application/octet-stream")
+    try:
+        with stored.path.open("rb") as file:  # stays readable if the session ends
+            size = file.seek(0, 2)
+            file.seek(0)
+            headers = [
+                (b"content-type", kind.encode()),
+                (b"content-length", str(size).encode()),
+                (b"content-disposition", disposition(stored.name, kind).encode()),
+                (b"cache-control", b"private, no-store"),
+            ]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            for part in _parts(file):
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+    except FileNotFoundError as error:
+        raise Refused(404, "Not found.") from error
+
+
+def _parts(file: Any) -> Iterator[bytes]:
+    while part := file.read(PART):
+        yield part
+
+
+def disposition(name: str, kind: str) -> str:
+    """The header that names a file, whatever its name holds."""
+    way = "inline" if kind.startswith("image/") else "attachment"
+    return f"{way}; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,88 @@
+"""The names by which the page may be asked for, so that no other site's name leads to it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import psutil
+
+from wildsr.error import UserError
+
+NAME = re.compile(
+    r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?)\.?(:(?P<port>\d{1,5}))?"
+)
+
+
+class Hosts:
+    """The names, or name and port, that a ``Host`` header may hold.
+
+    A site of a stranger can have its own name lead to 127.0.0.1 (DNS rebinding); a browser then
+    takes this page for the stranger's own, but says the stranger's name in ``Host``.
+
+    Args:
+        host: the address that is listened on.
+        port: its port.
+        others: further names, of any port if they name none (as behind a reverse proxy).
+
+    Raises:
+        UserError: a further name that is none.
+    """
+
+    def __init__(self, host: str, port: int, others: Iterable[str] = ()) -> None:
+        names = {"localhost", "127.0.0.1", "[::1]", _bracketed(host.lower())}
+        if host in ("0.0.0.0", "::"):
+            names |= own_names()
+        self._pairs: set[tuple[str, int | None]] = {(name, port) for name in names}
+        for other in others:
+            found = NAME.fullmatch(str(other).lower())
+            if not found:
+                raise UserError(
+                    "`allowed_hosts` must be a list of names such as demo.example.org or "
+                    f"10.0.0.7:8000, but got {other!r}."
+                )
+            self._pairs.add((found["name"], int(found["port"]) if found["port"] else None))
+
+    def allow(self, host: str) -> bool:
+        """Whether a ``Host`` header may hold this."""
+        found = NAME.fullmatch(host.lower())
+        if not found:
+            return False
+        name, port = found["name"], found["port"]
+        if (name, None) in self._pairs:
+            return True
+        return (name, int(port) if port else 80) in self._pairs
+
+
+def same_origin(origin: str, host: str) -> bool:
+    """Whether an ``Origin`` header names the page that was asked for by this ``Host``."""
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+        return False
+    return parts.netloc.lower() == host.lower()
+
+
+def is_loopback(host: str, port: int) -> bool:
+    """Whether listening on this address lets in this computer alone."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(str(entry[4][0])).is_loopback for entry in found)
+
+
+def own_names() -> set[str]:
+    """This computer's name and addresses, as a ``Host`` header holds them."""
+    found = {socket.gethostname().lower()}
+    for addresses in psutil.net_if_addrs().values():
+        for address in addresses:
+            if address.family in (socket.AF_INET, socket.AF_INET6):
+                found.add(_bracketed(address.address.partition("%")[0].lower()))
+    return found
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

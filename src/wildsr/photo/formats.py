@@ -1,0 +1,161 @@
+"""What a file is by its content, and what must be known of it before a decoder sees it."""
+
+from __future__ import annotations
+
+import mmap
+import re
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+# By the beginning of the file, not by its name, and only these: nothing disguised as a photo
+# reaches a decoder that follows links or runs programs.
+_MAGIC = {
+    b"\xff\xd8\xff": "jpeg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",
+    b"MM\0+": "tiff",
+    b"BM": "bmp",
+    b"GIF8": "gif",
+}
+SCANS = 100  # of a JPEG; cameras and optimisers write up to some 20, each costs a pass
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # the next one after entropy-coded data
+_SOS, _EOI, _DRI, _PROGRESSIVE = 0xDA, 0xD9, 0xDD, (0xC2, 0xC6, 0xCA, 0xCE)
+
+
+def format_of(path: Path) -> str:
+    """Name a file's format by its content: jpeg, png, webp, tiff, bmp, gif or avif.
+
+    Raises:
+        ValueError: something else, an empty file, no regular file.
+        OSError: it cannot be opened.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would never end, and might never begin
+        raise ValueError("not a regular file")
+    with path.open("rb") as file:
+        begin = file.read(16)
+    if not begin:
+        raise ValueError("the file is empty")
+    for magic, name in _MAGIC.items():
+        if begin.startswith(magic):
+            return name
+    if begin[:4] == b"RIFF" and begin[8:12] == b"WEBP":
+        return "webp"
+    if begin[4:8] == b"ftyp" and begin[8:12] in (b"avif", b"avis", b"mif1"):
+        return "avif"
+    raise ValueError("not an image, or its beginning is damaged")
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """How a JPEG is coded.
+
+    Attributes:
+        scans: passes over the picture.
+        plain: one pass, and no restart markers.
+    """
+
+    scans: int
+    plain: bool
+
+
+def jpeg_structure(path: Path) -> Jpeg:
+    """Walk through a JPEG's markers (ITU-T T.81, B.1.1), up to the end of its first picture.
+
+    Raises:
+        ValueError: more scans than any picture needs: each costs a pass over all pixels, whatever
+            its size in the file.
+    """
+    scans, restarts, progressive, place = 0, False, False, 2
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        while (found := _MARKER.search(data, place)) is not None:
+            kind, place = data[found.start() + 1], found.start() + 2
+            if kind == _EOI:
+                break
+            progressive |= kind in _PROGRESSIVE
+            restarts |= kind == _DRI
+            scans += kind == _SOS
+            if scans > SCANS:
+                raise ValueError(f"more than {SCANS} scans, a JPEG needs no more than some 20")
+            length = data[place : place + 2]
+            place += struct.unpack(">H", length)[0] if len(length) == 2 else 0
+    return Jpeg(scans, scans <= 1 and not restarts and not progressive)
+
+
+@dataclass
+class Png:
+    """What a PNG's chunks hold beside the pixels.
+
+    Attributes:
+        frames: of an APNG; 1 for a picture.
+        exif: the block, or None.
+    """
+
+    frames: int = 1
+    exif: bytes | None = None
+
+
+def png_structure(path: Path) -> Png:
+    """Walk through a PNG's chunks (PNG, third edition, 5.3), without reading the pixels.
+
+    EXIF may stand behind them, where a decoder that streams has not been yet.
+
+    Raises:
+        ValueError: the file ends before its last chunk.
+    """
+    found, size = Png(), path.stat().st_size
+    with path.open("rb") as file:
+        place = 8
+        while True:
+            file.seek(place)
+            head = file.read(8)
+            if len(head) < 8:
+                raise ValueError("damaged, or it ends early (its last chunk is not there)")
+            length, kind = struct.unpack(">I4s", head)
+            place += 12 + length
+            if place > size:
+                raise ValueError("damaged, or it ends early (its last chunk is not there)")
+            if kind == b"IEND":
+                return found
+            if kind == b"acTL" and length >= 4:
+                found.frames = max(struct.unpack(">I", file.read(4))[0], 1)
+            elif kind == b"eXIf" and found.exif is None:
+                found.exif = file.read(length)
+
+
+def lab_photometric(file: IO[bytes]) -> tuple[int, int] | None:
+    """Where an 8-bit Lab TIFF says that it is one, and what: (offset of the value, 8 or 9).
+
+    TIFF 6.0, section 23: 8 has signed a and b; 9 (ICC Lab) has them 128 higher. None for all else.
+    """
+    head = file.read(8)
+    order = "<" if head[:2] == b"II" else ">"
+    version, first = struct.unpack(f"{order}2xHL", head)
+    if version != 42:
+        return None
+    file.seek(first)
+    (count,) = struct.unpack(f"{order}H", file.read(2))
+    found: tuple[int, int] | None = None
+    bits = channels = 0
+    for number in range(count):
+        entry = file.read(12)
+        if len(entry) < 12:
+            return None
+        tag, kind, values = struct.unpack_from(f"{order}HHL", entry)
+        (value,) = struct.unpack_from(f"{order}{'L' if kind == 4 else 'H'}", entry, 8)
+        if tag == 258:
+            at = file.tell()
+            if values > 2:
+                file.seek(struct.unpack_from(f"{order}L", entry, 8)[0])
+                value = struct.unpack(f"{order}H", file.read(2))[0]
+                file.seek(at)
+            bits = value
+        elif tag == 262 and value in (8, 9):
+            found = first + 2 + 12 * number + 8, value
+        elif tag == 277:
+            channels = value
+    return found if bits == 8 and channels == 3 else None

@@ -1,0 +1,40 @@
+"""The configuration with which a run goes on: what it was started with, and what is new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from wildsr.config.check import check_config
+from wildsr.config.compose import configure
+from wildsr.config.make import scale_of_weights
+from wildsr.config.plain import as_config
+from wildsr.config.recorded import LEARNED, of_target
+from wildsr.config.trust import check_targets, typed_targets
+from wildsr.run.folder import check_overrides, merged, overrides_of, plain_config
+
+
+def resumed_config(folder: Path, typed: list[str], trust: bool) -> tuple[DictConfig, list[str]]:
+    """The configuration of the run in ``folder`` from here on, and the overrides that make it.
+
+    Args:
+        folder: of the run.
+        typed: the overrides of this command, which replace saved ones of the same key.
+        trust: whether the run may name code that neither is wildsr's nor was typed.
+
+    Raises:
+        UserError: it does; or what it saved is damaged or makes no configuration.
+    """
+    what = f"The run folder {folder}"
+    check_overrides([o for o in overrides_of(folder) if o not in typed], what, trust)
+    overrides = merged(folder, typed)
+    config = configure("train", overrides)
+    check_targets(plain_config(config), what, trust, typed_targets(typed))
+    if (scale := scale_of_weights(config, overrides)) is not None:
+        config = configure("train", [*overrides, f"scale={scale}"])
+    plain = plain_config(config)
+    check_config(config)
+    for node in of_target(plain, LEARNED):
+        node["trust"] = trust
+    return as_config({**plain, "trust": trust}), overrides

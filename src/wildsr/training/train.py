@@ -1,0 +1,126 @@
+"""The main job: from two folders to an upscaler and an honest table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from wildsr.config.allocator import tune_allocator
+from wildsr.config.check import check_config
+from wildsr.config.compose import configure
+from wildsr.config.help import program
+from wildsr.config.make import make, scale_of_weights
+from wildsr.config.trust import trusts
+from wildsr.data.module import Folders
+from wildsr.evaluation.evaluate import Restore, interpolation, of_lr
+from wildsr.evaluation.summary import Summary
+from wildsr.metric.panel import Panel
+from wildsr.run.folder import BASELINE, Run, to_resume
+from wildsr.run.resume import resumed_config
+from wildsr.training.build import training_device
+from wildsr.training.finish import report_run
+from wildsr.training.hint import jpeg_hint
+from wildsr.training.pretrained import stand_ins
+from wildsr.training.session import (
+    Job,
+    explained,
+    fit,
+    fit_baseline,
+    prepare,
+    process_rank,
+    run_folder,
+    run_loggers,
+)
+from wildsr.training.validation import readable, restoring
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that has ended.
+
+    Args:
+        folder: of the run.
+        summary: the table; None where a signal ended it, and on all processes but the first.
+        signal: that ended it early, to be resumed; None where it came to its end.
+    """
+
+    folder: Path
+    summary: Summary | None
+    signal: int | None = None
+
+
+def train(overrides: list[str], console: Console) -> Trained | None:
+    """Train, compare, report; None for ``explain=true``, which trains nothing.
+
+    Raises:
+        UserError: for what was configured wrong.
+    """
+    config = configure("train", overrides)
+    resumed = _resumed(config, overrides)
+    if resumed is not None:
+        config, overrides = resumed_config(resumed, overrides, trusts(config))
+    elif (scale := scale_of_weights(config, overrides)) is not None:
+        config = configure("train", [*overrides, f"scale={scale}"])
+    check_config(config)
+    console.quiet = console.quiet or process_rank() > 0
+    tune_allocator()
+    if config.explain:
+        console.print(explained(config), markup=False)
+        return None
+    data: Folders = make(config.data, "data", Folders)
+    panel: Panel = make(config.metric, "metric", Panel)
+    training = prepare(config, resumed)
+    data.prepare_data()
+    data.setup()
+    assert data.report is not None
+    for line in [*data.report.lines(), *stand_ins(training.objective)]:
+        console.print(line, markup=False)
+    if (hint := jpeg_hint(config, data.lr_store)) is not None:
+        console.print(f"hint: {hint}", markup=False, highlight=False)
+    readable(data.photos, console)
+    folder = run_folder(config, overrides, resumed, data)
+    shown = f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}"
+    console.print(shown, markup=False)
+
+    job = Job(config, data, panel, console)
+    name = str(config.method.name)
+    logs = run_loggers(job, config.logger, folder, training.iteration)
+    summary = None
+    try:
+        stopped = fit(job, folder, training, name, logs)
+        if stopped is not None:
+            return _left(console, folder, stopped)
+        device = training_device(config)
+        bicubic = of_lr(interpolation("bicubic", config.scale))
+        upscalers: dict[str, Callable[[], Restore]] = {"bicubic": lambda: bicubic}
+        if config.baseline:
+            baseline, stopped = fit_baseline(job, folder, training)
+            if stopped is not None:
+                return _left(console, folder, stopped)
+            upscalers[BASELINE] = partial(restoring, baseline, device, config.tile)
+        upscalers[name] = cache(partial(restoring, training, device, config.tile))
+        if training.global_rank == 0:
+            training.to(device)  # Lightning has moved it back to the CPU
+            summary = report_run(job, folder, training, upscalers, logs)
+    finally:
+        for log in logs:
+            log.finish()
+    return Trained(folder.folder, summary)
+
+
+def _left(console: Console, folder: Run, signal: int) -> Trained:
+    """Say how to go on with a run that a signal ended."""
+    shown = f"stopped and saved; go on with: {program('train')} resume={folder.folder}"
+    console.print(shown, markup=False)
+    return Trained(folder.folder, None, signal)
+
+
+def _resumed(config: DictConfig, overrides: list[str]) -> Path | None:
+    if config.resume is None:
+        return None
+    return to_resume(str(config.resume), Path(config.runs_dir).expanduser(), config.name, overrides)

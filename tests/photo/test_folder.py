@@ -1,0 +1,135 @@
+"""Which files of a folder are photos, and what is said of the others."""
+
+import os
+
+import pytest
+
+from wildsr.error import UserError
+from wildsr.photo import folder as listing
+from wildsr.photo.folder import bare_stem, list_images, relative_names
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """The lines that were said."""
+    lines = []
+    listing.say_once.cache_clear()
+    monkeypatch.setattr(listing.LOG, "warning", lambda text, *values: lines.append(text % values))
+    return lines
+
+
+def test_images_are_found_below_the_folder_in_order(tmp_path):
+    names = ("b/2.JPG", "b/10.tiff", "a.png", "c.webp", "notes.txt", ".hidden.png")
+    for name in (*names, "d.gif", "e.jfif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".trash").mkdir()
+    (tmp_path / ".trash" / "e.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    found = list_images(tmp_path, "data.lr")
+    assert relative_names(found) == ["a.png", "b/10.tiff", "b/2.JPG", "c.webp", "d.gif", "e.jfif"]
+    assert list_images(str(tmp_path), "data.lr") == found
+    assert list_images(tmp_path / "a.png", "data.lr") == [tmp_path / "a.png"]
+
+
+def test_links_inside_the_folder_are_followed_and_circles_end(tmp_path):
+    folder = tmp_path / "data"
+    (folder / "part").mkdir(parents=True)
+    (folder / "part" / "a.png").touch()
+    (folder / "circle").symlink_to(folder, target_is_directory=True)
+    (folder / "b.png").symlink_to("part/a.png")
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    assert relative_names(list_images(folder, "data.lr")) == ["b.png", "part/a.png"]
+    assert len(list_images(tmp_path / "link", "data.lr")) == 2  # what the user named is theirs
+
+
+def test_links_out_of_the_folder_are_left_out_and_said(tmp_path, said):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").touch()
+    (tmp_path / "data2").mkdir()  # begins like the folder
+    (tmp_path / "data2" / "secret.png").touch()
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "part").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (folder / "up").symlink_to("..", target_is_directory=True)
+    (folder / "b.png").symlink_to(tmp_path / "data2" / "secret.png")
+    with pytest.raises(UserError, match=r"holds none .*3 links that lead out of the folder"):
+        list_images(folder, "data.lr")
+    (folder / "c.png").touch()
+    assert list_images(folder, "data.lr") == [folder / "c.png"]
+    assert said == [f"`data.lr`: left out of {folder}: 3 links that lead out of the folder"]
+
+
+def test_files_of_other_kinds_are_counted_once(tmp_path, said):
+    for name in ("a.png", "b.heic", "c.HEIC", "noname", "d.txt", ".hidden"):
+        (tmp_path / name).touch()
+    list_images(tmp_path, "input")
+    list_images(tmp_path, "input")
+    (line,) = said
+    assert "4 files of other kinds (2 .heic, 1 .txt, 1 without suffix)" in line or (
+        "4 files of other kinds (2 .heic, 1 without suffix, 1 .txt)" in line
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
+def test_pipes_devices_and_dead_links_are_left_out(tmp_path, said):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "dead.png").symlink_to("nowhere.png")
+    (tmp_path / "a.png").touch()
+    assert list_images(tmp_path, "input") == [tmp_path / "a.png"]
+    assert "2 files that cannot be opened as regular files" in said[0]
+    with pytest.raises(UserError, match="neither a folder nor a regular file"):
+        list_images(tmp_path / "pipe.png", "input")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root lists all")
+def test_a_folder_that_cannot_be_listed_costs_itself_only(tmp_path, said):
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "a.png").touch()
+    (tmp_path / "closed").chmod(0)
+    try:
+        assert list_images(tmp_path, "input") == [tmp_path / "a.png"]
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+    assert "1 folder that cannot be listed (closed)" in said[0]
+
+
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "a.png").touch()
+    assert list_images("~", "data.lr") == [tmp_path / "a.png"]
+
+
+def test_nothing_to_find(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    for folder, text in ((tmp_path, "holds none"), (tmp_path / "no", "does not exist")):
+        with pytest.raises(UserError) as failure:
+            list_images(folder, "data.lr")
+        for part in (
+            "`data.lr`",
+            str(folder),
+            "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif",
+            text,
+        ):
+            assert part in str(failure.value)
+    with pytest.raises(UserError, match=r"`data\.hr` must be a folder .* but got file .*notes"):
+        list_images(tmp_path / "notes.txt", "data.hr")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("0801x4.png", "0801"),
+        ("part/Butterfly_X2.PNG", "butterfly"),
+        ("a_LR.jpg", "a"),
+        ("Canon_001_LR4.png", "canon_001"),
+        ("img_001_hr.png", "img_001"),
+        ("a_lr_x4.png", "a"),
+        ("x2.png", "x2"),
+        ("0801x5.png", "0801x5"),
+        ("color.png", "color"),
+    ],
+)
+def test_bare_stem(name, stem):
+    assert bare_stem(name) == stem
