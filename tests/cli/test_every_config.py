@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 import wildsr
 from wildsr.config.compose import CONF, configure
+from wildsr.config.help import bases
 from wildsr.loss.encoder import STAND_IN
 from wildsr.loss.weights import MissingWeights, missing_trunk
 from wildsr.network.upscaler.compact import Compact
@@ -77,8 +78,10 @@ def test_groups_mirror_packages():
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_targets_exist_in_the_package_of_their_group(path):
     group = path.parts[0]
-    whole = OmegaConf.to_container(OmegaConf.load(CONF / path))
-    named = list(targets(whole))
+    files = [CONF / path]
+    for file in files:  # and what it takes over from others
+        files += bases(file)
+    named = [t for f in files for t in targets(OmegaConf.to_container(OmegaConf.load(f)))]
     for target in named:
         assert callable(get_class(target)), target
     if (PACKAGE / group).is_dir():
