@@ -124,7 +124,7 @@ def test_two_photos_of_one_name(degrade, tmp_path):
         ([*KNOWN, "run=nowhere"], "Either `run` or `degradation` must be given"),
         (["run=nowhere"], "nowhere does not exist"),
         ([*KNOWN, "draws=0"], "`draws` must be an integer of at least 1, but got 0"),
-        ([*KNOWN, "quality=101"], "`quality` must be an integer from 1 to 100 or null, but got 101"),
+        ([*KNOWN, "quality=101"], "`quality` must be an integer from 1 to 100 or null"),
         ([*KNOWN, "format=jpg"], "'jpg'. Did you mean 'jpeg'?"),
         ([*KNOWN, "drawz=1"], "There is no key `drawz`. Did you mean 'draws'?"),
         (["degradation=milt", "scale=4"], "Did you mean 'mild'?"),
