@@ -63,9 +63,10 @@ def test_the_rows_of_a_demo_and_what_it_leaves(small, tmp_path, carry_out, capsy
     found = json.loads((folder / "results.json").read_text())
     assert [row["name"] for row in found["rows"]] == ["bicubic", "bicubic-trained", "wild"]
     for row in found["rows"]:
-        assert row.keys() == {"name", "psnr", "ssim", "lpips", "images"}
+        assert row.keys() == {"name", "psnr", "ssim", "st_lpips", "lpips", "images"}
         assert row["images"] == 2
         assert row["lpips"] is None or 0 < row["lpips"] < 2
+        assert 0 < row["st_lpips"] < 2, "perceptual without a download"
     lpips = found["protocol"]["lpips"]
     assert lpips["available"] == (found["rows"][0]["lpips"] is not None)
     printed = capsys.readouterr().out

@@ -5,6 +5,7 @@ from torch.autograd import gradcheck
 from torch.nn import functional as F
 
 from wildsr.error import UserError
+from wildsr.loss import shift_tolerant
 from wildsr.loss.content import Content
 from wildsr.loss.perceptual import LPIPS
 from wildsr.loss.texture import Texture
@@ -119,6 +120,7 @@ def test_mistakes_are_named(on_disk):
         compare(loss, torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 17))
 
 
-def test_missing_weights(no_weights):
+def test_missing_weights(no_weights, monkeypatch, tmp_path):
+    monkeypatch.setattr(shift_tolerant, "path", lambda trunk: tmp_path / "nothing.pth")
     with pytest.raises(MissingWeights, match=r"needs vgg19-dcbb9e9d\.pth"):
         Content({"conv5_4": 1})

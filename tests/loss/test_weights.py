@@ -7,6 +7,7 @@ from torch import nn
 from torchvision import models
 
 from wildsr.error import UserError
+from wildsr.loss import shift_tolerant
 from wildsr.loss.weights import TRUNKS, Frozen, MissingWeights, load_trunk, missing_trunk
 
 FILES = {
@@ -27,7 +28,7 @@ def test_missing_weights_are_described(trunk, no_weights):
         assert f"https://download.pytorch.org/models/{FILES[trunk]}" in message
         assert "WILDSR_DOWNLOAD=1" in message
     assert issubclass(MissingWeights, UserError)
-    assert set(TRUNKS) == set(FILES)
+    assert set(TRUNKS) == set(FILES) | set(shift_tolerant.TRUNKS)
 
 
 @pytest.mark.parametrize("trunk", FILES)

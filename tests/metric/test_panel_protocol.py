@@ -55,7 +55,7 @@ def test_panel_without_lpips_weights(monkeypatch):
     monkeypatch.delenv("WILDSR_DOWNLOAD", raising=False)
     panel = Panel("rgb", 2)
     measured = panel.measure(*pair())
-    assert list(measured) == ["psnr", "ssim", "lpips"]
+    assert list(measured) == ["psnr", "ssim", "st_lpips", "lpips"]
     assert measured["lpips"] is None
     stated = panel.protocol()["lpips"]
     assert (stated["net"], stated["available"]) == ("alex", False)
@@ -73,7 +73,7 @@ def test_configs_build_the_panel(name, channel):
     path = Path(__file__).parents[2] / "conf" / "metric" / f"{name}.yaml"
     assert path.read_text().startswith(f"# python evaluate.py upscaler=bicubic metric={name} ")
     config = OmegaConf.merge({"scale": 3, "panel": OmegaConf.load(path)})
-    config.panel.metrics = [metric for metric in config.panel.metrics if metric != "lpips"]
+    config.panel.metrics = [metric for metric in config.panel.metrics if "lpips" not in metric]
     panel = instantiate(config.panel)
     assert (panel.channel, panel.border, panel.metrics) == (channel, 3, ("psnr", "ssim"))
     json.dumps(panel.protocol())  # OmegaConf's own types would not pass

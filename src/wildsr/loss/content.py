@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from wildsr.error import unknown
-from wildsr.loss.encoder import Features, load_encoder, weighted_layers
+from wildsr.loss.encoder import Features, load_encoder_or_stand_in, weighted_layers
 from wildsr.loss.pixel import comparable, l1, l2
 
 KINDS = {"l1": l1, "l2": l2}
@@ -28,11 +28,14 @@ class Content(nn.Module):
 
     Args:
         layers: layer -> weight, at least 0; see :class:`wildsr.loss.encoder.Encoder` for names.
-        trunk: "vgg19" (what papers use), "vgg16", "alexnet" or "squeezenet1_1".
+        trunk: "vgg19" (what papers use), "vgg16", "alexnet", "squeezenet1_1", or the shift-tolerant
+            "vgg16_shift_tolerant", "alexnet_shift_tolerant". Without torchvision's file of a VGG
+            the shift-tolerant VGG16 stands in: see
+            :func:`wildsr.loss.encoder.load_encoder_or_stand_in`.
         kind: "l1" or "l2".
 
     Raises:
-        MissingWeights: the trunk's weights are not on disk.
+        MissingWeights: neither the trunk's weights nor what stands in are on disk.
         UserError: an unknown layer, trunk or kind; images too small for a layer.
     """
 
@@ -40,7 +43,8 @@ class Content(nn.Module):
         super().__init__()
         if kind not in KINDS:
             raise unknown("Argument `kind`", kind, KINDS)
-        self.encoder = load_encoder(trunk)
+        self.trunk = trunk  # that was asked for
+        self.encoder, layers = load_encoder_or_stand_in(trunk, layers)
         self.layers, self.kind = weighted_layers(self.encoder, layers), kind
 
     def forward(self, prediction: Features, target: Features) -> Tensor:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
-from wildsr.loss.weights import Frozen, load_trunk
+from wildsr.loss.shift_tolerant import BlurPool, MaxBlurPool
+from wildsr.loss.weights import Frozen, load_trunk, may_download, missing_trunk
 from wildsr.pixels import at_least_float32
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in [0, 1]
-KINDS = {"Conv2d": "conv", "Fire": "fire", "ReLU": "relu", "MaxPool2d": "pool"}
+KINDS = {
+    "Conv2d": "conv",
+    "Fire": "fire",
+    "ReLU": "relu",
+    "MaxPool2d": "pool",
+    "MaxBlurPool": "pool",
+    "BlurPool": "blur",
+}
 
 
 class Features:
@@ -57,11 +66,12 @@ class Encoder:
 
     Layers have the names of their papers: VGG's ``conv1_1, relu1_1, conv1_2, relu1_2, pool1, ...``
     (``conv5_4`` is before its activation, ``relu5_4`` after), AlexNet's ``conv1, relu1, pool1,
-    ...``, SqueezeNet's ``conv1, relu1, pool1, fire2, ...``. It computes in float32, or float64 for
+    ...``, SqueezeNet's ``conv1, relu1, pool1, fire2, ...``. The shift-tolerant ones have the same,
+    and AlexNet's ``blur1`` between ``conv1`` and ``relu1``. It computes in float32, or float64 for
     images in float64, whatever autocast says, and on the image's device.
 
     Args:
-        name: of the trunk: "vgg19", "vgg16", "alexnet" or "squeezenet1_1".
+        name: of the trunk, one of :data:`wildsr.loss.weights.TRUNKS`.
         features: its layers. Use :func:`load_encoder` for the published weights.
     """
 
@@ -144,8 +154,7 @@ class Encoder:
         Raises:
             UserError: an unknown layer.
         """
-        windows = map(_window, self._up_to(layer))
-        return math.prod(stride for _, stride, _, _ in windows)
+        return math.prod(_window(module)[1] for module in self._up_to(layer))
 
     def _position(self, layer: str) -> int:
         if layer not in self.layers:
@@ -153,7 +162,8 @@ class Encoder:
         return self.layers.index(layer)
 
     def _up_to(self, layer: str) -> list[nn.Module]:
-        return [self._network.original[n] for n in self.layers[: self._position(layer) + 1]]
+        layers = (self._network.original[n] for n in self.layers[: self._position(layer) + 1])
+        return [p for m in layers for p in (m if isinstance(m, MaxBlurPool) else (m,))]
 
     def _smallest_side(self, layer: str) -> int:
         side = 1
@@ -161,7 +171,7 @@ class Encoder:
             kernel, stride, padding, partial = _window(module)
             # A pool in "ceil mode" also makes a pixel of a window that is partly outside.
             side = (side - 1 - partial) * stride + kernel - 2 * padding + partial
-            side = max(side, 1)
+            side = max(side, padding + 1 if isinstance(module, BlurPool) else 1)  # to be mirrored
         return side
 
 
@@ -174,6 +184,39 @@ def load_encoder(trunk: str) -> Encoder:
         UserError: an unknown trunk.
     """
     return Encoder(trunk, load_trunk(trunk))
+
+
+STAND_IN = "vgg16_shift_tolerant"  # for torchvision's VGG where its file is not on disk
+
+
+def load_encoder_or_stand_in(
+    trunk: str, layers: Mapping[str, float]
+) -> tuple[Encoder, Mapping[str, float]]:
+    """The encoder and the layers that a loss wants, or what stands in for them without a download.
+
+    If the file of "vgg19" or "vgg16" is not on disk and WILDSR_DOWNLOAD is not 1, ST-LPIPS' VGG16
+    takes its place: a network of the same blocks, trained for a perceptual distance, its features
+    divided by their deviation on photos (:func:`wildsr.loss.shift_tolerant.load`). VGG19's fourth
+    layers of a block (``conv3_4``, ``relu5_4``, ...), which it lacks, become the third ones. The
+    loss is of the same kind, not of the same size: a published weight is a start.
+
+    Raises:
+        MissingWeights: neither file is there.
+        UserError: an unknown trunk.
+    """
+    absent = missing_trunk(trunk) and not may_download()
+    if not (absent and trunk in ("vgg19", "vgg16")) or missing_trunk(STAND_IN):
+        return load_encoder(trunk), layers
+    if not isinstance(layers, Mapping):
+        return load_encoder(STAND_IN), layers
+    placed: dict[str, float] = {}
+    for layer, weight in layers.items():
+        name = layer.removesuffix("_4") + "_3" if _VGG19S_OWN.fullmatch(layer) else layer
+        placed[name] = placed[name] + weight if name in placed else weight
+    return load_encoder(STAND_IN), placed
+
+
+_VGG19S_OWN = re.compile(r"(conv|relu)[345]_4")
 
 
 def weighted_layers(encoder: Encoder, layers: Mapping[str, float]) -> dict[str, float]:
@@ -223,7 +266,7 @@ def _names(trunk: str, features: nn.Sequential) -> list[str]:
 
 def _window(module: nn.Module) -> tuple[int, int, int, bool]:
     """Side, stride and padding of a layer's window, and whether it may be partly outside."""
-    if not isinstance(module, nn.Conv2d | nn.MaxPool2d):
+    if not isinstance(module, nn.Conv2d | nn.MaxPool2d | BlurPool):
         return 1, 1, 0, False
     numbers = (module.kernel_size, module.stride, module.padding)
     kernel, stride, padding = (n if isinstance(n, int) else int(n[0]) for n in numbers)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
-from wildsr.loss.encoder import Features, load_encoder, weighted_layers
+from wildsr.loss.encoder import Features, load_encoder_or_stand_in, weighted_layers
 from wildsr.loss.pixel import comparable
 from wildsr.pixels import at_least_float32
 
@@ -67,13 +67,16 @@ class Texture(nn.Module):
 
     Args:
         layers: layer -> weight, at least 0; see :class:`wildsr.loss.encoder.Encoder` for names.
-        trunk: "vgg19" (what papers use), "vgg16", "alexnet" or "squeezenet1_1".
+        trunk: "vgg19" (what papers use), "vgg16", "alexnet", "squeezenet1_1", or the shift-tolerant
+            "vgg16_shift_tolerant", "alexnet_shift_tolerant". Without torchvision's file of a VGG
+            the shift-tolerant VGG16 stands in: see
+            :func:`wildsr.loss.encoder.load_encoder_or_stand_in`.
         kind: "frobenius" or "l1".
         patch: side of the squares in pixels of the image, a multiple of each layer's stride; what
             fills no square at the right and the bottom is left out. None for the whole image.
 
     Raises:
-        MissingWeights: the trunk's weights are not on disk.
+        MissingWeights: neither the trunk's weights nor what stands in are on disk.
         UserError: an unknown layer, trunk or kind; a patch that a layer's stride does not divide;
             images too small for a layer or a patch.
     """
@@ -88,7 +91,8 @@ class Texture(nn.Module):
         super().__init__()
         if kind not in KINDS:
             raise unknown("Argument `kind`", kind, KINDS)
-        self.encoder = load_encoder(trunk)
+        self.trunk = trunk  # that was asked for
+        self.encoder, layers = load_encoder_or_stand_in(trunk, layers)
         self.layers, self.kind = weighted_layers(self.encoder, layers), kind
         self.patch = patch
         for layer in self.layers if patch is not None else ():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import hashlib
 import os
 import pickle
 from collections.abc import Iterator
@@ -14,8 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
+from wildsr.loss import shift_tolerant
 
-TRUNKS = ("vgg19", "vgg16", "alexnet", "squeezenet1_1")  # torchvision's names
+# torchvision's names, and those of ST-LPIPS.
+TRUNKS = ("vgg19", "vgg16", "alexnet", "squeezenet1_1", *shift_tolerant.TRUNKS)
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -25,12 +29,12 @@ class MissingWeights(UserError):  # noqa: N818 (it is what is said to a user)
 
 
 def missing_trunk(trunk: str) -> str | None:
-    """Which file of ImageNet weights is missing and how to get it; None if it is on disk.
+    """Which file of weights is missing and how to get it; None if it is on disk.
 
     Looks at the disk only.
 
     Args:
-        trunk: "vgg19", "vgg16", "alexnet" or "squeezenet1_1".
+        trunk: one of :data:`TRUNKS`.
 
     Raises:
         UserError: an unknown trunk.
@@ -38,6 +42,11 @@ def missing_trunk(trunk: str) -> str | None:
     file = trunk_file(trunk)
     if file.is_file():
         return None
+    if trunk in shift_tolerant.TRUNKS:
+        return (
+            f"The trunk {trunk} needs {file.name} in {file.parent}, which is not there: "
+            f"pip install {shift_tolerant.PACKAGE}."
+        )
     return (
         f"The trunk {trunk} needs {file.name} in {file.parent}, which is not there: download "
         f"{_address(trunk)} into that folder, or set WILDSR_DOWNLOAD=1 to let it be fetched."
@@ -54,7 +63,7 @@ def reading(trunk: str) -> Iterator[None]:
         UserError: an unknown trunk.
     """
     missing = missing_trunk(trunk)
-    if missing and os.environ.get("WILDSR_DOWNLOAD") != "1":
+    if missing and (trunk in shift_tolerant.TRUNKS or not may_download()):
         raise MissingWeights(missing)
     try:
         with torch.inference_mode(False):  # weights read inside could never be trained through
@@ -63,18 +72,25 @@ def reading(trunk: str) -> Iterator[None]:
         raise MissingWeights(
             missing
             or f"The trunk {trunk} cannot be read from {trunk_file(trunk)}; remove it and get it "
-            f"again from {_address(trunk)}."
+            f"again {_again(trunk)}."
         ) from error
 
 
+def may_download() -> bool:
+    """Whether the environment allows it: WILDSR_DOWNLOAD=1."""
+    return os.environ.get("WILDSR_DOWNLOAD") == "1"
+
+
 def load_trunk(trunk: str) -> nn.Sequential:
-    """The convolutional part of a network of torchvision, with its ImageNet weights.
+    """The convolutional part of a classifier of torchvision, or of ST-LPIPS, as published.
 
     Raises:
         MissingWeights: see :func:`reading`.
         UserError: an unknown trunk.
     """
     with reading(trunk):
+        if trunk in shift_tolerant.TRUNKS:
+            return shift_tolerant.load(trunk)[0]
         from torchvision import models
 
         weights = models.get_model_weights(trunk).IMAGENET1K_V1
@@ -112,19 +128,42 @@ class Frozen(Generic[Module]):
         return self._copies[key]
 
 
+def _again(trunk: str) -> str:
+    if trunk in shift_tolerant.TRUNKS:
+        return f"by pip install --force-reinstall --no-deps {shift_tolerant.PACKAGE}"
+    return f"from {_address(trunk)}"
+
+
 def _address(trunk: str) -> str:
-    if trunk not in TRUNKS:
-        raise unknown("Argument `trunk`", trunk, TRUNKS)
     from torchvision import models  # slow to import
 
     address: str = models.get_model_weights(trunk).IMAGENET1K_V1.url
     return address
 
 
+def fingerprint(file: Path) -> str:
+    """``sha256`` and the first 16 digits of a file's SHA-256; computed again where it has changed.
+
+    Raises:
+        OSError: the file is not there.
+    """
+    return _fingerprint(file, file.stat().st_mtime)
+
+
+@functools.cache
+def _fingerprint(file: Path, changed: float) -> str:
+    with file.open("rb") as opened:
+        return f"sha256 {hashlib.file_digest(opened, 'sha256').hexdigest()[:16]}"
+
+
 def trunk_file(trunk: str) -> Path:
-    """Where torch looks for the trunk's file, there or not.
+    """Where torch looks for the trunk's file, or pip puts it, there or not.
 
     Raises:
         UserError: an unknown trunk.
     """
+    if trunk not in TRUNKS:
+        raise unknown("Argument `trunk`", trunk, TRUNKS)
+    if trunk in shift_tolerant.TRUNKS:
+        return shift_tolerant.path(trunk)
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(_address(trunk)).name

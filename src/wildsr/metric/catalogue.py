@@ -14,6 +14,7 @@ from wildsr.metric import (
     ringing,
     sharpness,
     shift,
+    st_lpips,
     structural,
 )
 from wildsr.metric.kind import Metric, Setting
@@ -26,6 +27,8 @@ CATALOGUE: dict[str, Callable[[Setting], Metric]] = {
     "lpips": perceptual.lpips("alex", "LPIPS"),
     "lpips_vgg": perceptual.lpips("vgg", "LPIPS vgg"),
     "lpips_squeeze": perceptual.lpips("squeeze", "LPIPS squeeze"),
+    "st_lpips": st_lpips.st_lpips("vgg", "ST-LPIPS"),
+    "st_lpips_alex": st_lpips.st_lpips("alex", "ST-LPIPS alex"),
     "dists": perceptual.dists,
     "vif": structural.vif,
     "haarpsi": structural.haarpsi,

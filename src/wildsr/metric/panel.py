@@ -16,23 +16,21 @@ None where it cannot be computed: no truth, no weights, an image too small for i
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from wildsr.argument import check_integer
 from wildsr.error import UserError, unknown
+from wildsr.loss.weights import fingerprint
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.fidelity import CHANNELS
 from wildsr.metric.kind import Couple, Metric, Needs, Pair, Set, Setting, Single, TooSmall
 from wildsr.pixels import round8, unit
 
-DEFAULT = ("psnr", "ssim", "lpips")
+DEFAULT = ("psnr", "ssim", "st_lpips", "lpips")
 
 
 class Gathering:
@@ -198,17 +196,8 @@ def _stated(metric: Metric) -> dict[str, object]:
         "needs": None if metric.needs is None else metric.needs.how,
     }
     if metric.weights and metric.needs is None:
-        said["weights"] = {
-            path.name: f"sha256 {_hash(path, path.stat().st_mtime)}" for path in metric.weights
-        }
+        said["weights"] = {path.name: fingerprint(path) for path in metric.weights}
     return said
-
-
-@functools.cache
-def _hash(path: Path, changed: float) -> str:
-    """The first 16 digits of a file's SHA-256; computed again where the file has changed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _version(library: str) -> str | None:

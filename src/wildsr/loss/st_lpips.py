@@ -1,0 +1,121 @@
+"""Shift-tolerant LPIPS: a learned perceptual distance whose weights pip installs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wildsr.error import UserError, unknown
+from wildsr.loss import shift_tolerant
+from wildsr.loss.encoder import Features, load_encoder, weighted_layers
+from wildsr.loss.perceptual import unit
+from wildsr.loss.pixel import comparable
+from wildsr.loss.weights import Frozen, reading
+from wildsr.pixels import at_least_float32
+
+NETS = {"vgg": "vgg16_shift_tolerant", "alex": "alexnet_shift_tolerant"}  # their trunks
+
+
+class STLPIPS(nn.Module):
+    """Shift-tolerant LPIPS, version ST0.0: another distance than LPIPS, with weights of its own.
+
+    Ghildyal and Liu 2022 (arXiv:2207.13686): the sum over layers of the mean over positions of
+    sum_c w_c (unit phi_c(prediction) - unit phi_c(target))^2, as LPIPS (Zhang et al. 2018, eq. 1),
+    phi an anti-aliased network; the mean over the batch. In float32 at least.
+
+    Do not train on "alex" alone: a grid of 2 pixels is invisible to it, and a grid of 4 pixels on a
+    soft image *lowers* its distance to the sharp one. "vgg" sees both; of its layers ``relu2_2``
+    alone is deceived in the same way (docs/metrics.md has the numbers). ``shift`` moves both images
+    by the same random part of a pixel, or some pixels, before the network looks, so that no place
+    of a grid is better hidden than another.
+
+    The target is a constant: no gradient reaches it. The weights are no part of this module as far
+    as parameters, state dicts and modes are concerned: see :class:`wildsr.loss.weights.Frozen`.
+
+    Args:
+        net: "vgg" or "alex".
+        layers: layer -> factor, at least 0, of those with a head: ``relu1_2, relu2_2, relu3_3,
+            relu4_3, relu5_3`` of "vgg", ``relu1`` to ``relu5`` of "alex". None: all, with 1.
+        shift: the largest random shift in pixels, up and down, left and right; 0 for none. With it
+            the two images are looked at anew and share no pass with other losses.
+
+    Raises:
+        MissingWeights: the package stlpips-pytorch is not installed.
+        UserError: an unknown net or layer; a negative shift; images too small for a layer.
+    """
+
+    def __init__(
+        self, net: str = "vgg", layers: Mapping[str, float] | None = None, shift: float = 0.0
+    ) -> None:
+        super().__init__()
+        if net not in NETS:
+            raise unknown("Argument `net`", net, NETS)
+        if isinstance(shift, bool) or not isinstance(shift, int | float) or not 0 <= shift < 64:
+            raise UserError(f"Argument `shift` must be from 0 to 63 pixels, but got {shift!r}.")
+        trunk = NETS[net]
+        heads = shift_tolerant.TRUNKS[trunk].heads
+        for layer in layers or ():
+            if layer not in heads:
+                raise unknown("Argument `layers`: each", layer, heads)
+        self.net, self.shift, self.encoder = net, float(shift), load_encoder(trunk)
+        self.layers = weighted_layers(
+            self.encoder, dict.fromkeys(heads, 1.0) if layers is None else layers
+        )
+        self._heads = _heads(trunk)
+
+    def forward(self, prediction: Features, target: Features) -> Tensor:
+        """A scalar, 0 for equal images; of images of one shape (B, 3, H, W) or (B, 1, H, W)."""
+        comparable(prediction.image, target.image)
+        if self.shift:
+            by = self.shift * (2 * torch.rand(len(prediction.image), 2) - 1)
+            prediction, target = (
+                self.encoder(shifted(image, by))
+                for image in (prediction.image, target.image.detach())
+            )
+        distances = [distance.mean() for distance in self.maps(prediction, target).values()]
+        return torch.stack(distances).sum()
+
+    def maps(self, prediction: Features, target: Features) -> dict[str, Tensor]:
+        """The distance at every position of each layer, (B, h, w), from the first layer on."""
+        target = target.detach()
+        found = {}
+        # The last first: images that are too small for it are refused before anything is computed.
+        for layer, factor in reversed(self.layers.items()):
+            a, b = unit(prediction[layer]), unit(target[layer])
+            head: Tensor = self._heads.on(a).get_parameter(layer)
+            found[layer] = factor * ((a - b).square() * head).sum(1)
+        return dict(reversed(found.items()))
+
+
+def shifted(image: Tensor, by: Tensor) -> Tensor:
+    """Each image moved by its own number of pixels, whole or not, by bicubic interpolation.
+
+    Args:
+        image: (B, C, H, W).
+        by: (B, 2), pixels down and to the right. Borders are mirrored.
+
+    Returns:
+        (B, C, H, W), in float32 at least.
+    """
+    x = at_least_float32(image)
+    height, width = x.shape[2:]
+    whole = torch.eye(2, 3, dtype=x.dtype).repeat(len(x), 1, 1)
+    # Of the corners, from -1 to 1 over the sides; the grid says where values come from.
+    sides = torch.tensor([width, height], dtype=x.dtype)
+    whole[:, :, 2] = -2 * by.to(x.dtype).flip(1) / sides
+    grid = F.affine_grid(whole.to(x.device), list(x.shape), align_corners=False)
+    with torch.autocast(x.device.type, enabled=False):
+        return F.grid_sample(x, grid, "bicubic", "reflection", align_corners=False)
+
+
+@functools.cache
+def _heads(trunk: str) -> Frozen[nn.ParameterDict]:
+    """The weights (1, C, 1, 1) of each layer, under the layer's name; one for all losses."""
+    with reading(trunk):
+        _, weights = shift_tolerant.load(trunk)
+    named = dict(zip(shift_tolerant.TRUNKS[trunk].heads, weights, strict=True))
+    return Frozen(nn.ParameterDict(named))

@@ -1,0 +1,115 @@
+"""Shift-tolerant LPIPS of whole photos, in tiles that leave no trace in the number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from wildsr.loss import shift_tolerant
+from wildsr.loss.encoder import Features
+from wildsr.loss.st_lpips import NETS, STLPIPS
+from wildsr.loss.weights import MissingWeights, trunk_file
+from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least
+
+SMALLEST = 32  # pixels, as for LPIPS
+LARGEST = 768  # pixels on a side of what is looked at in one piece
+# No feature is made from further away, and the networks' strides divide both (test_st_lpips.py).
+MARGIN = 128
+SIDE = LARGEST - 2 * MARGIN  # of a tile without its margins
+
+
+class Measure:
+    """The distance of two images of any size, in the memory that one of 768 x 768 pixels takes.
+
+    Args:
+        network: of the loss, without a random shift.
+    """
+
+    def __init__(self, network: STLPIPS) -> None:
+        self.network = network
+        self._strides = {layer: network.encoder.stride(layer) for layer in network.layers}
+        self._target: tuple[Tensor, Features] | None = None
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, y: Tensor) -> float:
+        """Of (1, 3, H, W) in [0, 1]; 0 for equal images.
+
+        What the network sees in a ``y`` of one piece is kept until another one comes: the rows of
+        a table have one truth.
+        """
+        encoder = self.network.encoder
+        height, width = x.shape[2:]
+        if max(height, width) <= LARGEST:
+            if self._target is None or not _same(self._target[0], y):
+                self._target = (y, encoder(y))
+            maps = self.network.maps(encoder(x), self._target[1])
+            return torch.stack([distance.mean() for distance in maps.values()]).sum().item()
+        sums, counts = dict.fromkeys(self._strides, 0.0), dict.fromkeys(self._strides, 0)
+        for top, bottom in _spans(height):
+            for left, right in _spans(width):
+                rows = slice(max(top - MARGIN, 0), bottom + MARGIN)
+                columns = slice(max(left - MARGIN, 0), right + MARGIN)
+                a, b = (encoder(image[:, :, rows, columns]) for image in (x, y))
+                for layer, distance in self.network.maps(a, b).items():
+                    stride = self._strides[layer]
+                    own = distance[
+                        :,
+                        _own(top, bottom, rows.start, stride, height),
+                        _own(left, right, columns.start, stride, width),
+                    ]
+                    sums[layer] += own.double().sum().item()
+                    counts[layer] += own.numel()
+        return sum(sums[layer] / counts[layer] for layer in sums)
+
+
+def st_lpips(net: str, title: str) -> Callable[[Setting], Pair]:
+    """The metric on the network ``net``: a function of the panel's setting."""
+
+    def build(setting: Setting) -> Pair:
+        file = trunk_file(NETS[net])
+        needs, measured = None, None
+        try:
+            measured = Measure(STLPIPS(net).eval())
+        except MissingWeights as missing:
+            needs = Needs(shift_tolerant.PACKAGE, str(missing))
+
+        def measure(couple: Couple) -> float:
+            assert measured is not None
+            x, y = couple.whole
+            at_least(x, SMALLEST, title)
+            return measured(x, y)
+
+        return Pair(
+            title=title,
+            better=LOWER,
+            protocol={
+                "net": net,
+                "trunk": NETS[net],
+                "version": shift_tolerant.VERSION,
+                "border": 0,
+                "pixels": "RGB, -1 to 1 before the trunk's own scaling",
+                "smallest side": SMALLEST,
+            },
+            libraries=(shift_tolerant.PACKAGE,),
+            weights=(file,),
+            needs=needs,
+            measure=measure,
+        )
+
+    return build
+
+
+def _spans(side: int) -> list[tuple[int, int]]:
+    """From where to where the tiles reach, without their margins."""
+    return [(start, min(start + SIDE, side)) for start in range(0, side, SIDE)]
+
+
+def _own(start: int, end: int, origin: int, stride: int, side: int) -> slice:
+    """The features of a tile that no other one has; the last tile has those beyond the image."""
+    return slice((start - origin) // stride, None if end == side else (end - origin) // stride)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a is b or (a.shape == b.shape and a.device == b.device and torch.equal(a, b))
