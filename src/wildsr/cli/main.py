@@ -30,8 +30,7 @@ def run(verb: Verb, arguments: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     console = Console(highlight=False, soft_wrap=True, emoji=False)
     try:
-        with quiet_libraries():
-            return verb(arguments, console)
+        return verb(arguments, console)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -76,7 +75,8 @@ def start(verb: str, arguments: list[str]) -> int:
     def carry_out(arguments: list[str], console: Console) -> int:
         checked(verb, with_saved(arguments) if verb == "train" else arguments)  # without torch
         work: Verb = getattr(importlib.import_module(f"wildsr.cli.{verb}"), verb)
-        return work(arguments, console)
+        with quiet_libraries():  # now: they set their levels when they are imported
+            return work(arguments, console)
 
     return run(carry_out, arguments)
 
