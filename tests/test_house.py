@@ -23,6 +23,7 @@ ROOMS = (
     "method",
     "metric",
     "data",
+    "calibration",
     "loss",
     "network",
     "forensics",
@@ -32,6 +33,7 @@ ROOMS = (
     "atomic",
     "argument",
     "seed",
+    "text_path",
     "error",
 )
 

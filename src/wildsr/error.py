@@ -15,6 +15,17 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
+def shortened(value: object, quotes: str = "'") -> str:
+    """A value for a message: as it is written in Python, or its beginning where it is long.
+
+    Args:
+        value: what was given.
+        quotes: "" leaves text without quotes.
+    """
+    text = value if isinstance(value, str) and not quotes else repr(value)
+    return text if len(text) <= 200 else f"{text[:150]}... ({len(text)} characters)"
+
+
 def unknown(argument: str, value: object, choices: Iterable[str]) -> UserError:
     """The error for a name that is not among ``choices``, with the nearest one.
 
@@ -25,7 +36,7 @@ def unknown(argument: str, value: object, choices: Iterable[str]) -> UserError:
     """
     names = sorted(choices)
     hint = nearest(str(value), names)
-    return UserError(f"{argument} must be one of {names}, but got {value!r}.{hint}")
+    return UserError(f"{argument} must be one of {names}, but got {shortened(value)}.{hint}")
 
 
 def nearest(value: str, choices: Iterable[str]) -> str:

@@ -74,7 +74,7 @@ def test_what_is_asked_for_wrongly(tmp_path):
         wildsr.load_upscaler()
     with pytest.raises(wildsr.UserError, match=r"none\.pth"):
         wildsr.load_upscaler(weights=tmp_path / "none.pth")
-    with pytest.raises(wildsr.UserError, match="has no checkpoint"):
+    with pytest.raises(wildsr.UserError, match=r"has no config\.yaml"):
         wildsr.load_upscaler(run=tmp_path)
 
 

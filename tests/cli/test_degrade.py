@@ -30,7 +30,7 @@ def same(one, other):
 def degrade(carry_out, photos, tmp_path):
     """``degrade("out", more)``: the verb on the sharp photos; its exit code."""
     return lambda out, *more, hr=photos.hr: carry_out(
-        "degrade", [f"hr={hr}", f"out={tmp_path / out}", *more]
+        "degrade", [f"hr={hr}", f"output={tmp_path / out}", *more]
     )
 
 
@@ -124,7 +124,10 @@ def test_two_photos_of_one_name(degrade, tmp_path):
         ([*KNOWN, "run=nowhere"], "Either `run` or `degradation` must be given"),
         (["run=nowhere"], "nowhere does not exist"),
         ([*KNOWN, "draws=0"], "`draws` must be an integer of at least 1, but got 0"),
-        ([*KNOWN, "quality=101"], "`quality` must be null or 1 to 100, but got 101"),
+        (
+            [*KNOWN, "quality=101"],
+            "`quality` must be null or 1 to 100, but got 101",
+        ),
         ([*KNOWN, "format=jpg"], "'jpg'. Did you mean 'jpeg'?"),
         ([*KNOWN, "drawz=1"], "There is no key `drawz`. Did you mean 'draws'?"),
         (["degradation=milt", "scale=4"], "Did you mean 'mild'?"),
@@ -134,7 +137,7 @@ def test_two_photos_of_one_name(degrade, tmp_path):
     ids=str,
 )
 def test_what_cannot_be_meant(more, message, refused, photos, tmp_path):
-    assert message in refused("degrade", [f"hr={photos.hr}", f"out={tmp_path / 'it'}", *more])
+    assert message in refused("degrade", [f"hr={photos.hr}", f"output={tmp_path / 'it'}", *more])
     assert not (tmp_path / "it").exists()
 
 
@@ -142,7 +145,7 @@ def test_nothing_is_overwritten_without_being_told(degrade, refused, photos, tmp
     out = tmp_path / "it"
     out.mkdir()
     (out / "precious.txt").write_text("mine")
-    typed = [f"hr={photos.hr}", f"out={out}", *KNOWN]
+    typed = [f"hr={photos.hr}", f"output={out}", *KNOWN]
     assert "holds other files" in refused("degrade", typed)
     assert degrade("it", *KNOWN, "overwrite=true") == 0
     assert (out / "precious.txt").read_text() == "mine"

@@ -161,3 +161,27 @@ def test_a_table_for_the_logger(photos, tmp_path, carry_out):
     assert carry_out("evaluate", typed) == 0
     tables = [p.name for p in tmp_path.glob("wandb/offline-run-*/files/media/table/*.json")]
     assert sorted(name.split("_")[0] for name in tables) == ["per image", "results"]
+
+
+def test_a_folder_that_exists_is_not_written_into_unless_told(photos, tmp_path, carry_out, refused):
+    output = tmp_path / "out"
+    typed = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}", "metric.metrics=[psnr]"]
+    typed += [f"output={output}", "page_mb=0"]
+    output.mkdir()  # an empty one is as good as new
+    assert carry_out("evaluate", typed) == 0
+    before = (output / "results.json").read_bytes()
+    assert "overwrite=true replaces" in refused("evaluate", [*typed, "upscaler=nearest"])
+    assert (output / "results.json").read_bytes() == before
+    assert carry_out("evaluate", [*typed, "upscaler=nearest", "overwrite=true"]) == 0
+    assert (output / "results.json").read_bytes() != before
+    file = output / "results.json"
+    error = refused("evaluate", [*typed[:-2], f"output={file}", "overwrite=true"])
+    assert "is a file" in error
+
+
+def test_a_row_that_failed_on_every_photo_is_no_success(photos, tmp_path, fill, carry_out, capsys):
+    wrong = fill(tmp_path / "wrong", 2, (40, 40))  # not 4 times the LR
+    typed = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}", "metric.metrics=[psnr]"]
+    typed += [f"results={wrong}", f"output={tmp_path / 'out'}", "page_mb=0"]
+    assert carry_out("evaluate", typed) == 1
+    assert "failed: wrong" in capsys.readouterr().out

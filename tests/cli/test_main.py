@@ -45,7 +45,7 @@ from wildsr.training.module import Training
         ("seconds=soon", r"`seconds` must be a positive number or null, but got 'soon'"),
         ("data.patch=0", r"`data.patch` must be an integer of at least 1, but got 0"),
         ("data.batch=two", r"`data.batch` must be an integer of at least 1, but got 'two'"),
-        ("metric.metrics=[psn]", r"`metric`.*'psn'.*'psnr'"),
+        ("metric.metrics=[psn]", r"`metric.metrics`: .*'psn'.*'psnr'"),
         ("trainer.precision=fp16", r"`trainer.precision` must be one of .*'fp16'"),
         ("trainer.accelerator=tpuu", r"`trainer` cannot be made: .*tpuu"),
         ("logger.kind=wandbb", r"`logger` must be one of .*'wandbb'"),

@@ -344,3 +344,17 @@ def test_real_photos_and_weights(tmp_path, carry_out):
         results.append([np.asarray(Image.open(p)).astype(int) for p in sorted(out.iterdir())])
     for tiled, whole in zip(*results, strict=True):
         assert np.abs(tiled - whole).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "gif", "jp2", "BMP"])
+def test_a_file_of_a_format_that_is_not_written_is_no_folder(
+    suffix, weights, folder, tmp_path, refused
+):
+    output = tmp_path / f"res.{suffix}"
+    photo = next(path for path in folder.rglob("*") if path.is_file())
+    error = refused("upscale", [f"weights={weights}", f"input={photo}", f"output={output}"])
+    assert "`output`: the suffix must be one of ['jpeg', 'jpg', 'png', 'tif'" in error
+    assert f"but got '{suffix.lower()}'" in error
+    error = refused("upscale", [f"weights={weights}", f"input={folder}", f"output={output}"])
+    assert "`output` must be a folder for several photos" in error
+    assert not output.exists()

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -34,8 +33,7 @@ rates: {fast: {up: 1.0e-3, down: [1,
 inner:
   _target_: a.b.C
   text: "a # b"
-hydra:
-  run: {dir: .}
+literal: {name: path}
 """
 
 
@@ -95,7 +93,7 @@ def test_every_key_group_and_choice_of_a_verb_is_on_its_page(verb, carry_out, ca
     assert f"wildsr {verb} " in page.split("examples:")[1].split("keys:")[0]
     top = yaml.safe_load((command.CONF / f"{verb}.yaml").read_text())
     for key, value in top.items():
-        if key not in ("defaults", "hydra"):
+        if key not in ("defaults", "literal"):
             below = f"{key}.{next(iter(value))}" if isinstance(value, dict) and value else key
             assert re.search(rf"^  {re.escape(below)}=", page, re.MULTILINE), below
     for group in help.defaults(command.CONF / f"{verb}.yaml"):
@@ -112,26 +110,30 @@ def test_the_keys_of_every_configuration_can_be_explained(path):
     assert leaves <= {name.split("=")[0] for name in found}
 
 
+def test_a_choice_shows_what_it_takes_over_from_another(conf):
+    (conf / "kind" / "oval.yaml").write_text("defaults: [round, _self_]\nflat: 2  # its own\n")
+    (conf / "kind" / "egg.yaml").write_text("defaults: [oval, _self_]\nradius: 5\n")
+    page = list(help.keys(conf / "kind" / "egg.yaml", "kind"))
+    assert page == [("kind.radius=5", ""), ("kind.flat=2", "its own")]
+
+
 def run(*arguments, **options):
-    code = "import sys, wildsr.cli.main as c; sys.argv[0] = 'wildsr'\ntry: c.main()\nfinally: "
-    code += "print('torch' in sys.modules, file=sys.stderr)"
+    code = (
+        "import sys, time, wildsr.cli.main as c; sys.argv[0] = 'wildsr'\ntry: c.main()\nfinally: "
+    )
+    code += "print('torch' in sys.modules, time.process_time(), file=sys.stderr)"
     call = [sys.executable, "-c", code, *arguments]
     return subprocess.run(call, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.mark.parametrize("typed", [["--help"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
 def test_help_takes_less_than_a_second_and_no_torch(typed):
-    took = []
-    for _ in range(3):  # the machine may be busy with something else
-        begun = time.perf_counter()
-        result = run(*typed)
-        took.append(time.perf_counter() - begun)
-        assert result.returncode == 0
-        assert result.stdout.startswith("usage: wildsr ")
-        assert result.stderr == "False\n", "torch was imported"
-        if took[-1] < 1:
-            return
-    raise AssertionError(f"--help took {took} s")
+    result = run(*typed)
+    assert result.returncode == 0
+    assert result.stdout.startswith("usage: wildsr ")
+    torch, seconds = result.stderr.split()
+    assert torch == "False"
+    assert float(seconds) < 1  # of the processor: the machine may be busy with something else
 
 
 def test_the_command_without_a_verb_lists_them(monkeypatch, capsys):

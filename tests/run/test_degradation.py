@@ -16,7 +16,7 @@ def camera(tmp_path_factory, tiny):
     from wildsr.cli import main as command
 
     root = tmp_path_factory.mktemp("camera")
-    overrides = [*tiny, "method=wild", "iterations=4", f"runs_dir={root}", "name=it"]
+    overrides = [*tiny, "method=adversarial_camera", "iterations=4", f"runs_dir={root}", "name=it"]
     assert command.start("train", overrides) == 0
     return root / "it"
 
@@ -62,6 +62,6 @@ def test_pairs_are_made_by_networks_of_kernel_and_noise(tiny, of, tmp_path, carr
     overrides = [*tiny, *of("pdm"), "iterations=2", f"runs_dir={tmp_path}", "name=it"]
     assert carry_out("train", overrides) == 0
     out = tmp_path / "pairs"
-    assert carry_out("degrade", [f"run={tmp_path / 'it'}", f"hr={photos.hr}", f"out={out}"]) == 0
+    assert carry_out("degrade", [f"run={tmp_path / 'it'}", f"hr={photos.hr}", f"output={out}"]) == 0
     assert len(list((out / "lr").iterdir())) == 3
     assert (out / "real_vs_fake.png").exists()

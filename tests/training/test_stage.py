@@ -14,7 +14,7 @@ from wildsr.training.session import explained
 from wildsr.training.settling import Settling
 from wildsr.training.stage import Stages
 
-TWO = ["method=wild", "++method.stages={learn: 2, use: 1}", "method.ema=0.9"]
+TWO = ["method=adversarial_camera", "++method.stages={learn: 2, use: 1}", "method.ema=0.9"]
 TWO += [f"method.updates.{u}.stages={s}" for u, s in (("degrade", "learn"), ("judge", "[learn]"))]
 TWO += ["method.updates.upscale.stages=[use]"]
 
@@ -115,7 +115,7 @@ def test_what_settles():
             ["++method.stages.learn={share: 1, until_settled: upscale}"],
             r"must be a network with `settling`, but `upscale` is Compact",
         ),
-        (["++method.stages=3"], r"`method.stages` must be names with shares, but got 3"),
+        (["++method.stages=3"], r"`method.stages` must be a mapping of .*, but got 3"),
     ],
 )
 def test_what_cannot_be_meant(overrides, message, small):

@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from wildsr.argument import check_integer
 from wildsr.config.allocator import tune_allocator
+from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.make import make
 from wildsr.config.paths import named
 from wildsr.config.trust import trusts
 from wildsr.data.module import ValidationPhotos
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError
 from wildsr.evaluation.evaluate import evaluate as measure
 from wildsr.evaluation.evaluate import upscaling_protocol
 from wildsr.evaluation.photo_sets import photo_sets
@@ -30,7 +30,6 @@ from wildsr.evaluation.tiled_panel import STATED
 from wildsr.inference.device import choose_device, measuring_device
 from wildsr.metric.panel import Panel
 from wildsr.photo.image import UnreadableImage, list_images
-from wildsr.photo.unreadable import check_limit
 from wildsr.report import choice as checkpoint_choice
 from wildsr.report import results
 from wildsr.report.card.of_run import report
@@ -38,7 +37,7 @@ from wildsr.report.page.page import Page, write_page
 from wildsr.run.folder import config_of, plain_config
 from wildsr.run.load import load_degrader
 from wildsr.run.photos import opened_data
-from wildsr.training.logger import KINDS, loggers
+from wildsr.training.logger import loggers
 
 SHARP = 64  # photos of a run's HR folder that its checkpoints are compared with
 
@@ -49,16 +48,8 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     Raises:
         UserError: for what was configured wrong.
     """
-    config = configure("evaluate", overrides)
-    for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
-        check_integer(f"`{key}`", config[key], least)
-    if config.logger.kind not in KINDS:
-        raise unknown("`logger`", config.logger.kind, KINDS)
-    check_limit(config.limit)
-    if not isinstance(config.card, bool):
-        raise UserError(f"`card` must be true or false, but got {config.card!r}.")
-    if config.card and (config.run is None or len(named(config.run, "run")) > 1):
-        raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
+    config = checked("evaluate", overrides)
+    output = _output(config)
     device = choose_device(config.device)
     tune_allocator()
     rows = candidates(config, device)
@@ -68,7 +59,6 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
     ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
     panel = _panel(config, bool(ranked), device)
-    output = _output(config)
     sharp = _sharp(config, bool(ranked))
     upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
     photos = sum(map(len, sets.values()))
@@ -90,12 +80,12 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     choice = None
     if ranked:
         ranking = checkpoint_choice.rank(summary, ranked, config.panel)
-        console.print(f"\n{escape(checkpoint_choice.markdown(summary, ranking))}\n")
+        console.print(f"\n{checkpoint_choice.markdown(summary, ranking)}\n", markup=False)
         choice = checkpoint_choice.write(output, summary, ranking, sets)
     if config.card:
         for folder in named(config.run, "run").values():
             report(folder, output, console, device, trusts(config))
-    console.print(f"{output / 'results.json'}; pictures: {output / 'results'}")
+    console.print(f"{output / 'results.json'}; pictures: {output / 'results'}", markup=False)
     _log(config, output, summary, console)
     if config.page_mb:
         texts = {"command": shlex.join(["python", "evaluate.py", *overrides])}
@@ -107,7 +97,7 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
         }
         title = f"Evaluation: {', '.join(list(rows)[:4])}{', ...' if len(rows) > 4 else ''}"
         page = Page(title, scale, config.page_mb * 10**6, runs, texts, choice)
-        console.print(f"page: {write_page(output, summary, sets, page)}")
+        console.print(f"page: {write_page(output, summary, sets, page)}", markup=False)
     return output, summary
 
 
@@ -116,7 +106,7 @@ def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -
     if config.logger.kind in ("none", "csv"):
         return
     plain = plain_config(config)
-    logs = loggers(config.logger, output, plain, 0, lambda text: console.print(escape(text)))
+    logs = loggers(config.logger, output, plain, 0, lambda text: console.print(text, markup=False))
     for log in logs:
         log.table("results", results.flat(summary), 0)
         log.table("per image", results.per_image(summary), 0)
@@ -126,8 +116,6 @@ def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -
 def _panel(config: DictConfig, ranked: bool, device: torch.device) -> Panel:
     """The metrics that were asked for, and those by which checkpoints are ranked."""
     runs = list(named(config.run, "run").values())
-    if isinstance(config.panel, str) or not config.panel:
-        raise UserError(f"`panel` must be a list of metrics, but got {config.panel!r}.")
     if ranked:
         asked = list(config.metric.metrics)
         config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]
@@ -173,7 +161,7 @@ def _first_readable(sets: Mapping[str, ValidationPhotos]) -> None:
 
 
 def _say(summary: Summary, console: Console) -> None:
-    console.print(escape(results.markdown(summary)))
+    console.print(results.markdown(summary), markup=False)
     failed = [outcome for outcome in summary.outcomes if outcome.error is not None]
     for outcome in failed[:5]:
         text = f"{outcome.row}, {outcome.photo_set}/{outcome.image}: {outcome.error}"
@@ -185,7 +173,16 @@ def _say(summary: Summary, console: Console) -> None:
 def _output(config: DictConfig) -> Path:
     """A new folder, or the one that was named."""
     if config.output is not None:
-        return Path(str(config.output)).expanduser()
+        folder = Path(str(config.output)).expanduser()
+        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        if used and not (config.overwrite and folder.is_dir()):
+            raise UserError(
+                f"`output` must be a new folder, but {folder} exists; overwrite=true replaces the "
+                "tables and pictures in it."
+                if folder.is_dir()
+                else f"`output` must be a folder, but {folder} is a file."
+            )
+        return folder
     runs = list(named(config.run, "run").values())
     parent = runs[0] if len(runs) == 1 else Path()
     number = 1

@@ -20,28 +20,27 @@ from wildsr.app.scratch import scratch
 from wildsr.app.signals import tidy_signals
 from wildsr.app.studio import Studio
 from wildsr.app.visitor import Visitors
-from wildsr.argument import check_integer
 from wildsr.config.allocator import tune_allocator
-from wildsr.config.compose import configure
+from wildsr.config.check import checked
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.device import choose_device
 from wildsr.inference.upscaler import Upscaler
+from wildsr.network.weights import SUFFIXES
 from wildsr.photo.image import list_images
 from wildsr.run.folder import BASELINE, config_of
 from wildsr.run.load import load_upscaler
 from wildsr.run.photos import lr_photos
 
-WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt")
 SAMPLES = 12
 SHORT = 8  # characters of a password at least
 
 
 def app(overrides: list[str], console: Console) -> int:
     """Serve the page until it is stopped; the exit code."""
-    config = configure("app", overrides)
-    _check(config)
-    config.host = "" if config.host is None else str(config.host).strip()
+    config = checked("app", overrides)
+    choose_device(config.device)
+    config.host = str(config.host).strip()
     _free(config.host, config.port)
     _check_reach(config)
     loaders = _loaders(config)
@@ -58,24 +57,6 @@ def app(overrides: list[str], console: Console) -> int:
     if stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
     return 128 + stopped_by if stopped_by else 0
-
-
-def _check(config: DictConfig) -> None:
-    """Refuse what cannot be meant, before anything slow."""
-    if config.run is None and config.weights is None:
-        raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
-    check_integer("`port`", config.port, 1, 65535)
-    choose_device(config.device)
-    for key in ("limit", "upload", "upload_time", "storage", "share"):
-        value = config[key]
-        if isinstance(value, bool) or not (isinstance(value, int | float) and value > 0):
-            raise UserError(f"`{key}` must be a positive number, but got {value!r}.")
-    for key in ("visitors", "queue"):
-        value = config[key]
-        if isinstance(value, bool) or not (isinstance(value, int) and value > 0):
-            raise UserError(f"`{key}` must be a positive integer, but got {value!r}.")
-    if not isinstance(config.public, bool):
-        raise UserError(f"`public` must be true or false, but got {config.public!r}.")
 
 
 def _check_reach(config: DictConfig) -> None:
@@ -124,10 +105,10 @@ def _loaders(config: DictConfig) -> dict[str, Callable[[], Upscaler]]:
     if config.weights is not None:
         path = Path(str(config.weights)).expanduser()
         files = (
-            sorted(f for f in path.iterdir() if f.suffix in WEIGHTS) if path.is_dir() else [path]
+            sorted(f for f in path.iterdir() if f.suffix in SUFFIXES) if path.is_dir() else [path]
         )
         if not files:
-            raise UserError(f"`weights`: the folder {path} holds none of {', '.join(WEIGHTS)}.")
+            raise UserError(f"`weights`: the folder {path} holds none of {', '.join(SUFFIXES)}.")
         if not path.exists():
             raise UserError(f"`weights` must be a file or a folder, but {path} does not exist.")
         found |= {file.name: partial(load_upscaler, weights=file, **options) for file in files}

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wildsr.config.compose import CONF, PATHS, configure, keys_of, verbs
+from wildsr.config.compose import CONF, configure, keys_of, literals, verbs
 from wildsr.config.help import choices
 from wildsr.error import UserError, unknown
 
@@ -60,17 +60,18 @@ def candidates(verb: str, typed: list[str], prefix: str) -> list[str]:
         prefix: the part of the word that stands already.
     """
     key, equals, value = prefix.partition("=")
-    if equals and key in PATHS:
+    words = [word for word in typed if not word.startswith("-")]
+    try:
+        config, kinds = configure(verb, words), literals(verb, words)
+    except UserError:  # what stands already is wrong: the verb will say so, here it is passed over
+        config, kinds = configure(verb, []), literals(verb, [])
+    if equals and kinds.get(key) in ("path", "paths"):
         from argcomplete.completers import FilesCompleter
 
         return [f"{key}={path}" for path in FilesCompleter()(value)]
     if equals:
         group = choices(CONF, key) if key else []
         return [f"{key}={choice}" for choice in group if choice.startswith(value)]
-    try:
-        config = configure(verb, [word for word in typed if not word.startswith("-")])
-    except UserError:  # what stands already is wrong: the verb will say so, here it is passed over
-        config = configure(verb, [])
     groups = (
         os.path.relpath(folder, CONF).replace(os.sep, "/")
         for folder, _, files in os.walk(CONF)

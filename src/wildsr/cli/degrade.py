@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,16 @@ from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from wildsr.argument import check_integer, check_scale
 from wildsr.atomic import write_text, writing
 from wildsr.config.allocator import tune_allocator
+from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.make import make
 from wildsr.config.plain import read_json
 from wildsr.config.trust import trusts
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError
 from wildsr.inference.device import choose_device
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
-from wildsr.photo.unreadable import check_limit
 from wildsr.pixels import array_of, floats_of
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
 from wildsr.run.folder import config_of, override_key, plain_config
@@ -42,11 +42,10 @@ SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 def degrade(overrides: list[str], console: Console) -> int:
     """Write the pairs and the picture; 1 if a photo could not be read, else 0."""
     config = _configured(overrides)
-    _check(config)
     if config.real is not None:
         list_images(Path(config.real).expanduser(), "real")
     photos = list_images(Path(config.hr).expanduser(), "hr")
-    out = Path(config.out).expanduser()
+    out = Path(config.output).expanduser()
     device = choose_device(config.device)
     tune_allocator()
     degrader: nn.Module = make(config.degradation, "degradation", nn.Module).eval().to(device)
@@ -70,48 +69,29 @@ def degrade(overrides: list[str], console: Console) -> int:
                 shown.append(tuple(_read(target) for target in targets))
     for sentence in failed:
         console.print(f"[yellow]warning:[/] {escape(sentence)}", highlight=False)
-    console.print(f"{len(jobs) - len(failed)} of {len(jobs)} pairs: {out / 'hr'}, {out / 'lr'}")
+    done = f"{len(jobs) - len(failed)} of {len(jobs)}"
+    console.print(f"{done} pairs: {out / 'hr'}, {out / 'lr'}", markup=False)
     real = _real(config)
     if shown and real:
         picture = out / "real_vs_fake.png"
         sharp, fake = ([pair[i] for pair in shown] for i in (0, 1))
         real_vs_fake(real, fake, sharp, degrader, picture)
-        console.print(f"picture: {picture}")
+        console.print(f"picture: {picture}", markup=False)
     return 1 if failed else 0
 
 
 def _configured(overrides: list[str]) -> DictConfig:
     """The configuration, with the scale of the run and the run of the degradation filled in."""
-    config = configure("degrade", overrides)
-    learned = "run" in list(config.degradation)  # also where it is missing
-    more = []
-    if config.run is not None:
-        if not learned:
-            raise UserError("Either `run` or `degradation` must be given, but got both.")
-        folder = Path(str(config.run)).expanduser()
-        more = [f"degradation.run={folder}"]
-        if config.scale is None:
-            more += [f"scale={config_of(folder, trusts(config)).scale}"]
-        if not any(override_key(o) == "degradation.tile" for o in overrides):
-            more += [f"degradation.tile={config.tile}"]
-    elif learned:
-        raise UserError("`run` must be given: a run folder (or degradation=NAME, a known one).")
-    elif config.scale is None:
-        raise UserError("`scale` must be given with `degradation`: HR size / LR size.")
-    return configure("degrade", [*overrides, *more]) if more else config
-
-
-def _check(config: DictConfig) -> None:
-    for key in ("hr", "out"):
-        if config.get(key, "???") == "???" or config[key] is None:
-            raise UserError(f"`{key}` must be given: a folder.")
-    check_scale("`scale`", config.scale)
-    if config.format not in SUFFIXES:
-        raise unknown("`format`", config.format, SUFFIXES)
-    for key, least in (("draws", 1), ("seed", 0), ("tile", 64)):
-        check_integer(f"`{key}`", config[key], least)
-    check_integer("`quality`", config.quality, 1, 100, null=True)
-    check_limit(config.limit)
+    config = checked("degrade", overrides)
+    if config.run is None:
+        return config
+    folder = Path(str(config.run)).expanduser()
+    more = [f"degradation.run={folder}"]
+    if config.scale is None:
+        more += [f"scale={config_of(folder, trusts(config)).scale}"]
+    if not any(override_key(o) == "degradation.tile" for o in overrides):
+        more += [f"degradation.tile={config.tile}"]
+    return configure("degrade", [*overrides, *more])
 
 
 def _settings(config: DictConfig) -> dict[str, Any]:
@@ -138,12 +118,13 @@ def _settle(out: Path, settings: dict[str, Any], overwrite: bool = False) -> Non
         if earlier != settings and not overwrite:
             changed = [key for key in settings if earlier.get(key) != settings[key]]
             raise UserError(
-                f"Argument `out` must be a new folder or one of the same settings, but {out} was "
-                f"made with another {' and '.join(changed)}; overwrite=true makes its pairs anew."
+                f"Argument `output` must be a new folder or one of the same settings, but {out} "
+                f"was made with another {' and '.join(changed)}; overwrite=true makes its pairs "
+                "anew."
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:
         raise UserError(
-            f"Argument `out` must be a new folder, but {out} holds other files; overwrite=true "
+            f"Argument `output` must be a new folder, but {out} holds other files; overwrite=true "
             "writes beside them."
         )
     for side in ("hr", "lr"):
@@ -185,7 +166,7 @@ def _pair(
         )
     hr = floats_of(photo[:height, :width])
     # By the name and not by the place in the list, so that it does not matter what else is there.
-    digest = hashlib.blake2b(f"{name}/{number}".encode(), digest_size=7).digest()
+    digest = hashlib.blake2b(os.fsencode(f"{name}/{number}"), digest_size=7).digest()
     torch.manual_seed(mix_seeds(config.seed, int.from_bytes(digest), number))
     return hr, degrader(hr.to(device))
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 from rich.console import Console
 
 from wildsr.api.table import measure_and_report
+from wildsr.evaluation.summary import Summary
 
 
 def evaluate(overrides: list[str], console: Console) -> int:
     """Measure and report; the exit code."""
-    measure_and_report(overrides, console)
-    return 0
+    _, summary = measure_and_report(overrides, console)
+    return 1 if _nothing_measured(summary) else 0
+
+
+def _nothing_measured(summary: Summary) -> bool:
+    """Whether a row of the table failed on every photo."""
+    failed: dict[str, bool] = {}
+    for outcome in summary.outcomes:
+        failed[outcome.row] = failed.get(outcome.row, True) and outcome.error is not None
+    return any(failed.values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 from torch import Tensor, nn
 
-from wildsr.argument import check_integer
 from wildsr.atomic import write_bytes, write_text
 from wildsr.config.allocator import tune_allocator
-from wildsr.config.compose import configure
+from wildsr.config.check import WEIGHTS, checked
 from wildsr.config.trust import trusts
 from wildsr.data.demo import HELD_OUT, photo
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError
 from wildsr.export.formats import PROGRAMS, Upscale, write_program
 from wildsr.export.handover import Piece, file_name, pieces, spandrel_model, write_weights
 from wildsr.export.model_card import (
@@ -40,8 +38,6 @@ from wildsr.pixels import floats_of
 from wildsr.run.load import open_upscaler
 from wildsr.run.photos import lr_photos
 
-WEIGHTS = ("safetensors", "pth")
-FORMATS = (*WEIGHTS, *PROGRAMS)
 SIDES = ((96, 96), (70, 53))  # LR pixels of the crops that a program is compared on
 WHOLE = ((96, 96), (64, 48))  # for weights: whole windows, since each tool pads in its own way
 ALIKE = 1e-3  # in [0, 1]; a file in single precision that is further off computes something else
@@ -75,8 +71,7 @@ class Source:
 
 def export(overrides: list[str], console: Console) -> int:
     """Write, compare and describe; the exit code."""
-    config = configure("export", overrides)
-    _check(config)
+    config = checked("export", overrides)
     device = choose_device(config.device)
     tune_allocator()
     source = _source(config)
@@ -90,7 +85,7 @@ def export(overrides: list[str], console: Console) -> int:
     except OSError as error:
         raise UserError(f"Cannot write into {source.folder}: {error.strerror}.") from error
     for file, path in zip(files, written, strict=True):
-        console.print(escape(f"{path}  ({file.about})"))
+        console.print(f"{path}  ({file.about})", markup=False)
         if file.largest is not None and file.mean is not None:
             console.print(
                 escape(
@@ -98,25 +93,8 @@ def export(overrides: list[str], console: Console) -> int:
                     f"({255 * file.largest:.2g} levels of 8 bits), {file.mean:.1e} on average"
                 )
             )
-    console.print(escape(f"model card: {card}"))
+    console.print(f"model card: {card}", markup=False)
     return 0
-
-
-def _check(config: DictConfig) -> None:
-    """Refuse what cannot be meant, before anything is loaded."""
-    if (config.run is None) == (config.weights is None):
-        raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
-    if config.format not in FORMATS:
-        raise unknown("`format`", config.format, FORMATS)
-    if not isinstance(config.fp16, bool):
-        raise UserError(f"`fp16` must be true or false, but got {config.fp16!r}.")
-    size = config.size
-    check_integer("`size`", size, 8, null=True)
-    if size is not None and config.format in WEIGHTS:
-        raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
-    check_integer("`seed`", config.seed, 0)
-    if config.name is not None and not re.fullmatch(r"[^/\\\0]+", str(config.name)):
-        raise UserError(f"`name` must be the name of a file, but got {config.name!r}.")
 
 
 def _source(config: DictConfig) -> Source:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import io
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 
 from wildsr import __version__
 from wildsr.config import help
+from wildsr.config.check import checked
 from wildsr.config.compose import CONF, verbs
 from wildsr.config.quiet import quiet_libraries
 from wildsr.error import UserError, unknown
@@ -21,10 +25,12 @@ Verb = Callable[[list[str], Console], int]
 
 def run(verb: Verb, arguments: list[str]) -> int:
     """Carry out a verb; its exit code, 2 for a user's mistake."""
-    console = Console(highlight=False, soft_wrap=True)
+    for stream in (sys.stdout, sys.stderr):  # names are bytes, and need not be text anywhere
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     try:
-        with quiet_libraries():
-            return verb(arguments, console)
+        return verb(arguments, console)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -65,8 +71,33 @@ def start(verb: str, arguments: list[str]) -> int:
     # Before torch is imported: its threads spin while they wait for each other, and where another
     # program has one of the cores, an iteration of a small network then takes ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    carry_out: Verb = getattr(importlib.import_module(f"wildsr.cli.{verb}"), verb)
+
+    def carry_out(arguments: list[str], console: Console) -> int:
+        checked(verb, with_saved(arguments) if verb == "train" else arguments)  # without torch
+        work: Verb = getattr(importlib.import_module(f"wildsr.cli.{verb}"), verb)
+        with quiet_libraries():  # now: they set their levels when they are imported
+            return work(arguments, console)
+
     return run(carry_out, arguments)
+
+
+def with_saved(typed: list[str]) -> list[str]:
+    """What ``train`` will be given: with ``resume=``, also what its run was started with.
+
+    Only where that can be read; ``train`` itself says what is wrong with a run.
+    """
+    values = dict(word.split("=", 1) for word in typed if "=" in word)
+    resume = values.get("resume", "null")
+    if resume == "null":
+        return typed
+    named = Path(values.get("runs_dir", "runs")) / values.get("name", "")
+    try:
+        folder = (named if resume == "auto" else Path(resume)).expanduser()
+        saved = json.loads((folder / "overrides.json").read_text())
+    except (OSError, ValueError, RuntimeError):
+        return typed
+    whole = isinstance(saved, list) and all(isinstance(word, str) for word in saved)
+    return [*saved, *typed] if whole else typed
 
 
 def _show(text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -19,7 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from wildsr.config.allocator import tune_allocator
-from wildsr.config.compose import configure
+from wildsr.config.check import checked
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.device import choose_device
@@ -29,15 +28,11 @@ from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
 from wildsr.run.load import load_upscaler
 
-SWITCHES = ("overwrite", "colour_fix", "ensemble")
-
 
 def upscale(overrides: list[str], console: Console) -> int:
     """Upscale and report; the exit code: 1 if a photo failed."""
-    config = configure("upscale", overrides)
+    config = checked("upscale", overrides)
     settings = _settings(config)
-    if config.input is None:
-        raise UserError("`input` must be given: a photo, a folder of photos, or a video.")
     source, output = (Path(str(config[key])).expanduser() for key in ("input", "output"))
     if not source.exists():
         raise UserError(f"`input`: {source} does not exist.")
@@ -79,7 +74,7 @@ def _video(
     if target.resolve() == source.resolve():
         raise UserError(f"`output` must be another file than the video ({source}).")
     if target.exists() and not config.overwrite:
-        console.print(f"{escape(str(target))} exists; overwrite=true makes it again")
+        console.print(f"{target} exists; overwrite=true makes it again", markup=False)
         return 0
     upscaler = _upscaler(config, console)
     with _bar(console) as bar:
@@ -91,23 +86,12 @@ def _video(
         frames = upscale_video(
             upscaler, source, target, settings.outscale, settings.quality, advance, settings.limit
         )
-    console.print(f"{frames} frames: {escape(str(target))}")
+    console.print(f"{frames} frames: {target}", markup=False)
     return 0
 
 
 def _settings(config: DictConfig) -> Settings:
-    """What is wrong with the values is said before anything is loaded."""
-    for key in SWITCHES:
-        if not isinstance(config[key], bool):
-            raise UserError(f"`{key}` must be true or false, but got {config[key]!r}.")
-    whole = dict.fromkeys(("scale", "depth", "tile", "overlap", "batch"), int)
-    kinds: dict[str, Any] = {**whole, "outscale": (int, float), "limit": (int, float)}
-    for key, kind in kinds.items():
-        value = config[key]
-        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
-            raise UserError(f"`{key}` must be a number or null, but got {value!r}.")
-    if isinstance(config.quality, bool) or not isinstance(config.quality, int):
-        raise UserError(f"`quality` must be 1 to 100, but got {config.quality!r}.")
+    """How results are written."""
     choose_device(config.device)
     named = {key: config[key] for key in ("outscale", "format", "quality", "depth", "limit")}
     return Settings(**named)
@@ -124,7 +108,7 @@ def _upscaler(config: DictConfig, console: Console) -> Upscaler:
         )
     kind = str(upscaler.dtype).removeprefix("torch.")
     console.print(
-        f"{escape(upscaler.name)}: x{upscaler.scale}, {config.engine} on {upscaler.device}, {kind}"
+        escape(f"{upscaler.name}: x{upscaler.scale}, {config.engine} on {upscaler.device}, {kind}")
     )
     return upscaler
 
@@ -133,7 +117,7 @@ def _summary(outcome: Outcome, output: Path, console: Console) -> None:
     million = outcome.pixels / 1e6
     speed = f", {million / outcome.seconds:.2f} MPix/s" if outcome.done else ""
     console.print(
-        f"{len(outcome.done)} upscaled ({million:.1f} MPix{speed}): {escape(str(output))}"
+        f"{len(outcome.done)} upscaled ({million:.1f} MPix{speed}): {output}", markup=False
     )
     if outcome.skipped:
         console.print(
@@ -142,7 +126,7 @@ def _summary(outcome: Outcome, output: Path, console: Console) -> None:
     if outcome.failed:
         console.print(f"{len(outcome.failed)} failed:")
         for path, reason in outcome.failed:
-            console.print(f"  {escape(str(path))}: {escape(reason)}")
+            console.print(f"  {path}: {reason}", markup=False)
 
 
 class _Speed(ProgressColumn):

@@ -1,30 +1,274 @@
-"""Refuse configurations that cannot be meant, before anything is built."""
+"""Refuse values that cannot be meant, before anything slow is imported and anything is built."""
 
 from __future__ import annotations
 
-from omegaconf import DictConfig, OmegaConf
+import functools
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
-from wildsr.argument import check_integer, check_scale
-from wildsr.error import UserError
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from wildsr.argument import SCALES
+from wildsr.config.compose import check_scalars, configure
+from wildsr.config.paths import named
+from wildsr.error import UserError, shortened, unknown
+
+LOGGERS = ("wandb", "csv", "tensorboard", "none")
+# Whose owners import torch; tests/config/test_check.py compares.
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+PAIRS = ("png", "jpeg")
+IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff")
+WEIGHTS = ("safetensors", "pth")
+PROGRAMS = ("onnx", "torchscript", "ncnn")
+ENGINES = ("torch", "compile", "onnxruntime", "openvino")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
+    """The configuration of a verb, composed and found to be one that can be meant.
+
+    Raises:
+        UserError: naming the first key that is unknown or has a value that it does not take.
+    """
+    config = configure(verb, overrides)
+    CHECKS[verb](config)
+    check_scalars(verb, overrides, config)
+    return config
 
 
 def check_config(config: DictConfig) -> None:
-    """Refuse top-level values that cannot be meant.
+    """Refuse values of ``train`` that cannot be meant.
 
     Raises:
         UserError: naming the key, the value and what it may be.
     """
-    check_scale("`scale`", config.scale)
+    _choice(config, "scale", SCALES)
     least = dict.fromkeys(("iterations", "keep", "validate_every", "checkpoint_every"), 1)
     for key, minimum in {**least, "log_every": 1, "tile": 8, "seed": 0, "snapshots": 0}.items():
-        check_integer(f"`{key}`", config[key], minimum)
+        _integer(config, key, minimum)
+    for key in ("augment", "explain", "baseline", "trust"):
+        _switch(config, key)
     seconds = config.seconds
-    if not (seconds is None or (isinstance(seconds, int | float) and seconds > 0)):
+    if not (seconds is None or (_number(seconds) and seconds > 0)):
         raise UserError(f"`seconds` must be a positive number or null, but got {seconds!r}.")
     for key in ("patch", "batch"):
-        check_integer(f"`data.{key}`", config.data[key], 1)
+        _integer(config, f"data.{key}", 1)
+    _integer(config, "data.workers", 0)
+    _logger(config)
     missing = sorted(f"`{key}`" for key in OmegaConf.missing_keys(config))
     if missing:
         folders = [key for key in missing if key.startswith("`data.")]
         what = "folders of photos" if folders == missing else "see the configuration's comments"
         raise UserError(f"{' and '.join(missing)} must be given: {what}.")
+    _metrics(config)
+    for update, node in config.method.updates.items():
+        terms = node.get("terms") if isinstance(node, DictConfig) else None
+        for name, term in terms.items() if isinstance(terms, DictConfig) else ():
+            if isinstance(term, DictConfig) and term.get("loss") not in config.loss:
+                raise unknown(f"Term `{update!s}/{name!s}`: loss", term.get("loss"), config.loss)
+
+
+def check_evaluate(config: DictConfig) -> None:
+    """Refuse values of ``evaluate`` that cannot be meant."""
+    for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
+        _integer(config, key, least)
+    _logger(config)
+    for key in ("card", "overwrite", "trust"):
+        _switch(config, key)
+    _device(config)
+    _choice(config, "precision", PRECISIONS)
+    _limit(config)
+    if config.card and (config.run is None or len(named(config.run, "run")) > 1):
+        raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
+    if config.scale is not None:
+        _choice(config, "scale", SCALES)
+    several = [config.upscaler] if isinstance(config.upscaler, str) else config.upscaler
+    for kind in several if isinstance(several, ListConfig | list) and several else [several]:
+        if not isinstance(kind, str) or kind not in INTERPOLATIONS:
+            raise unknown("`upscaler`", kind, INTERPOLATIONS)
+    which = config.checkpoints
+    numbers = which if isinstance(which, ListConfig) else [which]
+    if which not in ("last", "all") and not (
+        numbers and all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
+    ):
+        raise UserError(
+            f"`checkpoints` must be last, all or a list of iterations, but got {shortened(which)}."
+        )
+    _metrics(config)
+    if not isinstance(config.panel, ListConfig) or not config.panel:
+        raise UserError(f"`panel` must be a list of metrics, but got {shortened(config.panel)}.")
+    for name in config.panel:
+        if name not in _catalogue():
+            raise unknown("`panel`: each", name, _catalogue())
+    for key in ("run", "weights", "results", "data.lr", "data.hr"):
+        named(OmegaConf.select(config, key), key)
+    if config.data.lr is None and config.data.hr is not None:
+        raise UserError("`data.hr` is the truth of `data.lr`, which was not given.")
+    if config.data.lr is None and config.run is None:
+        raise UserError("`data.lr` must be given: a folder of LR photos (or `run`, for its own).")
+
+
+def check_upscale(config: DictConfig) -> None:
+    """Refuse values of ``upscale`` that cannot be meant."""
+    for key in ("overwrite", "colour_fix", "ensemble", "trust"):
+        _switch(config, key)
+    for key in ("scale", "depth", "tile", "overlap", "batch", "outscale", "limit"):
+        value, whole = config[key], key not in ("outscale", "limit")
+        if value is not None and not (_number(value) and (isinstance(value, int) or not whole)):
+            raise UserError(f"`{key}` must be a number or null, but got {shortened(value)}.")
+    if not (_whole(config.quality) and 1 <= config.quality <= 100):
+        raise UserError(f"`quality` must be 1 to 100, but got {shortened(config.quality)}.")
+    if config.outscale is not None and not 0 < config.outscale <= 64:
+        raise UserError(f"`outscale` must be in (0, 64], but got {config.outscale}.")
+    if config.depth not in (None, 8, 16):
+        raise UserError(f"`depth` must be 8, 16 or null, but got {config.depth}.")
+    if config.limit is not None and not config.limit > 0:
+        raise UserError(f"`limit` must be positive, but got {config.limit}.")
+    if config.format is not None:
+        _choice(config, "format", IMAGES)
+    _choice(config, "engine", ENGINES)
+    _choice(config, "precision", PRECISIONS)
+    _device(config)
+    if config.input is None:
+        raise UserError("`input` must be given: a photo, a folder of photos, or a video.")
+    if config.output is None:
+        raise UserError("`output` must be given: a folder, or a file for one photo or video.")
+    if (config.run is None) == (config.weights is None):
+        raise UserError("One of `run` (a run folder) and `weights` (a file) must be given.")
+
+
+def check_degrade(config: DictConfig) -> None:
+    """Refuse values of ``degrade`` that cannot be meant."""
+    for key in ("hr", "output"):
+        if OmegaConf.is_missing(config, key) or config[key] is None:
+            raise UserError(f"`{key}` must be given: a folder.")
+    learned = "run" in list(config.degradation)  # `in` alone leaves out ???
+    if config.run is not None and not learned:
+        raise UserError("Either `run` or `degradation` must be given, but got both.")
+    if config.run is None and learned:
+        raise UserError("`run` must be given: a run folder (or degradation=NAME, a known one).")
+    if config.run is None and config.scale is None:
+        raise UserError("`scale` must be given with `degradation`: HR size / LR size.")
+    if config.scale is not None:
+        _choice(config, "scale", SCALES)
+    _choice(config, "format", PAIRS)
+    for key in ("overwrite", "trust"):
+        _switch(config, key)
+    _device(config)
+    _limit(config)
+    for key, least in (("draws", 1), ("seed", 0), ("tile", 64)):
+        _integer(config, key, least)
+    quality = config.quality
+    if not (quality is None or (_whole(quality) and 1 <= quality <= 100)):
+        raise UserError(f"`quality` must be null or 1 to 100, but got {shortened(quality)}.")
+
+
+def check_export(config: DictConfig) -> None:
+    """Refuse values of ``export`` that cannot be meant."""
+    if (config.run is None) == (config.weights is None):
+        raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
+    _choice(config, "format", (*WEIGHTS, *PROGRAMS))
+    for key in ("fp16", "trust"):
+        _switch(config, key)
+    _device(config)
+    size = config.size
+    if size is not None and not (_whole(size) and size >= 8):
+        raise UserError(f"`size` must be an integer of at least 8 or null, but got {size!r}.")
+    if size is not None and config.format in WEIGHTS:
+        raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
+    _integer(config, "seed", 0)
+    if config.name is not None and not re.fullmatch(r"[^/\0]+", config.name):
+        raise UserError(f"`name` must be the name of a file, but got {shortened(config.name)}.")
+
+
+def check_app(config: DictConfig) -> None:
+    """Refuse values of ``app`` that cannot be meant."""
+    if config.run is None and config.weights is None:
+        raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
+    if not (_whole(config.port) and 0 < config.port < 65536):
+        raise UserError(f"`port` must be an integer of 1 to 65535, but got {config.port!r}.")
+    for key in ("limit", "upload", "upload_time", "storage", "share"):
+        value = config[key]
+        if not (_number(value) and value > 0):
+            raise UserError(f"`{key}` must be a positive number, but got {shortened(value)}.")
+    for key in ("visitors", "queue"):
+        _integer(config, key, 1)
+    for key in ("public", "trust"):
+        _switch(config, key)
+    if config.host is None or not str(config.host).strip():
+        raise UserError("`host` must be an address of this computer, but got none.")
+    if config.tile is not None:
+        _integer(config, "tile", 8)
+    _device(config)
+
+
+CHECKS: dict[str, Callable[[DictConfig], None]] = {
+    "train": check_config,
+    "evaluate": check_evaluate,
+    "upscale": check_upscale,
+    "degrade": check_degrade,
+    "export": check_export,
+    "app": check_app,
+}
+
+
+@functools.cache
+def _catalogue() -> tuple[str, ...]:
+    """Every metric: what ``metric=full`` measures."""
+    return tuple(configure("evaluate", ["metric=full"]).metric.metrics)
+
+
+def _metrics(config: DictConfig) -> None:
+    asked = config.metric.metrics
+    if not isinstance(asked, ListConfig):
+        raise UserError(f"`metric.metrics` must be a list, but got {shortened(asked)}.")
+    for name in asked:
+        if name not in _catalogue():
+            raise unknown("`metric.metrics`: each", name, _catalogue())
+
+
+def _logger(config: DictConfig) -> None:
+    if config.logger.kind not in LOGGERS:
+        raise unknown("`logger`", config.logger.kind, LOGGERS)
+
+
+def _device(config: DictConfig) -> None:
+    if not isinstance(config.device, str) or config.device.split(":", 1)[0] not in DEVICES:
+        raise unknown("`device`", config.device, DEVICES)
+
+
+def _limit(config: DictConfig) -> None:
+    value = config.limit
+    if value is not None and not (_number(value) and value > 0):
+        raise UserError(f"`limit` must be a positive number or null, but got {shortened(value)}.")
+
+
+def _choice(config: DictConfig, key: str, choices: Collection[Any]) -> None:
+    value = config[key]
+    if isinstance(value, bool) or value not in choices:
+        if all(isinstance(choice, str) for choice in choices):
+            raise unknown(f"`{key}`", value, choices)
+        raise UserError(f"`{key}` must be one of {list(choices)}, but got {shortened(value)}.")
+
+
+def _switch(config: DictConfig, key: str) -> None:
+    if not isinstance(config[key], bool):
+        raise UserError(f"`{key}` must be true or false, but got {shortened(config[key])}.")
+
+
+def _integer(config: DictConfig, key: str, least: int) -> None:
+    value = OmegaConf.select(config, key)
+    if not (_whole(value) and value >= least):
+        raise UserError(
+            f"`{key}` must be an integer of at least {least}, but got {shortened(value)}."
+        )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,9 +1,11 @@
-"""The verbs: compose the configuration, build, run; what a user got wrong ends as one sentence."""
+"""The configuration of a verb, composed from ``conf/`` and what was typed."""
 
 from __future__ import annotations
 
+import copy
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +15,15 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from wildsr.error import UserError, nearest
+from wildsr.config.override import Override
+from wildsr.config.plain import as_config, literal
+from wildsr.config.shape import check_scalar, check_shape
+from wildsr.error import UserError, first_line, nearest, shortened
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel carries conf inside the package; a checkout has it beside src.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
-
-
-# Their values are paths, taken as they are, whatever Hydra's grammar makes of "Photos (2019)".
-PATHS = (
-    *(f"data.{name}" for name in ("lr", "hr", "val_lr", "val_hr", "cache")),
-    *(
-        "run",
-        "degradation.run",
-        "weights",
-        "results",
-        "sharp",
-        "input",
-        "output",
-        "hr",
-        "samples",
-        "out",
-        "resume",
-        "name",
-        "password",
-        "runs_dir",
-    ),
-)
+LITERAL = "literal"  # the key under which a configuration lists its literal values; then removed
 
 
 def verbs() -> list[str]:
@@ -47,88 +31,218 @@ def verbs() -> list[str]:
     return sorted(path.stem for path in CONF.glob("*.yaml"))
 
 
-def configure(name: str, overrides: list[str]) -> DictConfig:
+def configure(name: str, overrides: Sequence[str]) -> DictConfig:
     """Compose ``conf/NAME.yaml`` with what was typed.
 
+    Where nothing is missing that has to be given, no value refers to another any more.
+
     Raises:
-        UserError: for an unknown key or choice, with the nearest one that exists.
+        UserError: for an unknown key or choice, with the nearest one that exists; for a value of
+            another type than the key takes.
     """
-    for override in overrides:
-        if not re.match(r"~|[^-=][^=]*=", override):
-            raise UserError(f"Arguments are key=value, but got {override!r}.")
+    typed = [Override.of(override) for override in overrides]
+    chosen = _chosen(typed)
+    base, kinds = _base(name, chosen)
+    config, before = copy.deepcopy(base), dict[str, Any]()
+    try:
+        for override in typed:
+            if _group(override) is None:
+                before[override.key] = _apply(config, override, kinds, name)
+        if OmegaConf.missing_keys(config):
+            return config
+        plain: Any = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"{' '.join(first_line(error).split()).rstrip('.')}.") from error
+    for key, default in before.items():  # the values of what was typed as references
+        check_shape(key, default, _found(plain, key))
+    config = as_config(plain)
+    OmegaConf.set_struct(config, True)
+    return config
+
+
+def _found(plain: Any, key: str) -> Any:
+    for part in key.split("."):
+        plain = plain.get(part) if isinstance(plain, dict) else None
+    return plain
+
+
+def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> None:
+    """Refuse what was typed for a switch or a number and is none.
+
+    Raises:
+        UserError: naming the key, the value and what it may be.
+    """
+    typed = [Override.of(override) for override in overrides]
+    base, kinds = _base(name, _chosen(typed))
+    plain = OmegaConf.to_container(config)
+    for override in typed:
+        parent, leaf = _parent(base, override.key), override.key.rpartition(".")[2]
+        if parent is None or leaf not in parent or override.key in kinds:
+            continue
+        try:
+            default = parent[leaf]
+        except OmegaConfBaseException:  # a reference to what has to be given
+            continue
+        check_scalar(override.key, default, _found(plain, override.key))
+
+
+def literals(name: str, overrides: Sequence[str]) -> dict[str, str]:
+    """The keys whose values are taken as they are typed, and their kinds: path, paths or text."""
+    typed = [Override.of(override) for override in overrides]
+    return _base(name, _chosen(typed))[1]
+
+
+def _chosen(typed: Sequence[Override]) -> tuple[str, ...]:
+    """The overrides that choose from groups.
+
+    Raises:
+        UserError: a group is to be left out.
+    """
+    groups = [override for override in typed if _group(override) is not None]
+    for override in groups:
+        if override.sign == "~":
+            of = _choices(_group(override) or "")
+            raise UserError(f"`~{override.key}`: `{override.key}` must be one of {of}.")
+    return tuple(override.typed for override in groups)
+
+
+@functools.lru_cache(maxsize=64)
+def _base(name: str, chosen: tuple[str, ...]) -> tuple[DictConfig, dict[str, str]]:
+    """The configuration of these choices, nothing else being typed, and its literal keys."""
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
-            config = _composed(name, [_written(o) for o in overrides])
-            OmegaConf.resolve(config) if not OmegaConf.missing_keys(config) else None
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_explain(name, str(error))) from error
-    return config
+            config = _named(compose(name, list(chosen), return_hydra_config=True))
+    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
+        raise UserError(_explain(name, chosen, str(error))) from error
+    OmegaConf.set_struct(config, False)
+    kinds = dict(_literals(config))
+    OmegaConf.set_struct(config, True)
+    return config, kinds
 
 
-def _composed(name: str, overrides: list[str]) -> DictConfig:
+def _named(config: DictConfig) -> DictConfig:
     """The configuration; its method, where it has one, is called what it was chosen by."""
-    config = compose(name, overrides, return_hydra_config=True)
-    chosen = config.hydra.runtime.choices
+    choices = config.hydra.runtime.choices
     with open_dict(config):
         del config.hydra
         if "method" in config and config.method.get("name") is None:
-            config.method.name = chosen["method"]
+            config.method.name = choices["method"]
     return config
 
 
-def _written(override: str) -> str:
-    """The override as Hydra's grammar wants it."""
-    key, _, value = override.partition("=")
-    if key in PATHS and value not in ("null", "???") and value[:1] not in ("'", '"'):
-        return f"{key}={_several(value) or _quoted(value)}"
-    # Below `updates` keys may be new; the objective checks every one of them itself.
-    return f"++{override}" if override.startswith("method.updates.") else override
+def _literals(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Take the lists of literal keys out of a configuration."""
+    listed: Any = node.pop(LITERAL, {})
+    for key, kind in listed.items():
+        yield f"{prefix}{key!s}", kind
+    for key in node:
+        inner = node._get_node(key)
+        if isinstance(inner, DictConfig) and not inner._is_interpolation() and not inner._is_none():
+            yield from _literals(inner, f"{prefix}{key!s}.")
 
 
-def _several(value: str) -> str | None:
-    """``[DIR, DIR]`` or ``{name: DIR}`` with every path quoted; None for anything else."""
-    if not re.fullmatch(r"\[.+\]|\{.+\}", value) or Path(value).expanduser().exists():
+def _group(override: Override) -> str | None:
+    """The group that an override chooses from; None if it sets a value."""
+    group = override.key.partition("@")[0]
+    braces = (override.value or "").startswith("{")
+    return group if _choices(group) and not braces else None
+
+
+def _apply(config: DictConfig, override: Override, kinds: dict[str, str], name: str) -> Any:
+    """Set one value; what stood there before.
+
+    Raises:
+        UserError: a key that does not exist, a value that it does not take.
+    """
+    key, new = override.key, override.sign.startswith("+") or override.key.startswith(FREE)
+    parent, leaf = _parent(config, key), key.rpartition(".")[2]
+    there = parent is not None and leaf in list(parent)  # `in` alone leaves out ???
+    if override.sign == "~":
+        if not there:
+            raise UserError(_no_such_key(name, key, config))
+        _take_away(parent, key)
         return None
-    if "'" in value or '"' in value:  # by whoever typed it
-        return value
-    items = [item.strip() for item in value[1:-1].split(",")]
-    if value[0] == "[":
-        return f"[{','.join(_quoted(item) for item in items)}]"
-    named = [re.fullmatch(r"([\w .+-]+?)\s*:\s*(.+)", item) for item in items]
-    pairs = [f"{found[1]}: {_quoted(found[2])}" for found in named if found]
-    return f"{{{','.join(pairs)}}}" if len(pairs) == len(items) else None
+    if not there and (not new or key in kinds or key.startswith("hydra")):
+        raise UserError(_no_such_key(name, key, config))
+    if key in kinds:
+        OmegaConf.update(config, key, literal(override.literal(kinds[key])), merge=False)
+        return None
+    value = override.parsed()
+    before = copy.deepcopy(parent._get_node(leaf)) if there and parent is not None else None
+    check_shape(key, before, value)
+    try:
+        OmegaConf.update(config, key, value, merge=True, force_add=new)
+    except OmegaConfBaseException as error:
+        found = re.search(r"Key '[^']+' is not in struct\s+full_key: (\S+)", str(error))
+        if found:
+            raise UserError(_no_such_key(name, found[1], config)) from error
+        raise UserError(f"`{key}` cannot be {shortened(override.value)}.") from error
+    return before
 
 
-def _quoted(value: str) -> str:
-    escaped = value.replace("'", "\\'")
-    return f"'{escaped}'"
+# Below these, keys may be new: the objective checks every one of them itself.
+FREE = ("method.updates.",)
 
 
-def _explain(name: str, message: str) -> str:
-    """Hydra's message as one sentence with a suggestion."""
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
-        keys = keys_of(compose(name))
-    found = re.search(r"Could not override '([^']+)'", message)
-    if found:
-        typed = found.group(1)
-        hint = nearest(typed, keys)
-        if name == "train" and typed in ("data.lr", "data.hr", "data.val_lr", "data.val_hr"):
-            hint = " It belongs to `data=folders`, which was not chosen."
-        return f"There is no key `{typed}`.{hint}"
-    found = re.search(
-        r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\n\t\S+)*)", message
-    )
-    if found:
-        choice, group, available = found.groups()
-        value, choices = choice.rsplit("/", 1)[-1], available.split()
-        return f"`{group}` must be one of {choices}, but got {value!r}.{nearest(value, choices)}"
-    found = re.search(r"Could not load '([^']+)/([^'/]+)'", message)  # one of several in a list
-    if found:
-        group, value = found.groups()
-        choices = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-        return f"`{group}` must be of {choices}, but got {value!r}.{nearest(value, choices)}"
-    return " ".join(message.split())
+def _parent(config: DictConfig, key: str) -> DictConfig | None:
+    """The mapping that holds a key, or would hold it; None if there is none."""
+    node: Any = config
+    for part in key.split(".")[:-1]:
+        node = node.get(part) if isinstance(node, DictConfig) and part in node else None
+    return node if isinstance(node, DictConfig) else None
+
+
+def _take_away(parent: DictConfig | None, key: str) -> None:
+    """Take away what is one of several things of a name: an optimiser, a step, a term.
+
+    Raises:
+        UserError: the program needs it.
+    """
+    if parent is None or key.count(".") < 2:
+        raise UserError(f"`~{key}`: `{key}` cannot be taken away, only given another value.")
+    OmegaConf.set_struct(parent, False)
+    del parent[key.rpartition(".")[2]]
+    OmegaConf.set_struct(parent, None)
+
+
+def _no_such_key(name: str, key: str, config: DictConfig) -> str:
+    groups = {path.parent.relative_to(CONF).as_posix() for path in CONF.rglob("*/*.yaml")}
+    hint = nearest(key, groups if "/" in key else keys_of(config))
+    if name == "train" and key in ("data.lr", "data.hr", "data.val_lr", "data.val_hr"):
+        hint = " It belongs to `data=folders`, which was not chosen."
+    path = key.replace(".", "/")
+    if _choices(path):
+        hint = f" `{path}=NAME` chooses one of {_choices(path)}."
+    return f"There is no key `{key if len(key) <= 200 else shortened(key)}`.{hint}"
+
+
+def _choices(group: str) -> list[str]:
+    """What a group has; nothing for what is no group."""
+    if not re.fullmatch(r"\w{1,50}(/\w{1,50})*", group):
+        return []
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def _explain(name: str, chosen: Sequence[str], message: str) -> str:
+    """Hydra's message on choices as one sentence with a suggestion."""
+    for word in chosen:
+        override = Override.of(word)
+        group, choices = _group(override) or "", _choices(_group(override) or "")
+        if override.value in ("null", ""):
+            return f"`{group}` must be one of {choices}, but got {shortened(word)}."
+        value = override.value or ""
+        listed = re.fullmatch(r"\[(.*)\]", value, re.DOTALL)
+        items = [i.strip(" '\"") for i in listed[1].split(",") if i] if listed else [value]
+        for item in items:
+            if item not in choices:
+                of = "of" if listed else "one of"
+                hint = nearest(item, choices)
+                return f"`{group}` must be {of} {choices}, but got {shortened(item)}.{hint}"
+    where = re.search(r"Could not override '([^']+)'", message)
+    if where:
+        return f"`{where[1]}` is no choice that `{name}` makes."
+    return f"{' '.join(shortened(message, '').split()).rstrip('.')}."
 
 
 def keys_of(config: DictConfig) -> list[str]:

@@ -71,6 +71,8 @@ def choices(conf: Path, group: str) -> list[str]:
 def keys(path: Path, prefix: str = "") -> Iterator[tuple[str, str]]:
     """(``key=default``, comment) of each key in a file, in its order.
 
+    What a file takes over from others beside it comes first, with the values that are its own.
+
     Args:
         path: the configuration.
         prefix: where a group's choice is put, such as ``network.upscaler``.
@@ -78,15 +80,27 @@ def keys(path: Path, prefix: str = "") -> Iterator[tuple[str, str]]:
     text = path.read_text()
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     prefix = "" if "@package _global_" in text else prefix
+    found: dict[str, tuple[str, str]] = {}
+    for base in bases(path):
+        found |= {line.split("=", 1)[0]: (line, about) for line, about in keys(base, prefix)}
     if isinstance(root, yaml.MappingNode):
-        yield from _leaves(root, text, f"{prefix}." if prefix else "")
+        for line, about in _leaves(root, text, f"{prefix}." if prefix else ""):
+            found[line.split("=", 1)[0]] = (line, about)
+    yield from found.values()
+
+
+def bases(path: Path) -> list[Path]:
+    """The files beside a configuration whose values it takes over."""
+    listed = yaml.safe_load(path.read_text()).get("defaults", [])
+    names = [entry for entry in listed if isinstance(entry, str) and entry != "_self_"]
+    return [path.with_name(f"{name}.yaml") for name in names]
 
 
 def _leaves(node: yaml.MappingNode, text: str, prefix: str) -> Iterator[tuple[str, str]]:
     lines = text.splitlines()
     for name, value in node.value:
         key = f"{prefix}{name.value}"
-        if name.value in ("defaults", "hydra", "_target_"):
+        if name.value in ("defaults", "literal", "_target_"):
             continue
         if isinstance(value, yaml.MappingNode) and value.value:
             yield from _leaves(value, text, f"{key}.")

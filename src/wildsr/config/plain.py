@@ -79,6 +79,19 @@ def literal(value: Any) -> Any:
     return value
 
 
+def printable(value: Any) -> Any:
+    """A value without what no encoding has: the bytes of names that are no text, as escapes.
+
+    Args:
+        value: plain types, nested in dicts and lists.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {printable(key): printable(inner) for key, inner in value.items()}
+    return [printable(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _text(path: Path, largest: int) -> str:
     try:
         if not path.is_file():

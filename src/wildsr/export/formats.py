@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from wildsr.error import UserError, first_line
 from wildsr.inference.engine import TRACED, to_onnx
 from wildsr.network.weights import check_finite
+from wildsr.text_path import text_path
 
 EXTRA = "export"  # of pyproject.toml: the packages that some of the formats need
 
@@ -86,14 +87,16 @@ def write_torchscript(network: nn.Module, path: Path, fp16: bool, size: int | No
         warnings.simplefilter("ignore")  # that parts of the trace hold for other sizes is measured
         module = Half(network).eval() if fp16 else network
         traced = torch.jit.trace(module, _example(size), check_trace=False)
-        torch.jit.save(traced, str(path))
+        with text_path(path) as name:
+            torch.jit.save(traced, name)
 
 
 def reopen_torchscript(path: Path, fp16: bool) -> Upscale:
     """By libtorch itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        loaded: Upscale = torch.jit.load(str(path))
+        with text_path(path) as name:
+            loaded: Upscale = torch.jit.load(name)
     return loaded
 
 
@@ -109,7 +112,8 @@ def reopen_onnx(path: Path, fp16: bool) -> Upscale:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    with text_path(path) as name:
+        session = runtime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
     return lambda lr: torch.from_numpy(session.run(None, {"lr": lr.numpy()})[0])
 
 
@@ -155,8 +159,9 @@ def reopen_ncnn(path: Path, fp16: bool) -> Upscale:
     net.opt.use_vulkan_compute = False
     for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
         setattr(net.opt, option, fp16)
-    if net.load_param(str(path)) or net.load_model(str(path.with_suffix(".bin"))):
-        raise UserError("ncnn cannot open it")
+    with text_path(path) as name, text_path(path.with_suffix(".bin")) as binary:
+        if net.load_param(name) or net.load_model(binary):
+            raise UserError("ncnn cannot open it")
 
     def upscale(lr: Tensor) -> Tensor:
         extractor = net.create_extractor()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from wildsr.network.weights import KEY, check_finite
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor  # slow to import
+
+LONGEST = 160  # bytes of the name in a file's
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,15 @@ def pieces(upscaler: nn.Module, scale: int) -> list[Piece]:
 
 def file_name(name: str, piece: Piece) -> str:
     """``4x_Name``, with the part where there are several: what tools read the scale from."""
-    bare = re.sub(r"^\d+x[-_ ]?", "", name)
+    bare = short(re.sub(r"^\d+x[-_ ]?", "", name))
     return f"{piece.scale}x_{bare}{f'_{piece.name}' if piece.name else ''}"
+
+
+def short(name: str) -> str:
+    """The beginning of a name, so that the scale before it and a suffix behind it have room."""
+    while len(os.fsencode(name)) > LONGEST:
+        name = name[:-1]
+    return name
 
 
 def write_weights(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from wildsr.error import UserError, first_line, unknown
 from wildsr.inference.tile import evaluating
 from wildsr.network.padding import pad_to
+from wildsr.text_path import text_path
 
 TRACED = (40, 56)  # LR pixels; different sides, that none is taken for the other
 CHECKED = ((39, 57), (72, 41))  # a traced network may be of one size, or of even ones
@@ -195,9 +196,9 @@ def to_onnx(network: nn.Module, path: Path, size: int | None = None) -> None:
         "opset_version": 17,
         "dynamo": False,
     }
-    with evaluating(network), torch.no_grad(), warnings.catch_warnings():
+    with evaluating(network), torch.no_grad(), warnings.catch_warnings(), text_path(path) as name:
         warnings.simplefilter("ignore")
-        torch.onnx.export(network, (lr,), str(path), **options)
+        torch.onnx.export(network, (lr,), name, **options)
 
 
 @torch.inference_mode()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wildsr.error import UserError, first_line
+from PIL import Image
+
+from wildsr.atomic import LONGEST
+from wildsr.error import UserError, first_line, unknown
 from wildsr.inference.file import Settings, Upscaling
 from wildsr.inference.strips import strips, together
 from wildsr.inference.upscaler import Upscaler
@@ -58,6 +62,7 @@ def tasks(source: Path, output: Path, format: str | None) -> list[Task]:
     """
     photos = list_images(source, "input")
     single = source.is_file()
+    _check_name(output, single)
     if single and FORMATS.get(output.suffix.lower().removeprefix(".")) and not output.is_dir():
         targets = [output]
     else:
@@ -75,10 +80,29 @@ def tasks(source: Path, output: Path, format: str | None) -> list[Task]:
     return [Task(p, t, size_of(p)) for p, t in zip(photos, targets, strict=True)]
 
 
+def _check_name(output: Path, single: bool) -> None:
+    """Refuse a new folder that is called like a file: it was meant as one.
+
+    Raises:
+        UserError: naming the formats that there are.
+    """
+    suffix = output.suffix.lower()
+    if output.is_dir() or suffix not in Image.registered_extensions():
+        return
+    if not single:
+        raise UserError(f"Argument `output` must be a folder for several photos, but got {output}.")
+    if suffix.removeprefix(".") not in FORMATS:
+        raise unknown("Argument `output`: the suffix", suffix.removeprefix("."), FORMATS)
+
+
 def _targets(names: list[Path], output: Path, format: str | None) -> list[Path]:
     def plain(name: Path) -> Path:
         kept = name.suffix.lower().removeprefix(".") in FORMATS and format is None
-        return name if kept else name.with_suffix(f".{format or 'png'}")
+        suffix = name.suffix if kept else f".{format or 'png'}"
+        stem = name.stem
+        while len(os.fsencode(stem + suffix)) > LONGEST:  # .png that becomes .webp
+            stem = stem[:-1]
+        return name.with_name(stem + suffix)
 
     wanted = [plain(name) for name in names]
     taken: dict[str, int] = {}

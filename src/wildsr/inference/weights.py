@@ -16,6 +16,7 @@ from wildsr.error import UserError
 from wildsr.network.architecture import Architecture
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import KEY, check_finite, read_file
+from wildsr.text_path import text_path
 
 LONGEST = 1 << 16  # characters of a description
 
@@ -59,8 +60,8 @@ def save_weights(
     ):  # those are recognised by their keys, as they were
         metadata[KEY] = json.dumps({"network": dict(architecture), "scale": scale})
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
-    with writing(path) as partial:
-        save_file(weights, str(partial), metadata=metadata)
+    with writing(path) as partial, text_path(partial) as name:
+        save_file(weights, name, metadata=metadata)
 
 
 def open_weights(path: Path) -> OpenWeights:

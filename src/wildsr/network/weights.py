@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from wildsr.error import UserError, first_line
+from wildsr.text_path import text_path
 
 
 def fill(module: torch.nn.Module, weights: Mapping[str, Any], what: str) -> None:
@@ -157,9 +158,10 @@ def _held(path: Path, what: str) -> tuple[Any, str | None]:
     """What a file holds, and the description that we may have put beside the weights."""
     try:
         if path.suffix == ".safetensors":
-            with safe_open(str(path), framework="pt") as file:
+            with text_path(path) as name, safe_open(name, framework="pt") as file:
                 about = (file.metadata() or {}).get(KEY)
-            return load_file(str(path)), about
+            with text_path(path) as name:
+                return load_file(name), about
         check_archive(path, what)
         held = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:

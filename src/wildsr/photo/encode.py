@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import struct
 import threading
@@ -132,14 +133,14 @@ def _save(feed: _Feed, path: Path, target: Target, photo: Photo) -> None:
     said = photo.exif is not None or photo.resolution is not None
     keep = KEEP if said else KEEP & ~KEEP_EXIF
     if target.format == "jpg":
-        image.jpegsave(str(path), Q=target.quality, keep=keep)
+        image.jpegsave(os.fsencode(path), Q=target.quality, keep=keep)
     elif target.format == "webp":
-        image.webpsave(str(path), Q=target.quality, keep=keep)
+        image.webpsave(os.fsencode(path), Q=target.quality, keep=keep)
     elif target.format == "png":
-        image.pngsave(str(path), compression=6, filter="sub", keep=keep)
+        image.pngsave(os.fsencode(path), compression=6, filter="sub", keep=keep)
     else:
         image.tiffsave(
-            str(path), compression="deflate", predictor="horizontal", bigtiff=_big(image)
+            os.fsencode(path), compression="deflate", predictor="horizontal", bigtiff=_big(image)
         )
 
 

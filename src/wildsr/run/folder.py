@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from wildsr.atomic import write_text
-from wildsr.config.plain import literal, read_json
+from wildsr.config.plain import as_config, literal, read_json
 from wildsr.config.recorded import recorded_config
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
@@ -247,7 +247,7 @@ def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:
     """Write what was configured into the run folder."""
     kept = [o for o in overrides if override_key(o) not in _NEVER_SAVED]
     write_text(folder / "overrides.json", json.dumps(kept, indent=1))
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(as_config(plain_config(config))))
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from wildsr.network.weights import fill
 from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint, part_of
 from wildsr.run.folder import config_of
 from wildsr.run.snapshot import SNAPSHOTS, snapshots
+from wildsr.text_path import text_path
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def _networks(
 
 def _snapshot(path: Path) -> dict[str, dict[str, Tensor]]:
     try:
-        stored = load_file(str(path))
+        with text_path(path) as name:
+            stored = load_file(name)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is damaged: {first_line(error)}") from error
     weights: dict[str, dict[str, Tensor]] = {}

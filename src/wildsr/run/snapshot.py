@@ -14,6 +14,7 @@ from torch import nn
 from wildsr.atomic import writing
 from wildsr.error import UserError, first_line
 from wildsr.run.checkpoint import checkpoints
+from wildsr.text_path import text_path
 
 SNAPSHOTS = "snapshots"
 _NAME = re.compile(r"iteration-(\d+)\.safetensors")
@@ -52,8 +53,8 @@ def save_snapshot(
     }
     path = folder / f"iteration-{iteration:08d}.safetensors"
     try:
-        with writing(path) as partial:
-            save_file(weights, str(partial))
+        with writing(path) as partial, text_path(partial) as name:
+            save_file(weights, name)
     except SafetensorError as error:
         raise UserError(f"{path} cannot be written: {first_line(error)}.") from error
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wildsr.atomic import write_text
+from wildsr.export.handover import short
 from wildsr.export.model_card import (
     File,
     ModelCard,
@@ -34,7 +35,7 @@ def artifact(
     """
     averaged = dict(training.ema.networks.items())
     method = training.objective.method
-    card = weights[0].with_name(f"{training.scale}x_{folder.name}.md")
+    card = weights[0].with_name(f"{training.scale}x_{short(folder.name)}.md")
     text = markdown_card(
         ModelCard(
             card.stem,

@@ -15,6 +15,7 @@ from wildsr.data.module import Folders
 from wildsr.error import first_line
 from wildsr.evaluation.evaluate import Restore, evaluate, upscaling_protocol
 from wildsr.evaluation.summary import Summary, summarise
+from wildsr.export.handover import short
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.weights import save_weights
 from wildsr.report import results
@@ -24,6 +25,7 @@ from wildsr.report.page.page import Page, write_page
 from wildsr.run.folder import Run
 from wildsr.training.artifact import artifact
 from wildsr.training.logger import Log
+from wildsr.training.measure import said_of
 from wildsr.training.module import Training
 from wildsr.training.pretrained import pretrained
 from wildsr.training.session import Job
@@ -42,7 +44,7 @@ def card_of_training(
     except Exception as error:  # whatever it is, it must not cost a finished run its table
         console.print(f"No report card: {escape(first_line(error))}", highlight=False)
         return None
-    console.print(escape(made.headline), highlight=False)
+    console.print(made.headline, markup=False, highlight=False)
     return path
 
 
@@ -74,10 +76,10 @@ def report_run(
         suffix = "" if len(sources) == 1 else f"_{name}"
         architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
         factor = scale if name == "upscale" else 1  # a cleaner leaves the size as it is
-        path = folder.weights / f"{factor}x_{folder.folder.name}{suffix}.safetensors"
+        path = folder.weights / f"{factor}x_{short(folder.folder.name)}{suffix}.safetensors"
         save_weights(training.ema.networks[name], path, architecture, factor)
         weights.append(path)
-        console.print(f"weights: {path}")
+        console.print(f"weights: {path}", markup=False)
     begun = time.perf_counter()
     photos = {"validation": job.data.photos}
     outcomes, of_sets = evaluate(
@@ -90,6 +92,7 @@ def report_run(
         "scale": scale,
         "iterations": training.iteration,
         "training_seconds": round(training.seconds, 1),
+        **({"camera": camera} if (camera := said_of(folder.folder)) is not None else {}),
         "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
     }
     if looked_through := pretrained(training.objective):
@@ -102,7 +105,7 @@ def report_run(
     files = artifact(folder.folder, training, weights, made)
     texts = {"configuration": OmegaConf.to_yaml(config, resolve=True)}
     page = Page(folder.folder.name, scale, PAGE, {folder.folder.name: folder.folder}, texts)
-    console.print(f"page: {write_page(folder.folder, summary, photos, page)}")
+    console.print(f"page: {write_page(folder.folder, summary, photos, page)}", markup=False)
     for log in logs:
         log.pictures(made, training.iteration)
         log.files(files)
@@ -111,14 +114,13 @@ def report_run(
             known = {f"test/{row.row}/{k}": v for k, v in row.values.items() if v is not None}
             log.scalars(known, training.iteration)
     for path in made.values():
-        console.print(f"picture: {path}")
-    console.print(
-        f"evaluated in {time.perf_counter() - begun:.0f} s; {folder.folder / 'results.json'}\n"
-    )
-    console.print(escape(results.table(summary, None)))
+        console.print(f"picture: {path}", markup=False)
+    seconds = f"evaluated in {time.perf_counter() - begun:.0f} s"
+    console.print(f"{seconds}; {folder.folder / 'results.json'}\n", markup=False)
+    console.print(results.table(summary, None), markup=False)
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
         console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
         return summary
     for what, needs in job.panel.missing().items():
-        console.print(f"{results.heading(summary, what)} is missing: {escape(str(needs))}")
+        console.print(f"{results.heading(summary, what)} is missing: {needs}", markup=False)
     return summary

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wildsr.atomic import write_text, writing
+from wildsr.config.check import LOGGERS as KINDS
+from wildsr.config.plain import printable
 from wildsr.error import UserError, first_line, unknown
 
-KINDS = ("wandb", "csv", "tensorboard", "none")
 Say = Callable[[str], None]
 
 
@@ -101,12 +102,12 @@ class WandB:
             try:
                 self.run = wandb.init(
                     project=project,
-                    name=run.name,
+                    name=printable(run.name),
                     id=identity,
                     dir=run,
                     mode=attempt,  # type: ignore[arg-type]
                     resume="allow" if attempt == "online" else None,
-                    config=config,
+                    config=printable(config),
                     settings=wandb.Settings(init_timeout=30, silent=True, console="off"),
                 )
                 break
@@ -227,7 +228,7 @@ class Safe:
 
     def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
         """Pass on."""
-        self._try("table", name, lines, iteration)
+        self._try("table", name, [printable(dict(line)) for line in lines], iteration)
 
     def finish(self) -> None:
         """Pass on."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from wildsr.network.protocol import Physical
@@ -97,7 +98,9 @@ class Progressing(lightning.Callback):
                 if self.task is not None:
                     self.bar.update(self.task, completed=done, total=share, note=note)
                 if not self.console.is_terminal and now - self.last_line > 15:
-                    self.console.print(f"{self.name}: {note}  {max(left, 0):.0f} s left")
+                    self.console.print(
+                        f"{escape(self.name)}: {escape(note)}  {max(left, 0):.0f} s left"
+                    )
                     self.last_line = now
                 self.mark, self.marked, self.waited = now, done, 0.0
         self.ended = time.perf_counter()

@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.markup import escape
 
 from wildsr.config.compose import configure
 from wildsr.config.make import sample_batch
 from wildsr.config.plain import as_config
 from wildsr.data.module import Folders
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError
 from wildsr.method.part import given
 from wildsr.metric.panel import Panel
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint
@@ -27,7 +26,7 @@ from wildsr.training.build import build_trainer, build_training
 from wildsr.training.checkpointing import Keeper
 from wildsr.training.explain import explain, explain_table
 from wildsr.training.harvest import harvest
-from wildsr.training.logger import KINDS, Log, loggers
+from wildsr.training.logger import Log, loggers
 from wildsr.training.module import Training
 from wildsr.training.progress import Progressing
 from wildsr.training.schedule import Ending
@@ -59,8 +58,6 @@ def prepare(config: DictConfig, resumed: Path | None) -> Training:
     Raises:
         UserError: it cannot be trained, or not go on.
     """
-    if config.logger.kind not in KINDS:
-        raise unknown("`logger`", config.logger.kind, KINDS)
     build_trainer(config, [])
     training = build_training(config)
     if resumed is not None and checkpoints(resumed / "checkpoints"):
@@ -107,8 +104,8 @@ def fit(
     config = job.config
     if not folder.resumed:
         shown = folder.folder if process_rank() == 0 else None
-        for line in harvest(training, job.data.lr_store, shown):
-            job.console.print(escape(line))
+        for line in harvest(training, job.data, shown):
+            job.console.print(line, markup=False)
     training.to(memory_format=torch.channels_last)
     seconds = config.seconds if seconds is None else seconds
     finished = training.iteration >= config.iterations or (
@@ -175,7 +172,7 @@ def run_loggers(job: Job, settings: Mapping[str, Any], folder: Run, iteration: i
         return []
 
     def say(text: str) -> None:
-        job.console.print(escape(text))
+        job.console.print(text, markup=False)
 
     return loggers(settings, folder.folder, plain_config(job.config), iteration, say)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.markup import escape
 
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import check_config
@@ -25,7 +24,6 @@ from wildsr.run.folder import BASELINE, Run, to_resume
 from wildsr.run.resume import resumed_config
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
-from wildsr.training.hint import jpeg_hint
 from wildsr.training.pretrained import stand_ins
 from wildsr.training.session import (
     Job,
@@ -71,7 +69,7 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     console.quiet = console.quiet or process_rank() > 0
     tune_allocator()
     if config.explain:
-        console.print(escape(explained(config)))
+        console.print(explained(config), markup=False)
         return None
     data: Folders = make(config.data, "data", Folders)
     panel: Panel = make(config.metric, "metric", Panel)
@@ -80,12 +78,11 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     data.setup()
     assert data.report is not None
     for line in [*data.report.lines(), *stand_ins(training.objective)]:
-        console.print(escape(line))
-    if (hint := jpeg_hint(config, data.lr_store)) is not None:
-        console.print(f"hint: {hint}", highlight=False)
+        console.print(line, markup=False)
     readable(data.photos, console)
     folder = run_folder(config, overrides, resumed, data)
-    console.print(f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}")
+    shown = f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}"
+    console.print(shown, markup=False)
 
     job = Job(config, data, panel, console)
     name = str(config.method.name)
@@ -115,7 +112,8 @@ def train(overrides: list[str], console: Console) -> Trained | None:
 
 def _left(console: Console, folder: Run, signal: int) -> Trained:
     """Say how to go on with a run that a signal ended."""
-    console.print(f"stopped and saved; go on with: {program('train')} resume={folder.folder}")
+    shown = f"stopped and saved; go on with: {program('train')} resume={folder.folder}"
+    console.print(shown, markup=False)
     return Trained(folder.folder, None, signal)
 
 

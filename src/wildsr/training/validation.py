@@ -78,11 +78,13 @@ class Watch(lightning.Callback):
             )
             for outcome in outcomes:
                 if outcome.error is not None:
-                    self.console.print(escape(f"validation, {outcome.image}: {outcome.error}"))
+                    self.console.print(
+                        f"validation, {outcome.image}: {outcome.error}", markup=False
+                    )
             means = summarise(outcomes, {}, None, of_sets).lines[0].values
             known = {f"validation/{n}": v for n, v in means.items() if v is not None}
             line = ", ".join(f"{name.split('/')[1]} {value:.3f}" for name, value in known.items())
-            self.console.print(f"iteration {at}: validation {line}")
+            self.console.print(f"iteration {at}: validation {line}", markup=False)
             for log in self.logs:
                 log.scalars(known, at)
         paths = pictures(training, self.data, restore, self.folder / f"iteration-{at:08d}")
@@ -189,7 +191,10 @@ def readable(photos: ValidationPhotos, console: Console) -> None:
         try:
             photos[index]
         except UnreadableImage as error:
-            console.print(f"[yellow]warning:[/] validation photo skipped: {error}", highlight=False)
+            console.print(
+                f"[yellow]warning:[/] validation photo skipped: {escape(str(error))}",
+                highlight=False,
+            )
             continue
         kept.append(photos.photos[index])
         names.append(photos.names[index])

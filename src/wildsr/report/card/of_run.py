@@ -77,7 +77,7 @@ def report(
     made = card_of_run(folder, console, device, trust)
     if made is not None:
         path = write_card(made, output)
-        console.print(f"report card: {path}\n{escape(made.headline)}", highlight=False)
+        console.print(f"report card: {path}\n{made.headline}", markup=False, highlight=False)
         for entry in made.entries:
             console.print(f"  {entry.state:7}  {escape(entry.verdict)}", highlight=False)
 

@@ -1,0 +1,1 @@
+"""Measure a camera before any training: simulated moments of LR photos."""

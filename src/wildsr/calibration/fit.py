@@ -1,0 +1,210 @@
+"""Simulated moments: the camera whose own pictures show the figures that the LR photos show."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR, PRIOR_SPREAD
+
+SHARPEN, SHAPE = PARAMETERS.index("sharpen"), PARAMETERS.index("shape")
+BICUBIC = PARAMETERS.index("bicubic")
+MISFIT = 0.15  # dB (or levels) that no figure is trusted beyond
+OWN = 0.2  # share of each figure's variance that counts as its own: covariances of 39 are uncertain
+WORTH = 16.0  # by how much chi^2 must fall for a part to be taken in: four standard errors
+FEWEST = 12  # photos from which on they may be found to differ
+FEW = 40  # photos; with fewer, their own scatter is that of the simulated windows
+
+
+@dataclass
+class Surrogate:
+    """Mean statistics as a quadratic function of the camera around ``centre``, and their scatter.
+
+    ``mean(camera) = level + features((camera - centre) / radius) @ slopes``.
+    """
+
+    centre: Tensor
+    radius: Tensor
+    slopes: Tensor
+    level: Tensor
+    scatter: Tensor  # (D, D) covariance from window to window
+    beside: Tensor  # (C, D) slopes of what is no parameter of the camera
+
+    def mean(self, place: Tensor) -> Tensor:
+        """Statistics (D,) at a place (P,) in units of the radius."""
+        return self.level + features(place[None])[0] @ self.slopes
+
+
+def features(place: Tensor) -> Tensor:
+    """(n, P) -> all monomials of degree 1 and 2."""
+    first, second = torch.triu_indices(place.shape[1], place.shape[1])
+    return torch.cat([place, place[:, first] * place[:, second]], 1)
+
+
+def surrogate(
+    centre: Tensor, radius: Tensor, place: Tensor, shown: Tensor, renders: int, also: Tensor
+) -> Surrogate:
+    """Fit of what was simulated.
+
+    Each window was rendered ``renders`` times by different cameras, and only differences between
+    renderings of the same window decide on the slopes: what differs between scenes cancels.
+
+    Args:
+        centre: (P,).
+        radius: (P,).
+        place: (renders m, P) in units of the radius, render by render.
+        shown: (renders m, D) statistics.
+        renders: how many of each window.
+        also: (renders m, C) centred covariates that are no parameters of the camera.
+    """
+
+    def within(x: Tensor) -> Tensor:
+        return x - x.view(renders, -1, x.shape[1]).mean(0).repeat(renders, 1)
+
+    x = torch.cat([features(place), also], 1)
+    ridge = torch.full((x.shape[1],), 2.0)
+    ridge[: place.shape[1]] = 0.1
+    inner, outer = within(x), within(shown)
+    slopes = torch.linalg.solve(inner.T @ inner + torch.diag(ridge), inner.T @ outer)
+    rest = shown - x @ slopes
+    level = rest.mean(0)
+    scatter = (rest - level).T @ (rest - level) / len(rest)
+    count = features(place[:1]).shape[1]
+    return Surrogate(centre, radius, slopes[:count], level, scatter, slopes[count:])
+
+
+@dataclass
+class Solution:
+    """Where the surrogate meets the photos.
+
+    Attributes:
+        camera: (P,).
+        error: (P,) standard errors.
+        misfit: (D,) photos less model, in standard errors of the difference.
+        chi2: how far the photos are from the best camera, squared, in standard errors.
+    """
+
+    camera: Tensor
+    error: Tensor
+    misfit: Tensor
+    chi2: float
+
+
+def solve(
+    model: Surrogate,
+    photos: Tensor,
+    windows: int,
+    held: dict[int, float] | None = None,
+    figures: list[int] | None = None,
+) -> Solution:
+    """The camera that shows the photos' mean statistics.
+
+    Args:
+        model: of the neighbourhood.
+        photos: (n, D) statistics of each photo.
+        windows: that were simulated.
+        held: parameters that are known, by their index.
+        figures: the statistics that count; None for all.
+    """
+    own = torch.cov(photos.T) if len(photos) >= FEW else model.scatter
+    variance = model.scatter / windows + own / len(photos)
+    variance = (1 - OWN) * variance + torch.diag(OWN * variance.diag() + MISFIT**2)
+    chosen = torch.arange(len(variance)) if figures is None else torch.tensor(figures)
+    weight = torch.zeros_like(variance)
+    weight[chosen[:, None], chosen] = torch.linalg.inv(variance[chosen[:, None], chosen])
+    target = photos.mean(0)
+    prior, spread = (PRIOR - model.centre) / model.radius, PRIOR_SPREAD / model.radius
+    low = ((LOWEST - model.centre) / model.radius).clamp(min=-1.3)
+    high = ((HIGHEST - model.centre) / model.radius).clamp(max=1.3)
+    free, fixed = torch.ones(len(prior)), torch.zeros(len(prior))
+    for index, known in (held or {}).items():
+        free[index] = 0.0
+        fixed[index] = (known - model.centre[index]) / model.radius[index]
+    generator = torch.Generator().manual_seed(0)
+    starts = [torch.zeros(len(prior))]
+    starts += [1.6 * torch.rand(len(prior), generator=generator) - 0.8 for _ in range(3)]
+    best, place = math.inf, starts[0]
+    for start in starts:
+        free_place = start.clone().requires_grad_(True)
+        optimizer = torch.optim.LBFGS([free_place], max_iter=60, line_search_fn="strong_wolfe")
+
+        def cost(at: Tensor) -> Tensor:
+            at = at * free + fixed
+            rest = target - model.mean(at)
+            outside = F.relu(at - high).square().sum() + F.relu(low - at).square().sum()
+            return rest @ weight @ rest + ((at - prior) / spread).square().sum() + 200 * outside
+
+        def closure(at: Tensor = free_place, opt: torch.optim.Optimizer = optimizer) -> Tensor:
+            opt.zero_grad()
+            value = cost(at)
+            value.backward()
+            return value
+
+        optimizer.step(closure)
+        value = float(cost(free_place.detach()))
+        if value < best:
+            best, place = value, free_place.detach() * free + fixed
+    rest = target - model.mean(place)
+    slopes = torch.autograd.functional.jacobian(model.mean, place) * free
+    information = slopes.T @ weight @ slopes + torch.diag(spread**-2)
+    error = torch.linalg.inv(information).diag().sqrt() * model.radius
+    camera = (model.centre + place * model.radius).clamp(LOWEST, HIGHEST)
+    return Solution(camera, error, rest / variance.diag().sqrt(), float(rest @ weight @ rest))
+
+
+def deviations_of(
+    model: Surrogate, camera: Tensor, photos: Tensor, alike: Tensor, varied: list[int]
+) -> tuple[Tensor, Tensor]:
+    """How far each photo's camera seems to be from the common one.
+
+    Args:
+        model: of the neighbourhood.
+        camera: (P,) the common one.
+        photos: (n, D) statistics of each photo.
+        alike: (m, D) statistics of windows simulated with the common camera, of other scenes than
+            the model was made from: on its own scenes it would look better than it is.
+        varied: the parameters that may differ from photo to photo.
+
+    Returns:
+        (n, P), and the same of ``alike`` (m, P).
+    """
+    place = (camera - model.centre) / model.radius
+    slopes = torch.autograd.functional.jacobian(model.mean, place)[:, varied]
+    scatter = (1 - OWN) * model.scatter + torch.diag(OWN * model.scatter.diag() + MISFIT**2)
+    weight = torch.linalg.inv(scatter)
+    gain = torch.linalg.solve(slopes.T @ weight @ slopes + 0.05 * torch.eye(len(varied)), slopes.T)
+    gain = (gain @ weight).T * model.radius[varied]
+    found = []
+    for shown in (photos - photos.mean(0), alike - alike.mean(0)):
+        each = torch.zeros(len(shown), len(PARAMETERS))
+        each[:, varied] = shown @ gain
+        found.append(each)
+    return found[0], found[1]
+
+
+def shrunk(deviations: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
+    """Empirical Bayes: deviations (n, P) pulled to 0 by what chance alone explains of them.
+
+    A parameter varies only where its variance is clearly twice that of ``chance`` (m, P),
+    deviations of windows of one camera: then at least half of what is seen is the photos' own.
+    Scatter is that of the middle 70 %: scenes have heavy tails.
+
+    Returns:
+        The shrunk deviations, and the standard deviation (P,) of what was shrunk away but is there.
+    """
+    count = len(deviations)
+    if count < FEWEST:
+        return torch.zeros_like(deviations), torch.zeros(deviations.shape[1])
+    ends = torch.tensor([0.15, 0.85])
+    variance, expected = (
+        ((x.quantile(ends, 0).diff(dim=0)[0]) / 2.073).square() for x in (deviations, chance)
+    )
+    limit = expected * (2 + 2 * math.sqrt(2 / count))
+    true = torch.where(variance > limit, variance - expected, torch.zeros(()))
+    kept = true / (true + expected).clamp(min=1e-12)
+    near = 3 * (true + expected).sqrt()
+    return deviations.clamp(-near, near) * kept, (true * (1 - kept)).sqrt()

@@ -1,0 +1,128 @@
+"""What a window of a photo shows of its camera: spectra, quiet places, the steepest edges."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+WINDOW = 64  # LR pixels a side
+PIECE = 16  # LR pixels a side of the pieces whose spectra are taken, overlapping by half
+QUIET = 0.15  # quantile of the pieces: what noise there is shows where there is little else
+STEEP = 0.015  # share of the pixels that count as edges
+BANDS = (0.5, 2.3, 4.3, 6.3, 8.01)  # borders, in cycles per piece; beyond the last: the corners
+DIRECTIONS = (0, 45, 90, 135)  # degrees of a gradient or a wave, from right to down
+FINE, COARSE = 0.6, 1.3  # LR pixels; standard deviations of the two derivatives of an edge
+
+NAMES = (
+    *(f"power {band}, {angle} degrees" for band in range(1, 5) for angle in DIRECTIONS),
+    "power 5",
+    *(f"quiet power {band}" for band in range(1, 6)),
+    "quiet blue, low",
+    "quiet blue, high",
+    "quiet red, low",
+    "quiet red, high",
+    "quiet power where dark",
+    "quiet power where bright",
+    "level where dark",
+    "level where bright",
+    *(f"steepest slopes, {angle} degrees" for angle in DIRECTIONS),
+    *(f"sharpness of edges, {angle} degrees" for angle in DIRECTIONS),
+    "contrast of edges",
+)
+_YCC = ((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
+
+
+def statistics(windows: Tensor) -> Tensor:
+    """The figures of each window, (B, len(NAMES)), in decibels but for the levels.
+
+    Power: of the luma in four bands of frequency and four directions, the mean over pieces of 16x16
+    pixels (Hann). Quiet power: its ``QUIET`` quantile over the pieces, all directions together, of
+    luma and of both colour differences, and of luma apart in the darker and the brighter half of
+    the pieces. Edges: how much steeper the steepest slopes are by a fine derivative than by a
+    coarse one, which is a question of the blur and hardly of the scene. Levels and contrast say
+    nothing about a camera; they stand for what differs between scenes.
+
+    Args:
+        windows: (B, 3, H, W) in [0, 1], sides of 32 pixels at least.
+    """
+    ycc = torch.einsum("kc,bchw->bkhw", windows.new_tensor(_YCC), windows * 255)
+    pieces = ycc.unfold(2, PIECE, PIECE // 2).unfold(3, PIECE, PIECE // 2)
+    pieces = pieces.reshape(len(windows), 3, -1, PIECE, PIECE)
+    level = pieces.mean((3, 4), keepdim=True)
+    directed, rings, taper = (part.to(windows) for part in _bands())
+    power = torch.fft.rfft2((pieces - level) * taper).abs().square().flatten(3)
+    luma = power[:, 0] @ rings.T  # (B, pieces, bands)
+    found = [_decibel((power[:, 0] @ directed.T).mean(1)), _decibel(luma[..., 4:].mean(1))]
+    found.append(_decibel(_quantile(luma.transpose(1, 2), QUIET)))
+    for colour in (1, 2):
+        quiet = _quantile((power[:, colour] @ rings.T).transpose(1, 2), QUIET)
+        found.append(_decibel(quiet[:, 1::2]))
+    level = level[:, 0, :, 0, 0]
+    order = level.argsort(1)
+    halves = order[:, : order.shape[1] // 2], order[:, order.shape[1] // 2 :]
+    high = luma[..., 3]
+    found += [_decibel(_quantile(high.gather(1, half), QUIET))[:, None] for half in halves]
+    found += [level.gather(1, half).mean(1, keepdim=True) / 16 for half in halves]
+    found += _edges(ycc[:, 0])
+    return torch.cat(found, 1)
+
+
+def _edges(luma: Tensor) -> list[Tensor]:
+    fine, coarse = (_slopes(luma, width).abs().flatten(2) for width in (FINE, COARSE))
+    steep_fine, steep_coarse = _quantile(fine, 0.993), _quantile(coarse, 0.993)
+    top = fine.topk(max(int(STEEP * fine.shape[-1]), 8), -1)
+    ratio = top.values / (coarse.gather(2, top.indices) + 0.3)
+    return [
+        20 * ((steep_fine + 0.1) / (steep_coarse + 0.1)).log10(),
+        20 * _quantile(ratio.clamp(0.1, 8), 0.5).log10(),
+        20 * (steep_coarse.mean(1, keepdim=True) + 0.1).log10(),
+    ]
+
+
+def _slopes(luma: Tensor, width: float) -> Tensor:
+    """(B, 4, h, w) derivatives of the blurred luma along ``DIRECTIONS``."""
+    taps = torch.arange(-5, 6, device=luma.device, dtype=luma.dtype)
+    smooth = torch.softmax(-0.5 * (taps / width) ** 2, 0)
+    slope = taps * smooth / (taps.square() * smooth).sum()  # a ramp has its slope
+    plane = luma[:, None]
+    x = F.conv2d(F.conv2d(plane, slope.view(1, 1, 1, -1)), smooth.view(1, 1, -1, 1))
+    y = F.conv2d(F.conv2d(plane, smooth.view(1, 1, 1, -1)), slope.view(1, 1, -1, 1))
+    return torch.cat([x, (x + y) / math.sqrt(2), y, (x - y) / math.sqrt(2)], 1)
+
+
+def _decibel(power: Tensor) -> Tensor:
+    return 10 * (power + 1e-3).log10()  # far below the noise of rounding to 8 bits
+
+
+def _quantile(x: Tensor, share: float) -> Tensor:
+    return x.kthvalue(round(share * (x.shape[-1] - 1)) + 1, -1).values
+
+
+@cache
+def _bands() -> tuple[Tensor, Tensor, Tensor]:
+    """Means over bands by direction (16, F), over bands (5, F), and the taper of a piece."""
+    axis = torch.fft.fftfreq(PIECE)
+    y, x = axis[:, None].expand(-1, PIECE // 2 + 1), axis[: PIECE // 2 + 1].abs().expand(PIECE, -1)
+    radius = (x.square() + y.square()).sqrt() * PIECE
+    sector = (torch.atan2(y, x) % math.pi / (math.pi / 4)).round().long() % 4
+    band = torch.bucketize(radius, torch.tensor(BANDS))
+    twice = torch.full_like(radius, 2.0)  # the half plane that rfft2 leaves out
+    twice[:, [0, -1]] = 1.0
+    directed = [
+        _mean_over((band == number) & (sector == s), twice)
+        for number in range(1, 5)
+        for s in range(4)
+    ]
+    rings = [_mean_over(band == number, twice) for number in range(1, 6)]
+    hann = torch.hann_window(PIECE, periodic=False)
+    taper = hann[:, None] * hann
+    return torch.stack(directed), torch.stack(rings), taper / taper.square().sum().sqrt()
+
+
+def _mean_over(chosen: Tensor, weight: Tensor) -> Tensor:
+    share = (chosen * weight).flatten()
+    return share / share.sum()

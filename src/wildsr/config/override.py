@@ -1,0 +1,156 @@
+"""What stands on a command line: ``key=value`` in Hydra's grammar, or taken as it is typed.
+
+A configuration says which of its values are literal, by ``literal: {KEY: KIND}``, KIND being
+
+- ``path``: one path;
+- ``paths``: a path, ``[PATH, PATH]`` or ``{NAME: PATH, NAME: PATH}``; in a list or mapping, quotes
+  may stand around a path (and have to where it holds a comma);
+- ``text``: anything.
+
+A file system allows nearly every sign in a name: such values do not pass through the grammar.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from wildsr.error import UserError, first_line, shortened
+
+LONGEST = 4096  # bytes of a path on Linux; elsewhere fewer
+LONGEST_NAME = 255  # bytes of each of its parts
+QUOTES = ("'", '"')
+_ITEM = re.compile(r"""\s*('[^']*'|"[^"]*"|[^,]*?)\s*(?:,|$)""")
+_PAIR = re.compile(r"""\s*([^:,{}]+?)\s*:\s*('[^']*'|"[^"]*"|[^,]*?)\s*(?:,|$)""")
+
+
+@dataclass(frozen=True)
+class Override:
+    """One word of a command line.
+
+    Attributes:
+        typed: the word.
+        sign: "", "+" (a new key), "++" (new or not) or "~" (take the key away).
+        key: with dots, or a group with slashes.
+        value: what stands behind the first "=", as text; None for "~key".
+    """
+
+    typed: str
+    sign: str
+    key: str
+    value: str | None
+
+    @classmethod
+    def of(cls, typed: str) -> Override:
+        """Split a word.
+
+        Raises:
+            UserError: it is no ``key=value``.
+        """
+        if typed in ("-m", "--multirun"):
+            raise UserError(
+                f"`{typed}`: one command is one run; for several, write a loop in your shell, such "
+                "as `for seed in 0 1 2; do wildsr train seed=$seed; done`."
+            )
+        found = re.fullmatch(r"(\+\+|\+|~)?([^-+~=\s][^=\s]*)(?:=(.*))?", typed, re.DOTALL)
+        if found is None or (found[3] is None and found[1] != "~"):
+            raise UserError(f"Arguments are key=value, but got {shortened(typed)}.")
+        return cls(typed, found[1] or "", found[2], found[3])
+
+    def parsed(self) -> Any:
+        """The value by Hydra's grammar.
+
+        Raises:
+            UserError: it does not follow the grammar, or is a sweep over several values.
+        """
+        text = f"{self.key}={self.value}"
+        try:
+            override = OverridesParser.create().parse_override(text)
+            sweeps = override.is_sweep_override()
+            value = None if sweeps else override.value()
+        except RecursionError:
+            raise UserError(f"`{self.key}`: {shortened(self.value)} nests too deeply.") from None
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            why = shortened(first_line(error), "").rstrip(".")
+            raise UserError(f"`{self.key}` cannot be {shortened(self.value)}: {why}.") from error
+        if sweeps:
+            raise UserError(
+                f"`{self.key}` must be one value, but got {shortened(self.value)}; a list is "
+                f"`{self.key}=[...]`, and each run is a command of its own."
+            )
+        return value
+
+    def literal(self, kind: str) -> Any:
+        """The value as it was typed, by its kind: text, or what holds several.
+
+        Raises:
+            UserError: nothing, or a path that no file system takes.
+        """
+        assert self.value is not None
+        if self.value in ("null", "???"):
+            return None if self.value == "null" else "???"
+        if not self.value:
+            what = "text" if kind == "text" else "a path"
+            raise UserError(f"`{self.key}` must be {what}, but got nothing; null is for none.")
+        several = _several(self.value) if kind == "paths" else None
+        paths = [self.value] if several is None else list(several)
+        for path in several.values() if isinstance(several, dict) else paths:
+            _check_length(self.key, path, kind)
+        return self.value if several is None else several
+
+
+def _check_length(key: str, path: str, kind: str) -> None:
+    def size(text: str) -> int:
+        return len(text.encode("utf-8", "surrogateescape"))
+
+    if "\0" in path:
+        raise UserError(f"`{key}` must be without zero bytes, but got {shortened(path)}.")
+    longest = max(map(size, path.split("/")))
+    if kind != "text" and (size(path) > LONGEST or longest > LONGEST_NAME):
+        raise UserError(
+            f"`{key}` must be a path of names of up to {LONGEST_NAME} bytes, {LONGEST} in all, but "
+            f"got {size(path)} bytes: {shortened(path)}."
+        )
+    if kind == "text" and longest > LONGEST:
+        raise UserError(f"`{key}` must be up to {LONGEST} bytes, but got {size(path)}.")
+
+
+def _several(value: str) -> list[str] | dict[str, str] | None:
+    """``[DIR, DIR]`` or ``{name: DIR}``; None for anything else, and for a path of such a name."""
+    inner = value[1:-1]
+    if value[:1] + value[-1:] not in ("[]", "{}") or len(value) < 2 or _exists(value):
+        return None
+    if value[0] == "[":
+        found, at = [], 0
+        while at < len(inner):
+            item = _ITEM.match(inner, at)
+            if item is None:
+                return None
+            found.append(_unquoted(item[1]))
+            at = item.end()
+        return found
+    named, at = {}, 0
+    while at < len(inner):
+        pair = _PAIR.match(inner, at)
+        if pair is None:
+            return None
+        named[_unquoted(pair[1])] = _unquoted(pair[2])
+        at = pair.end()
+    return named
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, RuntimeError):  # longer than any name; a home that nobody has
+        return False
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in QUOTES else text

@@ -1,0 +1,79 @@
+"""JPEG with the tables of real files: what a photo's coding was, and the same again."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from wildsr.degradation.jpeg.jpeg import quantisation_tables
+from wildsr.pixels import to_8_bit
+
+UNIT = 16  # pixels that 4:2:0 codes together, in each direction
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a photo was coded: its quantisation tables and the subsampling of its chrominance.
+
+    Attributes:
+        luminance: 64 steps, rows of growing vertical frequency.
+        chrominance: the same of both colour differences.
+        subsampling: "4:4:4", "4:2:2" or "4:2:0".
+    """
+
+    luminance: tuple[int, ...]
+    chrominance: tuple[int, ...]
+    subsampling: str = "4:2:0"
+
+    @classmethod
+    def libjpeg(cls, quality: int, subsampling: str = "4:2:0") -> Coding:
+        """The tables of libjpeg for a quality, 1 to 100."""
+        tables = quantisation_tables(torch.tensor([float(quality)]))
+        luminance, chrominance = (tuple(map(int, t.flatten().tolist())) for t in tables)
+        return cls(luminance, chrominance, subsampling)
+
+    @property
+    def coarseness(self) -> float:
+        """Mean logarithm of the steps of luminance: 0 where nothing is lost but rounding."""
+        return sum(map(math.log, self.luminance)) / len(self.luminance)
+
+
+def coded(image: Tensor, coding: Coding | None, phase: tuple[int, int]) -> Tensor:
+    """``image`` (1, 3, H, W) in [0, 1], written and read as a file of this coding; in 8 bits.
+
+    Args:
+        image: values outside of [0, 1] are clamped.
+        coding: None: only rounded to 8 bits.
+        phase: rows and columns, 0 to 15, by which the image starts after a corner of the grid of
+            blocks. What a block holds beyond the image is its mirror image.
+    """
+    levels = to_8_bit(image.detach()).clamp(0, 1)
+    if coding is None:
+        return levels
+    (top, left), (height, width) = phase, image.shape[-2:]
+    pixels = levels[0].permute(1, 2, 0).mul(255).round().byte().cpu().numpy()
+    sides = ((top, -(top + height) % UNIT), (left, -(left + width) % UNIT), (0, 0))
+    file = io.BytesIO()
+    Image.fromarray(np.pad(pixels, sides, mode="reflect")).save(
+        file,
+        "JPEG",
+        qtables=[list(coding.luminance), list(coding.chrominance)],
+        subsampling=coding.subsampling,
+    )
+    read = np.asarray(Image.open(file).convert("RGB"))[top : top + height, left : left + width]
+    return torch.from_numpy(read.copy()).permute(2, 0, 1)[None].to(image).div(255)
+
+
+def coded_each(
+    images: Tensor, codings: Sequence[Coding | None], phases: Sequence[tuple[int, int]]
+) -> Tensor:
+    """:func:`coded`, each image of (B, 3, H, W) by a coding and a phase of its own."""
+    each = zip(images.split(1), codings, phases, strict=True)
+    return torch.cat([coded(*one) for one in each])

@@ -1,0 +1,169 @@
+"""Ten numbers that describe a camera, and the kernel and noise that they stand for.
+
+A camera is a vector of ``len(PARAMETERS)`` numbers, on scales on which like steps have like
+effects, so that it can be fitted, averaged and spread:
+
+- ``width``: logarithm of the geometric mean of the blur's two standard deviations, in LR pixels;
+- ``stretch_x``, ``stretch_d``: logarithm of the ratio of the two, times the cosine and the sine of
+  twice the angle of the longer axis (a direction has no sign, and a round blur no direction);
+- ``noise``: logarithm of the noise's standard deviation at half brightness, in 1/255;
+- ``shot``: logit of the share of that variance which grows with brightness;
+- ``correlation``: standard deviation in LR pixels of the Gaussian that filtered the noise;
+- ``gray``: share of the noise's variance that is the same in red, green and blue;
+- ``sharpen``: amount of unsharp masking, radius one LR pixel, as a part of the kernel;
+- ``shape``: logarithm of the exponent of a generalised Gaussian: 0 for a Gaussian, higher for a
+  plateau with steep sides (a disc out of focus, a pixel's box, a line of motion);
+- ``bicubic``: 1 where the photo was made by antialiased bicubic downscaling, which is a kernel of
+  its own, 0 where by the blur above.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from wildsr.degradation import interpolant
+from wildsr.degradation.blur import centred_grid
+
+PARAMETERS = (
+    "width",
+    "stretch_x",
+    "stretch_d",
+    "noise",
+    "shot",
+    "correlation",
+    "gray",
+    "sharpen",
+    "shape",
+    "bicubic",
+)
+LOWEST = torch.tensor([math.log(0.13), -1.3, -1.3, math.log(0.12), -4.0, 0.2, 0.0, -0.3, -0.4, 0.0])
+HIGHEST = torch.tensor([math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0])
+# What cameras are like before anything is seen: mean and standard deviation of each parameter. The
+# mean blur is the Gaussian nearest to bicubic downscaling.
+PRIOR = torch.tensor([math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0])
+PRIOR_SPREAD = torch.tensor([0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5])
+POINTS = (-1 / 3, 0.0, 1 / 3)  # of a pixel; where a kernel is taken, each way
+SPREAD = 2 / 27  # variance of these points, which the kernel is to have all in all
+NARROWEST = 0.02  # squared HR pixels
+MARGIN = 4  # LR pixels to each side that filtering the noise uses up
+WHITE = 0.25  # LR pixels; noise filtered by a narrower Gaussian is white
+RADIUS = 1.0  # LR pixels, standard deviation of the unsharp mask
+
+
+def kernel_size(scale: int) -> int:
+    """Taps a side that hold any camera's blur."""
+    return 8 * scale + 1
+
+
+def covariance(camera: Tensor, scale: int) -> Tensor:
+    """Covariance of the blur before sharpening, (..., 3): xx, yy, xy in squared HR pixels."""
+    width, x, d = camera[..., 0], camera[..., 1], camera[..., 2]
+    ratio = torch.sqrt(x.square() + d.square() + 1e-12)
+    square = (scale * width.exp()) ** 2
+    even, odd = square * torch.cosh(ratio), square * torch.sinh(ratio) / ratio
+    return torch.stack([even + odd * x, even - odd * x, odd * d], -1)
+
+
+def kernels(camera: Tensor, scale: int) -> Tensor:
+    r"""Blur and sharpening of each camera as one kernel, (B, k, k), summing to 1.
+
+    .. math:: (1 + a)\, B_{\Sigma,\beta} - a\, B_{\Sigma + s^2 r^2 I, 1}, \quad
+        B_{\Sigma,\beta}(x) \propto \exp(-(x^T \Sigma^{-1} x / c_\beta)^\beta), \quad
+        c_\beta = 2 \Gamma(1 / \beta) / \Gamma(2 / \beta)
+
+    with the blur's covariance, which is the kernel's for every exponent (Gomez et al. 1998, "A
+    multivariate generalization of the power exponential family"), the amount a of sharpening, the
+    scale s and r = ``RADIUS``; averaged over each HR pixel, because plateaus have edges.
+
+    Args:
+        camera: (B, len(PARAMETERS)).
+        scale: HR pixels for each LR pixel.
+    """
+    grid = centred_grid(kernel_size(scale), scale).to(camera)
+    narrow = covariance(camera, scale)
+    wide = narrow + narrow.new_tensor([1.0, 1.0, 0.0]) * (scale * RADIUS) ** 2
+    amount = camera[:, 7, None, None]
+    exponent = camera[:, 8].exp()
+    blur = _bells(narrow, exponent, grid)
+    blur = (1 + amount) * blur - amount * _bells(wide, torch.ones_like(exponent), grid)
+    cubic = interpolant.cubic(grid / scale)
+    cubic = cubic[0] * cubic[1]
+    return torch.lerp(blur, cubic / cubic.sum(), camera[:, 9, None, None])
+
+
+def noise_levels(camera: Tensor) -> tuple[Tensor, Tensor]:
+    """Standard deviation of the noise in the dark, and what white has beside it, in 1/255."""
+    middle, share = (2 * camera[..., 3]).exp(), camera[..., 4].sigmoid()
+    return (middle * (1 - share)).sqrt(), (2 * middle * share).sqrt()
+
+
+def with_noise(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
+    """``clean`` (B, 3, H, W) in [0, 1] with the noise of each camera (B, len(PARAMETERS)).
+
+    Args:
+        clean: without noise; the noise's level follows it without a gradient.
+        camera: (B, len(PARAMETERS)).
+        normal: standard normal (B, 4, H + 2 MARGIN, W + 2 MARGIN): three channels of their own, and
+            the one that they share.
+    """
+    noise = _filtered(normal, camera[:, 5])
+    gray = camera[:, 6].clamp(0, 1)[:, None, None, None]
+    noise = (1 - gray + 1e-12).sqrt() * noise[:, :3] + (gray + 1e-12).sqrt() * noise[:, 3:]
+    read, shot = (level[:, None, None, None] / 255 for level in noise_levels(camera))
+    variance = read.square() + shot.square() * clean.detach().clamp(0, 1)
+    return clean + noise * variance.sqrt()
+
+
+def physical(camera: Tensor, scale: int) -> dict[str, float]:
+    """One camera in the units of a report: HR pixels, degrees, 1/255, LR pixels, shares."""
+    xx, yy, xy = covariance(camera.double(), scale).tolist()
+    variance, axes = torch.linalg.eigh(torch.tensor([[xx, xy], [xy, yy]], dtype=torch.float64))
+    read, shot = noise_levels(camera.double())
+    return {
+        "blur_major": math.sqrt(float(variance[1])),
+        "blur_minor": math.sqrt(float(variance[0])),
+        "blur_angle": math.degrees(math.atan2(float(axes[1, 1]), float(axes[0, 1]))) % 180,
+        "noise_read": float(read),
+        "noise_shot": float(shot),
+        "noise_correlation": float(camera[5]),
+        "noise_gray": float(camera[6]),
+        "sharpening": float(camera[7]),
+        "blur_exponent": float(camera[8].exp()),
+        "bicubic": float(camera[9]),
+    }
+
+
+def _bells(covariances: Tensor, exponent: Tensor, grid: Tensor) -> Tensor:
+    """Generalised Gaussians (B, k, k) of covariances (B, 3) and exponents (B,), summing to 1."""
+    xx, yy, xy = covariances.unbind(-1)
+    xx, yy = ((entry - SPREAD).clamp(min=NARROWEST) for entry in (xx, yy))
+    # What is left of the shear must not exceed what is left of the widths.
+    limit = 0.98 * (xx * yy).sqrt()
+    xy = torch.minimum(torch.maximum(xy, -limit), limit)
+    xx, yy, xy = (entry[:, None, None, None] for entry in (xx, yy, xy))
+    points = torch.tensor(POINTS, device=grid.device, dtype=grid.dtype)
+    x = grid[0] + points.repeat(len(POINTS))[:, None, None]
+    y = grid[1] + points.repeat_interleave(len(POINTS))[:, None, None]
+    distance = (yy * x * x - 2 * xy * x * y + xx * y * y) / (xx * yy - xy * xy)
+    size = 2 * torch.exp(torch.lgamma(1 / exponent) - torch.lgamma(2 / exponent))
+    size, power = (value[:, None, None, None] for value in (size, exponent))
+    height = torch.exp(-((distance / size + 1e-12) ** power)).sum(1)
+    return height / height.sum((1, 2), keepdim=True)
+
+
+def _filtered(normal: Tensor, width: Tensor) -> Tensor:
+    """Each image's noise through a Gaussian of its own width, of unchanged variance."""
+    batch, channels, *size = normal.shape
+    if not width.requires_grad and bool((width <= WHITE).all()):
+        return normal[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    taps = torch.arange(-MARGIN, MARGIN + 1, device=normal.device, dtype=normal.dtype)
+    taps = torch.exp(-0.5 * (taps / width[:, None]) ** 2)
+    taps = taps / torch.linalg.vector_norm(taps, dim=1, keepdim=True)
+    taps = taps.repeat_interleave(channels, 0)[:, None]  # (BC, 1, taps)
+    rows = F.conv2d(normal.reshape(1, -1, *size), taps[..., None], groups=batch * channels)
+    filtered = F.conv2d(rows, taps[:, :, None], groups=batch * channels)
+    return filtered.view(batch, channels, *filtered.shape[-2:])

@@ -1,0 +1,79 @@
+"""A camera is found again on photos of other scenes than the sharp ones it is measured with."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from wildsr.calibration.calibrate import calibrate
+from wildsr.degradation.blur import blur_and_sample
+from wildsr.degradation.coding import Coding, coded
+from wildsr.error import UserError
+from wildsr.network.degrader.physics import MARGIN, PRIOR, kernels, physical, with_noise
+from wildsr.pixels import to_8_bit
+
+SCALE = 2
+
+
+def scene(seed, side=256):
+    """Ellipses of any size and colour before one another: edges at all scales."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    photo = np.ones((side, side, 3), np.float32) * random.uniform(0.2, 0.8, 3).astype(np.float32)
+    for _ in range(120):
+        radius = side * 0.02 / random.uniform(0.04, 1) ** 0.7
+        angle = random.uniform(0, math.pi)
+        u, v = x - random.uniform(0, side), y - random.uniform(0, side)
+        u, v = u * math.cos(angle) + v * math.sin(angle), v * math.cos(angle) - u * math.sin(angle)
+        inside = (u / radius) ** 2 + (v / radius / random.uniform(0.3, 1)) ** 2 < 1
+        photo[inside] = random.uniform(0.05, 0.95, 3)
+    return (photo * 255).round().astype(np.uint8)
+
+
+def taken(photo, camera, coding, seed):
+    hr = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255
+    clean = blur_and_sample(hr, kernels(camera[None], SCALE), SCALE)
+    size = (1, 4, clean.shape[2] + 2 * MARGIN, clean.shape[3] + 2 * MARGIN)
+    noise = torch.randn(size, generator=torch.Generator().manual_seed(seed))
+    lr = coded(to_8_bit(with_noise(clean, camera[None], noise)), coding, (0, 0))
+    return lr[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+
+
+@pytest.fixture(scope="module")
+def sides():
+    return [scene(i) for i in range(40)], [scene(100 + i) for i in range(24)]
+
+
+@pytest.mark.parametrize("quality", [None, 75])
+def test_the_camera_is_found(sides, quality):
+    hr, others = sides
+    hidden = PRIOR.clone()
+    hidden[:4] = torch.tensor([math.log(0.55), 0.35, 0.3, math.log(5.0)])
+    hidden[5], hidden[6] = 0.2, 0.0
+    coding = None if quality is None else Coding.libjpeg(quality)
+    lr = [taken(photo, hidden, coding, i) for i, photo in enumerate(others)]
+    found = calibrate(lr, [coding] * len(lr), hr, SCALE)
+    said, true = physical(found.groups[0].solution.camera, SCALE), physical(hidden, SCALE)
+    assert said["blur_major"] == pytest.approx(true["blur_major"], rel=0.15)
+    assert said["blur_minor"] == pytest.approx(true["blur_minor"], rel=0.15)
+    assert abs(said["blur_angle"] - true["blur_angle"]) < 20
+    level = math.hypot(said["noise_read"], said["noise_shot"] / math.sqrt(2))
+    assert level == pytest.approx(5.0, rel=0.1 if quality is None else 0.35)
+    assert found.groups[0].misfit < 1
+    assert found.groups[0].doubt == 0
+    cameras, codings = found.population(50)
+    assert len(cameras) == len(codings) == 50
+    assert set(codings) == {coding}
+
+
+def test_it_is_a_function_of_its_arguments(sides):
+    hr, others = sides
+    lr = [taken(photo, PRIOR, None, i) for i, photo in enumerate(others[:3])]
+    first, second = (calibrate(lr, [None] * 3, hr[:8], SCALE, seed=3) for _ in range(2))
+    assert torch.equal(first.population()[0], second.population()[0])
+
+
+def test_photos_too_small_for_a_window_are_refused(sides):
+    with pytest.raises(UserError, match="32x32"):
+        calibrate([np.zeros((20, 40, 3), np.uint8)], [None], sides[0], SCALE)

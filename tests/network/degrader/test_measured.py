@@ -1,0 +1,66 @@
+import math
+
+import pytest
+import torch
+
+from wildsr.degradation.coding import Coding
+from wildsr.network.degrader.measured import MeasuredCamera
+from wildsr.network.degrader.physics import PRIOR
+
+
+def two_kinds():
+    sharp, soft = PRIOR.clone(), PRIOR.clone()
+    sharp[0], sharp[3] = math.log(0.2), math.log(0.2)
+    soft[0], soft[3] = math.log(0.9), math.log(9.0)
+    camera = MeasuredCamera(4)
+    camera.set(torch.stack([sharp, soft]), [None, Coding.libjpeg(40)])
+    return camera
+
+
+def test_pictures_are_those_of_the_photos_that_were_measured():
+    camera = two_kinds()
+    hr = torch.rand(1, 3, 96, 96).repeat(40, 1, 1, 1)
+    draws = camera.draws(hr)
+    lr = camera(hr, draws).detach()
+    assert lr.shape == (40, 3, 24, 24)
+    which = draws[0] % 2
+    assert 5 < int(which.sum()) < 35
+    contrast = lr.std((1, 2, 3))
+    assert contrast[which == 0].min() > contrast[which == 1].max()
+
+
+def test_the_same_draws_make_the_same_picture():
+    camera = two_kinds()
+    hr = torch.rand(4, 3, 64, 64)
+    draws = camera.draws(hr)
+    assert torch.equal(camera(hr, draws), camera(hr, draws))
+
+
+def test_a_fresh_one_takes_over_the_state_of_any_folder():
+    camera, other = two_kinds(), MeasuredCamera(4)
+    other.load_state_dict(camera.state_dict())
+    hr = torch.rand(6, 3, 64, 64)
+    draws = camera.draws(hr)
+    assert torch.equal(camera(hr, draws), other(hr, draws))
+
+
+def test_without_a_measurement_it_is_what_is_expected():
+    said = MeasuredCamera(4).physical()
+    assert said["blur_major"] == said["blur_minor"]
+    assert abs(said["blur_major"] - 1.52) < 0.01
+
+
+def test_it_follows_the_precision_of_its_input():
+    camera = two_kinds().double()
+    hr = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+    assert camera(hr, camera.draws(hr)).dtype == torch.float64
+
+
+def test_what_it_states_is_what_it_does():
+    camera = MeasuredCamera(4)
+    assert camera.kernel().sum().item() == pytest.approx(1)
+    flat = torch.full((64, 3, 64, 64), 0.5)
+    spread = camera(flat, camera.draws(flat)).std().item()
+    assert spread == pytest.approx(camera.noise_std(torch.tensor([0.5])).item(), rel=0.05)
+    assert camera.sentence().startswith("blur 1.5 x 1.5 px, noise 1.4/255 in the dark and 2.4/255")
+    assert two_kinds().physical()["jpeg_share"] == 0.5

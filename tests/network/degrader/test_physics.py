@@ -1,0 +1,90 @@
+import math
+
+import pytest
+import torch
+
+from wildsr.degradation.bicubic import downscale
+from wildsr.degradation.blur import blur_and_sample, centred_grid
+from wildsr.network.degrader.physics import (
+    MARGIN,
+    PRIOR,
+    kernel_size,
+    kernels,
+    noise_levels,
+    physical,
+    with_noise,
+)
+
+
+def camera(**values):
+    from wildsr.network.degrader.physics import PARAMETERS
+
+    made = PRIOR.clone()
+    made[5], made[6] = 0.2, 0.0
+    for name, value in values.items():
+        made[PARAMETERS.index(name)] = value
+    return made
+
+
+def moments(kernel, scale):
+    x, y = centred_grid(kernel_size(scale), scale)
+    return [float((kernel * v).sum()) for v in (x, y, x * x, y * y, x * y)]
+
+
+@pytest.mark.parametrize("shape", [0.0, 1.4])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_kernel_has_the_widths_that_a_report_prints(scale, shape):
+    made = camera(width=math.log(0.45), stretch_x=0.3, stretch_d=0.4, shape=shape)
+    kernel = kernels(made[None], scale)[0]
+    said = physical(made, scale)
+    x, y, xx, yy, xy = moments(kernel, scale)
+    assert kernel.sum() == pytest.approx(1, abs=1e-5)
+    assert max(abs(x), abs(y)) < 1e-3
+    variance, axes = torch.linalg.eigh(torch.tensor([[xx, xy], [xy, yy]]))
+    assert said["blur_major"] == pytest.approx(
+        math.sqrt(variance[1]), rel=0.02 if shape == 0 else 0.04
+    )
+    assert said["blur_minor"] == pytest.approx(
+        math.sqrt(variance[0]), rel=0.02 if shape == 0 else 0.04
+    )
+    angle = math.degrees(math.atan2(axes[1, 1], axes[0, 1])) % 180
+    assert said["blur_angle"] == pytest.approx(angle, abs=2)
+    product = said["blur_major"] * said["blur_minor"]
+    assert math.sqrt(product) == pytest.approx(0.45 * scale, rel=1e-4)
+
+
+def test_a_round_blur_is_finite_and_has_gradients():
+    made = camera().requires_grad_()
+    kernels(made[None], 4).square().sum().backward()
+    assert bool(made.grad.isfinite().all())
+
+
+def test_sharpening_has_lobes_and_keeps_the_sum():
+    kernel = kernels(camera(sharpen=0.8)[None], 4)
+    assert kernel.min() < -1e-4
+    assert kernel.sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("correlation", [0.2, 0.8])
+@pytest.mark.parametrize("gray", [0.0, 0.7])
+def test_noise_has_the_level_that_is_stated(correlation, gray):
+    made = camera(noise=math.log(6.0), shot=0.7, correlation=correlation, gray=gray)
+    read, shot = noise_levels(made)
+    normal = torch.randn(1, 4, 256 + 2 * MARGIN, 256 + 2 * MARGIN)
+    for brightness in (0.0, 0.5, 1.0):
+        clean = torch.full((1, 3, 256, 256), brightness)
+        noise = 255 * (with_noise(clean, made[None], normal) - clean)
+        expected = math.sqrt(read**2 + shot**2 * brightness)
+        assert noise.std() == pytest.approx(expected, rel=0.04)
+    shared = torch.corrcoef(noise[0].flatten(1))[0, 1]
+    assert shared == pytest.approx(gray, abs=0.06)
+    beside = torch.corrcoef(torch.stack([noise[0, 0, :, 1:].ravel(), noise[0, 0, :, :-1].ravel()]))
+    assert (beside[0, 1] > 0.3) == (correlation > 0.5)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_bicubic_is_the_downscaling_that_everybody_uses(scale):
+    hr = torch.rand(1, 3, 24 * scale, 24 * scale)
+    kernel = kernels(camera(bicubic=1.0, width=-0.3)[None], scale)
+    lr = blur_and_sample(hr, kernel, scale)[..., 4:-4, 4:-4]
+    assert torch.allclose(lr, downscale(hr, scale)[..., 4:-4, 4:-4], atol=1e-4)
