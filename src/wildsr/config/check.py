@@ -23,7 +23,7 @@ WEIGHTS = ("safetensors", "pth")
 PROGRAMS = ("onnx", "torchscript", "ncnn")
 ENGINES = ("torch", "compile", "onnxruntime", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 
 
 def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
@@ -192,7 +192,7 @@ def check_app(config: DictConfig) -> None:
         _integer(config, key, 1)
     for key in ("public", "trust"):
         _switch(config, key)
-    if config.host is None or not str(config.host).strip():
+    if config.host is None or not str(config.host).strip("'\" "):
         raise UserError("`host` must be an address of this computer, but got none.")
     if config.tile is not None:
         _integer(config, "tile", 8)
@@ -230,7 +230,10 @@ def _logger(config: DictConfig) -> None:
 
 
 def _device(config: DictConfig) -> None:
-    if not isinstance(config.device, str) or config.device.split(":", 1)[0] not in DEVICES:
+    known = isinstance(config.device, str) and re.fullmatch(
+        r"auto|cpu|mps|cuda(:\d+)?", config.device
+    )
+    if not known:
         raise unknown("`device`", config.device, DEVICES)
 
 
