@@ -63,7 +63,7 @@ def typed(finished, photos, tmp_path):
     photo_folders = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}"]
     needs = {
         "app": [],
-        "degrade": [f"hr={photos.hr}", f"out={tmp_path / 'out'}"],
+        "degrade": [f"hr={photos.hr}", f"output={tmp_path / 'out'}"],
         "evaluate": [*photo_folders, out],
         "export": [out],
         "upscale": [f"input={photos.val_lr}", out],
@@ -151,9 +151,9 @@ def test_evaluate_computes_there(there, wild, photos, tmp_path, carry_out, capsy
 def test_degrade_computes_there(known, there, wild, photos, tmp_path, carry_out):
     source = [f"run={wild}", "tile=64"] if known is None else [f"degradation={known}", "scale=4"]
     common = [*source, f"hr={photos.hr}", f"real={photos.lr}"]
-    seen = there("degrade", [*common, f"out={tmp_path / 'there'}"])
+    seen = there("degrade", [*common, f"output={tmp_path / 'there'}"])
     assert sum(seen.values()) > 20
-    assert carry_out("degrade", [*common, "device=cpu", f"out={tmp_path / 'here'}"]) == 0
+    assert carry_out("degrade", [*common, "device=cpu", f"output={tmp_path / 'here'}"]) == 0
     for path in (tmp_path / "here" / "lr").iterdir():
         here, other = pixels(path), pixels(tmp_path / "there" / "lr" / path.name)
         assert here.shape == other.shape
@@ -226,7 +226,7 @@ def test_everything_on_a_real_device(wild, photos, tmp_path, carry_out):
         common = [f"run={wild}", f"device={device}"]
         evaluated = [*pairs, metrics, f"output={folder / 'it'}"]
         assert carry_out("evaluate", [*common, *evaluated]) == 0
-        out = [f"hr={photos.hr}", f"out={folder / 'pairs'}"]
+        out = [f"hr={photos.hr}", f"output={folder / 'pairs'}"]
         assert carry_out("degrade", [*common, *out]) == 0
         assert carry_out("export", [*common, f"output={folder / 'export'}"]) == 0
         up = [f"input={photos.val_lr}", f"output={folder / 'up'}", "precision=fp32"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from wildsr.argument import SCALES
+from wildsr.argument import SCALES, check_device, check_integer
 from wildsr.config.compose import check_scalars, configure
 from wildsr.config.paths import named
 from wildsr.error import UserError, shortened, unknown
@@ -23,7 +23,6 @@ WEIGHTS = ("safetensors", "pth")
 PROGRAMS = ("onnx", "torchscript", "ncnn")
 ENGINES = ("torch", "compile", "onnxruntime", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
-DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
@@ -77,7 +76,7 @@ def check_evaluate(config: DictConfig) -> None:
     _logger(config)
     for key in ("card", "overwrite", "trust"):
         _switch(config, key)
-    _device(config)
+    check_device("`device`", config.device)
     _choice(config, "precision", PRECISIONS)
     _limit(config)
     if config.card and (config.run is None or len(named(config.run, "run")) > 1):
@@ -130,7 +129,7 @@ def check_upscale(config: DictConfig) -> None:
         _choice(config, "format", IMAGES)
     _choice(config, "engine", ENGINES)
     _choice(config, "precision", PRECISIONS)
-    _device(config)
+    check_device("`device`", config.device)
     if config.input is None:
         raise UserError("`input` must be given: a photo, a folder of photos, or a video.")
     if config.output is None:
@@ -156,7 +155,7 @@ def check_degrade(config: DictConfig) -> None:
     _choice(config, "format", PAIRS)
     for key in ("overwrite", "trust"):
         _switch(config, key)
-    _device(config)
+    check_device("`device`", config.device)
     _limit(config)
     for key, least in (("draws", 1), ("seed", 0), ("tile", 64)):
         _integer(config, key, least)
@@ -172,10 +171,9 @@ def check_export(config: DictConfig) -> None:
     _choice(config, "format", (*WEIGHTS, *PROGRAMS))
     for key in ("fp16", "trust"):
         _switch(config, key)
-    _device(config)
+    check_device("`device`", config.device)
     size = config.size
-    if size is not None and not (_whole(size) and size >= 8):
-        raise UserError(f"`size` must be an integer of at least 8 or null, but got {size!r}.")
+    check_integer("`size`", size, 8, null=True)
     if size is not None and config.format in WEIGHTS:
         raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
     _integer(config, "seed", 0)
@@ -201,7 +199,7 @@ def check_app(config: DictConfig) -> None:
         raise UserError("`host` must be an address of this computer, but got none.")
     if config.tile is not None:
         _integer(config, "tile", 8)
-    _device(config)
+    check_device("`device`", config.device)
 
 
 CHECKS: dict[str, Callable[[DictConfig], None]] = {
@@ -234,11 +232,6 @@ def _logger(config: DictConfig) -> None:
         raise unknown("`logger`", config.logger.kind, LOGGERS)
 
 
-def _device(config: DictConfig) -> None:
-    if not isinstance(config.device, str) or config.device.split(":", 1)[0] not in DEVICES:
-        raise unknown("`device`", config.device, DEVICES)
-
-
 def _limit(config: DictConfig) -> None:
     value = config.limit
     if value is not None and not (_number(value) and value > 0):
@@ -259,11 +252,7 @@ def _switch(config: DictConfig, key: str) -> None:
 
 
 def _integer(config: DictConfig, key: str, least: int) -> None:
-    value = OmegaConf.select(config, key)
-    if not (_whole(value) and value >= least):
-        raise UserError(
-            f"`{key}` must be an integer of at least {least}, but got {shortened(value)}."
-        )
+    check_integer(f"`{key}`", OmegaConf.select(config, key), least)
 
 
 def _whole(value: Any) -> bool:
