@@ -1,11 +1,12 @@
-"""Checks that arguments and configuration keys share: integers and scales."""
+"""Checks that arguments and configuration keys share: integers, scales, words for devices."""
 
 from __future__ import annotations
 
-from wildsr.error import UserError, shortened
+from wildsr.error import UserError, shortened, unknown
 
 _FACTORS = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
 SCALES = tuple(_FACTORS)
+DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 
 
 def check_integer(
@@ -63,7 +64,23 @@ def check_scale(named: str, value: object) -> None:
         UserError: a scale other than 1, 2, 3, 4 or 8.
     """
     if isinstance(value, bool) or value not in SCALES:
-        raise UserError(f"{named} must be one of {list(SCALES)}, but got {value!r}.")
+        raise UserError(f"{named} must be one of {list(SCALES)}, but got {shortened(value)}.")
+
+
+def check_device(named: str, value: object) -> None:
+    """Refuse what names no device; whether this machine has it is another question.
+
+    Args:
+        named: what the user calls it, as the sentence begins: "Argument `device`", "`device`".
+        value: "auto", "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises:
+        UserError: anything else.
+    """
+    name, colon, number = value.partition(":") if isinstance(value, str) else ("", "", "")
+    numbered = name == "cuda" and number.isdecimal()
+    if name not in DEVICES or (colon and not numbered):
+        raise unknown(named, value, DEVICES)
 
 
 def shuffle_factors(scale: int) -> tuple[int, ...]:

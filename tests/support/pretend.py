@@ -53,6 +53,9 @@ class Elsewhere(torch.Tensor):
     def new_tensor(self, values, **named):
         return Elsewhere(self.inner.new_tensor(values, **named))
 
+    def unbind(self, dim=0):
+        return tuple(map(Elsewhere, self.inner.unbind(dim)))
+
     def nonzero(self, **named):
         return tree_map(Elsewhere, self.inner.nonzero(**named))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from wildsr.argument import SCALES, check_integer
+from wildsr.argument import SCALES, check_device, check_integer
 from wildsr.config.compose import check_scalars, configure
 from wildsr.config.paths import named
 from wildsr.error import UserError, shortened, unknown
@@ -23,7 +23,6 @@ WEIGHTS = ("safetensors", "pth")
 PROGRAMS = ("onnx", "torchscript", "ncnn")
 ENGINES = ("torch", "compile", "onnxruntime", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
-DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 
 
 def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
@@ -77,7 +76,7 @@ def check_evaluate(config: DictConfig) -> None:
     _logger(config)
     for key in ("card", "overwrite", "trust"):
         _switch(config, key)
-    _device(config)
+    check_device("`device`", config.device)
     _choice(config, "precision", PRECISIONS)
     _limit(config)
     if config.card and (config.run is None or len(named(config.run, "run")) > 1):
@@ -130,7 +129,7 @@ def check_upscale(config: DictConfig) -> None:
         _choice(config, "format", IMAGES)
     _choice(config, "engine", ENGINES)
     _choice(config, "precision", PRECISIONS)
-    _device(config)
+    check_device("`device`", config.device)
     if config.input is None:
         raise UserError("`input` must be given: a photo, a folder of photos, or a video.")
     if config.output is None:
@@ -156,7 +155,7 @@ def check_degrade(config: DictConfig) -> None:
     _choice(config, "format", PAIRS)
     for key in ("overwrite", "trust"):
         _switch(config, key)
-    _device(config)
+    check_device("`device`", config.device)
     _limit(config)
     for key, least in (("draws", 1), ("seed", 0), ("tile", 64)):
         _integer(config, key, least)
@@ -170,9 +169,10 @@ def check_export(config: DictConfig) -> None:
     _choice(config, "format", (*WEIGHTS, *PROGRAMS))
     for key in ("fp16", "trust"):
         _switch(config, key)
-    _device(config)
-    check_integer("`size`", config.size, 8, null=True)
-    if config.size is not None and config.format in WEIGHTS:
+    check_device("`device`", config.device)
+    size = config.size
+    check_integer("`size`", size, 8, null=True)
+    if size is not None and config.format in WEIGHTS:
         raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
     _integer(config, "seed", 0)
     if config.name is not None and not re.fullmatch(r"[^/\0]+", config.name):
@@ -196,7 +196,7 @@ def check_app(config: DictConfig) -> None:
         raise UserError("`host` must be an address of this computer, but got none.")
     if config.tile is not None:
         _integer(config, "tile", 8)
-    _device(config)
+    check_device("`device`", config.device)
 
 
 CHECKS: dict[str, Callable[[DictConfig], None]] = {
@@ -227,14 +227,6 @@ def _metrics(config: DictConfig) -> None:
 def _logger(config: DictConfig) -> None:
     if config.logger.kind not in LOGGERS:
         raise unknown("`logger`", config.logger.kind, LOGGERS)
-
-
-def _device(config: DictConfig) -> None:
-    known = isinstance(config.device, str) and re.fullmatch(
-        r"auto|cpu|mps|cuda(:\d+)?", config.device
-    )
-    if not known:
-        raise unknown("`device`", config.device, DEVICES)
 
 
 def _limit(config: DictConfig) -> None:

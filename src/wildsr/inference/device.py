@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from wildsr.argument import check_device
 from wildsr.error import UserError, unknown
 from wildsr.inference.tile import evaluating
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 TRIAL = 128  # LR pixels a side of the image on which half precision is timed
 GAIN = 1.15  # how much faster half precision must be
 DEVIATION = 1 / 255  # how far its result may be from that of single precision
@@ -33,10 +33,8 @@ def choose_device(wanted: object) -> torch.device:
     present = {"cuda": count > 0, "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         return torch.device(next((name for name, there in present.items() if there), "cpu"))
-    name, colon, number = str(wanted).partition(":")
-    numbered = name == "cuda" and number.isdecimal()
-    if name not in ("cpu", "cuda", "mps") or (colon and not numbered):
-        raise unknown("Argument `device`", wanted, DEVICES)
+    check_device("Argument `device`", wanted)
+    name, _, number = str(wanted).partition(":")
     if not present.get(name, True) or int(number or 0) >= max(count, 1):
         raise UserError(f"Argument `device` is {wanted!r}, but torch finds no such device here.")
     return torch.device(f"{name}:{int(number)}" if number else name)
