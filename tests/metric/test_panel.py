@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
-from wildsr.config.compose import CONF
+from wildsr.config.compose import CONF, configure
 from wildsr.error import UserError
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.kind import Pair, Set, Single
@@ -126,8 +125,7 @@ def test_the_documentation_has_every_metric():
 
 @pytest.mark.parametrize("path", sorted((CONF / "metric").glob("*.yaml")), ids=lambda p: p.stem)
 def test_configs_build_their_panel(path):
-    config = OmegaConf.merge({"scale": 3, "panel": OmegaConf.load(path)})
-    panel = instantiate(config.panel)
+    panel = instantiate(configure("evaluate", [f"metric={path.stem}", "scale=3"]).metric)
     assert panel.border == 3
     assert panel.channel == ("y" if path.stem == "classical" else "rgb")
     json.dumps(panel.protocol())  # OmegaConf's own types would not pass

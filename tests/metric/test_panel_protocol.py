@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
+from wildsr.config.compose import configure
 from wildsr.error import UserError
 from wildsr.metric.fidelity import psnr, ssim
 from wildsr.metric.panel import Panel
@@ -72,8 +72,7 @@ def test_panel_measures_one_image():
 def test_configs_build_the_panel(name, channel):
     path = Path(__file__).parents[2] / "conf" / "metric" / f"{name}.yaml"
     assert path.read_text().startswith(f"# python evaluate.py upscaler=bicubic metric={name} ")
-    config = OmegaConf.merge({"scale": 3, "panel": OmegaConf.load(path)})
-    config.panel.metrics = [metric for metric in config.panel.metrics if "lpips" not in metric]
-    panel = instantiate(config.panel)
+    overrides = [f"metric={name}", "scale=3", "metric.metrics=[psnr,ssim]"]
+    panel = instantiate(configure("evaluate", overrides).metric)
     assert (panel.channel, panel.border, panel.metrics) == (channel, 3, ("psnr", "ssim"))
     json.dumps(panel.protocol())  # OmegaConf's own types would not pass
