@@ -6,6 +6,7 @@ all read through it.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from pathlib import Path
