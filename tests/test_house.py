@@ -23,6 +23,7 @@ ROOMS = (
     "method",
     "metric",
     "data",
+    "calibration",
     "loss",
     "network",
     "forensics",

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from wildsr.calibration.calibrate import calibrate
-from wildsr.pixels import to_8_bit
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import Coding, coded
 from wildsr.error import UserError
 from wildsr.network.degrader.physics import MARGIN, PRIOR, kernels, physical, with_noise
+from wildsr.pixels import to_8_bit
 
 SCALE = 2
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from wildsr.degradation.jpeg.codec import libjpeg
 from wildsr.degradation.coding import Coding, coded, coded_each
+from wildsr.degradation.jpeg.codec import libjpeg
 
 
 @pytest.fixture

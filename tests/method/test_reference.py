@@ -23,7 +23,7 @@ def test_supervised(compare):
 RATES, BETAS = {"degrade": 1e-2, "critic": 1e-3, "upscale": 5e-4}, (0.5, 0.9)
 
 
-def test_wild(compare):
+def test_adversarial_camera(compare):
     """Least squares on lr = quantise(camera(hr)), R1; L1 on the LR from before the steps."""
 
     def reference(networks, batches, averages):
@@ -59,7 +59,7 @@ def test_wild(compare):
         ],
         "method.updates.judge.terms.smooth.weight=0.5",
     ]
-    compare(["method=wild", *tuned], reference)
+    compare(["method=adversarial_camera", *tuned], reference)
 
 
 def test_pdm(compare, of):

@@ -16,7 +16,7 @@ def camera(tmp_path_factory, tiny):
     from wildsr.cli import main as command
 
     root = tmp_path_factory.mktemp("camera")
-    overrides = [*tiny, "method=wild", "iterations=4", f"runs_dir={root}", "name=it"]
+    overrides = [*tiny, "method=adversarial_camera", "iterations=4", f"runs_dir={root}", "name=it"]
     assert command.start("train", overrides) == 0
     return root / "it"
 

@@ -79,10 +79,12 @@ def test_two_processes_equal_one_on_the_joined_batch(both, small, plain_batches,
     torch.testing.assert_close((losses[0] + losses[1]) / 2, losses[2], rtol=0, atol=1e-6)
 
 
-def test_the_updates_of_wild_run_together(both, small, plain_batches, tmp_path):
+def test_adversarial_updates_run_together(both, small, plain_batches, tmp_path):
     batches = [plain_batches(3, seed=rank) for rank in (0, 1)]
     pool = "+method.updates.judge.terms.real.pool=2"
-    overrides = shared(small, "method=wild", pool, "+method.updates.degrade.every=2", *TOGETHER)
+    overrides = shared(
+        small, "method=adversarial_camera", pool, "+method.updates.degrade.every=2", *TOGETHER
+    )
     assert both(fit_and_save, overrides, batches, tmp_path) == [0, 0]
     first, second = left(tmp_path, 0), left(tmp_path, 1)
     for part in ("networks", "ema"):

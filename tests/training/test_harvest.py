@@ -1,5 +1,7 @@
 """Pools are filled before the first iteration, once, and shown."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -73,9 +75,14 @@ def test_other_runs_and_evaluation_have_its_pools(run, tiny, tmp_path, carry_out
     assert patches.any()
 
 
+def folders(photos):
+    """The part of a data module that pools are filled from."""
+    return SimpleNamespace(lr_store=photos)
+
+
 def test_without_pools_nothing_happens(tmp_path, small):
     config = configure("train", ["method=supervised", *small, "data.patch=8"])
-    assert harvest(build_training(config), [], tmp_path) == []
+    assert harvest(build_training(config), folders([]), tmp_path) == []
     assert not list(tmp_path.iterdir())
 
 
@@ -84,8 +91,8 @@ def test_further_processes_find_the_same_and_draw_nothing(tmp_path, small):
     photos = [make.normal(100, 5, (48, 48, 3)).round().astype(np.uint8)]
     config = configure("train", [*IMPRESSIONISM, *small, "data.patch=8"])
     first, second = build_training(config), build_training(config)
-    said = harvest(first, photos, tmp_path)
-    assert harvest(second, photos, None) == said[:-1]
+    said = harvest(first, folders(photos), tmp_path)
+    assert harvest(second, folders(photos), None) == said[:-1]
     pools = [training.networks["degrade"].noise for training in (first, second)]
     assert torch.equal(*pools)
     assert [path.name for path in tmp_path.iterdir()] == ["pools.png"]
@@ -93,7 +100,7 @@ def test_further_processes_find_the_same_and_draw_nothing(tmp_path, small):
 
 def lines(tmp_path, small, photos, *overrides):
     config = configure("train", [*IMPRESSIONISM, *small, "data.patch=8", *overrides])
-    return harvest(build_training(config), photos, tmp_path)
+    return harvest(build_training(config), folders(photos), tmp_path)
 
 
 def test_few_are_warned_of(tmp_path, small):

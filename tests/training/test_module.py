@@ -34,7 +34,7 @@ def equal(one, other):
 
 
 def test_the_loop_counts_iterations_not_optimiser_steps(fit, plain_batches):
-    training = fit(["method=wild"], plain_batches(3))
+    training = fit(["method=adversarial_camera"], plain_batches(3))
     assert training.iteration == 3
     assert training.global_step == 9
     assert set(training.values) == {"degrade/fool", "judge/real", "judge/smooth", "upscale/pixel"}
@@ -62,7 +62,7 @@ def test_a_term_of_weight_0_is_logged_but_trains_nothing(fit, plain_batches):
 def test_an_update_of_weights_0_is_logged_but_trains_nothing(fit, plain_batches):
     start = []
     training = fit(
-        ["method=wild", "+method.updates.upscale.terms.pixel.weight=0"],
+        ["method=adversarial_camera", "+method.updates.upscale.terms.pixel.weight=0"],
         plain_batches(2),
         lambda training: start.append(weights(training)),
     )
@@ -80,7 +80,7 @@ def test_every(fit, plain_batches):
         )
         assert before
 
-    fit(["method=wild", "+method.updates.judge.every=3"], plain_batches(5), watch)
+    fit(["method=adversarial_camera", "+method.updates.judge.every=3"], plain_batches(5), watch)
     judged = ["judge/real" in values for values, _ in seen]
     assert judged == [True, False, False, True, False]
     still = [equal(seen[i][1], seen[i + 1][1]) for i in range(4)]
@@ -112,7 +112,7 @@ def test_clip_takes_the_networks_of_an_update_together(fit, plain_batches):
     steps = [o for n in ("upscale", "degrade") for o in sgd(n)]
     start = []
     training = fit(
-        ["method=wild", "method.updates.degrade=null", *together, *steps],
+        ["method=adversarial_camera", "method.updates.degrade=null", *together, *steps],
         plain_batches(1),
         lambda training: start.append(weights(training)),
     )
@@ -152,10 +152,10 @@ def test_the_average_follows_the_weights_and_the_weights_do_not_follow_it(fit, p
     for key, value in averaged.ema.networks["upscale"].state_dict().items():
         expected = 0.1 * start[0]["upscale"][key] + 0.9 * raw[key]  # (1 + 0) / (10 + 0) < 0.9
         torch.testing.assert_close(value, expected)
-    assert list(fit(["method=wild"], batches).ema.networks) == ["upscale"]
+    assert list(fit(["method=adversarial_camera"], batches).ema.networks) == ["upscale"]
 
 
-@pytest.mark.parametrize("method", ["wild", "pdm", "maeda", "dsgan", "dasr"])
+@pytest.mark.parametrize("method", ["adversarial_camera", "pdm", "maeda", "dsgan", "dasr"])
 def test_bf16_keeps_losses_and_weights_in_float32_and_finite(fit, of, plain_batches, method):
     overrides = ["trainer.precision=bf16-mixed", "iterations=3"]  # the last in the second stage
     training = fit([*of(method), *overrides], plain_batches(3))
@@ -176,7 +176,7 @@ def test_bf16_really_computes_in_bf16(fit, plain_batches):
             lambda module, inputs, output: seen.add(output.dtype)
         )
 
-    fit(["method=wild", "trainer.precision=bf16-mixed"], plain_batches(1), hook)
+    fit(["method=adversarial_camera", "trainer.precision=bf16-mixed"], plain_batches(1), hook)
     assert seen == {torch.bfloat16}
 
 
@@ -200,7 +200,7 @@ def test_a_loss_that_is_not_finite_names_term_and_iteration(fit, plain_batches):
         training.training_step = step
 
     with pytest.raises(UserError, match=r"Term `upscale/pixel` became NaN .* at iteration 2;"):
-        fit(["method=wild"], plain_batches(3), poison)
+        fit(["method=adversarial_camera"], plain_batches(3), poison)
 
 
 def test_batches_are_floats_of_0_to_1(fit):
@@ -218,7 +218,7 @@ def test_batches_are_floats_of_0_to_1(fit):
             lambda module, inputs, output: seen.append(inputs[0])
         )
 
-    fit(["method=wild"], [batch], hook)
+    fit(["method=adversarial_camera"], [batch], hook)
     assert seen[0].unique().tolist() == [1.0]
     assert any(image.unique().tolist() == pytest.approx([0.2]) for image in seen[1:])
     assert batch["real_lr"].unique().tolist() == [51], "the batch itself stays"
@@ -235,7 +235,7 @@ def test_draws_depend_on_seed_iteration_and_process_alone(fit, plain_batches, mo
             if disturb:  # validation, or anything else that draws between iterations
                 training.on_train_batch_end = lambda *_: torch.rand(3)
 
-        fit(["method=wild", *overrides], plain_batches(3), hook)
+        fit(["method=adversarial_camera", *overrides], plain_batches(3), hook)
         return seen
 
     plain = draws()

@@ -14,7 +14,7 @@ from wildsr.training.session import explained
 from wildsr.training.settling import Settling
 from wildsr.training.stage import Stages
 
-TWO = ["method=wild", "++method.stages={learn: 2, use: 1}", "method.ema=0.9"]
+TWO = ["method=adversarial_camera", "++method.stages={learn: 2, use: 1}", "method.ema=0.9"]
 TWO += [f"method.updates.{u}.stages={s}" for u, s in (("degrade", "learn"), ("judge", "[learn]"))]
 TWO += ["method.updates.upscale.stages=[use]"]
 

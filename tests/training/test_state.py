@@ -19,7 +19,7 @@ def same(one, other):
 
 
 def test_a_state_is_plain_and_restores_to_the_same_state(fit, plain_batches):
-    overrides = ["method=wild", "+method.updates.judge.terms.real.pool=3"]
+    overrides = ["method=adversarial_camera", "+method.updates.judge.terms.real.pool=3"]
     trained = fit(overrides, plain_batches(2))
     state = trained.state()
     assert [len(images) for images in state["pools"][0]] == [0, 3, 0, 0]
@@ -57,12 +57,12 @@ def _assert_plain(value):
     ],
 )
 def test_a_state_of_another_architecture_is_refused_by_name(fit, plain_batches, change, message):
-    state = fit(["method=wild"], plain_batches(1)).state()
+    state = fit(["method=adversarial_camera"], plain_batches(1)).state()
     with pytest.raises(UserError, match=message):
-        fit(["method=wild", change], [], lambda training: training.restore(state))
+        fit(["method=adversarial_camera", change], [], lambda training: training.restore(state))
 
 
 def test_a_state_of_another_method_is_refused(fit, plain_batches):
     state = fit(["method=supervised"], plain_batches(1)).state()
     with pytest.raises(UserError, match=re.escape("The checkpoint's network `degrade`")):
-        fit(["method=wild"], [], lambda training: training.restore(state))
+        fit(["method=adversarial_camera"], [], lambda training: training.restore(state))

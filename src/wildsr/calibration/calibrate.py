@@ -16,10 +16,10 @@ from wildsr.calibration.statistics import NAMES, WINDOW, statistics
 from wildsr.calibration.study import Group, Study
 from wildsr.degradation.coding import Coding
 from wildsr.error import UserError
+from wildsr.network.degrader.measured import POPULATION
 from wildsr.network.degrader.physics import HIGHEST, LOWEST
 
 WINDOWS = 150  # of sharp photos
-POPULATION = 256  # cameras to be drawn from while training
 SMALLER = (WINDOW, 48, 32)  # LR pixels; sides of a window, the smaller where photos are
 
 
@@ -51,7 +51,7 @@ class Calibration:
         photos = [i for member in self.members for i in member]
         random = np.random.default_rng(seed)
         order = [random.permutation(len(photos)) for _ in range(-(-count // len(photos)))]
-        chosen = np.concatenate(order)[: max(count, len(photos))]
+        chosen = np.concatenate(order)[:count]
         normal = torch.from_numpy(random.standard_normal((len(chosen), cameras.shape[1]))).float()
         places = torch.from_numpy(chosen)
         drawn = (cameras[places] + jitter[places] * normal).clamp(LOWEST, HIGHEST)

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wildsr.calibration.doubt import EXPLAINED, by_edges, doubt, doubtful
+from wildsr.calibration.doubt import BLUR, EXPLAINED, by_edges, doubt, doubtful
 from wildsr.calibration.fit import (
+    BICUBIC,
     SHAPE,
     SHARPEN,
     WORTH,
@@ -25,7 +26,7 @@ from wildsr.calibration.fit import (
 from wildsr.calibration.simulate import SharpWindows, simulated
 from wildsr.calibration.statistics import NAMES
 from wildsr.degradation.coding import Coding
-from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS
+from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR
 
 RENDERS = 3  # cameras that each sharp window is rendered by in a round
 REACH = (HIGHEST - LOWEST) / 2
@@ -72,7 +73,7 @@ class Study:
         """The camera (P,) that is found when anything is possible."""
         alike = torch.zeros(len(codings), len(PARAMETERS))
         middle = (LOWEST + HIGHEST) / 2
-        middle[SHAPE] = 0.0
+        middle[[SHAPE, BICUBIC]] = 0.0
         model = self._around(middle, REACH, alike, alike[0], codings)
         return self._best(model, photos, False).camera
 
@@ -87,6 +88,10 @@ class Study:
         centre[SHAPE] = shape_of(centre)
         model = self._around(centre, REACH * RADII[1], deviations, jitter, codings)
         solution = self._best(model, photos, sharpens)
+        if _near_bicubic(solution.camera):
+            bicubic = self._as_bicubic(solution.camera, jitter, photos, codings)
+            if bicubic.chi2 < solution.chi2 + WORTH:
+                solution, deviations = bicubic, deviations * 0
         cameras = (solution.camera + deviations).clamp(LOWEST, HIGHEST)
         error = torch.zeros(len(PARAMETERS))
         error[VARIED] = solution.error[VARIED]
@@ -95,14 +100,27 @@ class Study:
         share = doubt(misfit)
         replaced = round(share * len(codings))
         if replaced:
-            edges = by_edges(wide, solution, photos, len(self.sharp))
+            near = self._best(wide, photos, False)  # within reach of the model
+            edges = by_edges(wide, near, photos, len(self.sharp))
             places = torch.from_numpy(self.random.permutation(len(codings))[:replaced])
             cameras[places], jitters[places] = doubtful(edges, self.sharp, replaced), 0.0
         return Group(cameras, jitters, solution, misfit, share)
 
+    def _as_bicubic(
+        self, camera: Tensor, jitter: Tensor, photos: Tensor, codings: Sequence[Coding | None]
+    ) -> Solution:
+        """The noise of photos that bicubic downscaling made, should it have made them."""
+        centre = camera.clone()
+        centre[BLUR] = PRIOR[BLUR]
+        centre[[SHARPEN, SHAPE]], centre[BICUBIC] = 0.0, 1.0
+        alike = torch.zeros(len(codings), len(PARAMETERS))
+        model = self._around(centre, REACH * RADII[0], alike, jitter * 0, codings)
+        held = {i: float(centre[i]) for i in (*BLUR, SHARPEN, SHAPE, BICUBIC)}
+        return solve(model, photos, len(self.sharp), held)
+
     def _best(self, model: Surrogate, photos: Tensor, sharpens: bool) -> Solution:
         """The shape as it is; with sharpening if it may be, and explains much that is not."""
-        held = {SHAPE: float(model.centre[SHAPE])}
+        held = {i: float(model.centre[i]) for i in (SHAPE, BICUBIC)}
         plain = solve(model, photos, len(self.sharp), held | {SHARPEN: 0.0})
         if not sharpens or plain.chi2 < len(NAMES) * EXPLAINED:
             return plain
@@ -122,7 +140,7 @@ class Study:
         source = self.random.integers(len(codings), size=count)
         normal = torch.from_numpy(self.random.standard_normal((count, len(radius)))).float()
         place = torch.from_numpy(self.random.uniform(-1, 1, (count, len(radius)))).float()
-        place[:, SHAPE] = 0.0
+        place[:, [SHAPE, BICUBIC]] = 0.0
         around = centre + deviations[torch.from_numpy(source)] + jitter * normal
         cameras = (around + place * radius).clamp(LOWEST, HIGHEST)
         index = torch.arange(len(self.sharp)).repeat(RENDERS)
@@ -143,6 +161,12 @@ class Study:
         coarse = _coarseness(codings) @ model.beside
         alike = alike - coarse[torch.from_numpy(source)]
         return shrunk(*deviations_of(model, camera, photos - coarse, alike, VARIED))
+
+
+def _near_bicubic(camera: Tensor) -> bool:
+    """Whether a blur is about as wide as that of bicubic downscaling, in all directions."""
+    width = float((camera[0] - PRIOR[0]).abs())
+    return width < 0.35 and float(torch.linalg.vector_norm(camera[STRETCH])) < 0.35
 
 
 def _coarseness(codings: Sequence[Coding | None]) -> Tensor:

@@ -26,12 +26,12 @@ from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.device import choose_device
 from wildsr.inference.upscaler import Upscaler
+from wildsr.network.weights import SUFFIXES
 from wildsr.photo.image import list_images
 from wildsr.run.folder import BASELINE, config_of
 from wildsr.run.load import load_upscaler
 from wildsr.run.photos import lr_photos
 
-WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt")
 SAMPLES = 12
 SHORT = 8  # characters of a password at least
 
@@ -106,10 +106,10 @@ def _loaders(config: DictConfig) -> dict[str, Callable[[], Upscaler]]:
     if config.weights is not None:
         path = Path(str(config.weights)).expanduser()
         files = (
-            sorted(f for f in path.iterdir() if f.suffix in WEIGHTS) if path.is_dir() else [path]
+            sorted(f for f in path.iterdir() if f.suffix in SUFFIXES) if path.is_dir() else [path]
         )
         if not files:
-            raise UserError(f"`weights`: the folder {path} holds none of {', '.join(WEIGHTS)}.")
+            raise UserError(f"`weights`: the folder {path} holds none of {', '.join(SUFFIXES)}.")
         if not path.exists():
             raise UserError(f"`weights` must be a file or a folder, but {path} does not exist.")
         found |= {file.name: partial(load_upscaler, weights=file, **options) for file in files}

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wildsr.pixels import to_8_bit
 from wildsr.degradation.jpeg.jpeg import quantisation_tables
+from wildsr.pixels import to_8_bit
 
 UNIT = 16  # pixels that 4:2:0 codes together, in each direction
 

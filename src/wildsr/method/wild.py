@@ -1,4 +1,4 @@
-"""Our default: learn the camera that took the LR photos, and train the upscaler through it."""
+"""Our default: measure the camera that took the LR photos, and train the upscaler through it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from wildsr.pixels import to_8_bit
 
 
 class Wild(Upscaling):
-    """PDM-SR's objective (Luo et al. 2022) with a camera in place of free networks.
+    """An upscaler trained through the camera that was measured on the LR photos themselves.
 
-    A handful of physical parameters is all that a few minutes of a critic's signal can pin down.
+    What the photos' files and pixels state is read, what statistics show is measured by simulated
+    moments (McFadden 1989), both before the first iteration (:mod:`wildsr.calibration`); the camera
+    then stands still, and all time goes to the upscaler.
     """
 
-    degrade = network("HR and its draws to LR, unclamped")
-    critic = network("LR to a map of logits: real?")
+    degrade = network("HR and its draws to LR, unclamped; measured, then frozen")
 
     @draw
-    def draws(self) -> Tensor:
-        """(B, 3, H, W) standard normal: the noise of this iteration."""
+    def draws(self) -> tuple[Tensor, ...]:
+        """Which camera each picture is taken by, its noise, and where its JPEG blocks lie."""
         return self.degrade.draws(self.hr)
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) what the learned camera makes of the sharp crop, in 8 bits."""
+        """(B, 3, H, W) what the measured camera makes of the sharp crop, in 8 bits."""
         return to_8_bit(self.degrade(self.hr, self.draws))

@@ -25,6 +25,7 @@ from wildsr.report.page.page import Page, write_page
 from wildsr.run.folder import Run
 from wildsr.training.artifact import artifact
 from wildsr.training.logger import Log
+from wildsr.training.measure import said_of
 from wildsr.training.module import Training
 from wildsr.training.pretrained import pretrained
 from wildsr.training.session import Job
@@ -91,6 +92,7 @@ def report_run(
         "scale": scale,
         "iterations": training.iteration,
         "training_seconds": round(training.seconds, 1),
+        **({"camera": camera} if (camera := said_of(folder.folder)) is not None else {}),
         "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
     }
     if looked_through := pretrained(training.objective):

@@ -1,4 +1,4 @@
-"""Fill noise and kernel pools from the LR photos, before the first iteration."""
+"""What networks take from the LR photos before the first iteration: pools, a measured camera."""
 
 from __future__ import annotations
 
@@ -6,31 +6,42 @@ from pathlib import Path
 
 import torch
 
-from wildsr.degradation.flat import Photos
+from wildsr.data.module import Folders
+from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.protocol import Harvests
 from wildsr.report.degradation.pools import harvested, pools_sheet
 from wildsr.training.kernel_estimate import estimate_kernel
+from wildsr.training.measure import measure, profile, take_over, write_profile
 from wildsr.training.module import Training
 
 
-def harvest(training: Training, photos: Photos, folder: Path | None) -> list[str]:
-    """Fill the pools of each network that has a ``harvest``, and draw them in ``folder``.
+def harvest(training: Training, data: Folders, folder: Path | None) -> list[str]:
+    """Measure cameras and fill pools from the photos, and leave them in ``folder``.
 
     Every process of a run finds the same, from the run's seed alone.
 
     Args:
-        training: before its first iteration; a run that goes on has its pools already.
-        photos: the real LR photos, uint8 (H, W, 3).
-        folder: the run's, which gets ``pools.png``; None in all processes but the first.
+        training: before its first iteration; a run that goes on has all that already.
+        data: real LR photos and sharp ones.
+        folder: the run's, which gets ``pools.png`` and ``camera.json``; None in all processes but
+            the first.
 
     Returns:
         Lines that say what was found, warnings marked as such.
     """
     lines = []
-    for network in training.networks.values():
+    for name, network in training.networks.items():
+        if isinstance(network, MeasuredCamera):
+            measured = measure(data, training.seed)
+            take_over(network, measured, training.seed)
+            lines.append(f"camera: {measured.sentence(training.scale)}")
+            if folder is not None:
+                write_profile(folder, profile(network, measured))
+            if name in training.ema.networks:
+                training.ema.networks[name].load_state_dict(network.state_dict())
         if isinstance(network, Harvests):
             generator = torch.Generator().manual_seed(training.seed)
-            flat = network.harvest(photos, generator, estimate_kernel)
+            flat = network.harvest(data.lr_store, generator, estimate_kernel)
             found = harvested(network, flat)
             lines += found
             if folder is not None:

@@ -104,7 +104,7 @@ def fit(
     config = job.config
     if not folder.resumed:
         shown = folder.folder if process_rank() == 0 else None
-        for line in harvest(training, job.data.lr_store, shown):
+        for line in harvest(training, job.data, shown):
             job.console.print(line, markup=False)
     training.to(memory_format=torch.channels_last)
     seconds = config.seconds if seconds is None else seconds

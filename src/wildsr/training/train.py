@@ -24,7 +24,6 @@ from wildsr.run.folder import BASELINE, Run, to_resume
 from wildsr.run.resume import resumed_config
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
-from wildsr.training.hint import jpeg_hint
 from wildsr.training.pretrained import stand_ins
 from wildsr.training.session import (
     Job,
@@ -80,8 +79,6 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     assert data.report is not None
     for line in [*data.report.lines(), *stand_ins(training.objective)]:
         console.print(line, markup=False)
-    if (hint := jpeg_hint(config, data.lr_store)) is not None:
-        console.print(f"hint: {hint}", markup=False, highlight=False)
     readable(data.photos, console)
     folder = run_folder(config, overrides, resumed, data)
     shown = f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}"

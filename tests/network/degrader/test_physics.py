@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from wildsr.degradation.blur import centred_grid
+from wildsr.degradation.bicubic import downscale
+from wildsr.degradation.blur import blur_and_sample, centred_grid
 from wildsr.network.degrader.physics import (
     MARGIN,
     PRIOR,
@@ -79,3 +80,11 @@ def test_noise_has_the_level_that_is_stated(correlation, gray):
     assert shared == pytest.approx(gray, abs=0.06)
     beside = torch.corrcoef(torch.stack([noise[0, 0, :, 1:].ravel(), noise[0, 0, :, :-1].ravel()]))
     assert (beside[0, 1] > 0.3) == (correlation > 0.5)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_bicubic_is_the_downscaling_that_everybody_uses(scale):
+    hr = torch.rand(1, 3, 24 * scale, 24 * scale)
+    kernel = kernels(camera(bicubic=1.0, width=-0.3)[None], scale)
+    lr = blur_and_sample(hr, kernel, scale)[..., 4:-4, 4:-4]
+    assert torch.allclose(lr, downscale(hr, scale)[..., 4:-4, 4:-4], atol=1e-4)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,14 +15,15 @@ from wildsr.network.degrader.physics import (
     HIGHEST,
     LOWEST,
     MARGIN,
-    PARAMETERS,
     PRIOR,
     kernels,
+    noise_levels,
     physical,
     with_noise,
 )
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+POPULATION = 256  # cameras to be drawn from
 Draws = tuple[Tensor, Tensor, Tensor]
 
 
@@ -30,42 +32,69 @@ class MeasuredCamera(nn.Module):
 
     Every picture is taken by one of a population of cameras
     (:mod:`wildsr.network.degrader.physics`), and coded with the tables that go with it, on a grid
-    of blocks that lies anywhere. Without a measurement it is the
-    camera that is expected before anything is seen, without JPEG.
-
-    Attributes:
-        shift: (P,) what training adds to all cameras; 0 where there is no critic to learn it from.
+    of blocks that lies anywhere. Nothing of it is trained: :mod:`wildsr.calibration` finds the
+    population before the first iteration. Without a measurement it is the camera that is expected
+    before anything is seen, without JPEG. The population has a fixed size, so that checkpoints of
+    all runs look alike.
 
     Args:
         scale: HR pixels for each LR pixel and direction.
+
+    Shapes:
+        hr (B, 3, scale h, scale w) in [0, 1] -> LR (B, 3, h, w), not clamped unless there is JPEG.
     """
 
-    cameras: Tensor  # (n, P)
-    tables: Tensor  # (K, 2, 64)
-    subsamplings: Tensor  # (K,) indices of SUBSAMPLINGS
-    coding: Tensor  # (n,) indices of tables, -1 for photos without JPEG
+    cameras: Tensor  # (POPULATION, P)
+    tables: Tensor  # (POPULATION, 2, 64); 0 without JPEG
+    subsampling: Tensor  # (POPULATION,) indices of SUBSAMPLINGS, -1 without JPEG
 
     def __init__(self, scale: int) -> None:
         super().__init__()
         self.scale = scale
-        self.shift = nn.Parameter(torch.zeros(len(PARAMETERS)))
-        self.register_buffer("cameras", PRIOR[None].clone())
-        self.register_buffer("tables", torch.zeros(0, 2, 64, dtype=torch.int32))
-        self.register_buffer("subsamplings", torch.zeros(0, dtype=torch.int64))
-        self.register_buffer("coding", torch.full((1,), -1))
-        self._codings: list[Coding] | None = None
+        self.register_buffer("cameras", PRIOR.repeat(POPULATION, 1))
+        self.register_buffer("tables", torch.zeros(POPULATION, 2, 64, dtype=torch.int32))
+        self.register_buffer("subsampling", torch.full((POPULATION,), -1))
+        self._codings: list[Coding | None] | None = None
         self._kernels: Tensor | None = None
 
+    @torch.no_grad()
     def set(self, cameras: Tensor, codings: Sequence[Coding | None]) -> None:
-        """Take over a population: cameras (n, P), drawn evenly, and the coding of each."""
-        kinds = list(dict.fromkeys(c for c in codings if c is not None))
-        self.cameras = cameras.clone().clamp(LOWEST, HIGHEST)
-        tables = [[kind.luminance, kind.chrominance] for kind in kinds]
-        self.tables = torch.tensor(tables, dtype=torch.int32).view(-1, 2, 64)
-        chosen = [SUBSAMPLINGS.index(kind.subsampling) for kind in kinds]
-        self.subsamplings = torch.tensor(chosen, dtype=torch.int64)
-        self.coding = torch.tensor([-1 if c is None else kinds.index(c) for c in codings])
-        self._codings = self._kernels = None
+        """Take over a population, which is repeated until it is ``POPULATION`` long.
+
+        Args:
+            cameras: (n, P), to be drawn evenly.
+            codings: of each.
+        """
+        places = torch.arange(POPULATION) % len(cameras)
+        self.cameras.copy_(cameras[places].clamp(LOWEST, HIGHEST))
+        for place, index in enumerate(places.tolist()):
+            coding = codings[index]
+            self.subsampling[place] = -1
+            self.tables[place] = 0
+            if coding is not None:
+                self.subsampling[place] = SUBSAMPLINGS.index(coding.subsampling)
+                self.tables[place] = torch.tensor([coding.luminance, coding.chrominance])
+        self._forget()
+
+    def population(self) -> dict[str, list[Any]]:
+        """The cameras and their codings as plain data, each coding once.
+
+        ``cameras`` (POPULATION, P), ``coding`` (POPULATION,) indices of ``codings`` or null.
+        """
+        kinds = list(dict.fromkeys(kind for kind in self._kinds() if kind is not None))
+        places = {kind: place for place, kind in enumerate(kinds)}
+        return {
+            "cameras": [[round(value, 5) for value in row] for row in self.cameras.tolist()],
+            "coding": [None if kind is None else places[kind] for kind in self._kinds()],
+            "codings": [
+                {
+                    "luminance": list(kind.luminance),
+                    "chrominance": list(kind.chrominance),
+                    "subsampling": kind.subsampling,
+                }
+                for kind in kinds
+            ],
+        }
 
     def draws(self, hr: Tensor) -> Draws:
         """The random numbers of ``forward`` for ``hr`` (B, 3, H, W).
@@ -74,57 +103,88 @@ class MeasuredCamera(nn.Module):
         the grid of blocks (B, 2).
         """
         count, _, height, width = hr.shape
-        which = torch.randint(len(self.cameras), (count,))
+        which = torch.randint(POPULATION, (count,), device=hr.device)
         size = (height // self.scale + 2 * MARGIN, width // self.scale + 2 * MARGIN)
-        noise = torch.randn(count, 4, *size, device=hr.device)
+        noise = torch.randn(count, 4, *size, device=hr.device, dtype=hr.dtype)
         return which, noise, torch.randint(0, UNIT, (count, 2))
 
+    @torch.no_grad()
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
-        """The LR picture (B, 3, H/s, W/s) of ``hr`` (B, 3, H, W) in [0, 1], given its draws.
-
-        Not clamped, unless there is JPEG, whose gradient is that of the identity.
-        """
+        """The LR picture (B, 3, H/s, W/s) of ``hr`` (B, 3, H, W) in [0, 1], given its draws."""
         which, noise, phase = draws
-        camera = self.cameras[which] + self.shift
-        clean = blur_and_sample(hr.float(), self._blurs(which), self.scale)
-        lr = with_noise(clean, camera, noise)
-        index = self.coding[which].tolist()
-        if max(index) < 0:
+        which = which.to(self.cameras.device)
+        clean = blur_and_sample(hr, self._blurs(which).to(hr.dtype), self.scale)
+        lr = with_noise(clean, self.cameras[which].to(hr.dtype), noise)
+        codings = [self._kinds()[index] for index in which.tolist()]
+        if all(coding is None for coding in codings):
             return lr
-        kinds = self._kinds()
-        codings = [None if i < 0 else kinds[i] for i in index]
-        phases = [(int(y), int(x)) for y, x in phase.tolist()]
-        result = coded_each(lr, codings, phases)
-        return result + (lr - lr.detach()) if lr.requires_grad else result
+        return coded_each(lr, codings, [(int(y), int(x)) for y, x in phase.tolist()])
+
+    @torch.no_grad()
+    def kernel(self) -> Tensor:
+        """The mean blur of the population, (1, k, k), summing to 1."""
+        return self._blurs(torch.arange(POPULATION)).mean(0, keepdim=True)
+
+    @torch.no_grad()
+    def noise_std(self, brightness: Tensor) -> Tensor:
+        """Standard deviation of the noise before JPEG at each brightness, over the population."""
+        read, shot = (level / 255 for level in noise_levels(self.cameras))
+        variance = read.square() + shot.square() * brightness.clamp(0, 1)[:, None]
+        return variance.mean(1).sqrt()
 
     def physical(self) -> dict[str, float]:
         """The median camera as a report prints it: HR pixels, degrees, 1/255, shares."""
-        return physical((self.cameras.median(0).values + self.shift).detach().cpu(), self.scale)
+        said = physical(self.cameras.median(0).values.cpu(), self.scale)
+        return {**said, "jpeg_share": float((self.subsampling >= 0).float().mean())}
+
+    def sentence(self) -> str:
+        """What the median camera of the population does, in words."""
+        return sentence(self.physical())
+
+    def _apply(self, fn: Any, recurse: bool = True) -> MeasuredCamera:
+        self._forget()  # kernels follow the device
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        super()._load_from_state_dict(*arguments)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._codings = self._kernels = None
 
     def _blurs(self, which: Tensor) -> Tensor:
-        """The kernels (B, k, k) of some cameras, made once where they are not learned."""
-        if self.shift.requires_grad and torch.is_grad_enabled():
-            self._kernels = None
-            return kernels(self.cameras[which] + self.shift, self.scale)
-        if self._kernels is None or self._kernels.device != self.cameras.device:
-            every = self.cameras + self.shift.detach()
-            self._kernels = torch.cat([kernels(part, self.scale) for part in every.split(32)])
-        return self._kernels[which]
+        """The kernels (B, k, k) of some cameras; all of them are made once."""
+        if self._kernels is None:
+            parts = self.cameras.float().split(32)
+            self._kernels = torch.cat([kernels(part, self.scale) for part in parts])
+        return self._kernels[which.to(self._kernels.device)]
 
-    def _kinds(self) -> list[Coding]:
+    def _kinds(self) -> list[Coding | None]:
         if self._codings is None:
+            tables, chosen = self.tables.tolist(), self.subsampling.tolist()
             self._codings = [
-                Coding(tuple(luminance), tuple(chrominance), SUBSAMPLINGS[index])
-                for (luminance, chrominance), index in zip(
-                    self.tables.tolist(), self.subsamplings.tolist(), strict=True
-                )
+                None if index < 0 else Coding(tuple(luma), tuple(chroma), SUBSAMPLINGS[index])
+                for (luma, chroma), index in zip(tables, chosen, strict=True)
             ]
         return self._codings
 
-    def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *more: Any) -> None:
-        for name in ("cameras", "tables", "subsamplings", "coding"):
-            if prefix + name in state:  # as many as there were photos
-                here = getattr(self, name)
-                setattr(self, name, torch.empty_like(state[prefix + name], device=here.device))
-        self._codings = self._kernels = None
-        super()._load_from_state_dict(state, prefix, *more)
+
+def sentence(said: dict[str, float]) -> str:
+    """The numbers of a camera, named as :meth:`MeasuredCamera.physical` names them, in words."""
+    if said.get("bicubic", 0.0) > 0.5:
+        words = "antialiased bicubic downscaling"
+    else:
+        words = f"blur {said['blur_major']:.1f} x {said['blur_minor']:.1f} px"
+        if said["blur_major"] > 1.15 * said["blur_minor"]:
+            words += f" along {said['blur_angle']:.0f} degrees"
+        if said["blur_exponent"] > 1.5:
+            words += " (a plateau, as of motion or a disc)"
+    if abs(said["sharpening"]) > 0.05:
+        words += f", sharpening {said['sharpening']:.1f}"
+    words += f", noise {said['noise_read']:.1f}/255 in the dark"
+    words += f" and {math.hypot(said['noise_read'], said['noise_shot']):.1f}/255 at white"
+    if said["noise_correlation"] > 0.3:
+        words += f", correlated over {said['noise_correlation']:.1f} px"
+    if said["noise_gray"] > 0.3:
+        words += f", {said['noise_gray']:.0%} of it the same in all channels"
+    return words

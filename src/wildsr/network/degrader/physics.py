@@ -1,4 +1,4 @@
-"""Nine numbers that describe a camera, and the kernel and noise that they stand for.
+"""Ten numbers that describe a camera, and the kernel and noise that they stand for.
 
 A camera is a vector of ``len(PARAMETERS)`` numbers, on scales on which like steps have like
 effects, so that it can be fitted, averaged and spread:
@@ -12,7 +12,9 @@ effects, so that it can be fitted, averaged and spread:
 - ``gray``: share of the noise's variance that is the same in red, green and blue;
 - ``sharpen``: amount of unsharp masking, radius one LR pixel, as a part of the kernel;
 - ``shape``: logarithm of the exponent of a generalised Gaussian: 0 for a Gaussian, higher for a
-  plateau with steep sides (a disc out of focus, a pixel's box, a line of motion).
+  plateau with steep sides (a disc out of focus, a pixel's box, a line of motion);
+- ``bicubic``: 1 where the photo was made by antialiased bicubic downscaling, which is a kernel of
+  its own, 0 where by the blur above.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from wildsr.degradation import interpolant
 from wildsr.degradation.blur import centred_grid
 
 PARAMETERS = (
@@ -35,13 +38,14 @@ PARAMETERS = (
     "gray",
     "sharpen",
     "shape",
+    "bicubic",
 )
-LOWEST = torch.tensor([math.log(0.13), -1.3, -1.3, math.log(0.12), -4.0, 0.2, 0.0, -0.3, -0.4])
-HIGHEST = torch.tensor([math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4])
+LOWEST = torch.tensor([math.log(0.13), -1.3, -1.3, math.log(0.12), -4.0, 0.2, 0.0, -0.3, -0.4, 0.0])
+HIGHEST = torch.tensor([math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0])
 # What cameras are like before anything is seen: mean and standard deviation of each parameter. The
 # mean blur is the Gaussian nearest to bicubic downscaling.
-PRIOR = torch.tensor([math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0])
-PRIOR_SPREAD = torch.tensor([0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5])
+PRIOR = torch.tensor([math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0])
+PRIOR_SPREAD = torch.tensor([0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5])
 POINTS = (-1 / 3, 0.0, 1 / 3)  # of a pixel; where a kernel is taken, each way
 SPREAD = 2 / 27  # variance of these points, which the kernel is to have all in all
 NARROWEST = 0.02  # squared HR pixels
@@ -85,7 +89,10 @@ def kernels(camera: Tensor, scale: int) -> Tensor:
     amount = camera[:, 7, None, None]
     exponent = camera[:, 8].exp()
     blur = _bells(narrow, exponent, grid)
-    return (1 + amount) * blur - amount * _bells(wide, torch.ones_like(exponent), grid)
+    blur = (1 + amount) * blur - amount * _bells(wide, torch.ones_like(exponent), grid)
+    cubic = interpolant.cubic(grid / scale)
+    cubic = cubic[0] * cubic[1]
+    return torch.lerp(blur, cubic / cubic.sum(), camera[:, 9, None, None])
 
 
 def noise_levels(camera: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,6 +133,7 @@ def physical(camera: Tensor, scale: int) -> dict[str, float]:
         "noise_gray": float(camera[6]),
         "sharpening": float(camera[7]),
         "blur_exponent": float(camera[8].exp()),
+        "bicubic": float(camera[9]),
     }
 
 
