@@ -144,7 +144,7 @@ def test_no_switch_number_or_list_takes_another_type(verb, capsys):
         ("upscale", "engine=tensorrt", "`engine` must be one of"),
         ("degrade", "format=gif", "`format` must be one of ['jpeg', 'png'], but got 'gif'."),
         ("export", "format=onx", "Did you mean 'onnx'?"),
-        ("app", "port=0", "`port` must be an integer of 1 to 65535, but got 0."),
+        ("app", "port=0", "`port` must be an integer from 1 to 65535, but got 0."),
     ],
 )
 def test_a_mistake_is_told_at_once_and_without_torch(verb, typed, message):

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from wildsr.atomic import write_text
-from wildsr.config.plain import as_config, literal
+from wildsr.config.plain import literal
 from wildsr.config.recorded import recorded_config
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
@@ -203,7 +204,9 @@ def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:
     """Write what was configured into the run folder."""
     kept = [o for o in overrides if override_key(o) not in NEVER_SAVED]
     write_text(folder / "overrides.json", json.dumps(kept, indent=1))
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(as_config(plain_config(config))))
+    # Plain text, for it is read as such: `${` in a name refers to nothing.
+    plain = yaml.safe_dump(plain_config(config), sort_keys=False, allow_unicode=True)
+    write_text(folder / "config.yaml", plain)
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:
