@@ -106,9 +106,9 @@ def of_camera(camera: MeasuredCamera) -> dict[str, Any]:
     }
 
 
-def write_profile(folder: Path, document: dict[str, Any]) -> Path:
-    """Write ``camera.json`` into a folder; its path."""
-    path = folder / FILE
+def write_profile(folder: Path, document: dict[str, Any], name: str = FILE) -> Path:
+    """Write ``camera.json`` into a folder, or under another name; its path."""
+    path = folder / name
     write_text(path, json.dumps(document, indent=1) + "\n")
     return path
 

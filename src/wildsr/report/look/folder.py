@@ -110,7 +110,8 @@ def look_into(
         )
     groups = by_coding([as_table(look.coding) for look in looks])
     odd = [found for group in groups for found in odd_ones([looks[i] for i in group])]
-    camera, lost = None, []
+    camera: Measured | None = None
+    lost: list[tuple[str, str]] = []
     if sharp:
         camera, lost = _camera(looks, sharp, scale, seed, limit)
     return Folder(
