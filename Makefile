@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format docs notebook benchmarks clean
+.PHONY: help setup demo test test-heavy shuffle coverage check format docs notebook benchmarks clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/ready ## make .venv and install the package under the pinned constraints, once
 
@@ -20,8 +20,18 @@ setup: .venv/ready ## make .venv and install the package under the pinned constr
 demo: setup ## the main job on the embedded photos: python train.py
 	$(BIN)/python train.py
 
-test: setup ## the tests
-	$(BIN)/python -m pytest
+# One thread for each process: tiny tensors are quicker so, and sums have one order.
+test: setup ## the tests, but for whole runs, on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-heavy: setup ## whole runs and whole tables
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'heavy and not gpu and not slow and not download'
+
+shuffle: setup ## the tests in another order at each call
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p randomly -n 2
+
+coverage: setup ## all of them, and which branches they reach
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not gpu and not slow and not download' --cov=wildsr --cov-branch --cov-report=term:skip-covered
 
 check: setup ## format, lint, types, and whether the documentation builds
 	$(BIN)/ruff format --check .

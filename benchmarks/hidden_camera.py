@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from other_cameras import CAMERAS
 from torch import Tensor, nn
 
 from wildsr.degradation.bicubic import downscale
@@ -20,6 +21,7 @@ SCENARIOS = {
     "d": "bicubic, JPEG 30",
     "e": "differs per photo",
     "x2": "blur, noise, JPEG 75 at x2",
+    **{name: title for name, (title, _) in CAMERAS.items()},
 }
 SCALES = dict.fromkeys(SCENARIOS, 4) | {"x2": 2}
 KERNEL = 21  # HR pixels
@@ -47,7 +49,9 @@ class HiddenCamera(nn.Module):
     @torch.no_grad()
     def forward(self, hr: Tensor) -> Tensor:
         """(B, 3, sH, sW) in [0, 1] -> 8-bit values (B, 3, H, W) in [0, 1]."""
-        make = {"c": self._defocus, "d": self._bicubic}.get(self.scenario, self._gaussian)
+        others = {name: camera for name, (_, camera) in CAMERAS.items()}
+        own = {"c": self._defocus, "d": self._bicubic, **others}
+        make = own.get(self.scenario, self._gaussian)
         return torch.cat([make(image[None]) for image in hr])
 
     def _gaussian(self, hr: Tensor) -> Tensor:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers and editors
     from wildsr.api.with_truth import shift_psnr as shift_psnr
     from wildsr.api.with_truth import shift_ssim as shift_ssim
     from wildsr.api.with_truth import ssim as ssim
+    from wildsr.api.with_truth import st_lpips as st_lpips
+    from wildsr.api.with_truth import st_lpips_alex as st_lpips_alex
     from wildsr.api.with_truth import vif as vif
     from wildsr.api.without_truth import blockiness as blockiness
     from wildsr.api.without_truth import brisque as brisque
@@ -58,8 +60,8 @@ _HOMES = {
     "api.upscaler": "load_upscaler Upscaler",
     "api.degradation": "load_degrader Degrader Pipeline",
     "api.panel": "Panel",
-    "api.with_truth": "psnr ssim ms_ssim lpips lpips_vgg lpips_squeeze dists vif haarpsi fsim "
-    "shift_psnr shift_ssim",
+    "api.with_truth": "psnr ssim ms_ssim lpips lpips_vgg lpips_squeeze st_lpips "
+    "st_lpips_alex dists vif haarpsi fsim shift_psnr shift_ssim",
     "api.without_truth": "lr_consistency lr_consistency_learned lr_discrepancy colour_drift "
     "noise_residue sharpness ringing blockiness checkerboard niqe brisque musiq clipiqa",
     "api.of_sets": "fid kid swd",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wildsr.error import UserError
+from wildsr.error import UserError, shortened
 
 _FACTORS = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
 SCALES = tuple(_FACTORS)
@@ -39,7 +39,7 @@ def check_integer(
     kind = "an odd integer" if odd else "an integer"
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
     either = " or null" if null else ""
-    raise UserError(f"{named} must be {kind} {bounds}{either}, but got {value!r}.")
+    raise UserError(f"{named} must be {kind} {bounds}{either}, but got {shortened(value)}.")
 
 
 def check_counts(**counts: int) -> None:

@@ -126,7 +126,7 @@ def test_two_photos_of_one_name(degrade, tmp_path):
         ([*KNOWN, "draws=0"], "`draws` must be an integer of at least 1, but got 0"),
         (
             [*KNOWN, "quality=101"],
-            "`quality` must be null or 1 to 100, but got 101",
+            "`quality` must be an integer from 1 to 100 or null, but got 101",
         ),
         ([*KNOWN, "format=jpg"], "'jpg'. Did you mean 'jpeg'?"),
         ([*KNOWN, "drawz=1"], "There is no key `drawz`. Did you mean 'draws'?"),

@@ -10,14 +10,19 @@ from PIL import Image
 from support.pretend import PRETEND, Pretend
 
 from wildsr.cli import main
-from wildsr.cli import train as cli_train
 from wildsr.config.compose import CONF, configure, verbs
 from wildsr.degradation.bicubic import Bicubic
 from wildsr.inference import device as devices
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.panel import Panel
+from wildsr.training import train
 
 SMALL = ["network.critic.features=4", "network.critic.layers=2", "iterations=1"]
+CHOOSE = (
+    "run.load",
+    "api.table",
+    *(f"cli.{verb}" for verb in ("app", "degrade", "export", "upscale")),
+)
 COMPUTE = ("app", "degrade", "evaluate", "export", "upscale")
 
 
@@ -110,7 +115,7 @@ def there(monkeypatch, carry_out):
 
     def carry_out_there(verb, overrides):
         with monkeypatch.context() as patch, torch.no_grad(), Pretend() as pretend:
-            for module in ("run.load", *(f"cli.{verb}" for verb in COMPUTE)):
+            for module in CHOOSE:
                 patch.setattr(f"wildsr.{module}.choose_device", lambda wanted: PRETEND)
             assert carry_out(verb, overrides) == 0
         return pretend.seen
@@ -186,7 +191,7 @@ def test_the_end_of_train_computes_there(
     """The table, the pictures and the card: Lightning has moved the networks back by then."""
     typed = [*tiny, *SMALL, *card_sized, "baseline=true", f"runs_dir={tmp_path}"]
     assert carry_out("train", [*typed, "name=here"]) == 0
-    fitted, pretend = cli_train.fit_baseline, Pretend()
+    fitted, pretend = train.fit_baseline, Pretend()
 
     def fit_and_go_there(*arguments):
         made = fitted(*arguments)
@@ -194,8 +199,8 @@ def test_the_end_of_train_computes_there(
         pretend.__enter__()  # training needs gradients, which the pretend device has not
         return made
 
-    monkeypatch.setattr(cli_train, "fit_baseline", fit_and_go_there)
-    monkeypatch.setattr(cli_train, "training_device", lambda config: PRETEND)
+    monkeypatch.setattr(train, "fit_baseline", fit_and_go_there)
+    monkeypatch.setattr(train, "training_device", lambda config: PRETEND)
     try:
         code = carry_out("train", [*typed, "name=there"])
     finally:

@@ -15,7 +15,8 @@ from support.processes import in_a_process
 
 from wildsr.cli import main as command
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
-from wildsr.run.folder import config_of, overrides_of
+from wildsr.run.folder import config_of
+from wildsr.run.saved import overrides_of
 from wildsr.training import session
 from wildsr.training.module import Training
 

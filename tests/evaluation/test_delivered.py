@@ -73,8 +73,8 @@ def test_evaluate_measures_the_file_that_upscale_writes(weights, large, tmp_path
 def test_the_margin_of_tiles_shows_on_these_photos(weights, large):
     """Else the test above could not fail: without feathering, or with less, pixels differ."""
     image = pixels(large[1] / "photo0.png")
-    network, scale = open_weights(weights)
-    made = prepare(network, scale, "it", CPU, tile=32)
+    opened = open_weights(weights)
+    made = prepare(opened.network, opened.scale, "it", CPU, tile=32)
     found = upscale_image(made, image)
     made.__dict__["seams"] = Overlap(0 if made.radius is not None else 16, 0)
     assert not np.array_equal(found, upscale_image(made, image))

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 from wildsr.atomic import write_text
 from wildsr.error import UserError
 from wildsr.run.checkpoint import save_checkpoint
-from wildsr.run.folder import config_of, create, merged, overrides_of, plain_config, to_resume
+from wildsr.run.folder import config_of, create, merged, plain_config, to_resume
+from wildsr.run.saved import overrides_of
 
 
 def config(root, name=None, **more):

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from wildsr.cli.app import _loaders
+from wildsr.cli.main import with_saved
 from wildsr.config.compose import configure
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints
@@ -48,7 +49,7 @@ def arguments(verb, folder, photos, tmp_path):
     return {
         "upscale": [f"run={folder}", f"input={photos.lr}", f"output={tmp_path / 'up'}"],
         "evaluate": [f"run={folder}", f"output={tmp_path / 'ev'}", "page_mb=0"],
-        "degrade": [f"run={folder}", f"hr={photos.hr}", f"out={tmp_path / 'pairs'}"],
+        "degrade": [f"run={folder}", f"hr={photos.hr}", f"output={tmp_path / 'pairs'}"],
         "export": [f"run={folder}", f"output={tmp_path / 'ex'}"],
         "app": [f"run={folder}", "port=7999"],
         "train": [f"resume={folder}", "iterations=4"],
@@ -135,6 +136,16 @@ def test_saved_overrides_reach_no_further(override, stranger, refused):
     saved = json.loads((folder / "overrides.json").read_text())
     (folder / "overrides.json").write_text(json.dumps([*saved, override]))
     assert "trust=true" in refused("train", [f"resume={folder}", "iterations=4"])
+
+
+def test_a_stranger_s_overrides_are_not_composed_early(stranger):
+    """The check before torch is loaded takes a run's overrides only where they reach no further."""
+    folder, _ = stranger
+    typed = [f"resume={folder}", "iterations=4"]
+    assert len(with_saved(typed)) > len(typed)
+    (folder / "overrides.json").write_text(json.dumps(["name=${oc.env:HOME}"]))
+    assert with_saved(typed) == typed
+    assert with_saved([*typed, "trust=true"])[0] == "name=${oc.env:HOME}"
 
 
 @pytest.mark.parametrize("says", ["trust=true", "degradation.trust=true", "++trust=true"])

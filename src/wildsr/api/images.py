@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from wildsr.error import UserError
+from wildsr.pixels import LUMA  # for what a network makes of a gray image
 
 AnyImage = npt.NDArray[Any] | Tensor
 Image = TypeVar("Image", npt.NDArray[Any], Tensor)  # what comes in is what goes out
 
 Weights = tuple[float, float, float]
-LUMA: Weights = (0.299, 0.587, 0.114)  # of BT.601, for what a network makes of a gray image
 GREEN: Weights = (0.0, 1.0, 0.0)  # for degraded ones: a mean over channels would halve the noise
 BEYOND = 0.5  # how far a float may leave [0, 1]: sharpened edges do, 0 to 255 does not
 WANTED = (

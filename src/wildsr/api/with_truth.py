@@ -143,6 +143,48 @@ def lpips_squeeze(sr: AnyImage, hr: AnyImage) -> float:
     return with_truth("lpips_squeeze", sr, hr)
 
 
+def st_lpips(sr: AnyImage, hr: AnyImage) -> float:
+    """Perceptual distance ST-LPIPS (Ghildyal and Liu 2022) by VGG16; 0 for equal images.
+
+    Another distance than LPIPS; its weights come with wildsr. Sides of 32 pixels at least.
+
+    Args:
+        sr: the result.
+        hr: the truth, of the same size.
+
+    Raises:
+        UserError: two sizes, an image that is too small, weights that are not there.
+
+    Examples:
+        >>> from skimage.data import astronaut
+        >>> hr = astronaut()[:96, :96]
+        >>> round(wildsr.st_lpips(hr // 2, hr), 2)
+        0.2
+    """
+    return with_truth("st_lpips", sr, hr)
+
+
+def st_lpips_alex(sr: AnyImage, hr: AnyImage) -> float:
+    """Perceptual distance ST-LPIPS (Ghildyal and Liu 2022) by AlexNet; 0 for equal images.
+
+    Another distance than LPIPS; its weights come with wildsr. Sides of 32 pixels at least.
+
+    Args:
+        sr: the result.
+        hr: the truth, of the same size.
+
+    Raises:
+        UserError: two sizes, an image that is too small, weights that are not there.
+
+    Examples:
+        >>> from skimage.data import astronaut
+        >>> hr = astronaut()[:96, :96]
+        >>> round(wildsr.st_lpips_alex(hr // 2, hr), 2)
+        0.26
+    """
+    return with_truth("st_lpips_alex", sr, hr)
+
+
 def dists(sr: AnyImage, hr: AnyImage) -> float:
     """Distance of structure and texture DISTS (Ding et al. 2020); 0 for equal images.
 

@@ -49,10 +49,11 @@ def app(overrides: list[str], console: Console) -> int:
         os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")
         serve, guard = _guarded(config, loaders, folder)
         name = f"[{config.host}]" if ":" in config.host else config.host
-        console.print(f"http://{name}:{config.port}  (stop with Ctrl-C)", soft_wrap=True)
+        console.print(f"http://{name}:{config.port}  (stop with Ctrl-C)", markup=False)
         if not is_loopback(config.host, config.port):
             who = "who knows the password" if config.password is not None else ""
-            console.print(f"Everybody who can reach this computer {who}".rstrip() + " can use it.")
+            line = f"Everybody who can reach this computer {who}".rstrip() + " can use it."
+            console.print(line, markup=False)
         stopped_by = serve(guard, config.host, config.port, guard.stop)
     if stopped_by == signal.SIGINT:
         raise KeyboardInterrupt

@@ -30,8 +30,9 @@ from wildsr.inference.device import choose_device
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
 from wildsr.pixels import array_of, floats_of
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
-from wildsr.run.folder import config_of, override_key, plain_config
+from wildsr.run.folder import config_of, plain_config
 from wildsr.run.photos import data_of
+from wildsr.run.saved import override_key
 from wildsr.seed import mix_seeds
 
 SETTINGS = "degrade.json"  # in the folder of the pairs: what they were made with

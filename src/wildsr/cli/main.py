@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from wildsr.config.check import checked
 from wildsr.config.compose import CONF, verbs
 from wildsr.config.quiet import quiet_libraries
 from wildsr.error import UserError, unknown
+from wildsr.run.saved import check_overrides, overrides_of
 
 Verb = Callable[[list[str], Console], int]
 
@@ -93,11 +93,11 @@ def with_saved(typed: list[str]) -> list[str]:
     named = Path(values.get("runs_dir", "runs")) / values.get("name", "")
     try:
         folder = (named if resume == "auto" else Path(resume)).expanduser()
-        saved = json.loads((folder / "overrides.json").read_text())
-    except (OSError, ValueError, RuntimeError):
+        saved = overrides_of(folder)
+        check_overrides([o for o in saved if o not in typed], str(folder), "trust=true" in typed)
+    except (OSError, ValueError, RuntimeError):  # a UserError, too
         return typed
-    whole = isinstance(saved, list) and all(isinstance(word, str) for word in saved)
-    return [*saved, *typed] if whole else typed
+    return [*saved, *typed]
 
 
 def _show(text: str) -> None:

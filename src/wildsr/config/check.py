@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from wildsr.argument import SCALES
+from wildsr.argument import SCALES, check_integer
 from wildsr.config.compose import check_scalars, configure
 from wildsr.config.paths import named
 from wildsr.error import UserError, shortened, unknown
@@ -163,9 +163,7 @@ def check_degrade(config: DictConfig) -> None:
     _limit(config)
     for key, least in (("draws", 1), ("seed", 0), ("tile", 64)):
         _integer(config, key, least)
-    quality = config.quality
-    if not (quality is None or (_whole(quality) and 1 <= quality <= 100)):
-        raise UserError(f"`quality` must be null or 1 to 100, but got {shortened(quality)}.")
+    check_integer("`quality`", config.quality, 1, 100, null=True)
 
 
 def check_look(config: DictConfig) -> None:
@@ -189,10 +187,8 @@ def check_export(config: DictConfig) -> None:
     for key in ("fp16", "trust"):
         _switch(config, key)
     _device(config)
-    size = config.size
-    if size is not None and not (_whole(size) and size >= 8):
-        raise UserError(f"`size` must be an integer of at least 8 or null, but got {size!r}.")
-    if size is not None and config.format not in PROGRAMS:
+    check_integer("`size`", config.size, 8, null=True)
+    if config.size is not None and config.format not in PROGRAMS:
         raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
     _integer(config, "seed", 0)
     if config.name is not None and not re.fullmatch(r"[^/\0]+", config.name):
@@ -203,8 +199,7 @@ def check_app(config: DictConfig) -> None:
     """Refuse values of ``app`` that cannot be meant."""
     if config.run is None and config.weights is None:
         raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
-    if not (_whole(config.port) and 0 < config.port < 65536):
-        raise UserError(f"`port` must be an integer of 1 to 65535, but got {config.port!r}.")
+    check_integer("`port`", config.port, 1, 65535)
     for key in ("limit", "upload", "upload_time", "storage", "share"):
         value = config[key]
         if not (_number(value) and value > 0):
@@ -276,11 +271,7 @@ def _switch(config: DictConfig, key: str) -> None:
 
 
 def _integer(config: DictConfig, key: str, least: int) -> None:
-    value = OmegaConf.select(config, key)
-    if not (_whole(value) and value >= least):
-        raise UserError(
-            f"`{key}` must be an integer of at least {least}, but got {shortened(value)}."
-        )
+    check_integer(f"`{key}`", OmegaConf.select(config, key), least)
 
 
 def _whole(value: Any) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -113,7 +112,7 @@ def _base(name: str, chosen: tuple[str, ...]) -> tuple[DictConfig, dict[str, str
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
             config = _named(compose(name, list(chosen), return_hydra_config=True))
-    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
+    except Exception as error:  # for some choices Hydra has no error of its own
         raise UserError(_explain(name, chosen, str(error))) from error
     OmegaConf.set_struct(config, False)
     kinds = dict(_literals(config))

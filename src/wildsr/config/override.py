@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 
 from wildsr.error import UserError, first_line, shortened
 
@@ -76,7 +74,7 @@ class Override:
             value = None if sweeps else override.value()
         except RecursionError:
             raise UserError(f"`{self.key}`: {shortened(self.value)} nests too deeply.") from None
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
+        except Exception as error:  # for some texts the grammar has no error of its own
             why = shortened(first_line(error), "").rstrip(".")
             raise UserError(f"`{self.key}` cannot be {shortened(self.value)}: {why}.") from error
         if sweeps:

@@ -6,6 +6,7 @@ all read through it.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from pathlib import Path
@@ -162,7 +163,7 @@ class Photo:
             raise ValueError(f"{self.format.upper()} is not among what the installed libvips reads")
         options = {"access": access, "fail_on": self._fail_on}
         if self._held is None:
-            image = getattr(pyvips.Image, name)(str(self.path), **options)
+            image = getattr(pyvips.Image, name)(os.fsencode(self.path), **options)
         else:
             image = getattr(pyvips.Image, f"{name}_buffer")(self._held, **options)
         allow(self.path, image.width, image.height, self.limit)

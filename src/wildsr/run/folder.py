@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from wildsr.atomic import write_text
-from wildsr.config.plain import as_config, literal, read_json
+from wildsr.config.plain import as_config, literal
 from wildsr.config.recorded import recorded_config
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
+from wildsr.run.saved import NEVER_SAVED, override_key, overrides_of
 
 START = "start"  # the folder, within a run's, of the weights that it started from
 DEGRADATION = "degradation"  # and of the run whose degradation it uses
@@ -27,8 +27,6 @@ _FREE = (
     *("resume", "iterations", "seconds", "name", "runs_dir", "logger", "trainer"),
     *("explain", "trust"),
 )
-# Of one command alone: a run that says of itself that it is to be trusted is not.
-_NEVER_SAVED = ("resume", "explain", "trust", "degradation.trust")
 
 
 @dataclass
@@ -69,11 +67,6 @@ def choices(overrides: list[str]) -> list[str]:
     )
 
 
-def override_key(override: str) -> str:
-    """The key of ``key=value``, without Hydra's ``+`` and ``~``."""
-    return override.split("=", 1)[0].lstrip("+~")
-
-
 def merged(folder: Path, new: list[str]) -> list[str]:
     """The overrides of a run that goes on: the new ones replace the saved ones of the same key."""
     # It goes on from its own copies, whatever became of the originals.
@@ -83,43 +76,6 @@ def merged(folder: Path, new: list[str]) -> list[str]:
     new = [o for o in new if override_key(o) not in {override_key(copy) for copy in kept}] + kept
     replaced = {override_key(override) for override in new}
     return [o for o in overrides_of(folder) if override_key(o) not in replaced] + new
-
-
-def overrides_of(folder: Path) -> list[str]:
-    """What was typed when the run in ``folder`` was started.
-
-    Raises:
-        UserError: if it is not a run folder.
-    """
-    if not folder.exists():
-        raise UserError(f"The run folder {folder} does not exist.")
-    path = folder / "overrides.json"
-    if not path.exists():
-        raise UserError(f"The run folder {folder} is not a run folder (no overrides.json).")
-    try:
-        saved = read_json(path)
-    except UserError as error:
-        raise UserError(f"The run folder {folder} is not a run folder: {error}") from error
-    if not (isinstance(saved, list) and all(isinstance(one, str) for one in saved)):
-        raise UserError(
-            f"The run folder {folder} is not a run folder: {path} holds no list of what was typed."
-        )
-    return [one for one in saved if override_key(one) not in _NEVER_SAVED]
-
-
-def check_overrides(saved: list[str], what: str, trust: bool) -> None:
-    """Refuse saved overrides that reach for more than a configuration's values.
-
-    Raises:
-        UserError: naming the first one that sets Hydra itself or calls a resolver.
-    """
-    for one in saved:
-        reaches = override_key(one).split(".")[0].split("/")[0] == "hydra"
-        if (reaches or re.search(r"\$\{[^}]*:", one)) and not trust:
-            raise UserError(
-                f"{what} was started with {one[:100]!r}, which reads or sets more than wildsr's "
-                "own keys; if you know whom it is from, add `trust=true`."
-            )
 
 
 def config_of(folder: Path, trust: bool = False) -> DictConfig:
@@ -258,7 +214,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:
     """Write what was configured into the run folder."""
-    kept = [o for o in overrides if override_key(o) not in _NEVER_SAVED]
+    kept = [o for o in overrides if override_key(o) not in NEVER_SAVED]
     write_text(folder / "overrides.json", json.dumps(kept, indent=1))
     write_text(folder / "config.yaml", OmegaConf.to_yaml(as_config(plain_config(config))))
 

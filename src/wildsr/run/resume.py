@@ -12,7 +12,8 @@ from wildsr.config.make import scale_of_weights
 from wildsr.config.plain import as_config
 from wildsr.config.recorded import LEARNED, of_target
 from wildsr.config.trust import check_targets, typed_targets
-from wildsr.run.folder import check_overrides, merged, overrides_of, plain_config
+from wildsr.run.folder import merged, plain_config
+from wildsr.run.saved import check_overrides, overrides_of
 
 
 def resumed_config(folder: Path, typed: list[str], trust: bool) -> tuple[DictConfig, list[str]]:

@@ -1,0 +1,54 @@
+"""What was typed when a run was started, as its folder keeps it; read without torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wildsr.config.plain import read_json
+from wildsr.error import UserError
+
+# Of one command alone: a run that says of itself that it is to be trusted is not.
+NEVER_SAVED = ("resume", "explain", "trust", "degradation.trust")
+
+
+def override_key(override: str) -> str:
+    """The key of ``key=value``, without Hydra's ``+`` and ``~``."""
+    return override.split("=", 1)[0].lstrip("+~")
+
+
+def overrides_of(folder: Path) -> list[str]:
+    """What was typed when the run in ``folder`` was started.
+
+    Raises:
+        UserError: if it is not a run folder.
+    """
+    if not folder.exists():
+        raise UserError(f"The run folder {folder} does not exist.")
+    path = folder / "overrides.json"
+    if not path.exists():
+        raise UserError(f"The run folder {folder} is not a run folder (no overrides.json).")
+    try:
+        saved = read_json(path)
+    except UserError as error:
+        raise UserError(f"The run folder {folder} is not a run folder: {error}") from error
+    if not (isinstance(saved, list) and all(isinstance(one, str) for one in saved)):
+        raise UserError(
+            f"The run folder {folder} is not a run folder: {path} holds no list of what was typed."
+        )
+    return [one for one in saved if override_key(one) not in NEVER_SAVED]
+
+
+def check_overrides(saved: list[str], what: str, trust: bool) -> None:
+    """Refuse saved overrides that reach for more than a configuration's values.
+
+    Raises:
+        UserError: naming the first one that sets Hydra itself or calls a resolver.
+    """
+    for one in saved:
+        reaches = override_key(one).split(".")[0].split("/")[0] == "hydra"
+        if (reaches or re.search(r"\$\{[^}]*:", one)) and not trust:
+            raise UserError(
+                f"{what} was started with {one[:100]!r}, which reads or sets more than wildsr's "
+                "own keys; if you know whom it is from, add `trust=true`."
+            )
