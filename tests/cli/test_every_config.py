@@ -15,12 +15,17 @@ from wildsr.config.compose import CONF, configure
 from wildsr.config.help import bases
 from wildsr.loss.encoder import STAND_IN
 from wildsr.loss.weights import MissingWeights, missing_trunk
+from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.upscaler.compact import Compact
+from wildsr.run.profile import of_camera, write_profile
 from wildsr.training.build import build_trainer, build_training
 from wildsr.training.session import explained
 
 PACKAGE = Path(wildsr.__file__).parent
-ELSEWHERE = {"degradation/learned.yaml": "wildsr.run."}  # it knows what a run is
+ELSEWHERE = {  # they know what a run leaves
+    "degradation/learned.yaml": "wildsr.run.",
+    "degradation/profile.yaml": "wildsr.run.",
+}
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
 TWO = ["data=folders", "iterations=2", "data.patch=8", "data.batch=2", "trainer.accelerator=cpu"]
 
@@ -60,9 +65,21 @@ def test_groups_mirror_packages():
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert groups - packages == {"trainer", "logger", "experiment"}
-    nobody_chooses_from = {"api", "app", "calibration", "cli", "config", "evaluation", "export"}
-    nobody_chooses_from |= {"forensics", "inference", "photo", "report", "run", "training"}
-    assert packages - groups == nobody_chooses_from
+    above = {
+        "api",
+        "app",
+        "calibration",
+        "cli",
+        "config",
+        "evaluation",
+        "export",
+        "forensics",
+        "inference",
+        "photo",
+        "report",
+        "run",
+    }
+    assert packages - groups == {*above, "training"}  # rooms whose parts nobody chooses by name
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
@@ -309,7 +326,12 @@ def test_fronts_follow_one_another(fit, plain_batches):
 
 
 @pytest.mark.parametrize("name", within("degradation"))
-def test_degradation(name, fit, plain_batches, finished):
+def test_degradation(name, fit, plain_batches, finished, tmp_path):
+    if name == "profile":
+        given = [f"degradation.file={write_profile(tmp_path, of_camera(MeasuredCamera(4)))}"]
+        chosen = ["method=supervised", "degradation=profile", *given]
+        assert "upscale/pixel" in fitted(fit, plain_batches, *chosen).values
+        return
     if name == "learned":
         learned = ["method=supervised", "degradation=learned", f"degradation.run={finished}"]
         assert "upscale/pixel" in fitted(fit, plain_batches, *learned).values

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from wildsr.atomic import write_bytes, write_text
 from wildsr.config.allocator import tune_allocator
-from wildsr.config.check import WEIGHTS, checked
+from wildsr.config.check import CAMERA, WEIGHTS, checked
 from wildsr.config.trust import trusts
 from wildsr.data.demo import HELD_OUT, photo
 from wildsr.error import UserError
@@ -37,6 +37,8 @@ from wildsr.photo.image import UnreadableImage, read_image
 from wildsr.pixels import floats_of
 from wildsr.run.load import open_upscaler
 from wildsr.run.photos import lr_photos
+from wildsr.run.profile import FILE, write_profile
+from wildsr.run.run_profile import profile_of_run
 
 SIDES = ((96, 96), (70, 53))  # LR pixels of the crops that a program is compared on
 WHOLE = ((96, 96), (64, 48))  # for weights: whole windows, since each tool pads in its own way
@@ -72,6 +74,8 @@ class Source:
 def export(overrides: list[str], console: Console) -> int:
     """Write, compare and describe; the exit code."""
     config = checked("export", overrides)
+    if config.format == CAMERA:
+        return _camera(config, console)
     device = choose_device(config.device)
     tune_allocator()
     source = _source(config)
@@ -94,6 +98,20 @@ def export(overrides: list[str], console: Console) -> int:
                 )
             )
     console.print(f"model card: {card}", markup=False)
+    return 0
+
+
+def _camera(config: DictConfig, console: Console) -> int:
+    """Write the ``camera.json`` of a run; the exit code."""
+    run = Path(str(config.run)).expanduser()
+    document = profile_of_run(run, trusts(config))
+    folder = run / "export"
+    if config.output is not None:
+        folder = Path(str(config.output)).expanduser()
+    name = FILE if config.name is None else f"{config.name}.json"
+    path = write_profile(folder, document, name)
+    console.print(f"{path}  (degradation=profile degradation.file=...)", markup=False)
+    console.print(str(document["sentence"]), markup=False)
     return 0
 
 

@@ -21,6 +21,7 @@ PAIRS = ("png", "jpeg")
 IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff")
 WEIGHTS = ("safetensors", "pth")
 PROGRAMS = ("onnx", "torchscript", "ncnn")
+CAMERA = "camera"
 ENGINES = ("torch", "compile", "onnxruntime", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
@@ -148,6 +149,8 @@ def check_degrade(config: DictConfig) -> None:
         raise UserError("Either `run` or `degradation` must be given, but got both.")
     if config.run is None and learned:
         raise UserError("`run` must be given: a run folder (or degradation=NAME, a known one).")
+    if OmegaConf.is_missing(config.degradation, "file"):
+        raise UserError("`degradation.file` must be given: a camera.json.")
     if config.run is None and config.scale is None:
         raise UserError("`scale` must be given with `degradation`: HR size / LR size.")
     if config.scale is not None:
@@ -162,17 +165,29 @@ def check_degrade(config: DictConfig) -> None:
     check_integer("`quality`", config.quality, 1, 100, null=True)
 
 
+def check_look(config: DictConfig) -> None:
+    """Refuse values of ``look`` that cannot be meant."""
+    if OmegaConf.is_missing(config.data, "lr") or config.data.lr is None:
+        raise UserError("`data.lr` must be given: a folder of photos.")
+    _choice(config, "scale", SCALES)
+    for key, least in (("seed", 0), ("photos", 1)):
+        _integer(config, key, least)
+    _switch(config, "overwrite")
+    _limit(config)
+
+
 def check_export(config: DictConfig) -> None:
     """Refuse values of ``export`` that cannot be meant."""
     if (config.run is None) == (config.weights is None):
         raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
-    _choice(config, "format", (*WEIGHTS, *PROGRAMS))
+    _choice(config, "format", (*WEIGHTS, *PROGRAMS, CAMERA))
+    if config.format == CAMERA and config.run is None:
+        raise UserError("`format=camera` needs `run`: a file of weights has no camera.")
     for key in ("fp16", "trust"):
         _switch(config, key)
-    check_device("`device`", config.device)
-    size = config.size
-    check_integer("`size`", size, 8, null=True)
-    if size is not None and config.format in WEIGHTS:
+    _device(config)
+    check_integer("`size`", config.size, 8, null=True)
+    if config.size is not None and config.format not in PROGRAMS:
         raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
     _integer(config, "seed", 0)
     if config.name is not None and not re.fullmatch(r"[^/\0]+", config.name):
@@ -204,6 +219,7 @@ CHECKS: dict[str, Callable[[DictConfig], None]] = {
     "evaluate": check_evaluate,
     "upscale": check_upscale,
     "degrade": check_degrade,
+    "look": check_look,
     "export": check_export,
     "app": check_app,
 }

@@ -22,13 +22,17 @@ NODES = 20_000  # values of a YAML file, aliases written out: a configuration of
 INTEGER = 2**63
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, largest: int = LARGEST["json"]) -> Any:
     """What a JSON file holds.
+
+    Args:
+        path: of the file.
+        largest: bytes; a larger one is not read.
 
     Raises:
         UserError: it cannot be read, is too large or damaged.
     """
-    text = _text(path, LARGEST["json"])
+    text = _text(path, largest)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -21,6 +21,7 @@ from wildsr.run.saved import NEVER_SAVED, override_key, overrides_of
 
 START = "start"  # the folder, within a run's, of the weights that it started from
 DEGRADATION = "degradation"  # and of the run whose degradation it uses
+CAMERA = "degradation.json"  # and the camera.json that it was given
 
 # What may differ between the parts of one run.
 _FREE = (
@@ -72,6 +73,7 @@ def merged(folder: Path, new: list[str]) -> list[str]:
     # It goes on from its own copies, whatever became of the originals.
     kept = [f"weights={path}" for path in _started_from(folder)]
     kept += [f"degradation.run={path}" for path in _degraded_by(folder)]
+    kept += [f"degradation.file={path}" for path in _given_camera(folder)]
     new = [o for o in new if override_key(o) not in {override_key(copy) for copy in kept}] + kept
     replaced = {override_key(override) for override in new}
     return [o for o in overrides_of(folder) if override_key(o) not in replaced] + new
@@ -101,11 +103,12 @@ def config_of(folder: Path, trust: bool = False) -> DictConfig:
         for node in (upscaler, *networks):
             if isinstance(node, DictConfig) and node.get("weights") == saved:
                 node.weights = literal(str(weights))
-    for copied in _degraded_by(folder):
-        saved = (degradation or {}).get("run")
-        for node in (degradation, *networks):
-            if isinstance(node, DictConfig) and node.get("run") == saved is not None:
-                node.run = literal(str(copied))
+    for key, copies in (("run", _degraded_by(folder)), ("file", _given_camera(folder))):
+        for copied in copies:
+            saved = (degradation or {}).get(key)
+            for node in (degradation, *networks):
+                if isinstance(node, DictConfig) and node.get(key) == saved is not None:
+                    node[key] = literal(str(copied))
     return loaded
 
 
@@ -118,6 +121,12 @@ def _degraded_by(folder: Path) -> list[Path]:
     """The copy that a run keeps of the one whose degradation it uses; at most one folder."""
     copied = folder / DEGRADATION
     return [copied] if copied.is_dir() else []
+
+
+def _given_camera(folder: Path) -> list[Path]:
+    """The copy that a run keeps of the camera.json that it degrades with; at most one file."""
+    copied = folder / CAMERA
+    return [copied] if copied.is_file() else []
 
 
 def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str]) -> Path | None:
@@ -184,6 +193,8 @@ def create(config: DictConfig, overrides: list[str], default_name: str) -> Run:
         shutil.copyfile(source, kept)
     if (used := (config.get("degradation") or {}).get("run")) is not None:
         _copy(Path(str(used)).expanduser(), folder / DEGRADATION)
+    if (given := (config.get("degradation") or {}).get("file")) is not None:
+        shutil.copyfile(Path(str(given)).expanduser(), folder / CAMERA)
     record(folder, config, overrides)
     return Run(folder, resumed=False)
 
@@ -198,6 +209,8 @@ def _copy(source: Path, target: Path) -> None:
     for folder in (START, DEGRADATION):
         if (source / folder).is_dir():
             shutil.copytree(source / folder, target / folder)
+    for camera in _given_camera(source):
+        shutil.copyfile(camera, target / CAMERA)
 
 
 def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:

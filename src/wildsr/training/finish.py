@@ -23,9 +23,9 @@ from wildsr.report.card.of_run import ENOUGH, card_of
 from wildsr.report.card.sheet import write_card
 from wildsr.report.page.page import Page, write_page
 from wildsr.run.folder import Run
+from wildsr.run.profile import said_of
 from wildsr.training.artifact import artifact
 from wildsr.training.logger import Log
-from wildsr.training.measure import said_of
 from wildsr.training.module import Training
 from wildsr.training.pretrained import pretrained
 from wildsr.training.session import Job

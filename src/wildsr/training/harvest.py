@@ -6,12 +6,14 @@ from pathlib import Path
 
 import torch
 
+from wildsr.calibration.measure import take_over
 from wildsr.data.module import Folders
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.protocol import Harvests
 from wildsr.report.degradation.pools import harvested, pools_sheet
+from wildsr.run.profile import profile, write_profile
 from wildsr.training.kernel_estimate import estimate_kernel
-from wildsr.training.measure import measure, profile, take_over, write_profile
+from wildsr.training.measure import measure
 from wildsr.training.module import Training
 
 

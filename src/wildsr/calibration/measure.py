@@ -1,0 +1,115 @@
+"""The camera of a folder's photos: how they were coded, and what pictures of it look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from wildsr.calibration.calibrate import Calibration, calibrate
+from wildsr.calibration.simulate import Photo
+from wildsr.degradation.coding import Coding
+from wildsr.error import UserError
+from wildsr.forensics.coding import Coding as Seen
+from wildsr.forensics.coding import filled
+from wildsr.forensics.folder import Codings
+from wildsr.network.degrader.measured import SUBSAMPLINGS, MeasuredCamera, sentence
+from wildsr.network.degrader.physics import physical
+
+MOST = 100  # LR photos that are looked at, evenly from all of the folder
+MOST_SHARP = 200  # the same of sharp ones
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found of the camera of a folder.
+
+    Attributes:
+        codings: of the photos that were looked at.
+        calibration: the cameras; None where the photos are too small to measure any.
+        reason: why there is none.
+        names: of the photos that were looked at.
+    """
+
+    codings: Codings
+    calibration: Calibration | None
+    reason: str | None
+    names: tuple[str, ...]
+
+    def sentence(self, scale: int) -> str:
+        """What was decided, in one sentence."""
+        if self.calibration is None:
+            return f"{self.codings}; no camera was measured ({self.reason}): the usual one is taken"
+        groups = self.calibration.groups
+        total = sum(map(len, self.calibration.members))
+        words = []
+        for group, members in zip(groups, self.calibration.members, strict=True):
+            said = sentence(physical(group.solution.camera, scale))
+            if group.doubt > 0:
+                said += (
+                    f" (doubtful: {group.doubt:.0%} of the pictures are taken with milder blurs)"
+                )
+            words.append(said if len(groups) == 1 else f"{len(members)} of {total} photos: {said}")
+        cameras = "" if len(groups) == 1 else f"{len(groups)} cameras, "
+        found = f"found in {self.calibration.seconds:.0f} s, then frozen"
+        return f"{self.codings}; {cameras}{'; '.join(words)}; {found}"
+
+
+def measured(
+    names: Sequence[str],
+    photos: Sequence[Photo],
+    seen: Sequence[Seen],
+    sharp: Sequence[Photo],
+    scale: int,
+    seed: int,
+) -> Measured:
+    """The cameras of photos whose codings are known, by pictures that cameras make of sharp ones.
+
+    The same for the same arguments, in every process.
+
+    Args:
+        names: of the LR photos.
+        photos: the LR photos (H, W, 3), uint8, or a part of each.
+        seen: their codings.
+        sharp: HR photos of anything.
+        scale: HR pixels for each LR pixel.
+        seed: of all draws.
+    """
+    codings, reason, found = [as_table(one) for one in seen], None, None
+    with torch.random.fork_rng():
+        try:
+            found = calibrate(photos, codings, sharp, scale, seed)
+        except UserError as error:
+            reason = str(error).rstrip(".")
+    return Measured(Codings.of(seen), found, reason, tuple(names))
+
+
+def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:
+    """Let a camera be the one that was measured; where none was, it keeps what is usual.
+
+    The tables of JPEG are taken over either way.
+    """
+    if measured.calibration is not None:
+        camera.set(*measured.calibration.population(seed=seed))
+        return
+    codings = [as_table(one) for one in measured.codings.photos]
+    camera.set(camera.cameras[: len(codings)].clone(), codings)
+
+
+def as_table(seen: Seen) -> Coding | None:
+    """A coding with all of its steps, to code pictures anew; None where there is no JPEG."""
+    if seen.luma is None:
+        return None
+    luma = filled(seen.luma)
+    chroma = filled(seen.chroma, True) if seen.chroma is not None else None
+    if chroma is None:
+        chroma = luma if seen.quality is None else Coding.libjpeg(seen.quality).chrominance
+    known = seen.subsampling if seen.subsampling in SUBSAMPLINGS else "4:2:0"
+    return Coding(luma, chroma, known)
+
+
+def spread(count: int, most: int = MOST) -> list[int]:
+    """At most so many indices, evenly from all."""
+    return [int(index) for index in np.unique(np.linspace(0, count - 1, min(count, most)).round())]

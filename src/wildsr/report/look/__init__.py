@@ -1,0 +1,1 @@
+"""What photos went through, before any training: the verb `look`."""

@@ -1,0 +1,191 @@
+"""A folder of photos looked at: which belong together, which are odd, and what their camera is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from wildsr.calibration.groups import by_coding
+from wildsr.calibration.measure import MOST_SHARP, Measured, as_table, measured, spread
+from wildsr.error import UserError
+from wildsr.forensics.folder import Codings
+from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
+from wildsr.report.look.photo import KEPT, Look, look_at, middle
+
+THREADS = 2  # that decode and look
+ENOUGH = 5  # photos, of which one can be odd
+FAR = 4.0  # robust standard deviations from the others' median
+NOISIER = math.log(2.0)  # and at least by this factor of the noise
+COARSER = (
+    0.7  # or this factor, as a logarithm, of the tables' steps: that of the qualities 50 and 75
+)
+FEW = 0.2  # share of a group up to which photos without JPEG among JPEGs (or the reverse) are odd
+LEAST = 0.3  # 1/255; noise below is all alike
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A photo that differs from those of its group, and how."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a folder of photos shows.
+
+    Attributes:
+        found: photos in the folder.
+        looks: at those that were looked at and could be read.
+        unreadable: (name, reason) of the others.
+        groups: indices of ``looks``, by what coded them.
+        odd: photos that differ from their group.
+        measured: the camera; None without sharp photos.
+        unreadable_sharp: the same as ``unreadable`` of the sharp ones.
+    """
+
+    found: int
+    looks: tuple[Look, ...]
+    unreadable: tuple[tuple[str, str], ...]
+    groups: tuple[tuple[int, ...], ...]
+    odd: tuple[Odd, ...]
+    measured: Measured | None
+    unreadable_sharp: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def codings(self) -> Codings:
+        """Of the photos that were looked at."""
+        return Codings.of(look.coding for look in self.looks)
+
+
+def look_into(
+    lr: Path,
+    hr: Path | None,
+    scale: int,
+    seed: int,
+    photos: int,
+    limit: float | None,
+    advance: Callable[[], None] = lambda: None,
+) -> Folder:
+    """Look at the photos of a folder, and measure their camera where there are sharp photos.
+
+    Args:
+        lr: folder of the photos, or one photo.
+        hr: folder of sharp photos of anything.
+        scale: HR size / LR size of the training that is planned.
+        seed: of the measurement.
+        photos: at most so many are looked at, evenly from all.
+        limit: megapixels of a photo that is opened; None for any number.
+        advance: called after each photo.
+
+    Raises:
+        UserError: a folder holds no photo that can be read.
+    """
+    paths = list_images(lr, "data.lr")
+    names = relative_names(paths)
+    sharp = list_images(hr, "data.hr") if hr is not None else []
+    chosen = spread(len(paths), photos)
+
+    def one(index: int) -> Look | tuple[str, str]:
+        try:
+            return look_at(paths[index], names[index], limit)
+        except UnreadableImage as error:
+            return names[index], _reason(error)
+        finally:
+            advance()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        made = list(pool.map(one, chosen))
+    looks = tuple(look for look in made if isinstance(look, Look))
+    unreadable = tuple(look for look in made if not isinstance(look, Look))
+    if not looks:
+        raise UserError(
+            f"Argument `data.lr` must hold photos, but none of {lr} can be read: "
+            f"{unreadable[0][0]}: {unreadable[0][1]}"
+        )
+    groups = by_coding([as_table(look.coding) for look in looks])
+    odd = [found for group in groups for found in odd_ones([looks[i] for i in group])]
+    camera: Measured | None = None
+    lost: list[tuple[str, str]] = []
+    if sharp:
+        camera, lost = _camera(looks, sharp, scale, seed, limit)
+    return Folder(
+        len(paths), looks, unreadable, tuple(map(tuple, groups)), tuple(odd), camera, tuple(lost)
+    )
+
+
+def _camera(
+    looks: Sequence[Look], sharp: Sequence[Path], scale: int, seed: int, limit: float | None
+) -> tuple[Measured, list[tuple[str, str]]]:
+    names, pictures, lost = relative_names(list(sharp)), [], []
+    for index in spread(len(sharp), MOST_SHARP):
+        try:
+            pictures.append(middle(read_image(sharp[index], limit), KEPT).copy())
+        except UnreadableImage as error:
+            lost.append((names[index], _reason(error)))
+    if not pictures:
+        raise UserError(
+            f"Argument `data.hr` must hold photos, but none can be read: {lost[0][0]}: {lost[0][1]}"
+        )
+    found = measured(
+        [look.name for look in looks],
+        [look.middle for look in looks],
+        [look.coding for look in looks],
+        pictures,
+        scale,
+        seed,
+    )
+    return found, lost
+
+
+def odd_ones(looks: Sequence[Look]) -> list[Odd]:
+    """Photos whose coding or noise is far from what is usual among these."""
+    if len(looks) < ENOUGH:
+        return []
+    reasons: dict[str, list[str]] = {}
+
+    def far(values: dict[str, float], least: float, words: Callable[[str, float], str]) -> None:
+        if len(values) < ENOUGH:
+            return
+        usual = median(values.values())
+        wide = 1.4826 * median(abs(value - usual) for value in values.values())
+        for name, value in values.items():
+            if abs(value - usual) > max(least, FAR * wide):
+                reasons.setdefault(name, []).append(words(name, usual))
+
+    by_name = {look.name: look for look in looks}
+    jpeg = {look.name: look for look in looks if look.coding.luma is not None}
+    plain = {name: look for name, look in by_name.items() if name not in jpeg}
+    for few, many, words in (
+        (plain, jpeg, "the others are JPEG"),
+        (jpeg, plain, "the others show no JPEG"),
+    ):
+        if few and many and len(few) <= FEW * len(looks):
+            for name, look in few.items():
+                reasons.setdefault(name, []).append(f"{look.coding}; {words}")
+    coarse = {
+        name: table.coarseness
+        for name, look in jpeg.items()
+        if (table := as_table(look.coding)) is not None
+    }
+    qualities = [look.coding.quality for look in jpeg.values() if look.coding.quality is not None]
+    common = round(median(qualities)) if qualities else 0
+    far(coarse, COARSER, lambda n, _: f"quality {by_name[n].coding.quality}, usual is {common}")
+    noise = {
+        look.name: math.log(max(look.noise, LEAST)) for look in looks if look.noise is not None
+    }
+    far(
+        noise,
+        NOISIER,
+        lambda n, usual: f"noise {by_name[n].noise:.1f}/255, usual is {math.exp(usual):.1f}",
+    )
+    return [Odd(name, "; ".join(words)) for name, words in reasons.items()]
+
+
+def _reason(error: UnreadableImage) -> str:
+    return error.reason or str(error)

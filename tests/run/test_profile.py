@@ -1,0 +1,159 @@
+"""camera.json: what is written is what is read, and nothing else is taken for a camera."""
+
+import copy
+import json
+import shutil
+
+import pytest
+import torch
+
+import wildsr
+from wildsr.degradation.coding import Coding
+from wildsr.error import UserError
+from wildsr.network.degrader.measured import MeasuredCamera
+from wildsr.network.degrader.physics import HIGHEST, LOWEST
+from wildsr.run.profile import Profile, checked_profile, of_camera, read_profile, write_profile
+
+
+@pytest.fixture
+def camera():
+    """Three cameras at x2: one without JPEG, two with tables."""
+    made = MeasuredCamera(2)
+    share = torch.tensor([0.2, 0.5, 0.7])[:, None]
+    made.set(
+        LOWEST + share * (HIGHEST - LOWEST), [None, Coding.libjpeg(40), Coding.libjpeg(80, "4:4:4")]
+    )
+    return made
+
+
+@pytest.fixture
+def document(camera):
+    """Its file, as data."""
+    return json.loads(json.dumps(of_camera(camera)))
+
+
+def test_a_camera_survives_its_file(camera, document, tmp_path):
+    read = read_profile(write_profile(tmp_path, document))
+    assert read.scale == 2
+    assert torch.allclose(read.cameras, camera.cameras, atol=1e-4)
+    assert torch.equal(read.tables, camera.tables)
+    assert torch.equal(read.subsampling, camera.subsampling)
+
+
+def test_it_degrades_as_the_camera_does(camera, document, tmp_path):
+    path = write_profile(tmp_path, document)
+    hr = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(3)
+    made = Profile(str(path), 2)(hr)
+    torch.manual_seed(3)
+    expected = camera(hr, camera.draws(hr))
+    assert made.shape == (2, 3, 24, 32)
+    assert (made - expected.clamp(0, 1)).abs().max() <= 1.5 / 255
+    assert torch.equal((made * 255).round() / 255, made)
+
+
+def test_the_python_door_takes_it(document, tmp_path):
+    path = write_profile(tmp_path, document)
+    degrade = wildsr.Pipeline("profile", file=str(path), scale=2)
+    assert degrade(torch.rand(3, 32, 48), seed=0).shape == (3, 16, 24)
+    assert degrade.describe()[0].startswith(("blur", "antialiased"))
+    with pytest.raises(UserError, match="`scale` must be that of the camera"):
+        wildsr.Pipeline("profile", file=str(path), scale=4)
+
+
+def put(document, key, value):
+    """The document with another value at a dotted key."""
+    changed = copy.deepcopy(document)
+    *above, last = [int(part) if part.isdigit() else part for part in key.split(".")]
+    node = changed
+    for part in above:
+        node = node[part]
+    node[last] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("schema", 2, "schema"),
+        ("schema", True, "schema"),
+        ("scale", 5, "scale"),
+        ("scale", "2", "scale"),
+        ("parameters", ["width"], "parameters"),
+        ("population", [], "population"),
+        ("population.cameras", [], "population.cameras"),
+        ("population.cameras", [[0.0] * 10] * 257, "population.cameras"),
+        ("population.cameras.0", [0.0] * 9, "population.cameras.0"),
+        ("population.cameras.1.0", float("nan"), "population.cameras.1.width"),
+        ("population.cameras.1.3", float("inf"), "population.cameras.1.noise"),
+        ("population.cameras.1.3", 10**400, "population.cameras.1.noise"),
+        ("population.cameras.1.3", "1", "population.cameras.1.noise"),
+        ("population.cameras.1.3", True, "population.cameras.1.noise"),
+        ("population.coding", [0], "population.coding"),
+        ("population.coding.0", 2, "population.coding.0"),
+        ("population.coding.0", -1, "population.coding.0"),
+        ("population.coding.0", False, "population.coding.0"),
+        ("population.codings.0", None, "population.codings.0"),
+        ("population.codings.0.luminance", [1] * 63, "population.codings.0.luminance"),
+        ("population.codings.0.luminance.5", 0, "population.codings.0.luminance.5"),
+        ("population.codings.0.chrominance.5", 1.5, "population.codings.0.chrominance.5"),
+        ("population.codings.0.subsampling", "4:1:1", "population.codings.0.subsampling"),
+        ("population.codings.0.subsampling", ["4:2:0"], "population.codings.0.subsampling"),
+    ],
+)
+def test_what_is_no_camera_is_refused_by_the_key(key, value, named, document, tmp_path):
+    path = write_profile(tmp_path, put(document, key, value))
+    with pytest.raises(UserError) as refusal:
+        read_profile(path)
+    assert f"`{named}`" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "damaged"),
+        ("[" * 100_000, "damaged"),
+        ("[]", "is no camera.json"),
+        ("{}", "`schema` must be given"),
+        (" " * (9 << 20), "larger than"),
+    ],
+)
+def test_a_file_that_is_no_document_is_one_sentence(text, said, tmp_path, refused):
+    path = tmp_path / "camera.json"
+    path.write_text(text)
+    typed = ["degradation=profile", "scale=2", f"hr={tmp_path}", f"output={tmp_path / 'out'}"]
+    (tmp_path / "a.png").write_bytes(b"")
+    assert said in refused("degrade", [*typed, f"degradation.file={path}"])
+    assert "`degradation.file` must be given" in refused("degrade", typed)
+
+
+def test_a_run_keeps_the_camera_that_it_was_given(tiny, document, tmp_path, carry_out):
+    path = write_profile(tmp_path, put(document, "scale", 4))
+    given = ["method=supervised", "degradation=profile", f"degradation.file={path}"]
+    typed = [*tiny, *given, f"runs_dir={tmp_path}", "name=it", "iterations=1"]
+    assert carry_out("train", typed) == 0
+    path.unlink()
+    assert carry_out("train", [f"resume={tmp_path / 'it'}", "iterations=2"]) == 0
+    shutil.move(tmp_path / "it", tmp_path / "moved")
+    assert carry_out("export", [f"run={tmp_path / 'moved'}", "format=camera"]) == 0
+    camera = read_profile(tmp_path / "moved" / "export" / "camera.json")
+    assert camera.population() == of_camera(read_profile_of(document))["population"]
+
+
+def read_profile_of(document):
+    """The camera of a document, at x4."""
+    return checked_profile(put(document, "scale", 4), "it")
+
+
+def test_a_run_without_a_measured_camera_has_none_to_export(finished, refused):
+    assert "whose camera was measured" in refused("export", [f"run={finished}", "format=camera"])
+    assert "needs `run`" in refused("export", ["weights=x.pth", "format=camera"])
+
+
+def test_a_run_of_wild_hands_its_camera_over(tiny, tmp_path, carry_out):
+    typed = [*tiny, "method=wild", f"runs_dir={tmp_path}", "name=it", "iterations=1"]
+    assert carry_out("train", typed) == 0
+    assert carry_out("export", [f"run={tmp_path / 'it'}", "format=camera"]) == 0
+    written = (tmp_path / "it" / "export" / "camera.json").read_text()
+    assert json.loads(written) == json.loads((tmp_path / "it" / "camera.json").read_text())
