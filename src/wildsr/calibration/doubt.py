@@ -10,7 +10,8 @@ from wildsr.calibration.simulate import SharpWindows
 from wildsr.calibration.statistics import NAMES
 from wildsr.network.degrader.physics import LOWEST, PARAMETERS, PRIOR
 
-EXPLAINED, UNEXPLAINED = 1.0, 2.5  # misfit up to which a camera is believed, and from which not
+EXPLAINED = 1.0  # misfit up to which no further part of a camera is looked for
+BELIEVED, DOUBTED = 1.5, 2.5  # misfit up to which a camera is believed, and from which not at all
 WITNESSES = [i for i, name in enumerate(NAMES) if name.startswith(("steepest", "sharpness"))]
 WIDTH, NOISE = PARAMETERS.index("width"), PARAMETERS.index("noise")
 CORRELATION, GRAY = PARAMETERS.index("correlation"), PARAMETERS.index("gray")
@@ -19,7 +20,7 @@ BLUR = [PARAMETERS.index(name) for name in ("width", "stretch_x", "stretch_d")]
 
 def doubt(misfit: float) -> float:
     """Share of the pictures, 0 to 1, that are not to be taken by the measured camera."""
-    return min(max((misfit - EXPLAINED) / (UNEXPLAINED - EXPLAINED), 0.0), 1.0)
+    return min(max((misfit - BELIEVED) / (DOUBTED - BELIEVED), 0.0), 1.0)
 
 
 def by_edges(model: Surrogate, solution: Solution, photos: Tensor, windows: int) -> Tensor:

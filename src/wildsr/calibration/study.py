@@ -88,9 +88,13 @@ class Study:
         centre[SHAPE] = shape_of(centre)
         model = self._around(centre, REACH * RADII[1], deviations, jitter, codings)
         solution = self._best(model, photos, sharpens)
+        if solution.chi2 > len(NAMES) * EXPLAINED and not sharpens:
+            grown = self._sharpened(solution.camera, deviations, jitter, photos, codings)
+            solution = grown if grown.chi2 < solution.chi2 - WORTH else solution
         if _near_bicubic(solution.camera):
             bicubic = self._as_bicubic(solution.camera, jitter, photos, codings)
-            if bicubic.chi2 < solution.chi2 + WORTH:
+            explains = bicubic.chi2 < len(NAMES) * EXPLAINED
+            if explains and bicubic.chi2 < solution.chi2 + WORTH:
                 solution, deviations = bicubic, deviations * 0
         cameras = (solution.camera + deviations).clamp(LOWEST, HIGHEST)
         error = torch.zeros(len(PARAMETERS))
@@ -105,6 +109,24 @@ class Study:
             places = torch.from_numpy(self.random.permutation(len(codings))[:replaced])
             cameras[places], jitters[places] = doubtful(edges, self.sharp, replaced), 0.0
         return Group(cameras, jitters, solution, misfit, share)
+
+    def _sharpened(
+        self,
+        camera: Tensor,
+        deviations: Tensor,
+        jitter: Tensor,
+        photos: Tensor,
+        codings: Sequence[Coding | None],
+    ) -> Solution:
+        """The best camera that sharpens, from one that does not: both of their last two rounds."""
+        camera = camera.clone()
+        camera[SHARPEN] = HIGHEST[SHARPEN] / 3
+        for share in RADII:
+            model = self._around(camera, REACH * share, deviations, jitter, codings)
+            held = {i: float(camera[i]) for i in (SHAPE, BICUBIC)}
+            solution = solve(model, photos, len(self.sharp), held)
+            camera = solution.camera
+        return solution
 
     def _as_bicubic(
         self, camera: Tensor, jitter: Tensor, photos: Tensor, codings: Sequence[Coding | None]

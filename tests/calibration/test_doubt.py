@@ -1,0 +1,52 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from wildsr.calibration.doubt import doubt, doubtful
+from wildsr.calibration.simulate import SharpWindows
+from wildsr.network.degrader.physics import PRIOR, noise_levels
+
+WIDTH, STRETCH, CORRELATION = 0, [1, 2], 5
+
+
+@pytest.fixture(scope="module")
+def sharp():
+    random = np.random.default_rng(0)
+    blocks = random.integers(0, 256, (4, 24, 24, 3), dtype=np.uint8)
+    photos = [np.kron(photo, np.ones((8, 8, 1), np.uint8)) for photo in blocks]
+    return SharpWindows(photos, 4, 2, 48, random)
+
+
+def test_a_camera_that_explains_is_believed_and_one_that_does_not_is_not():
+    assert doubt(0.3) == doubt(1.0) == 0
+    assert 0 < doubt(2.0) < 1
+    assert doubt(4.0) == 1
+
+
+def test_widths_reach_from_the_expected_one_to_that_of_the_edges(sharp):
+    edges = PRIOR.clone()
+    edges[WIDTH], edges[1], edges[3], edges[CORRELATION] = math.log(0.6), 0.4, math.log(0.3), 0.9
+    cameras = doubtful(edges, sharp, 9)
+    assert cameras[0, WIDTH] == pytest.approx(float(PRIOR[WIDTH]))
+    assert cameras[-1, WIDTH] == pytest.approx(math.log(0.6))
+    assert bool((cameras[:, STRETCH] == 0).all())
+    assert bool((cameras[:, CORRELATION] <= 0.25).all())
+
+
+def test_the_wider_apart_the_ends_the_more_noise_stands_for_what_is_not_explained(sharp):
+    def noise(width):
+        edges = PRIOR.clone()
+        edges[WIDTH], edges[3] = math.log(width), math.log(0.3)
+        read, shot = noise_levels(doubtful(edges, sharp, 2)[0])
+        return math.hypot(read, shot / math.sqrt(2))
+
+    assert 0.29 < noise(0.38) < 0.35  # what was measured, for there is nothing else
+    assert noise(0.38) < noise(0.5) < noise(0.8)
+
+
+def test_never_wider_than_the_edges_where_these_are_narrower_than_expected(sharp):
+    edges = PRIOR.clone()
+    edges[WIDTH] = math.log(0.25)
+    assert torch.allclose(doubtful(edges, sharp, 3)[:, WIDTH], edges[WIDTH])
