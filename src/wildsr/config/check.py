@@ -185,7 +185,7 @@ def check_export(config: DictConfig) -> None:
         raise UserError("`format=camera` needs `run`: a file of weights has no camera.")
     for key in ("fp16", "trust"):
         _switch(config, key)
-    _device(config)
+    check_device("`device`", config.device)
     check_integer("`size`", config.size, 8, null=True)
     if config.size is not None and config.format not in PROGRAMS:
         raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
