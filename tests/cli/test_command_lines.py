@@ -190,6 +190,5 @@ def test_the_choices_are_those_of_their_owners():
     assert set(check.PROGRAMS) == set(export.PROGRAMS)
     assert set(check.ENGINES) == set(engine.ENGINES)
     assert set(check.PRECISIONS) == {"auto", *device.PRECISIONS}
-    assert check.DEVICES == device.DEVICES
     assert set(check._catalogue()) == set(CATALOGUE)
     assert set(check.CHECKS) == set(verbs())
