@@ -25,7 +25,6 @@ PATHS = [
     "{x: y}",
     "k=v",
     "$HOME",
-    "null",
     "1",
     "1e3",
     "true",
@@ -61,7 +60,7 @@ def test_values_keep_their_types():
 
 def test_folders_by_name_and_in_lists():
     given = {"data.lr": {"set5": Path("/x (1)"), "b": "y"}, "run": ["a b", "c'd"]}
-    config = configure("evaluate", overrides_of(given, {}))
+    config = configure("evaluate", overrides_of(given, {}, "evaluate"))
     assert dict(config.data.lr) == {"set5": "/x (1)", "b": "y"}
     assert list(config.run) == ["a b", "c'd"]
 

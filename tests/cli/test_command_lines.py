@@ -21,6 +21,7 @@ WHOLE = {
     "degrade": ["hr=a", "output=b", "degradation=mild", "scale=4"],
     "export": ["run=a"],
     "app": ["run=a"],
+    "look": ["data.lr=a"],
 }
 VALUES = [
     *("", "[]", "{}", "[[]]", "{a: {b: c}}", "[1,2", "{a", "'", '"', "a,b", "1,2", "(", ")"),

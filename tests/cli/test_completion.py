@@ -18,8 +18,8 @@ def test_keys_up_to_their_next_dot():
     assert candidates("train", [], "iter") == ["iterations="]
     assert candidates("evaluate", [], "data.") == ["data.hr=", "data.lr="]
     assert candidates("train", [], "network/up") == ["network/upscaler="]
-    assert "method.updates.judge.terms.real.loss=" in candidates(
-        "train", [], "method.updates.judge.terms.real."
+    assert "method.updates.upscale.terms.pixel.loss=" in candidates(
+        "train", [], "method.updates.upscale.terms.pixel."
     )
 
 

@@ -23,7 +23,7 @@ from wildsr.training.module import Training
         ("method.updates.upscal.every=2", r"`method.updates.upscal` needs `trains`"),
         (
             "method=wld",
-            r"`method` must be one of \['bulat', .*'pdm', .*'wild'\], but got 'wld'\. Did",
+            r"`method` must be one of \['adversarial_camera', .*'pdm', .*'wild'\], but got 'wld'",
         ),
         ("network/front=[grey]", r"`network/front` must be of .*'grey'\. Did you mean 'gray'\?"),
         ("network/upscaler=edsrr", r"`network/upscaler` must be .*'edsrr'\. Did you mean 'edsr'\?"),
@@ -59,7 +59,10 @@ from wildsr.training.module import Training
         ("method.updates.upscale.terms.pixel.loss=l11", r"Term `upscale/pixel`.*'l11'.*'l1'"),
         ("method.updates.upscale.terms.pixel=l1", r"Term `upscale/pixel` must .* 'l1'"),
         ("method.optimizers.upscale.lr=-1", r"`method.optimizers.upscale` cannot be made"),
-        ("method.schedules.degrade.half=0", r"`method.schedules.degrade`.* `half` must .* 0"),
+        (
+            "+method.schedules.upscale={_target_: wildsr.training.schedule.Inverse, half: 0}",
+            r"`method.schedules.upscale`.* `half` must .* 0",
+        ),
         ("network.upscaler.features=0", r"`method.networks.upscale`.* `features` .* 0"),
         ("network.upscaler.activation=gelu", r"`method.networks.upscale`.*'gelu'"),
     ],

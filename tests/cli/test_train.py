@@ -11,7 +11,9 @@ from wildsr.run.checkpoint import checkpoints, load_checkpoint
 
 def test_explain_prints_the_table_and_trains_nothing(tiny, tmp_path, carry_out, capsys):
     assert carry_out("train", [*tiny, "explain=true", f"runs_dir={tmp_path / 'runs'}"]) == 0
-    assert "| judge   | critic  | real, smooth |" in capsys.readouterr().out
+    assert (
+        "| upscale | upscale | pixel | draws, fake_lr, sr_levels, sr |" in capsys.readouterr().out
+    )
     assert not (tmp_path / "runs").exists()
 
 

@@ -170,7 +170,7 @@ def _node(
     names = choices(CONF, "degradation")
     if isinstance(degradation, str) and degradation in names:
         inside = {f"degradation.{key}": value for key, value in settings.items()}
-        chosen = overrides_of({"degradation": degradation, "scale": scale}, inside)
+        chosen = overrides_of({"degradation": degradation, "scale": scale}, inside, "degrade")
         found: DictConfig = configure("degrade", chosen).degradation
         return found
     if settings:

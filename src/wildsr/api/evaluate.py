@@ -40,7 +40,7 @@ def evaluate(
         >>> round(found["bicubic"]["ssim"], 2) <= 1
         True
     """
-    overrides = overrides_of(settings, more)
+    overrides = overrides_of(settings, more, "evaluate")
     with quiet_libraries():
         folder, summary = measure_and_report(overrides, console_of(quiet))
     return Results(folder, summary)

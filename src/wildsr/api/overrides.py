@@ -7,18 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from wildsr.config.compose import literals
 from wildsr.error import UserError
 
 # What Hydra's grammar reads as this very string, not as a number, a truth value or null.
 PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_/~][\w./+-]*")
 
 
-def overrides_of(given: Mapping[str, Any] | None, more: Mapping[str, Any]) -> list[str]:
+def overrides_of(
+    given: Mapping[str, Any] | None, more: Mapping[str, Any], verb: str = "train"
+) -> list[str]:
     """``key=value`` for every setting; dotted keys and groups by their name.
 
     Args:
         given: settings whose keys need not be Python names, ``{"data.lr": folder}``.
         more: settings by keyword.
+        verb: whose configuration they are for.
 
     Raises:
         UserError: a setting twice, or a value that no configuration holds.
@@ -35,7 +39,26 @@ def overrides_of(given: Mapping[str, Any] | None, more: Mapping[str, Any]) -> li
             raise UserError(
                 f"`{key}` must be given once, but got {given[key]!r} and {more[key]!r}."
             )
-    return [f"{key}={_written(value, key)}" for key, value in {**given, **more}.items()]
+    settings = {**given, **more}
+    written = {key: f"{key}={_written(value, key)}" for key, value in settings.items()}
+    for key in literals(verb, list(written.values())):  # taken as typed: no grammar, no quotes
+        if settings.get(key) is not None:
+            written[key] = f"{key}={_literal(settings[key])}"
+    return list(written.values())
+
+
+def _literal(value: Any) -> str:
+    """A path or text as it is typed; several of them in quotes."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name}: {_in_quotes(item)}' for name, item in value.items())}}}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(_in_quotes(item) for item in value)}]"
+    return str(value)
+
+
+def _in_quotes(value: Any) -> str:
+    text = str(value)
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def _written(value: Any, key: str) -> str:
