@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from wildsr.degradation.jpeg.jpeg import quantisation_tables
-from wildsr.pixels import to_8_bit
+from wildsr.pixels import array_of, to_8_bit
 
 UNIT = 16  # pixels that 4:2:0 codes together, in each direction
 
@@ -58,7 +58,7 @@ def coded(image: Tensor, coding: Coding | None, phase: tuple[int, int]) -> Tenso
     if coding is None:
         return levels
     (top, left), (height, width) = phase, image.shape[-2:]
-    pixels = levels[0].permute(1, 2, 0).mul(255).round().byte().cpu().numpy()
+    pixels = array_of(levels)
     sides = ((top, -(top + height) % UNIT), (left, -(left + width) % UNIT), (0, 0))
     file = io.BytesIO()
     Image.fromarray(np.pad(pixels, sides, mode="reflect")).save(

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
-from wildsr.atomic import writing
+from wildsr.atomic import write_bytes
 from wildsr.error import UserError
 from wildsr.network.architecture import Architecture
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import KEY, check_finite, read_file
-from wildsr.text_path import text_path
 
 LONGEST = 1 << 16  # characters of a description
 
@@ -55,13 +54,11 @@ def save_weights(
     check_finite(network.state_dict(), f"{path} is not written: the network")
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"format": "pt"}
-    if architecture and not isinstance(
-        network, Published
-    ):  # those are recognised by their keys, as they were
+    # Published ones are recognised by their keys, as they were.
+    if architecture and not isinstance(network, Published):
         metadata[KEY] = json.dumps({"network": dict(architecture), "scale": scale})
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
-    with writing(path) as partial, text_path(partial) as name:
-        save_file(weights, name, metadata=metadata)
+    write_bytes(path, save(weights, metadata=metadata))
 
 
 def open_weights(path: Path) -> OpenWeights:

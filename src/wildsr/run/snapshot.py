@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
-from wildsr.atomic import writing
+from wildsr.atomic import write_bytes
 from wildsr.error import UserError, first_line
 from wildsr.run.checkpoint import checkpoints
-from wildsr.text_path import text_path
 
 SNAPSHOTS = "snapshots"
 _NAME = re.compile(r"iteration-(\d+)\.safetensors")
@@ -53,8 +52,7 @@ def save_snapshot(
     }
     path = folder / f"iteration-{iteration:08d}.safetensors"
     try:
-        with writing(path) as partial, text_path(partial) as name:
-            save_file(weights, name)
+        write_bytes(path, save(weights))  # bytes: its own writer takes no name that is not text
     except SafetensorError as error:
         raise UserError(f"{path} cannot be written: {first_line(error)}.") from error
 

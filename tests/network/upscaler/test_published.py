@@ -73,7 +73,7 @@ def test_files_without_weights(tmp_path):
     with pytest.raises(UserError, match=r"`weights` must be a file, but .*nowhere.pth does not"):
         read_weights(tmp_path / "nowhere.pth")
     torch.save({"params": {"steps": 3}}, tmp_path / "number.pth")
-    with pytest.raises(UserError, match=r"'steps' is not a tensor"):
+    with pytest.raises(UserError, match=r"'steps' is no tensor"):
         read_weights(tmp_path / "number.pth")
     torch.save([1], tmp_path / "list.pth")
     with pytest.raises(UserError, match=r"holds no weights by name"):
