@@ -27,7 +27,7 @@ def leftovers(folder):
 
 def test_text_bytes_and_names_of_odd_bytes(tmp_path):
     write_text(tmp_path / "sub" / "a.txt", "caf\u00e9\r\n\udcdf")
-    assert (tmp_path / "sub" / "a.txt").read_bytes() == b"caf\xc3\xa9\r\n\xdf"
+    assert (tmp_path / "sub" / "a.txt").read_bytes() == b"caf\xc3\xa9\r\n\\udcdf"
     write_bytes(tmp_path / "a.bin", b"\0\xff")
     assert (tmp_path / "a.bin").read_bytes() == b"\0\xff"
     longest = tmp_path / ("x" * 255)

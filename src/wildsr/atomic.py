@@ -116,8 +116,8 @@ def _brief(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8; line ends and file names' odd bytes as they are."""
-    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+    """Write a text file atomically, in UTF-8; bytes of names that are no text as escapes."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def file_name(text: str) -> str:

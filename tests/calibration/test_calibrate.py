@@ -13,6 +13,8 @@ from wildsr.error import UserError
 from wildsr.network.degrader.physics import MARGIN, PRIOR, kernels, physical, with_noise
 from wildsr.pixels import to_8_bit
 
+pytestmark = pytest.mark.heavy
+
 SCALE = 2
 
 

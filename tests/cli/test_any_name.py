@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.heavy
+
 NO_TEXT = os.fsdecode(b"Stra\xdfe ")
 ODD = NO_TEXT + "(2019) ${x}, {a: b} [bold][|b] ] 'q' \"d\" = \\"
 LONG = "n" * 251  # and a suffix of four

@@ -17,6 +17,8 @@ from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.panel import Panel
 from wildsr.training import train
 
+pytestmark = pytest.mark.heavy
+
 SMALL = ["network.critic.features=4", "network.critic.layers=2", "iterations=1"]
 CHOOSE = (
     "run.load",

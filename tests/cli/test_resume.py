@@ -304,6 +304,7 @@ def iterations(folder):
     return [int(path.stem.split("-")[1]) for path in checkpoints(folder / "checkpoints")]
 
 
+@pytest.mark.heavy
 def test_a_kill_at_any_moment(run, tiny, tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["wildsr.cli.train"])

@@ -58,6 +58,7 @@ def test_the_form_of_the_results(finished):
     assert isinstance(stated["training_seconds"], float)
 
 
+@pytest.mark.heavy
 def test_the_rows_of_a_demo_and_what_it_leaves(small, tmp_path, carry_out, capsys):
     overrides = [*small, "iterations=20", "data.batch=2", "data.patch=8", "validate_every=1000"]
     assert carry_out("train", [*overrides, f"runs_dir={tmp_path}"]) == 0

@@ -13,6 +13,8 @@ import yaml
 import wildsr
 from wildsr.config import help
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 NOTEBOOK = DOCS / "notebooks" / "first_steps.ipynb"

@@ -17,6 +17,8 @@ from wildsr.network.upscaler.compact import Compact
 from wildsr.network.upscaler.swinir import SwinIRLight
 from wildsr.training import validation
 
+pytestmark = pytest.mark.heavy
+
 CPU = torch.device("cpu")
 ROOM = "wildsr.network.upscaler"
 # Tiles of the first are those of the whole photo; the second reaches further than is measured.

@@ -25,6 +25,8 @@ from wildsr.run.folder import config_of, to_resume
 from wildsr.run.load import load_degrader, restorer_of
 from wildsr.run.photos import data_of
 
+pytestmark = pytest.mark.heavy
+
 COUNT = int(os.environ.get("WILDSR_FUZZ", "40"))
 SECONDS = 20  # of the processor, for one
 BYTES = 1 << 30  # that memory may grow, over all

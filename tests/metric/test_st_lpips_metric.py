@@ -42,6 +42,7 @@ def test_a_panel_measures_the_loss_of_rounded_images(name, net):
 @needs_weights
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("size", [(70, 301), (290, 263)])
+@pytest.mark.heavy
 def test_tiles_leave_no_trace(net, size, monkeypatch):
     measure = st_lpips.Measure(STLPIPS(net))
     x, y = pair(*size)

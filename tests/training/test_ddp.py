@@ -8,6 +8,8 @@ import pytest
 import torch
 from support.processes import fit_and_save, one_of_two, train_the_verb
 
+pytestmark = pytest.mark.heavy
+
 TOGETHER = ["trainer.devices=2", "trainer.strategy=ddp_find_unused_parameters_true"]
 
 

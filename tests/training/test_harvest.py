@@ -13,6 +13,8 @@ from wildsr.run.checkpoint import checkpoints
 from wildsr.training.build import build_training
 from wildsr.training.harvest import harvest
 
+pytestmark = pytest.mark.heavy
+
 IMPRESSIONISM = ["method=impressionism", "degradation.patch=6", "degradation.noises=40"]
 KERNELS = [
     "degradation.kernels=1",

@@ -245,8 +245,8 @@ def _normalised(image: Tensor) -> Tensor:
     """(x - mean) / std in float32 at least, with three channels."""
     x = at_least_float32(image).expand(-1, 3, -1, -1)
     # Channel by channel with plain numbers: constants need not travel to the image's device.
-    parts = zip(x.unbind(1), MEAN, STD, strict=True)
-    return torch.stack([(channel - mean) / std for channel, mean, std in parts], dim=1)
+    parts = enumerate(zip(MEAN, STD, strict=True))
+    return torch.stack([(x[:, place] - mean) / std for place, (mean, std) in parts], dim=1)
 
 
 def _names(trunk: str, features: nn.Sequential) -> list[str]:

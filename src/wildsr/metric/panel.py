@@ -115,7 +115,7 @@ class Panel:
         rounded = _rounded(sr, "sr") if couple is None else couple.whole[0]
         source = None if lr is None else _rounded(lr, "lr")
         measured: dict[str, float | None] = {}
-        with torch.inference_mode():
+        with torch.no_grad():
             for name, metric in self.parts.items():
                 if isinstance(metric, Set):
                     continue

@@ -19,6 +19,8 @@ from wildsr.report.card.entry.noise import noise_entry
 from wildsr.report.card.entry.spectrum import spectrum_entry
 from wildsr.report.card.sheet import write_card
 
+pytestmark = pytest.mark.heavy
+
 
 def scene(seed, size=64):
     """Shading with soft-edged blobs, (3, size, size), 0 to 255; other ones for another seed."""

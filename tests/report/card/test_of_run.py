@@ -3,10 +3,13 @@
 import json
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from wildsr.degradation.bicubic import Bicubic
 from wildsr.report.card.of_run import card_of, photos_of
+
+pytestmark = pytest.mark.heavy
 
 
 class Store:
