@@ -47,7 +47,7 @@ def look(overrides: list[str], console: Console) -> int:
         said = on_a_page(f"{name} cannot be read: {reason}")
         console.print(f"[yellow]warning:[/] {escape(said)}")
     for line in findings(found, config.scale):
-        console.print(f"[bold]{line.title}:[/] {escape(on_a_page(line.said))}")
+        console.print(f"{line.title}: {on_a_page(line.said)}", markup=False)
     written = _write(output, found, config, lr, time.process_time() - begun)
     console.print(f"written: {', '.join(map(str, written))}", markup=False)
     return 1 if lost else 0
