@@ -1,6 +1,8 @@
 """Stages: a function of the iteration, through the objective, the loop and a resume."""
 
 import copy
+import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -58,14 +60,15 @@ def test_shares_divide_the_seconds_and_what_is_left_of_them():
     assert not Stages({}, 10, 30).out_of_time(3, 31)
 
 
-def test_a_run_limited_by_time_reaches_its_last_stage(fit, plain_batches):
+def test_a_run_limited_by_time_reaches_its_last_stage(fit, plain_batches, monkeypatch):
     """Ten thousand iterations are planned; the stages follow the clock all the same."""
-    batches = plain_batches(40)
-    training = fit([*TWO, "iterations=10000", "seconds=0.4"], batches)
-    begun = training.stages.starts["use"]
-    assert 0 < begun < 40
+    ticks = itertools.count()  # of a clock by which each iteration takes a hundredth of a second
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks) / 100)
+    monkeypatch.setattr("wildsr.training.module.time", clock)
+    training = fit([*TWO, "iterations=10000", "seconds=0.4"], plain_batches(40))
+    assert training.stages.starts["use"] == 27, "two thirds of 0.4 s are over"
     assert training.stages.at(training.iteration - 1) == "use"
-    assert 0.2 < training.stages.began < 0.4
+    assert training.stages.began == pytest.approx(0.27)
 
 
 def test_a_stage_ends_when_its_network_has_come_to_rest(fit, plain_batches, monkeypatch):
