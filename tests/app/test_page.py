@@ -82,7 +82,7 @@ def test_others_are_let_in_on_purpose_only(refused, host):
         ("queue=1.5", r"`queue` must be an integer of at least 1, but got 1\.5"),
         ("storage=none", r"`storage` must be a positive number, but got 'none'"),
         ("allowed_hosts=[a b]", r"`allowed_hosts` must be a list of names such as"),
-        ("allowed_hosts=http://a", r"`allowed_hosts` must be a list"),
+        ("allowed_hosts=http://a", r"`allowed_hosts` must be a list, but got 'http://a'"),
     ],
 )
 def test_limits_that_are_none(refused, finished, typed, message):

@@ -53,7 +53,8 @@ def _literal(value: Any) -> str:
         return f"{{{', '.join(f'{name}: {_in_quotes(item)}' for name, item in value.items())}}}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(_in_quotes(item) for item in value)}]"
-    return str(value)
+    text = str(value)
+    return f"./{text}" if text in ("null", "???") else text  # which would be none, or missing
 
 
 def _in_quotes(value: Any) -> str:

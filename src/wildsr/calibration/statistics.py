@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from wildsr.pixels import LUMA
+
 WINDOW = 64  # LR pixels a side
 PIECE = 16  # LR pixels a side of the pieces whose spectra are taken, overlapping by half
 QUIET = 0.15  # quantile of the pieces: what noise there is shows where there is little else
@@ -33,7 +35,7 @@ NAMES = (
     *(f"sharpness of edges, {angle} degrees" for angle in DIRECTIONS),
     "contrast of edges",
 )
-_YCC = ((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
+_YCC = (LUMA, (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
 
 
 def statistics(windows: Tensor) -> Tensor:
