@@ -7,25 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wildsr.config.compose import configure
-from wildsr.config.paths import named, short_names, unused
+from wildsr.config.paths import paths_by_name, short_names, unused
 from wildsr.error import UserError
 
 
 def test_the_forms():
-    assert named(None, "run") == {}
-    assert named("a/b", "run") == {"b": Path("a/b")}
-    assert named(["x/set5/lr", "x/set14/lr"], "data.lr") == {
+    assert paths_by_name(None, "run") == {}
+    assert paths_by_name("a/b", "run") == {"b": Path("a/b")}
+    assert paths_by_name(["x/set5/lr", "x/set14/lr"], "data.lr") == {
         "set5": Path("x/set5/lr"),
         "set14": Path("x/set14/lr"),
     }
-    assert named({"mine": "a"}, "run") == {"mine": Path("a")}
+    assert paths_by_name({"mine": "a"}, "run") == {"mine": Path("a")}
     for bad, message in (
         (["a", "a"], "'?a'? is there twice"),
         ([], "at least one"),
         ({"": "a"}, ""),
     ):
         with pytest.raises(UserError, match=message):
-            named(bad, "run")
+            paths_by_name(bad, "run")
 
 
 def test_names_grow_until_they_differ():

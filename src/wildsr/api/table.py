@@ -17,14 +17,14 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.make import make
-from wildsr.config.paths import named
+from wildsr.config.paths import paths_by_name
 from wildsr.config.trust import trusts
 from wildsr.data.module import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.evaluation.evaluate import evaluate as measure
 from wildsr.evaluation.evaluate import upscaling_protocol
 from wildsr.evaluation.photo_sets import photo_sets
-from wildsr.evaluation.rows import candidates
+from wildsr.evaluation.rows import table_rows
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
 from wildsr.inference.device import choose_device, measuring_device
@@ -52,9 +52,9 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     output = _output(config)
     device = choose_device(config.device)
     tune_allocator()
-    rows = candidates(config, device)
+    rows = table_rows(config, device)
     scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
-    sets, scale = photo_sets(config, scales, named(config.run, "run"))
+    sets, scale = photo_sets(config, scales, paths_by_name(config.run, "run"))
     _first_readable(sets)
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
     ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
@@ -83,14 +83,14 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
         console.print(f"\n{checkpoint_choice.markdown(summary, ranking)}\n", markup=False)
         choice = checkpoint_choice.write(output, summary, ranking, sets)
     if config.card:
-        for folder in named(config.run, "run").values():
+        for folder in paths_by_name(config.run, "run").values():
             report(folder, output, console, device, trusts(config))
     console.print(f"{output / 'results.json'}; pictures: {output / 'results'}", markup=False)
     _log(config, output, summary, console)
     if config.page_mb:
         texts = {"command": shlex.join(["python", "evaluate.py", *overrides])}
         texts["configuration"] = OmegaConf.to_yaml(config, resolve=True)
-        runs = named(config.run, "run")
+        runs = paths_by_name(config.run, "run")
         texts |= {
             f"configuration of {n}": (path / "config.yaml").read_text("utf-8", "replace")
             for n, path in runs.items()
@@ -115,7 +115,7 @@ def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -
 
 def _panel(config: DictConfig, ranked: bool, device: torch.device) -> Panel:
     """The metrics that were asked for, and those by which checkpoints are ranked."""
-    runs = list(named(config.run, "run").values())
+    runs = list(paths_by_name(config.run, "run").values())
     if ranked:
         asked = list(config.metric.metrics)
         config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]
@@ -135,7 +135,7 @@ def _sharp(config: DictConfig, ranked: bool) -> list[Path]:
         return list_images(Path(str(config.sharp)).expanduser(), "sharp")
     if not ranked:
         return []
-    run = next(iter(named(config.run, "run").values()))
+    run = next(iter(paths_by_name(config.run, "run").values()))
     found = list_images(opened_data(run, trusts(config)).hr, "data.hr")
     return found[:: -(-len(found) // SHARP)]
 
@@ -183,7 +183,7 @@ def _output(config: DictConfig) -> Path:
                 else f"`output` must be a folder, but {folder} is a file."
             )
         return folder
-    runs = list(named(config.run, "run").values())
+    runs = list(paths_by_name(config.run, "run").values())
     parent = runs[0] if len(runs) == 1 else Path()
     number = 1
     while (folder := parent / f"evaluation-{number}").exists():

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from wildsr.argument import SCALES, check_device, check_integer
 from wildsr.config.compose import check_scalars, configure
-from wildsr.config.paths import named
+from wildsr.config.paths import paths_by_name
 from wildsr.error import UserError, shortened, unknown
 
 LOGGERS = ("wandb", "csv", "tensorboard", "none")
@@ -80,7 +80,7 @@ def check_evaluate(config: DictConfig) -> None:
     check_device("`device`", config.device)
     _choice(config, "precision", PRECISIONS)
     _limit(config)
-    if config.card and (config.run is None or len(named(config.run, "run")) > 1):
+    if config.card and (config.run is None or len(paths_by_name(config.run, "run")) > 1):
         raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
     if config.scale is not None:
         _choice(config, "scale", SCALES)
@@ -103,7 +103,7 @@ def check_evaluate(config: DictConfig) -> None:
         if name not in _catalogue():
             raise unknown("`panel`: each", name, _catalogue())
     for key in ("run", "weights", "results", "data.lr", "data.hr"):
-        named(OmegaConf.select(config, key), key)
+        paths_by_name(OmegaConf.select(config, key), key)
     if config.data.lr is None and config.data.hr is not None:
         raise UserError("`data.hr` is the truth of `data.lr`, which was not given.")
     if config.data.lr is None and config.run is None:

@@ -9,7 +9,7 @@ from typing import Any
 from wildsr.error import UserError
 
 
-def named(value: Any, argument: str) -> dict[str, Path]:
+def paths_by_name(value: Any, argument: str) -> dict[str, Path]:
     """The paths that were given, by name; none for None.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from wildsr.argument import check_scale
-from wildsr.config.paths import named
+from wildsr.config.paths import paths_by_name
 from wildsr.config.trust import trusts
 from wildsr.data.module import ValidationPhotos, pair
 from wildsr.error import UserError
@@ -43,7 +43,7 @@ def photo_sets(
         # All runs are judged on one run's photos: that of the first.
         data = opened_data(next(iter(runs.values())), trusts(config))
         return {"validation": data.photos}, scale
-    lr, hr = (named(config.data[key], f"data.{key}") for key in ("lr", "hr"))
+    lr, hr = (paths_by_name(config.data[key], f"data.{key}") for key in ("lr", "hr"))
     if hr and len(hr) != len(lr):
         raise UserError(
             f"`data.hr` must name a folder for each of `data.lr`, but got {len(hr)} for {len(lr)}."

@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
-from wildsr.config.paths import named, unused
+from wildsr.config.paths import paths_by_name, unused
 from wildsr.config.trust import trusts
 from wildsr.error import unknown
 from wildsr.evaluation.evaluate import Restore, delivered, interpolation, of_lr
@@ -25,7 +25,7 @@ from wildsr.run.snapshot import chosen
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Row:
     """One row of the table, before it is measured.
 
     Args:
@@ -41,7 +41,7 @@ class Candidate:
     iteration: int | None = None
 
 
-def candidates(config: DictConfig, device: torch.device) -> dict[str, Candidate]:
+def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
     """Everything that was named, in the order of the table: the reference first.
 
     Args:
@@ -51,27 +51,27 @@ def candidates(config: DictConfig, device: torch.device) -> dict[str, Candidate]
     Raises:
         UserError: something that was named does not exist, is damaged or of an unknown kind.
     """
-    found: dict[str, Candidate] = {}
+    found: dict[str, Row] = {}
 
-    def add(name: str, candidate: Candidate) -> None:
+    def add(name: str, candidate: Row) -> None:
         found[unused(name, found)] = candidate
 
     for kind in kinds(config.upscaler):
-        add(kind, Candidate(_interpolation(kind), None, f"upscaler={kind}"))
-    runs = named(config.run, "run")
+        add(kind, Row(_interpolation(kind), None, f"upscaler={kind}"))
+    runs = paths_by_name(config.run, "run")
     ready = partial(_network, config=config, device=device)
     for name, folder in runs.items():
         shown = None if len(runs) == 1 else name
         for label, candidate in of_run(folder, shown, config, ready).items():
             add(label, candidate)
-    for name, path in named(config.weights, "weights").items():
+    for name, path in paths_by_name(config.weights, "weights").items():
         # Now: damage is to be said before anything is measured.
         opened = open_upscaler(weights=path)
         shown = opened.name if name == path.name else name
         load = partial(_same, opened.network)
-        add(shown, Candidate(ready(load, shown), opened.scale, f"weights={path}"))
-    for name, folder in named(config.results, "results").items():
-        add(name, Candidate(precomputed(folder, config.get("limit")), None, f"results={folder}"))
+        add(shown, Row(ready(load, shown), opened.scale, f"weights={path}"))
+    for name, folder in paths_by_name(config.results, "results").items():
+        add(name, Row(precomputed(folder, config.get("limit")), None, f"results={folder}"))
     return found
 
 
@@ -93,7 +93,7 @@ def of_run(
     given: str | None,
     config: DictConfig,
     ready: Callable[[Callable[[], nn.Module], str], Callable[[int], Restore]],
-) -> dict[str, Candidate]:
+) -> dict[str, Row]:
     """The rows of a run: its bicubic baseline if it has one, and itself, or its checkpoints.
 
     Args:
@@ -105,19 +105,19 @@ def of_run(
     trust = trusts(config)
     trained = config_of(folder, trust)
     name, scale = given or str(trained.method.name), int(trained.scale)
-    made: dict[str, Candidate] = {}
+    made: dict[str, Row] = {}
     source = f"run={folder}"
     if (folder / BASELINE).is_dir():
         label = BASELINE if given is None else f"{name}/{BASELINE}"
         network = restorer_of(folder / BASELINE, trust=trust)
-        made[label] = Candidate(ready(partial(_same, network), label), scale, source)
+        made[label] = Row(ready(partial(_same, network), label), scale, source)
     if config.checkpoints == "last":
         load = partial(_same, restorer_of(folder, trust=trust))
-        return {**made, name: Candidate(ready(load, name), scale, source)}
+        return {**made, name: Row(ready(load, name), scale, source)}
     for iteration in chosen(folder, config.checkpoints):  # opened when their turn comes
         at = partial(restorer_of, folder, iteration, trust)
         label = f"{name} {iteration}"
-        made[label] = Candidate(ready(at, label), scale, source, iteration)
+        made[label] = Row(ready(at, label), scale, source, iteration)
     return made
 
 

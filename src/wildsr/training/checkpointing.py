@@ -14,7 +14,7 @@ from wildsr.run.checkpoint import save_checkpoint
 from wildsr.training.module import Training
 
 
-class Keeper(lightning.Callback):
+class Checkpointing(lightning.Callback):
     """Saves the training state at intervals and at the end; ends training when asked to.
 
     Args:

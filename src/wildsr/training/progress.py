@@ -15,7 +15,7 @@ from wildsr.training.logger import Log
 from wildsr.training.module import Training
 
 
-class Progressing(lightning.Callback):
+class ProgressBar(lightning.Callback):
     """Shows and logs how training goes.
 
     On a terminal a bar; elsewhere a line now and then.

@@ -23,15 +23,15 @@ from wildsr.run.checkpoint import checkpoints, newest_checkpoint
 from wildsr.run.folder import BASELINE, Run, create, plain_config, record
 from wildsr.run.snapshot import SNAPSHOTS
 from wildsr.training.build import build_trainer, build_training
-from wildsr.training.checkpointing import Keeper
+from wildsr.training.checkpointing import Checkpointing
 from wildsr.training.explain import explain, explain_table
 from wildsr.training.harvest import harvest
 from wildsr.training.logger import Log, loggers
 from wildsr.training.module import Training
-from wildsr.training.progress import Progressing
+from wildsr.training.progress import ProgressBar
 from wildsr.training.schedule import Ending
 from wildsr.training.snapshots import Snapshots
-from wildsr.training.validation import Watch
+from wildsr.training.validation import Validation
 
 _RUN = "WILDSR_RUN"  # the run's folder, for the processes that Lightning starts for further devices
 
@@ -116,22 +116,22 @@ def fit(
     data = job.data
     data.start, data.iterations = training.iteration, config.iterations
     data.other_hr = "other_hr" in training.objective.method.parts[given]
-    keeper = Keeper(
+    checkpointing = Checkpointing(
         folder.checkpoints,
         config.checkpoint_every,
         config.keep,
         {"config": plain_config(config)},
         seconds,
     )
-    progress = Progressing(name, config.iterations, config.log_every, logs, job.console, seconds)
-    watch = Watch(
+    progress = ProgressBar(name, config.iterations, config.log_every, logs, job.console, seconds)
+    validation = Validation(
         data, job.panel, config.validate_every, folder.images, logs, config.tile, job.console
     )
     snapshots = Snapshots(folder.folder / SNAPSHOTS, config.checkpoint_every, config.snapshots)
     # In this order, so that the time of a checkpoint or a look is not taken for waiting for data.
-    trainer = build_trainer(config, [keeper, snapshots, watch, progress])
+    trainer = build_trainer(config, [checkpointing, snapshots, validation, progress])
     trainer.fit(training, train_dataloaders=data.train_dataloader())
-    return keeper.signal
+    return checkpointing.signal
 
 
 def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, int | None]:

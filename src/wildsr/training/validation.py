@@ -30,7 +30,7 @@ PICTURES = 4  # rows of a contact sheet
 SIDE = 768  # HR pixels; of a photo that is degraded for a picture
 
 
-class Watch(lightning.Callback):
+class Validation(lightning.Callback):
     """Validates every so many iterations.
 
     Args:
