@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.error import UserError
+from wildsr.loss.consistency import discrepancy
 from wildsr.metric.kind import HIGHER, LOWER, Needs, Setting, Single
 
 DRAWS, SEED = 8, 0  # of a degradation with random numbers
@@ -88,22 +89,6 @@ def lr_consistency_learned(setting: Setting) -> Single:
     )
 
 
-def discrepancy(draws: Tensor, lr: Tensor) -> Tensor:
-    r"""How far the misfit to an LR photo is from the noise that belongs there, in dB, ().
-
-    .. math:: | 10 \log_{10} \frac{mean (\bar{d} - lr)^2}{(1 + 1/n)\, mean\, var(d)} |
-
-    Args:
-        draws: (n, 1, 3, H, W), [0, 1]: the result under n draws of the degradation.
-        lr: (1, 3, H, W), [0, 1].
-    """
-    misfit = (draws.double().mean(dim=0) - lr.double()).square().mean()
-    noise = draws.double().var(dim=0).mean() * (1 + 1 / len(draws))
-    # Even without noise files are rounded to 8 bits, the LR photo's and the draws'.
-    floor = 2 / 12 / 255**2
-    return (10 * torch.log10((misfit + floor) / (noise + floor))).abs()
-
-
 def lr_discrepancy(setting: Setting) -> Single:
     """Does the result leave as much of its LR photo unexplained as is noise: :func:`discrepancy`.
 
@@ -116,7 +101,7 @@ def lr_discrepancy(setting: Setting) -> Single:
 
     def measure(sr: Tensor, lr: Tensor) -> float:
         assert degrader is not None
-        return discrepancy(_draws(degrader, sr, lr), lr).item()
+        return discrepancy(_draws(degrader, sr, lr).double(), lr.double()).item()
 
     return Single(
         title="LR discrepancy",

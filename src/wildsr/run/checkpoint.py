@@ -159,6 +159,7 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
     "pools": _pools,
     "stages": _stages,
     "settling": _settling,
+    "guard": _named,
 }
 
 

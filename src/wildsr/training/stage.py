@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wildsr.error import UserError
@@ -20,10 +20,12 @@ class Stage:
             follow; only the ratios matter.
         until_settled: the network at whose rest it ends, if that comes first; see
             :class:`~wildsr.training.settling.Settling`.
+        starts: network -> the network whose average it begins the stage with.
     """
 
     share: float
     until_settled: str | None = None
+    starts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stages:
@@ -36,8 +38,8 @@ class Stages:
     planned prolong the last one.
 
     Args:
-        stages: name -> share, or {share, until_settled}, in their order. Empty for a method
-            without.
+        stages: name -> share, or {share, until_settled, starts}, in their order. Empty for a
+            method without.
         iterations: of the run.
         seconds: of training; None for no limit.
 
@@ -100,6 +102,11 @@ class Stages:
             self.began = seconds
         return begins
 
+    def ahead(self, iteration: int) -> dict[str, str]:
+        """The networks that a stage after that of ``iteration`` starts -> from which."""
+        later = [s for s, start in self.starts.items() if start > iteration]
+        return {name: origin for s in later for name, origin in self.stages[s].starts.items()}
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of it."""
         return {"starts": dict(self.starts), "began": self.began}
@@ -122,14 +129,20 @@ class Stages:
 def _stage(name: str, spec: Any) -> Stage:
     given = dict(spec) if isinstance(spec, Mapping) else {"share": spec}
     share, settled = given.pop("share", None), given.pop("until_settled", None)
+    starts = given.pop("starts", None) or {}
     if given:
         raise UserError(
-            f"`method.stages.{name}` must be a share, or have `share` and `until_settled`, but "
-            f"has {sorted(given)}."
+            f"`method.stages.{name}` must be a share, or have `share`, `until_settled` and "
+            f"`starts`, but has {sorted(given)}."
+        )
+    if not isinstance(starts, Mapping):
+        raise UserError(
+            f"`method.stages.{name}.starts` must map a network to the one that it starts from, but "
+            f"got {starts!r}."
         )
     good = isinstance(share, int | float) and not isinstance(share, bool)
     if not (good and 0 < share < math.inf):
         raise UserError(
             f"`method.stages.{name}` must be a positive share of the iterations, but got {share!r}."
         )
-    return Stage(float(share), settled)
+    return Stage(float(share), settled, dict(starts))
