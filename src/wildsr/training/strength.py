@@ -23,13 +23,14 @@ COUNT, SIDE = 4, 48  # crops of each kind, LR pixels a side
 PAIRED = ("psnr", "st_lpips")  # on LR that the method generates of sharp photos
 SINGLE = ("lr_discrepancy", "colour_drift", "checkerboard", "ringing")  # on real LR photos
 LOSS = 0.3  # dB
-SLACK = {"lr_discrepancy": 0.0, "colour_drift": 1.0, "checkerboard": 0.5, "ringing": 4.0}
+# Of LR discrepancy as much as a truth had on the demo, whose camera was measured, not known.
+SLACK = {"lr_discrepancy": 0.5, "colour_drift": 1.0, "checkerboard": 0.5, "ringing": 4.0}
 RULE = (
     f"the largest of {list(STRENGTHS)} that loses at most {LOSS} dB of PSNR to strength 0, and "
     "exceeds the larger of strength 0 and bicubic interpolation by at most "
     f"{SLACK['colour_drift']:g} dE76 in colour drift, {SLACK['checkerboard']:g} levels in "
-    f"checkerboard, {SLACK['ringing']:g} levels in ringing and by nothing in LR discrepancy; so do "
-    "all smaller ones"
+    f"checkerboard, {SLACK['ringing']:g} levels in ringing and {SLACK['lr_discrepancy']:g} dB in "
+    "LR discrepancy; so do all smaller ones"
 )
 STATED = (
     f"PSNR and ST-LPIPS on at most {COUNT} crops of {SIDE} x {SIDE} LR pixels that the method "
