@@ -115,7 +115,10 @@ class Guard:
         if not bool(torch.isfinite(sr).all()):
             return "it makes NaN or infinite values"
         accuracy = _accuracy(critic, real, sr)
-        sr, faithful, hr, lr = (image.float().clamp(0, 1) for image in (sr, faithful, hr, lr))
+        images = [image.float().clamp(0, 1) for image in (sr, faithful, hr, lr)]
+        if sr.device.type == "mps":  # which has no float64
+            images = [image.cpu() for image in images]
+        sr, faithful, hr, lr = images
         scale = sr.shape[-1] // lr.shape[-1]
         found = {"accuracy": accuracy, "level": float((sr.mean() - hr.mean()).abs())}
         found |= {"detail": _detail(sr), "detail_faithful": _detail(faithful)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from wildsr.data.module import Folders
 from wildsr.inference.degrader import Degrader
-from wildsr.inference.device import single_precision
+from wildsr.inference.device import measuring_device, single_precision
 from wildsr.inference.tile import interpolate
 from wildsr.method.part import Method
 from wildsr.metric.panel import Panel
@@ -67,10 +68,11 @@ def measure_strengths(
         networks: of the training, for the degradation.
         data: its photos.
         scale: HR size / LR size.
-        device: where everything is.
+        device: where networks compute; metrics do so too if it is CUDA.
     """
-    degrader = Degrader(method, networks, scale).eval().to(device)
-    pairs, real = _pairs(degrader, data, scale, device), _real(data, device)
+    where = measuring_device(device)
+    degrader = Degrader(method, copy.deepcopy(dict(networks)), scale).eval().to(where)
+    pairs, real = _pairs(degrader, data, scale, where), _real(data, where)
     paired = Panel("rgb", scale, PAIRED)
     single = Panel("rgb", scale, SINGLE, degrader)
     upscalers: dict[str, Any] = {"bicubic": lambda lr: interpolate(lr, scale, "bicubic")}
@@ -79,8 +81,10 @@ def measure_strengths(
     along = {}
     with torch.no_grad(), single_precision():
         for name, upscale in upscalers.items():
-            rows = [paired.measure(upscale(lr).clamp(0, 1), hr, lr) for lr, hr in pairs]
-            rows += [single.measure(upscale(lr).clamp(0, 1), None, lr) for lr in real]
+            made = [upscale(lr.to(device)).clamp(0, 1).to(where) for lr, _ in pairs]
+            rows = [paired.measure(sr, *pair[::-1]) for sr, pair in zip(made, pairs, strict=True)]
+            made = [upscale(lr.to(device)).clamp(0, 1).to(where) for lr in real]
+            rows += [single.measure(sr, None, lr) for sr, lr in zip(made, real, strict=True)]
             along[name] = _means(rows)
     return Found(choose(along), along)
 
