@@ -32,14 +32,18 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
     config = dict(plain)
     finish, method = dict(config.get("finish") or {}), dict(config["method"])
     own = method.pop("finish", None) or {}
+    if not isinstance(own, Mapping):
+        raise UserError(f"`method.finish` must be terms by name, but got {own!r}.")
     config["method"] = method
     if finish.get("kind", "none") == "none":
         return config
     share = finish.get("share")
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
         raise UserError(f"`finish.share` must be a number between 0 and 1, but got {share!r}.")
-    if round(share * config["iterations"]) < 1:
-        return config
+    shaped = (method.get("networks"), method.get("updates"), method.get("stages") or {})
+    whole = isinstance(config["iterations"], int) and all(isinstance(m, Mapping) for m in shaped)
+    if not whole or round(share * config["iterations"]) < 1:
+        return config  # what cannot be meant is refused by those whom it concerns
     if FAITHFUL not in method["networks"]:
         raise UserError(f"`finish` needs a method with a network `{FAITHFUL}`: use finish=none.")
     before = {n: _spec(s) for n, s in (method.get("stages") or {LEARN: 1}).items()}
@@ -50,17 +54,21 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
         "finish": {"guard": finish.get("guard") or {}},
         "stages": {**before, STAGE: last},
         "updates": {
-            name: update
-            if update is None or update.get("stages") is not None
-            else {**update, "stages": list(before)}
+            name: {**update, "stages": list(before)}
+            if isinstance(update, Mapping) and update.get("stages") is None
+            else update
             for name, update in method["updates"].items()
         },
     }
     for part in PARTS:
+        if not isinstance(made[part], Mapping):
+            raise UserError(f"`method.{part}` must be names with values, but got {made[part]!r}.")
+        if not isinstance(finish.get(part) or {}, Mapping):
+            raise UserError(f"`finish.{part}` must be names with values, got {finish[part]!r}.")
         for name, node in (finish.get(part) or {}).items():
             if name in made[part]:
                 raise UserError(f"`finish.{part}.{name}`: the method has a `{name}` already.")
-            if part == "updates" and node is not None:
+            if part == "updates" and isinstance(node, Mapping):
                 node = {**node, "stages": [STAGE]}
                 if name == SHARPEN and isinstance(node.get("terms"), Mapping):
                     node["terms"] = {**node["terms"], **own}
