@@ -38,17 +38,6 @@ def normal(
     return numbers.to(like.device)
 
 
-def uniform(shape: Sequence[int], generators: Sequence[torch.Generator] | None) -> Tensor:
-    """Numbers in [0, 1), float64 and on the CPU; arguments and errors as of ``normal``."""
-    if generators is None:
-        return torch.rand(*shape, dtype=torch.float64)
-    check_generators(generators, shape[0])
-    numbers = torch.empty(*shape, dtype=torch.float64)
-    for sample, generator in zip(numbers, generators, strict=True):
-        sample.uniform_(generator=generator)
-    return numbers
-
-
 def draws_for(
     image: Tensor, draws: Tensor | None, generators: Sequence[torch.Generator] | None
 ) -> Tensor:

@@ -9,17 +9,15 @@ values (a negative sigma) are looked at on a CPU only, because a GPU would have 
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from wildsr.degradation.optics import delta, disc, motion
-from wildsr.degradation.tap import Sloped, check_size, normalized, offsets, per_sample, require
-from wildsr.error import UserError, unknown
+from wildsr.degradation.tap import Sloped, normalized, offsets, per_sample, require
 
 
 def gaussian_taps(sigma: Tensor, size: int) -> Tensor:
@@ -140,48 +138,6 @@ KINDS: dict[str, Callable[..., Tensor]] = {
 }
 
 _LARGE = 80.0  # e^80 is still a float32, and e^-(e^80) nothing
-
-
-class Kernel(nn.Module):
-    """The kernels of one kind and size, as a module.
-
-    Args:
-        kind: a key of ``KINDS``: isotropic, anisotropic, generalized, plateau, sinc, motion, disc
-            or delta.
-        size: taps a side, odd.
-
-    Attributes:
-        arguments: the names of the parameters that ``forward`` takes, in order.
-
-    Raises:
-        UserError: an unknown kind, an even size.
-    """
-
-    def __init__(self, kind: str, size: int) -> None:
-        super().__init__()
-        if kind not in KINDS:
-            raise unknown("Argument `kind`", kind, KINDS)
-        check_size(size)
-        self.kind, self.size = kind, size
-        self.arguments = tuple(inspect.signature(KINDS[kind]).parameters)[:-1]
-
-    def forward(self, *values: Tensor, **named: Tensor) -> Tensor:
-        """Parameters (B,), in order or by name -> (B, size, size).
-
-        Raises:
-            UserError: other parameters than the kind has, or values that its function refuses.
-        """
-        given = dict(zip(self.arguments, values, strict=False)) | named
-        if set(given) != set(self.arguments) or len(values) + len(named) != len(self.arguments):
-            raise UserError(
-                f"A kernel of kind {self.kind!r} must be given {list(self.arguments)}, but got "
-                f"{len(values)} in order and {list(named)} by name."
-            )
-        return KINDS[self.kind](**given, size=self.size)
-
-    def extra_repr(self) -> str:
-        """What ``print`` shows."""
-        return f"{self.kind!r}, size={self.size}"
 
 
 def _distance(

@@ -6,7 +6,7 @@ Conventions as in :mod:`wildsr.degradation.noise`. A brightness below 0 counts a
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wildsr.degradation.argument import check_image, for_each
 from wildsr.degradation.draw import check_generators, draws_for
@@ -128,52 +128,6 @@ def poisson_gauss(
     noise = draws_for(image, draws, generators)
     shot, read = for_each("shot", shot, image), for_each("read", read, image)
     return torch.addcmul(image, noise, _root(shot**2 * image.clamp_min(0) + read**2))
-
-
-class Poisson(nn.Module):
-    """``poisson`` as a module."""
-
-    def forward(
-        self,
-        image: Tensor,
-        scale: Tensor | float = 1.0,
-        levels: Tensor | float | None = None,
-        gray: Tensor | None = None,
-        generators: Generators = None,
-    ) -> Tensor:
-        """See ``poisson``."""
-        return poisson(image, scale, levels, gray, generators)
-
-
-class PoissonNormal(nn.Module):
-    """``poisson_normal`` as a module."""
-
-    def forward(
-        self,
-        image: Tensor,
-        scale: Tensor | float = 1.0,
-        levels: Tensor | float | None = None,
-        gray: Tensor | None = None,
-        draws: Tensor | None = None,
-        generators: Generators = None,
-    ) -> Tensor:
-        """See ``poisson_normal``."""
-        return poisson_normal(image, scale, levels, gray, draws, generators)
-
-
-class PoissonGauss(nn.Module):
-    """``poisson_gauss`` as a module."""
-
-    def forward(
-        self,
-        image: Tensor,
-        shot: Tensor | float,
-        read: Tensor | float,
-        draws: Tensor | None = None,
-        generators: Generators = None,
-    ) -> Tensor:
-        """See ``poisson_gauss``."""
-        return poisson_gauss(image, shot, read, draws, generators)
 
 
 @torch.no_grad()

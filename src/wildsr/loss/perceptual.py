@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from wildsr.error import unknown
 from wildsr.loss.encoder import Features, load_encoder
 from wildsr.loss.pixel import comparable
-from wildsr.loss.weights import Frozen, MissingWeights, missing_trunk
+from wildsr.loss.weights import Frozen, MissingWeights
 
-__all__ = ["LPIPS", "NETS", "MissingWeights", "missing_weights"]
+__all__ = ["LPIPS", "NETS", "MissingWeights"]
 
 # The trunk of each network, and the layers that it compares.
 NETS = {
@@ -23,19 +23,6 @@ NETS = {
         ("relu1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9"),
     ),
 }
-
-
-def missing_weights(net: str) -> str | None:
-    """What is missing for LPIPS on this trunk, and how to get it; None if its weights are on disk.
-
-    Looks at the disk only. (LPIPS' own linear layers come with the package.)
-
-    Raises:
-        UserError: an unknown trunk.
-    """
-    if net not in NETS:
-        raise unknown("Argument `net`", net, NETS)
-    return missing_trunk(NETS[net][0])
 
 
 def unit(features: Tensor) -> Tensor:

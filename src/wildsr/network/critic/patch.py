@@ -97,11 +97,6 @@ class PatchCritic(Critic):
             window = window.after(kernel, stride, kernel // 2)
         return window
 
-    @property
-    def receptive_field(self) -> int:
-        """The side of its window."""
-        return self.window.side
-
     def stages(self, x: Tensor) -> list[Tensor]:
         """The map after each layer's activation, then the logits (B, 1, h, w)."""
         normalises = self.norm == "instance" or (self.norm == "batch" and self.training)

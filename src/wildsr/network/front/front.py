@@ -30,11 +30,6 @@ class Front(nn.Module):
         """How many channels come out where ``inputs`` go in."""
         return inputs
 
-    def receptive_field(self, side: int) -> int:
-        """The side of the square of input pixels that ``side`` pixels of the output see."""
-        window = self.window(Window())
-        return (side - 1) * window.jump + window.side
-
     def window(self, inputs: Window) -> Window:
         """Which pixels the outputs see, of an image of which the inputs see ``inputs``."""
         return inputs.after(*self.layer)
