@@ -84,16 +84,26 @@ def start(verb: str, arguments: list[str]) -> int:
 def with_saved(typed: list[str]) -> list[str]:
     """What ``train`` will be given: with ``resume=``, also what its run was started with.
 
-    Only where that can be read; ``train`` itself says what is wrong with a run.
+    Only where that can be read; ``train`` itself says what else is wrong with a run.
+
+    Raises:
+        UserError: the run folder that was named does not exist, or is none.
     """
     values = dict(word.split("=", 1) for word in typed if "=" in word)
     resume = values.get("resume", "null")
     if resume == "null":
         return typed
     named = Path(values.get("runs_dir", "runs")) / values.get("name", "")
+    folder = (named if resume == "auto" else Path(resume)).expanduser()
     try:
-        folder = (named if resume == "auto" else Path(resume)).expanduser()
         saved = overrides_of(folder)
+    except UserError:
+        if resume != "auto":
+            raise
+        return typed
+    except (OSError, ValueError, RuntimeError):
+        return typed
+    try:
         check_overrides([o for o in saved if o not in typed], str(folder), "trust=true" in typed)
     except (OSError, ValueError, RuntimeError):  # a UserError, too
         return typed

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from wildsr.argument import SCALES, check_device, check_integer
 from wildsr.config.compose import check_scalars, configure
 from wildsr.config.paths import paths_by_name
+from wildsr.config.updates import check_method
 from wildsr.error import UserError, shortened, unknown
 
 LOGGERS = ("wandb", "csv", "tensorboard", "none")
@@ -24,6 +25,8 @@ PROGRAMS = ("onnx", "torchscript", "ncnn")
 CAMERA = "camera"
 ENGINES = ("torch", "compile", "onnxruntime", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+TRAINING_PRECISIONS = ("auto", "bf16-mixed", "32-true", "64-true")
 
 
 def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
@@ -63,11 +66,10 @@ def check_config(config: DictConfig) -> None:
         what = "folders of photos" if folders == missing else "see the configuration's comments"
         raise UserError(f"{' and '.join(missing)} must be given: {what}.")
     _metrics(config)
-    for update, node in config.method.updates.items():
-        terms = node.get("terms") if isinstance(node, DictConfig) else None
-        for name, term in terms.items() if isinstance(terms, DictConfig) else ():
-            if isinstance(term, DictConfig) and term.get("loss") not in config.loss:
-                raise unknown(f"Term `{update!s}/{name!s}`: loss", term.get("loss"), config.loss)
+    check_method(config)
+    for key, choices in {"accelerator": ACCELERATORS, "precision": TRAINING_PRECISIONS}.items():
+        if config.trainer[key] not in choices:
+            raise unknown(f"`trainer.{key}`", config.trainer[key], choices)
 
 
 def check_evaluate(config: DictConfig) -> None:
