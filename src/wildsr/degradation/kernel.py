@@ -21,7 +21,7 @@ from wildsr.degradation.tap import Sloped, normalized, offsets, per_sample, requ
 
 
 def gaussian_taps(sigma: Tensor, size: int) -> Tensor:
-    """The factor of the isotropic Gaussian along one side: exp(-x^2 / (2 sigma^2)), (B,) -> (B, k).
+    """One-dimensional Gaussian taps exp(-x^2 / (2 sigma^2)), normalised: (B,) -> (B, k).
 
     Args:
         sigma: standard deviation in pixels, (B,), positive.
@@ -37,7 +37,10 @@ def gaussian_taps(sigma: Tensor, size: int) -> Tensor:
 
 
 def isotropic(sigma: Tensor, size: int) -> Tensor:
-    """Gaussian exp(-(x^2 + y^2) / (2 sigma^2)); arguments as :func:`gaussian_taps` has them."""
+    """Isotropic Gaussian kernel exp(-(x^2 + y^2) / (2 sigma^2)), normalised.
+
+    Arguments as of :func:`gaussian_taps`.
+    """
     taps = gaussian_taps(sigma, size)
     return taps[:, :, None] * taps[:, None, :]
 
@@ -156,7 +159,7 @@ def _distance(
 
 
 def cascaded(kernel: Tensor, times: int) -> Tensor:
-    r"""The one kernel that equals halving with ``kernel`` so many times.
+    r"""Combine several halvings by the same kernel into one kernel.
 
     .. math:: k_4[w] = \sum_{2v + u = w} k[v] \; k[u]
 

@@ -1,4 +1,4 @@
-"""Gaussian noise, gray, coloured or correlated.
+"""Add Gaussian noise: white, gray, speckled or correlated.
 
 Images are (B, 1, H, W) or (B, 3, H, W), floats, [0, 1]; results have their shape and float32 at
 least, and are neither clamped nor rounded. A parameter is one number or (B,), one for each sample.
@@ -29,7 +29,7 @@ def gaussian(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    """``image + sigma n`` with n standard normal, independent by pixel.
+    """Add white Gaussian noise: ``image + sigma n``, n standard normal.
 
     Args:
         image: see the module.
@@ -53,7 +53,7 @@ def speckle(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    """``image (1 + sigma n)`` with n standard normal, independent by pixel and channel.
+    """Add speckle (multiplicative) noise: ``image (1 + sigma n)``, n standard normal.
 
     Args:
         image: see the module.
@@ -77,7 +77,7 @@ def correlated(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    r"""Gaussian noise with a covariance between the channels and, with a kernel, between pixels.
+    r"""Add Gaussian noise that is correlated between channels and, with a kernel, pixels.
 
     .. math:: image + L (k \star n) / \|k\|_2, \qquad L L^T = covariance
 
@@ -110,7 +110,7 @@ def correlated(
 
 
 def gray_mask(gray: Tensor, image: Tensor) -> Tensor:
-    """``gray`` as (B, 1, 1, 1) beside ``image``.
+    """Reshape ``gray`` to (B, 1, 1, 1) for broadcasting with ``image``.
 
     Raises:
         UserError: it is not (B,) booleans.
@@ -124,7 +124,7 @@ def gray_mask(gray: Tensor, image: Tensor) -> Tensor:
 
 
 def shared(noise: Tensor, gray: Tensor | None) -> Tensor:
-    """``noise`` (B, C, H, W), where ``gray`` (B,) holds with its first channel in all."""
+    """Copy the first channel of the noise to all channels of the samples marked ``gray`` (B,)."""
     return noise if gray is None else torch.where(gray_mask(gray, noise), noise[:, :1], noise)
 
 

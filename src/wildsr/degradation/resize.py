@@ -30,7 +30,7 @@ def resize(
     valid: Tensor | None = None,
     filled: Tensor | None = None,
 ) -> Tensor:
-    r"""Resize to the values of Pillow's ``Image.resize`` of a float image.
+    r"""Resize with antialiasing, to the values of Pillow's ``Image.resize`` of a float image.
 
     Along each axis, from ``n`` pixels to ``m``, with r = n / m, s = max(r, 1) and the kernel f:
 

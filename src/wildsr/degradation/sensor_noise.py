@@ -1,4 +1,4 @@
-"""Noise that grows with the light: Poisson, its normal approximation, and a sensor's.
+"""Add signal-dependent noise: Poisson, its normal approximation, Poisson-Gaussian.
 
 Conventions as in :mod:`wildsr.degradation.noise`. A brightness below 0 counts as 0 here.
 """
@@ -24,7 +24,7 @@ def poisson(
     gray: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    r"""Poisson noise as Real-ESRGAN adds it, drawn by ``torch.poisson``.
+    r"""Add Poisson noise as Real-ESRGAN does, drawn by ``torch.poisson``.
 
     .. math:: image + scale (Poisson(levels \, x) / levels - x)
 
@@ -67,7 +67,7 @@ def poisson_normal(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    r"""The normal noise with the mean and variance of ``poisson``.
+    r"""Add normal noise of the mean and variance of :func:`poisson`.
 
     .. math:: image + scale \sqrt{x / levels} \; n, \qquad x = clamp(image, 0, 1)
 
@@ -102,7 +102,7 @@ def poisson_gauss(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    r"""The signal-dependent noise of a linear sensor (Foi et al. 2008, eq. 2).
+    r"""Add the signal-dependent noise of a linear sensor (Foi et al. 2008, eq. 2).
 
     .. math:: image + \sqrt{shot^2 \max(image, 0) + read^2} \; n
 
@@ -132,7 +132,7 @@ def poisson_gauss(
 
 @torch.no_grad()
 def level_count(image: Tensor) -> Tensor:
-    """The number of different 8-bit values of each image, up to the next power of 2.
+    """Count the different 8-bit values of each image, rounded up to a power of 2.
 
     Args:
         image: (B, C, H, W), [0, 1].
