@@ -1,4 +1,4 @@
-"""Random crops of a packed store, and the eight ways to lay a square patch."""
+"""Draw random crops of a packed store, and augment square patches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def large_enough(store: PackedStore, size: int) -> npt.NDArray[np.int64]:
 
 
 def draw(store: PackedStore, size: int, batch: int, generator: np.random.Generator) -> Tensor:
-    """Random square crops: a uniform choice of image, then a uniform position inside it.
+    """Draw random square crops: a uniform choice of image, then of a position inside it.
 
     Images smaller than the patch in either direction are never drawn.
 
@@ -51,7 +51,7 @@ def draw(store: PackedStore, size: int, batch: int, generator: np.random.Generat
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Lay every patch in one of the eight ways of the dihedral group, each on its own.
+    """Flip and transpose every patch at random: one of eight ways each (dihedral group).
 
     Three fair bits per sample: mirror left to right, mirror top to bottom, transpose. Their
     eight combinations are the four rotations, with and without a mirror image.

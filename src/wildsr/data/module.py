@@ -1,4 +1,4 @@
-"""From folders to batches: training crops, validation photos and their LightningDataModule."""
+"""The data module: from folders to training crops and validation photos."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _THREADS = 2  # that decode
 
 
 class ValidationPhotos(Dataset[dict[str, Any]]):
-    """Whole photos, read when asked for: ``{"name": str, "lr": uint8 (3, h, w)}``.
+    """Validation photos, read when asked for: ``{"name": str, "lr": uint8 (3, h, w)}``.
 
     Where there is a truth, ``"hr"`` is uint8 (3, sh, sw); up to ``s - 1`` spare rows at the bottom
     and columns at the right are cut off; ``"gray"`` says whether its file has one channel.
@@ -134,7 +134,7 @@ def _by_name(paths: Sequence[Path], name: Callable[[Path], str], argument: str) 
 
 
 class Folders(LightningDataModule):
-    """Two unrelated folders of photos, and some photos to look at while training.
+    """Two unrelated folders of photos for training, and photos for validation.
 
     The caller sets ``iterations`` (where training ends), ``start`` (where it resumes) and
     ``other_hr`` (whether the method is given a second draw of sharp crops) before fitting;

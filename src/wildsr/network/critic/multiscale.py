@@ -66,7 +66,7 @@ class MultiScaleCritic(nn.Module):
         return tuple(stages[-1] for stages in self._stages(image))
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What each layer of each critic but the last makes of ``image`` (B, in_channels, H, W)."""
+        """The outputs of all critics' layers but the last for ``image`` (B, in_channels, H, W)."""
         return tuple(stage for stages in self._stages(image) for stage in stages[:-1])
 
     def _scales(self) -> Iterable[PatchCritic]:

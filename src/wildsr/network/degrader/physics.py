@@ -1,4 +1,4 @@
-"""Ten numbers that describe a camera, and the kernel and noise that they stand for.
+"""The ten parameters of a camera, and the blur kernel and noise that follow from them.
 
 A camera is a vector of ``len(PARAMETERS)`` numbers, on scales on which like steps have like
 effects, so that it can be fitted, averaged and spread:
@@ -55,7 +55,7 @@ RADIUS = 1.0  # LR pixels, standard deviation of the unsharp mask
 
 
 def kernel_size(scale: int) -> int:
-    """Taps a side that hold any camera's blur."""
+    """The kernel size, in taps a side, that holds the blur of any camera."""
     return 8 * scale + 1
 
 
@@ -69,7 +69,7 @@ def covariance(camera: Tensor, scale: int) -> Tensor:
 
 
 def kernels(camera: Tensor, scale: int) -> Tensor:
-    r"""Blur and sharpening of each camera as one kernel, (B, k, k), summing to 1.
+    r"""The blur and sharpening of each camera as one kernel, (B, k, k), summing to 1.
 
     .. math:: (1 + a)\, B_{\Sigma,\beta} - a\, B_{\Sigma + s^2 r^2 I, 1}, \quad
         B_{\Sigma,\beta}(x) \propto \exp(-(x^T \Sigma^{-1} x / c_\beta)^\beta), \quad
@@ -96,13 +96,15 @@ def kernels(camera: Tensor, scale: int) -> Tensor:
 
 
 def noise_levels(camera: Tensor) -> tuple[Tensor, Tensor]:
-    """Standard deviation of the noise in the dark, and what white has beside it, in 1/255."""
+    """Standard deviation of the noise in the dark, and of what white adds to it, in 1/255."""
     middle, share = (2 * camera[..., 3]).exp(), camera[..., 4].sigmoid()
     return (middle * (1 - share)).sqrt(), (2 * middle * share).sqrt()
 
 
 def with_noise(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
-    """``clean`` (B, 3, H, W) in [0, 1] with the noise of each camera (B, len(PARAMETERS)).
+    """Add each camera's noise to ``clean`` (B, 3, H, W) in [0, 1].
+
+    The cameras are (B, len(PARAMETERS)).
 
     Args:
         clean: without noise; the noise's level follows it without a gradient.
@@ -119,7 +121,7 @@ def with_noise(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
 
 
 def physical(camera: Tensor, scale: int) -> dict[str, float]:
-    """One camera in the units of a report: HR pixels, degrees, 1/255, LR pixels, shares."""
+    """One camera's parameters in report units: HR pixels, degrees, 1/255, LR pixels, shares."""
     xx, yy, xy = covariance(camera.double(), scale).tolist()
     variance, axes = torch.linalg.eigh(torch.tensor([[xx, xy], [xy, yy]], dtype=torch.float64))
     read, shot = noise_levels(camera.double())
