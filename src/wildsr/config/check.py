@@ -1,4 +1,4 @@
-"""Refuse values that cannot be meant, before anything slow is imported and anything is built."""
+"""Refuse impossible values before anything slow is imported or built."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRAINING_PRECISIONS = ("auto", "bf16-mixed", "32-true", "64-true")
 
 
 def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
-    """The configuration of a verb, composed and found to be one that can be meant.
+    """Compose the configuration of a verb and check it.
 
     Raises:
         UserError: naming the first key that is unknown or has a value that it does not take.
@@ -42,7 +42,7 @@ def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def check_config(config: DictConfig) -> None:
-    """Refuse values of ``train`` that cannot be meant.
+    """Refuse impossible values of ``train``.
 
     Raises:
         UserError: naming the key, the value and what it may be.
@@ -73,7 +73,7 @@ def check_config(config: DictConfig) -> None:
 
 
 def check_evaluate(config: DictConfig) -> None:
-    """Refuse values of ``evaluate`` that cannot be meant."""
+    """Refuse impossible values of ``evaluate``."""
     for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
         _integer(config, key, least)
     _logger(config)
@@ -113,7 +113,7 @@ def check_evaluate(config: DictConfig) -> None:
 
 
 def check_upscale(config: DictConfig) -> None:
-    """Refuse values of ``upscale`` that cannot be meant."""
+    """Refuse impossible values of ``upscale``."""
     for key in ("overwrite", "colour_fix", "ensemble", "trust"):
         _switch(config, key)
     for key in ("scale", "depth", "tile", "overlap", "batch", "outscale", "limit"):
@@ -142,7 +142,7 @@ def check_upscale(config: DictConfig) -> None:
 
 
 def check_degrade(config: DictConfig) -> None:
-    """Refuse values of ``degrade`` that cannot be meant."""
+    """Refuse impossible values of ``degrade``."""
     for key in ("hr", "output"):
         if OmegaConf.is_missing(config, key) or config[key] is None:
             raise UserError(f"`{key}` must be given: a folder.")
@@ -168,7 +168,7 @@ def check_degrade(config: DictConfig) -> None:
 
 
 def check_look(config: DictConfig) -> None:
-    """Refuse values of ``look`` that cannot be meant."""
+    """Refuse impossible values of ``look``."""
     if OmegaConf.is_missing(config.data, "lr") or config.data.lr is None:
         raise UserError("`data.lr` must be given: a folder of photos.")
     _choice(config, "scale", SCALES)
@@ -179,7 +179,7 @@ def check_look(config: DictConfig) -> None:
 
 
 def check_export(config: DictConfig) -> None:
-    """Refuse values of ``export`` that cannot be meant."""
+    """Refuse impossible values of ``export``."""
     if (config.run is None) == (config.weights is None):
         raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
     _choice(config, "format", (*WEIGHTS, *PROGRAMS, CAMERA))
@@ -197,7 +197,7 @@ def check_export(config: DictConfig) -> None:
 
 
 def check_app(config: DictConfig) -> None:
-    """Refuse values of ``app`` that cannot be meant."""
+    """Refuse impossible values of ``app``."""
     if config.run is None and config.weights is None:
         raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
     check_integer("`port`", config.port, 1, 65535)

@@ -15,7 +15,7 @@ PARTS = ("trains", "terms", "every", "clip", "stages")  # of an update
 
 
 def check_method(config: DictConfig) -> None:
-    """Refuse updates and stages of ``train``'s method that cannot be meant.
+    """Refuse impossible updates and stages of ``train``'s method.
 
     Args:
         config: of ``train``, composed.
@@ -40,7 +40,7 @@ def check_method(config: DictConfig) -> None:
 def check_update(
     name: str, spec: object, networks: Collection[str], stages: Collection[str]
 ) -> dict[str, Any]:
-    """Refuse an update that is not one; its terms, but for those that were switched off.
+    """Check an update and return its terms, without those that were switched off.
 
     Args:
         name: of the update.
@@ -77,7 +77,7 @@ def stage_names(update: Mapping[str, Any]) -> list[str] | None:
 
 
 def check_term(where: str, spec: Mapping[str, Any]) -> None:
-    """Refuse a weight that is no number, and a pool that is no count.
+    """Refuse a term whose weight is no number or whose pool is no count.
 
     Raises:
         UserError: naming the term and the value.
@@ -89,7 +89,7 @@ def check_term(where: str, spec: Mapping[str, Any]) -> None:
 
 
 def stages_of(spec: object, iterations: int) -> dict[str, tuple[float, str | None]]:
-    """Each stage's share of the run, and the network at whose rest it ends, if it names one.
+    """Check stages and return each one's share and the network that may end it early.
 
     Args:
         spec: what the configuration holds under ``method.stages``: name -> share, or {share,
@@ -127,7 +127,7 @@ def _share(name: str, spec: Any) -> tuple[float, str | None]:
 
 
 def named_values(where: str, value: object) -> dict[str, Any]:
-    """A node of the configuration as a dictionary.
+    """Convert a node of the configuration to a dictionary.
 
     Raises:
         UserError: it is a value or a list.

@@ -1,4 +1,4 @@
-"""Learned perceptual distance, from weights that are already on this machine."""
+"""LPIPS, a learned perceptual distance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NETS = {
 
 
 def unit(features: Tensor) -> Tensor:
-    """Features (B, C, H, W) of length 1 at each position, or 0 where there are none."""
+    """Normalise features (B, C, H, W) to length 1 at each position; 0 stays 0."""
     return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10)
 
 
