@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.signals import heard
 from torch.utils.data import DataLoader
 
 from wildsr.cli import main
@@ -24,6 +25,13 @@ def own_cache(tmp_path_factory):
         patch.setenv("WANDB_MODE", "offline")
         patch.delenv("WANDB_API_KEY", raising=False)
         patch.setattr(allocator, "_mallopt", lambda: None)  # it would outlive the test
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard_signals():
+    """What tests start hears signals, also where ``nohup`` or ``&`` has pytest ignore them."""
+    with heard():
         yield
 
 
