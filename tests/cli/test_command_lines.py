@@ -1,5 +1,6 @@
 """Malformed command lines: one sentence each, exit 2, told before torch is imported."""
 
+import functools
 import importlib
 import random
 import re
@@ -53,6 +54,11 @@ BROKEN = [
 ]
 
 
+@functools.cache
+def keys_of_verb(verb):
+    return keys_of(configure(verb, []))
+
+
 def lines(count, seed=0):
     """(verb, what is typed): a wrong value for a key, or a word that is none."""
     dice = random.Random(seed)
@@ -61,7 +67,7 @@ def lines(count, seed=0):
         if dice.random() < 0.3:
             word = dice.choice(BROKEN)
         else:
-            key = dice.choice(keys_of(configure(verb, [])))
+            key = dice.choice(keys_of_verb(verb))
             word = f"{dice.choice(['', '', '', '+', '++', '~'])}{key}={dice.choice(VALUES)}"
         yield verb, word
 
