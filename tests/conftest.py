@@ -1,5 +1,6 @@
 """What all tests share: a cache of their own, tiny photos, tiny networks."""
 
+import gc
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,12 @@ from wildsr.config import compose as command
 from wildsr.training import build
 
 pytest_plugins = ["support.photo_fixtures", "support.evaluation_fixtures"]
+
+
+def pytest_collection_finish():
+    """From here on Python's collector passes over what stays: torch, pytest, thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
