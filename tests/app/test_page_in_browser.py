@@ -220,11 +220,17 @@ def test_samples_weights_and_factors(visitor, finished):
     visitor.all("#factor label")[1].click()  # 1, 1.5, 2, ...
     assert "14 x 12 to 21 x 18 pixels" in visitor.upscale()
     visitor.all("#weights input")[0].click()
-    options = visitor.until(lambda: visitor.all("ul[role=listbox] li"))
-    assert [option.text.lstrip("✓ ").strip() for option in options] == ["it", "4x_it.safetensors"]
-    options[1].click()
+    offered = "ul[role=listbox] li"
+    visitor.until(
+        lambda: (
+            [option.text.lstrip("✓ ").strip() for option in visitor.all(offered)]
+            == ["it", "4x_it.safetensors"]
+        )
+    )
+    visitor.all(offered)[1].click()
     visitor.until(lambda: "4x_it" in visitor.all("#weights input")[0].get_attribute("value"))
-    time.sleep(1)  # the factors of the new weights come
+    # The factors of the new weights come, the largest chosen.
+    visitor.until(lambda: visitor.all("#factor input")[-1].is_selected())
     visitor.press()
     assert "to 56 x 48" in visitor.says("#status", "4x_it.safetensors")
 

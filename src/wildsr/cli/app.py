@@ -137,6 +137,7 @@ def _guarded(
         UserError: without the packages of ``wildsr[app]``, or an upscaler that cannot be loaded.
     """
     try:
+        from wildsr.app import component  # noqa: F401, I001 (before Gradio, which it keeps quiet)
         import fastapi
         import gradio as gr
 
