@@ -9,7 +9,7 @@ import time
 from urllib.parse import urlencode
 
 import pytest
-from support.served_page import Visitor, png, until
+from support.served_page import WAIT, Visitor, png, until
 
 NAME = "two.safetensors"
 PASSWORD = "correct horse"
@@ -104,7 +104,7 @@ def test_an_upload_that_takes_too_long_is_cut_off(page):
     lines = ["POST /gradio_api/upload HTTP/1.1", f"Host: 127.0.0.1:{page.port}"]
     lines += [f"Cookie: {visitor.cookie}", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    with socket.create_connection(("127.0.0.1", page.port), 60) as connection:
+    with socket.create_connection(("127.0.0.1", page.port), WAIT) as connection:
         connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
         for byte in body[:40]:  # never silent for long
             time.sleep(0.1)
@@ -112,7 +112,7 @@ def test_an_upload_that_takes_too_long_is_cut_off(page):
                 connection.sendall(bytes([byte]))
             except OSError:
                 break
-        connection.settimeout(30)
+        connection.settimeout(WAIT)
         assert b"408" in connection.recv(64)
     until(lambda: not list(page.files()))
 

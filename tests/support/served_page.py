@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from support.ports import free_port
+
 WAIT = 120  # seconds, at most: other programs may have the cores
 PROGRAM = "import sys; from wildsr.cli.main import start; sys.exit(start('app', sys.argv[1:]))"
 
@@ -31,9 +33,7 @@ class Served:
     """``app`` in a process of its own, whose temporary folder is ``folder``."""
 
     def __init__(self, folder, *typed):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.folder, self.root = folder, None
         call = [sys.executable, "-c", PROGRAM, *map(str, typed), f"port={self.port}", "device=cpu"]
         environment = {**os.environ, "TMPDIR": str(folder)}
@@ -66,7 +66,7 @@ class Served:
     def stop(self, number=signal.SIGTERM):
         """(exit code, what it said)."""
         self.process.send_signal(number)
-        said = self.process.communicate(timeout=60)[0]
+        said = self.process.communicate(timeout=WAIT)[0]
         return self.process.returncode, said
 
 
@@ -90,7 +90,7 @@ class Visitor:
         self.config = json.JSONDecoder().raw_decode(text)[0]
         self.numbers = {one["api_name"]: one["id"] for one in self.config["dependencies"]}
 
-    def ask(self, method, path, body=None, headers=(), timeout=60):
+    def ask(self, method, path, body=None, headers=(), timeout=WAIT):
         """(status, headers with small names, body)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
