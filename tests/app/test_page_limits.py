@@ -117,6 +117,7 @@ def test_an_upload_that_takes_too_long_is_cut_off(page):
     until(lambda: not list(page.files()))
 
 
+@pytest.mark.heavy
 def test_the_room_of_a_visitor_and_of_all(page):
     """12 MB each, 14 of all: uploads of 4 MB, and a result that could be larger than the rest."""
     first, second = enter(page), enter(page)

@@ -152,6 +152,7 @@ def test_what_a_report_says():
 # Estimation ------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_it_finds_a_hidden_kernel_better_than_bicubic_would_guess():
     """A blur of 2.2 x 0.9 pixels along 34 degrees, which made a real photo: a modest bar."""
     angle, along, across = math.radians(34.4), 2.2, 0.9
