@@ -68,8 +68,8 @@ def check_config(config: DictConfig) -> None:
     _metrics(config)
     check_method(config)
     for key, choices in {"accelerator": ACCELERATORS, "precision": TRAINING_PRECISIONS}.items():
-        if config.trainer[key] not in choices:
-            raise unknown(f"`trainer.{key}`", config.trainer[key], choices)
+        if (value := OmegaConf.select(config, f"trainer.{key}")) not in choices:
+            raise unknown(f"`trainer.{key}`", value, choices)
 
 
 def check_evaluate(config: DictConfig) -> None:

@@ -25,11 +25,12 @@ def check_method(config: DictConfig) -> None:
     """
     method: Any = OmegaConf.to_container(config.method, resolve=True)
     stages = stages_of(method.get("stages"), config.iterations)
-    updates = named_values("`method.updates`", method["updates"])
+    networks = named_values("`method.networks`", method.get("networks"))
+    updates = named_values("`method.updates`", method.get("updates"))
     for name, spec in updates.items():
         if spec is None:  # an update that was switched off
             continue
-        terms = check_update(name, spec, method["networks"], stages)
+        terms = check_update(name, spec, networks, stages)
         for key, term in terms.items():
             chosen = named_values(f"Term `{name}/{key}`", term).get("loss")
             if chosen not in config.loss:
@@ -66,7 +67,10 @@ def check_update(
     clip = update.get("clip")
     if clip is not None and not (_number(clip) and clip > 0):
         raise UserError(f"{where}.clip must be a positive number or null, but got {clip!r}.")
-    known(f"{where}.stages", stage_names(update) or [], stages)
+    during = stage_names(update) or []
+    if not isinstance(during, list):
+        raise UserError(f"{where}.stages must be a list of stages, but got {during!r}.")
+    known(f"{where}.stages", during, stages)
     return terms
 
 
@@ -77,14 +81,14 @@ def stage_names(update: Mapping[str, Any]) -> list[str] | None:
 
 
 def check_term(where: str, spec: Mapping[str, Any]) -> None:
-    """Refuse a term whose weight is no number or whose pool is no count.
+    """Refuse a term whose weight is no finite number or whose pool is no count.
 
     Raises:
         UserError: naming the term and the value.
     """
     weight = spec.get("weight", 1.0)
     if not _number(weight):
-        raise UserError(f"{where}: weight must be a number, but got {weight!r}.")
+        raise UserError(f"{where}: weight must be a finite number, but got {weight!r}.")
     check_integer(f"{where}: pool", spec.get("pool", 0), 0)
 
 
@@ -119,7 +123,7 @@ def _share(name: str, spec: Any) -> tuple[float, str | None]:
             f"`method.stages.{name}` must be a share, or have `share` and `until_settled`, but "
             f"has {sorted(stage)}."
         )
-    if not (_number(share) and 0 < share < math.inf):
+    if not (_number(share) and share > 0):
         raise UserError(
             f"`method.stages.{name}` must be a positive share of the iterations, but got {share!r}."
         )
@@ -150,4 +154,4 @@ def known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
