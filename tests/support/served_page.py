@@ -59,6 +59,12 @@ class Served:
                     if path.relative_to(root).parts[0] not in skipped:
                         yield path
 
+    def guests(self):
+        """The folders of the visitors who are there."""
+        skipped = ("samples", "gradio", "owner", "uploads")
+        found = [path for root in self.folder.glob("wildsr-*") for path in root.iterdir()]
+        return [path for path in found if path.is_dir() and path.name not in skipped]
+
     def left(self):
         """What is in the temporary folder, but for torch's own."""
         return [path for path in tree(self.folder) if "/torchinductor_" not in path]
@@ -75,7 +81,7 @@ class Visitor:
 
     def __init__(self, port, cookie=True):
         self.port, self.cookie, self.session = port, None, secrets.token_hex(5)
-        self.numbers, self.config = {}, {}
+        self.numbers, self.config, self.sessions = {}, {}, {self.session}
         if cookie:
             status, headers, body = self.ask("GET", "/")
             assert status == 200, body
@@ -136,6 +142,7 @@ class Visitor:
         """(status, what it said)."""
         sent = {"fn_index": number, "data": data, "trigger_id": None, **more}
         sent["session_hash"] = self.session if session is None else session
+        self.sessions.add(sent["session_hash"])
         headers = {"Content-Type": "application/json"}
         body = json.dumps(sent).encode()
         status, _, answer = self.ask("POST", "/gradio_api/queue/join", body, headers)
