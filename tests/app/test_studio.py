@@ -111,7 +111,7 @@ def test_the_overview_is_upright_on_white_and_small(tmp_path):
 
 
 def test_two_at_once_get_their_own(photo, tmp_path):
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=120)
     loaded = []
 
     def load():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from wildsr.config.updates import stages_of
 from wildsr.error import UserError
 
 
@@ -38,8 +38,8 @@ class Stages:
     planned prolong the last one.
 
     Args:
-        stages: name -> share, or {share, until_settled, starts}, in their order. Empty for a
-            method without.
+        stages: name -> share, or {share, until_settled, starts}, in their order. Empty, or None,
+            for a method without.
         iterations: of the run.
         seconds: of training; None for no limit.
 
@@ -49,16 +49,12 @@ class Stages:
     """
 
     def __init__(
-        self, stages: Mapping[str, Any], iterations: int, seconds: float | None = None
+        self, stages: Mapping[str, Any] | None, iterations: int, seconds: float | None = None
     ) -> None:
-        self.stages = {name: _stage(name, spec) for name, spec in stages.items()}
-        if iterations < len(stages):
-            raise UserError(
-                f"`iterations` must be at least {len(stages)}, one for each of the stages "
-                f"{list(stages)}, but got {iterations!r}."
-            )
+        shares = stages_of(stages, iterations)
+        self.stages = {name: Stage(*shares[name]) for name in shares}
         self.iterations, self.seconds = iterations, seconds
-        self.starts = self._plan(list(stages), 0)
+        self.starts = self._plan(list(self.stages), 0)
         self.began = 0.0  # seconds of training when the present stage began
 
     def _plan(self, names: list[str], first: int) -> dict[str, int]:
@@ -124,25 +120,3 @@ class Stages:
                 f"{list(self.starts)}."
             )
         self.starts, self.began = starts, float(state["began"])
-
-
-def _stage(name: str, spec: Any) -> Stage:
-    given = dict(spec) if isinstance(spec, Mapping) else {"share": spec}
-    share, settled = given.pop("share", None), given.pop("until_settled", None)
-    starts = given.pop("starts", None) or {}
-    if given:
-        raise UserError(
-            f"`method.stages.{name}` must be a share, or have `share`, `until_settled` and "
-            f"`starts`, but has {sorted(given)}."
-        )
-    if not isinstance(starts, Mapping):
-        raise UserError(
-            f"`method.stages.{name}.starts` must map a network to the one that it starts from, but "
-            f"got {starts!r}."
-        )
-    good = isinstance(share, int | float) and not isinstance(share, bool)
-    if not (good and 0 < share < math.inf):
-        raise UserError(
-            f"`method.stages.{name}` must be a positive share of the iterations, but got {share!r}."
-        )
-    return Stage(float(share), settled, dict(starts))
