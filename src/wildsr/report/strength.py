@@ -35,12 +35,14 @@ def draw_strengths(
             axes.plot([x], [y], "s", color="tab:gray")
         if default:
             axes.plot([x], [y], "o", color="tab:red", markersize=12, markerfacecolor="white")
-        text = name if name == "bicubic" else f"strength {name}{' (default)' if default else ''}"
-        axes.annotate(text, (x, y), textcoords="offset points", xytext=(8, 4), fontsize=9)
+        text = f"{name} (default)" if default else name
+        axes.annotate(
+            text, (x, y), textcoords="offset points", xytext=(0, 9), ha="center", fontsize=9
+        )
     axes.invert_xaxis()
     axes.margins(0.2)
     axes.set_xlabel("ST-LPIPS, VGG (to the right is better)")
     axes.set_ylabel("PSNR in dB")
-    axes.set_title("From faithful to finished, on generated LR")
+    axes.set_title("Strength from 0, faithful, to 1, finished, on generated LR")
     with writing(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
