@@ -4,6 +4,7 @@
     python benchmarks/finish.py ... --canon realsr_canon --published compact_x4_photo.pth
     python benchmarks/finish.py ... --ablation                     with and without each term
     python benchmarks/finish.py ... --full                         for a GPU
+    python benchmarks/finish.py ... --seeds 1 --learn 600 --finish 60 --tune 20 --tests 4
 
 HR = the photos of --hr; LR = the first hundred of --lr through a scenario's hidden camera; test =
 photos of the next hundred through the same camera, with their truth. --canon: a folder with lr,
@@ -11,9 +12,9 @@ test_lr and test_hr, for the scenario `canon`. Rows: interpolation; the same ups
 bicubic pairs; `wild`, faithful and at each strength of its finish; a supervised finish on Real-
 ESRGAN's degradation; a published file as it is and fine-tuned through the measured camera. Figures:
 means over test photos and seeds, RGB, border = scale; LR discrepancy by wild's measured camera.
-Everything lives in --work; finished trainings and rows are kept, so a stopped benchmark goes on.
---quick trains for a moment only, and wild alone: it shows that the script works, not how good
-anything is.
+--sheet: a folder for a JPEG of crops of each scenario. Everything lives in --work; finished
+trainings and rows are kept, so a stopped benchmark goes on. --quick trains for a moment only, and
+wild alone: it shows that the script works, not how good anything is.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from known_truth_rows import Setting, photos
+from PIL import Image
 
 from wildsr.inference.strips import upscale_image
 from wildsr.inference.tile import interpolate
@@ -225,10 +227,14 @@ def table(found: dict[str, list[dict[str, float]]]) -> Iterator[str]:
         yield f"| {row} | " + " | ".join(cells) + " |"
 
 
-def sheet(plan: Plan, folder: Path, shown: dict[str, object]) -> Path:
-    """Crops of the first test photos under some rows."""
+SHOWN = (BICUBIC, WILD, "wild + finish, strength 1", SUPERVISED, PUBLISHED)
+LARGEST = 300_000  # bytes of a sheet that is kept beside a page
+
+
+def sheet(plan: Plan, folder: Path, shown: dict[str, object], kept: Path | None) -> Path:
+    """Crops of the first test photos under some rows; as a small JPEG in the folder ``kept``."""
     rows = []
-    for path in list_images(folder / "test_lr", "test_lr")[:6]:
+    for path in list_images(folder / "test_lr", "test_lr")[: min(plan.tests, 6)]:
         lr = read_image(path)
         row = {"real LR": floats_of(lr)}
         for name, upscale in shown.items():
@@ -242,15 +248,26 @@ def sheet(plan: Plan, folder: Path, shown: dict[str, object]) -> Path:
         rows.append(row)
     path = plan.work / f"finish-{folder.name}.png"
     contact_sheet(rows, path, f"benchmarks/finish.py, {folder.name}")
-    return path
+    if kept is None:
+        return path
+    kept.mkdir(parents=True, exist_ok=True)
+    small = kept / f"{path.stem}.jpg"
+    with Image.open(path) as picture:
+        for quality in (92, 85, 75, 60):
+            picture.convert("RGB").save(small, quality=quality)
+            if small.stat().st_size < LARGEST:
+                break
+    return small
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("hr", "lr", "canon", "published", "work", "json"):
+    for name in ("hr", "lr", "canon", "published", "work", "json", "sheet"):
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--scenario", nargs="*", default=["a", "b", "d"])
     parser.add_argument("--seeds", type=int, default=3)
+    for name in ("learn", "finish", "tune", "tests"):
+        parser.add_argument(f"--{name}", type=int, help="in place of the setting's")
     for name in ("ablation", "full", "quick"):
         parser.add_argument(f"--{name}", action="store_true")
     options = parser.parse_args()
@@ -261,6 +278,9 @@ def main() -> None:
     if options.quick:
         few = ("psnr", "ssim", "checkerboard")
         plan = Plan(work, "compact_small", 16, 2, 6, 4, 1, 4, 32, 1, "cpu", few)
+    sizes = dict(iterations=options.learn, finish=options.finish, tuned=options.tune)
+    sizes["tests"] = options.tests
+    plan = replace(plan, **{name: size for name, size in sizes.items() if size is not None})
     seeds = range(1 if options.quick else options.seeds)
     scenarios = options.scenario[:1] if options.quick else options.scenario
     if options.hr is None or options.lr is None:
@@ -268,7 +288,6 @@ def main() -> None:
 
         options.hr, options.lr = work / "sharp", work / "source"
         import numpy as np
-        from PIL import Image
 
         for names, target in ((HR, options.hr), (HELD_OUT, options.lr)):
             target.mkdir(parents=True, exist_ok=True)
@@ -294,10 +313,11 @@ def main() -> None:
             for row, upscale, camera in rows:
                 means = measured(plan, folder, seed, row, upscale, camera)
                 found.setdefault(row, []).append(means)
-                shown.setdefault(row, upscale)
+                if options.ablation or row in (*SHOWN, f"{TUNED}, strength 1"):
+                    shown.setdefault(row, upscale)
                 flat |= {f"{scenario}/{seed}/{row}/{m}": v for m, v in means.items()}
         print(f"\n{scenario}\n", *table(found), sep="\n")
-        print(f"\n{sheet(plan, folder, shown)}")
+        print(f"\n{sheet(plan, folder, shown, options.sheet)}")
         if options.json:
             options.json.write_text(json.dumps(flat, indent=1))
 
