@@ -51,12 +51,14 @@ def test_a_variant_explains_itself(method, line, of, small):
 
 
 def test_srrescgan_is_a_line_on_top_of_dsgan(of, small):
-    """All four of its losses but the one on VGG, with their weights."""
+    """All four of its losses, with their weights."""
     (line,) = commands(PAGES[[page.stem for page in PAGES].index("srrescgan")])
     terms = configure("train", line).method.updates.upscale.terms
     weights = {name: term.get("weight", 1) for name, term in terms.items() if term is not None}
-    assert weights == {"pixel": 10, "fool": 0.004, "steps": 1}
-    assert "pixel, fool, steps" in explained(configure("train", [*of("dsgan"), *small, *line]))
+    assert weights == {"pixel": 10, "content": 1, "fool": 0.004, "steps": 1}
+    assert "pixel, content, fool, steps" in explained(
+        configure("train", [*of("dsgan"), *small, *line])
+    )
 
 
 def test_every_method_has_a_page_that_the_list_names():

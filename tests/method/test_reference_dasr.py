@@ -4,6 +4,8 @@ import torch
 from support.step_by_hand import adam, descend, freeze, move_average, quantise
 from torch.nn import functional as F
 
+from wildsr.loss.st_lpips import STLPIPS
+
 DEGRADING = 2  # of six iterations
 BETAS = {"degrade": (0.5, 0.999), "critic": (0.5, 0.999)}
 # A bias before a normalisation has a gradient of rounding errors, which 1e-8 would turn into steps.
@@ -72,7 +74,9 @@ def upscaling(networks, optimizers, hr, real_lr, other_hr):
     pixel = (weight * (sr_fake - hr).abs()).mean()
     low = (haar(sr_fake)[0] / 2 - haar(hr)[0] / 2).abs().mean()
     adversarial = -torch.sigmoid(judged(critic, sr_real)).log().mean()
-    descend(optimizers["upscale"], pixel + low + 0.005 * adversarial)
+    perceptual = STLPIPS()
+    seen = perceptual(perceptual.encoder(sr_fake), perceptual.encoder(hr))
+    descend(optimizers["upscale"], pixel + low + seen + 0.005 * adversarial)
     freeze(critic, False)
 
     real, fake = judged(critic, other_hr), judged(critic, sr_real.detach())

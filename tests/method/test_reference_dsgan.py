@@ -4,6 +4,8 @@ import torch
 from support.step_by_hand import adam, descend, freeze, move_average, quantise
 from torch.nn import functional as F
 
+from wildsr.loss.content import Content
+
 DEGRADING = 3  # of six iterations
 RATES = {"degrade": 2e-4, "critic": 2e-4, "critic_hr": 1e-4, "upscale": 1e-4}
 BETAS = {"degrade": (0.5, 0.999), "critic": (0.5, 0.999)}
@@ -34,6 +36,12 @@ def relativistic(better, worse):
     """Half of -E log s(better - E worse) - E log(1 - s(worse - E better))."""
     wins, loses = better - worse.mean(), worse - better.mean()
     return -(F.logsigmoid(wins).mean() + log_not(loses).mean()) / 2
+
+
+def seen(sr, hr):
+    """The distance of VGG's features, whose layers tests/loss looks into."""
+    content = Content({"conv5_4": 1})
+    return content(content.encoder(sr), content.encoder(hr))
 
 
 def degrading(networks, optimizers, hr, real_lr):
@@ -67,7 +75,7 @@ def upscaling(networks, optimizers, hr):
     pixel, colour = (sr - hr).abs().mean(), (low(sr, 9) - low(hr, 9)).abs().mean()
     descend(
         optimizers["upscale"],
-        10 * pixel + 0.01 * colour + 0.005 * relativistic(fake, real.detach()),
+        10 * pixel + seen(sr, hr) + 0.01 * colour + 0.005 * relativistic(fake, real.detach()),
     )
     freeze(critic, False)
 
