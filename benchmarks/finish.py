@@ -12,9 +12,9 @@ test_lr and test_hr, for the scenario `canon`. Rows: interpolation; the same ups
 bicubic pairs; `wild`, faithful and at each strength of its finish; a supervised finish on Real-
 ESRGAN's degradation; a published file as it is and fine-tuned through the measured camera. Figures:
 means over test photos and seeds, RGB, border = scale; LR discrepancy by wild's measured camera.
---sheet: a folder for a JPEG of crops of each scenario. Everything lives in --work; finished
-trainings and rows are kept, so a stopped benchmark goes on. --quick trains for a moment only, and
-wild alone: it shows that the script works, not how good anything is.
+--sheet: a JPEG of crops of the first scenario. Everything lives in --work; finished trainings and
+rows are kept, so a stopped benchmark goes on. --quick trains for a moment only, and wild alone: it
+shows that the script works, not how good anything is.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ LARGEST = 300_000  # bytes of a sheet that is kept beside a page
 
 
 def sheet(plan: Plan, folder: Path, shown: dict[str, object], kept: Path | None) -> Path:
-    """Crops of the first test photos under some rows; as a small JPEG in the folder ``kept``."""
+    """Crops of the first test photos under some rows; as a small JPEG ``kept``."""
     rows = []
     for path in list_images(folder / "test_lr", "test_lr")[: min(plan.tests, 6)]:
         lr = read_image(path)
@@ -250,14 +250,12 @@ def sheet(plan: Plan, folder: Path, shown: dict[str, object], kept: Path | None)
     contact_sheet(rows, path, f"benchmarks/finish.py, {folder.name}")
     if kept is None:
         return path
-    kept.mkdir(parents=True, exist_ok=True)
-    small = kept / f"{path.stem}.jpg"
     with Image.open(path) as picture:
         for quality in (92, 85, 75, 60):
-            picture.convert("RGB").save(small, quality=quality)
-            if small.stat().st_size < LARGEST:
+            picture.convert("RGB").save(kept, "JPEG", quality=quality)
+            if kept.stat().st_size < LARGEST:
                 break
-    return small
+    return kept
 
 
 def main() -> None:
@@ -316,8 +314,9 @@ def main() -> None:
                 if options.ablation or row in (*SHOWN, f"{TUNED}, strength 1"):
                     shown.setdefault(row, upscale)
                 flat |= {f"{scenario}/{seed}/{row}/{m}": v for m, v in means.items()}
+        kept = options.sheet if scenario == next(iter(folders)) else None
         print(f"\n{scenario}\n", *table(found), sep="\n")
-        print(f"\n{sheet(plan, folder, shown, options.sheet)}")
+        print(f"\n{sheet(plan, folder, shown, kept)}")
         if options.json:
             options.json.write_text(json.dumps(flat, indent=1))
 
