@@ -124,7 +124,9 @@ def test_a_run_that_exists_is_refused_and_stays(refused, tiny, finished):
     assert before == {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file()}
 
 
-def test_a_run_without_checkpoint_cannot_be_resumed_or_evaluated(refused, finished, tmp_path):
+def test_results_without_a_checkpoint_can_be_neither_resumed_nor_evaluated(
+    refused, finished, tmp_path
+):
     copied = tmp_path / "it"
     shutil.copytree(finished, copied, ignore=shutil.ignore_patterns("*.ckpt"))
     assert "no checkpoint to resume from" in refused("train", [f"resume={copied}"])

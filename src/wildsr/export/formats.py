@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wildsr.atomic import private_folder
 from wildsr.error import UserError, first_line
 from wildsr.inference.engine import TRACED, to_onnx
 from wildsr.network.weights import check_finite
@@ -200,12 +201,14 @@ def write_program(
     """
     check_finite(network.state_dict(), f"{path} is not written: the network")
     kind = PROGRAMS[fmt]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
-        partial = Path(folder) / path.name
+    with private_folder(path.parent) as folder:
+        partial = folder / path.name
         try:
             kind.write(network, partial, fp16, size)
             kind.reopen(partial, fp16)
+        except OSError as error:
+            said = error.strerror or first_line(error)
+            raise UserError(f"{path} cannot be written: {said}.") from error
         except Exception as error:  # exporters and runtimes raise what they like
             if isinstance(error, UserError) and EXTRA in str(error):
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from wildsr.evaluation.evaluate import Restore, interpolation, of_lr
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.panel import Panel
 from wildsr.run.folder import BASELINE, Run, to_resume
+from wildsr.run.lock import Lock
 from wildsr.run.resume import resumed_config
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
@@ -59,9 +61,30 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     Raises:
         UserError: for what was configured wrong.
     """
+    with ExitStack() as held:
+        return _train(overrides, console, held)
+
+
+def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained | None:
+    """As :func:`train`.
+
+    Args:
+        overrides: what was typed.
+        console: of the user.
+        held: lets go of the run's lock at the end.
+    """
     config = configure("train", overrides)
+    locks: dict[Path, Lock] = {}
+
+    def claim(folder: Path) -> Lock:
+        if folder not in locks:
+            locks[folder] = held.enter_context(Lock(folder, "trained"))
+        return locks[folder]
+
     resumed = _resumed(config, overrides)
     if resumed is not None:
+        if process_rank() == 0 and not config.explain:
+            claim(resumed)  # before anything of it is read that its process may still change
         config, overrides = resumed_config(resumed, overrides, trusts(config))
     elif (scale := scale_of_weights(config, overrides)) is not None:
         config = configure("train", [*overrides, f"scale={scale}"])
@@ -80,9 +103,11 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     for line in [*data.report.lines(), *stand_ins(training.objective)]:
         console.print(line, markup=False)
     readable(data.photos, console)
-    folder = run_folder(config, overrides, resumed, data)
+    folder = run_folder(config, overrides, resumed, data, claim)
     shown = f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}"
     console.print(shown, markup=False)
+    if resumed is not None and not folder.resumed:
+        console.print("it has no checkpoint yet, and begins anew", markup=False)
 
     job = Job(config, data, panel, console)
     name = str(config.method.name)
