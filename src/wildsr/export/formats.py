@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.atomic import private_folder
-from wildsr.error import UserError, first_line
+from wildsr.error import UserError, first_line, shortened
 from wildsr.inference.engine import TRACED, to_onnx
 from wildsr.network.weights import check_finite
 from wildsr.text_path import text_path
@@ -213,7 +213,7 @@ def write_program(
             if isinstance(error, UserError) and EXTRA in str(error):
                 raise
             raise UserError(
-                f"`format={fmt}` cannot hold this network: {first_line(error)}."
+                f"`format={fmt}` cannot hold this network: {shortened(first_line(error), '')}."
             ) from error
         for suffix in kind.suffixes:
             os.replace(partial.with_suffix(suffix), path.with_suffix(suffix))
