@@ -120,6 +120,42 @@ def private_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def refusal(folder: Path, size: int = 1 << 16) -> str | None:
+    """Why nothing can be written into a folder, which is made; None where something can.
+
+    Args:
+        folder: where files are to go.
+        size: bytes that are written to try, and removed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{'0' * 16}.{machine()}.{os.getpid()}.{uuid.uuid4().hex}.part"
+        try:
+            with probe.open("xb") as file:
+                file.write(bytes(size))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        return error.strerror or first_line(error)
+    return None
+
+
+def check_output(folder: Path, argument: str = "output") -> None:
+    """See that results can be written, before any is computed.
+
+    Args:
+        folder: where they are to go; made.
+        argument: what the user calls it.
+
+    Raises:
+        UserError: no permission, no room, a file in the way, ...
+    """
+    if (reason := refusal(folder)) is not None:
+        raise UserError(f"`{argument}`: nothing can be written into {folder}: {reason}.")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
     with writing(path) as partial:

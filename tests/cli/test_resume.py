@@ -417,3 +417,21 @@ def test_a_kill_at_any_moment(run, tiny, tmp_path):
     assert differences(state(tmp_path / "undisturbed", last), state(folder, last)) == []
     assert curves(folder) == curves(tmp_path / "undisturbed"), "no row is lost"
     assert not list((folder / "checkpoints").glob(".*"))
+
+
+def test_a_run_whose_photos_have_moved_or_changed(run, photos, fill, tmp_path, capsys):
+    """The key belongs to a choice that the run has made: it need not be made again."""
+    plain = ["method=supervised"]
+    assert run("it", "iterations=2", method=plain) == 0
+    moved = shutil.copytree(photos.hr, tmp_path / "moved")
+    capsys.readouterr()
+    go_on = [f"resume={tmp_path / 'it'}", f"data.hr={moved}"]
+    assert command.start("train", [*go_on, "iterations=3"]) == 0
+    assert "other photos" not in capsys.readouterr().out
+    assert config_of(tmp_path / "it").data.hr == str(moved)
+    fill(tmp_path / "more", 1, (64, 72), seed=9)
+    shutil.move(tmp_path / "more" / "photo0.png", moved / "photo9.png")
+    assert command.start("train", [*go_on, "iterations=4"]) == 0
+    assert "`data.hr` holds other photos than when the run was left (1 added)" in (
+        capsys.readouterr().out
+    )

@@ -26,6 +26,7 @@ def test_the_folder_of_a_run(finished):
         "metrics.csv",
         "overrides.json",
         "per_image.csv",
+        "photos.json",
         "report",
         "results",
         "results.csv",

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from wildsr.atomic import check_output
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
@@ -56,6 +57,7 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
     sets, scale = photo_sets(config, scales, paths_by_name(config.run, "run"))
     _first_readable(sets)
+    check_output(output)
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
     ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
     panel = _panel(config, bool(ranked), device)
@@ -73,8 +75,8 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     protocol = {**panel.protocol(), "scale": scale, "photos": photos, "large images": STATED}
     protocol |= upscaling_protocol(config.tile, device, str(config.precision))
     summary = summarise(outcomes, protocol, config.seed, of_sets, panel.parts)
+    _say(summary, console)  # first: the disk may be full by now
     results.write(output, summary)
-    _say(summary, console)
     if all(found.photos[0][1] is None for found in sets.values()):
         console.print("No ground truth was given (data.hr): look at the pictures.")
     choice = None

@@ -59,10 +59,14 @@ class CSV:
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
         """Append one row for each value."""
-        with self.path.open("a", newline="") as file:
-            csv.writer(file).writerows([iteration, n, f"{v:.7g}"] for n, v in values.items())
-            file.flush()
-            os.fsync(file.fileno())  # a checkpoint of this iteration is, too, and may follow
+        try:
+            with self.path.open("a", newline="") as file:
+                csv.writer(file).writerows([iteration, n, f"{v:.7g}"] for n, v in values.items())
+                file.flush()
+                os.fsync(file.fileno())  # a checkpoint of this iteration is, too, and may follow
+        except OSError as error:
+            said = error.strerror or first_line(error)
+            raise UserError(f"{self.path} cannot be written: {said}.") from error
 
     def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
         """Nothing: the pictures are files already."""

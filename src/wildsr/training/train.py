@@ -24,6 +24,8 @@ from wildsr.metric.panel import Panel
 from wildsr.run.folder import BASELINE, Run, to_resume
 from wildsr.run.lock import Lock
 from wildsr.run.resume import resumed_config
+from wildsr.run.saved import override_key
+from wildsr.training import inventory
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
 from wildsr.training.pretrained import stand_ins
@@ -38,6 +40,8 @@ from wildsr.training.session import (
     run_loggers,
 )
 from wildsr.training.validation import readable, restoring
+
+WHICH = ("resume", "runs_dir", "name", "trust")  # the keys that say which run goes on
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained |
         console: of the user.
         held: lets go of the run's lock at the end.
     """
-    config = configure("train", overrides)
+    # First only which run it is: what else was typed may belong to choices that the run has made.
+    config = configure("train", [o for o in overrides if override_key(o) in WHICH])
     locks: dict[Path, Lock] = {}
 
     def claim(folder: Path) -> Lock:
@@ -83,11 +88,13 @@ def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained |
 
     resumed = _resumed(config, overrides)
     if resumed is not None:
-        if process_rank() == 0 and not config.explain:
+        if process_rank() == 0 and "explain=true" not in overrides:
             claim(resumed)  # before anything of it is read that its process may still change
         config, overrides = resumed_config(resumed, overrides, trusts(config))
-    elif (scale := scale_of_weights(config, overrides)) is not None:
-        config = configure("train", [*overrides, f"scale={scale}"])
+    else:
+        config = configure("train", overrides)
+        if (scale := scale_of_weights(config, overrides)) is not None:
+            config = configure("train", [*overrides, f"scale={scale}"])
     check_config(config)
     console.quiet = console.quiet or process_rank() > 0
     tune_allocator()
@@ -108,6 +115,10 @@ def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained |
     console.print(shown, markup=False)
     if resumed is not None and not folder.resumed:
         console.print("it has no checkpoint yet, and begins anew", markup=False)
+    if process_rank() == 0:
+        for line in inventory.changes(folder.folder, data) if folder.resumed else []:
+            console.print(f"note: {line}", markup=False)
+        inventory.write(folder.folder, data)
 
     job = Job(config, data, panel, console)
     name = str(config.method.name)
