@@ -1,16 +1,20 @@
 """A camera is found again on photos of other scenes than the sharp ones it is measured with."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage
 import torch
 
 from wildsr.calibration.calibrate import calibrate
+from wildsr.data import demo
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import Coding, coded
 from wildsr.error import UserError
-from wildsr.network.degrader.physics import MARGIN, PRIOR, kernels, physical, with_noise
+from wildsr.network.degrader.physics import MARGIN, PARAMETERS, PRIOR, kernels, physical, seen
+from wildsr.photo.image import read_image
 from wildsr.pixels import to_8_bit
 
 pytestmark = pytest.mark.heavy
@@ -38,7 +42,7 @@ def taken(photo, camera, coding, seed):
     clean = blur_and_sample(hr, kernels(camera[None], SCALE), SCALE)
     size = (1, 4, clean.shape[2] + 2 * MARGIN, clean.shape[3] + 2 * MARGIN)
     noise = torch.randn(size, generator=torch.Generator().manual_seed(seed))
-    lr = coded(to_8_bit(with_noise(clean, camera[None], noise)), coding, (0, 0))
+    lr = coded(to_8_bit(seen(clean, camera[None], noise)), coding, (0, 0))
     return lr[0].permute(1, 2, 0).mul(255).round().byte().numpy()
 
 
@@ -67,6 +71,44 @@ def test_the_camera_is_found(sides, quality):
     cameras, codings = found.population(50)
     assert len(cameras) == len(codings) == 50
     assert set(codings) == {coding}
+
+
+def parts(names, side=256):
+    """Squares of scikit-image's photos."""
+    files = {path.stem: path for path in (Path(skimage.__file__).parent / "data").iterdir()}
+    photos = [read_image(files[name]) for name in names]
+    return [
+        np.ascontiguousarray(photo[y : y + side, x : x + side])
+        for photo in photos
+        for y in range(0, photo.shape[0] - side + 1, side)
+        for x in range(0, photo.shape[1] - side + 1, side)
+    ]
+
+
+def test_denoising_is_found_where_there_was_some():
+    hidden = PRIOR.clone()
+    for name, value in {"noise": 2.2, "denoise": 0.9, "sharpen": 0.8, "lift": 0.6}.items():
+        hidden[PARAMETERS.index(name)] = value
+    others = parts([*demo.LR, *demo.HELD_OUT])
+    lr = [taken(photo, hidden, None, i) for i, photo in enumerate(others)]
+    group = calibrate(lr, [None] * len(lr), parts(demo.HR), SCALE).groups[0]
+    assert group.misfit < 1
+    assert group.doubt == 0
+    assert physical(group.solution.camera, SCALE)["denoising"] > 0.3
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_few_photos_are_trained_through_bicubic_too(sides, count):
+    hr, others = sides
+    hidden = PRIOR.clone()
+    hidden[:4] = torch.tensor([math.log(0.7), 0.0, 0.0, math.log(5.0)])
+    lr = [taken(photo, hidden, None, i) for i, photo in enumerate(others[:count])]
+    found = calibrate(lr, [None] * count, hr, SCALE)
+    cameras, codings = found.population()
+    share = float((cameras[:, PARAMETERS.index("bicubic")] == 1).float().mean())
+    assert share == pytest.approx(found.groups[0].bicubic, abs=0.05)
+    assert 0.4 < share < 1
+    assert len(codings) == len(cameras) == 256
 
 
 def test_it_is_a_function_of_its_arguments(sides):

@@ -5,9 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
-from wildsr.data.crops import augment, draw, large_enough
+from wildsr.data.crops import draw, laid, large_enough, ways
 from wildsr.data.store import open_store
 from wildsr.error import UserError
+
+
+def augment(images, generator):
+    return laid(images, ways(len(images), generator))
 
 
 def _store(tmp_path, sizes, argument="data.lr"):

@@ -12,8 +12,11 @@ from lightning import LightningModule, Trainer
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from wildsr.data.module import Batches, Folders, ValidationPhotos, pair
+from wildsr.data.batches import Batches
+from wildsr.data.module import Folders
+from wildsr.data.pairs import pair
 from wildsr.data.store import open_store
+from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.photo.image import list_images
 

@@ -8,7 +8,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from wildsr.config.compose import CONF
-from wildsr.data.module import ValidationPhotos, pair
+from wildsr.data.pairs import pair
+from wildsr.data.validation import ValidationPhotos
 from wildsr.evaluation.evaluate import evaluate, interpolation
 from wildsr.photo.image import list_images
 

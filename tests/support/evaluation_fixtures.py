@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wildsr.data.module import ValidationPhotos
+from wildsr.data.validation import ValidationPhotos
 from wildsr.evaluation.evaluate import Outcome
 from wildsr.evaluation.summary import summarise
 from wildsr.metric.panel import Panel

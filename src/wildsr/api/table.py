@@ -20,7 +20,7 @@ from wildsr.config.compose import configure
 from wildsr.config.make import make
 from wildsr.config.paths import paths_by_name
 from wildsr.config.trust import trusts
-from wildsr.data.module import ValidationPhotos
+from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.evaluation.evaluate import evaluate as measure
 from wildsr.evaluation.evaluate import upscaling_protocol

@@ -48,7 +48,9 @@ class Calibration:
         """
         cameras = torch.cat([group.cameras for group in self.groups])
         jitter = torch.cat([group.jitter for group in self.groups])
-        photos = [i for member in self.members for i in member]
+        photos = []  # that of each row
+        for group, member in zip(self.groups, self.members, strict=True):
+            photos += [i for i in member for _ in range(len(group.cameras) // len(member))]
         random = np.random.default_rng(seed)
         order = [random.permutation(len(photos)) for _ in range(-(-count // len(photos)))]
         chosen = np.concatenate(order)[:count]

@@ -51,6 +51,8 @@ class Measured:
                 said += (
                     f" (doubtful: {group.doubt:.0%} of the pictures are taken with milder blurs)"
                 )
+            if 0 < group.bicubic < 1:
+                said += f" (or bicubic: {group.bicubic:.0%} of the pictures are taken so)"
             words.append(said if len(groups) == 1 else f"{len(members)} of {total} photos: {said}")
         cameras = "" if len(groups) == 1 else f"{len(groups)} cameras, "
         found = f"found in {self.calibration.seconds:.0f} s, then frozen"

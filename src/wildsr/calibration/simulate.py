@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from wildsr.calibration.statistics import statistics
 from wildsr.degradation.coding import Coding, coded_each
-from wildsr.network.degrader.physics import MARGIN, kernel_size, kernels, with_noise
+from wildsr.network.degrader.physics import MARGIN, kernel_size, kernels, seen
 
 BORDER = 6  # LR pixels around a window, where the transform goes round the image
 TOGETHER = 25  # windows rendered at once
@@ -80,7 +80,7 @@ def simulated(
         part = slice(start, start + TOGETHER)
         clean = sharp.blurred(index[part], cameras[part])
         size = (len(clean), 4, clean.shape[2] + 2 * MARGIN, clean.shape[3] + 2 * MARGIN)
-        noisy = with_noise(clean, cameras[part], torch.randn(size, generator=generator))
+        taken = seen(clean, cameras[part], torch.randn(size, generator=generator))
         phases = [(int(y), int(x)) for y, x in random.integers(0, 16, (len(clean), 2))]
-        found.append(statistics(coded_each(noisy, codings[part], phases)))
+        found.append(statistics(coded_each(taken, codings[part], phases)))
     return torch.cat(found)

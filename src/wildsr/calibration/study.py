@@ -10,9 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wildsr.calibration.doubt import BLUR, EXPLAINED, by_edges, doubt, doubtful
+from wildsr.calibration.doubt import (
+    BELIEVED,
+    BLUR,
+    EXPLAINED,
+    WELL,
+    WIDTH,
+    by_edges,
+    doubt,
+    doubtful,
+)
 from wildsr.calibration.fit import (
     BICUBIC,
+    DENOISE,
+    FEWEST,
+    LIFT,
     SHAPE,
     SHARPEN,
     WORTH,
@@ -36,6 +48,13 @@ LENS, MOTION = (
     3.5,
 )  # ratio of the blur's widths: the most that a lens does, the least of motion
 STRETCH = [PARAMETERS.index(n) for n in ("stretch_x", "stretch_d")]
+SHARPENING = frozenset({SHARPEN})
+PROCESSING = frozenset({SHARPEN, DENOISE, LIFT})  # what phones do beside
+OPTIONAL = frozenset({SHAPE, BICUBIC}) | PROCESSING
+AT_LEAST, AT_MOST = 0.7, 0.25  # of one photo's pictures: by bicubic downscaling, and by a blur
+ROWS = 32  # of a group's cameras, at least
+NEAR = 0.35  # of the logarithm of a width, or of a ratio of widths
+NOISES = [PARAMETERS.index(n) for n in ("noise", "shot", "correlation", "gray")]
 VARIED = [PARAMETERS.index(n) for n in ("width", "stretch_x", "stretch_d", "noise")]
 
 
@@ -44,14 +63,16 @@ class Group:
     """What was measured of some photos that may be of one camera.
 
     Attributes:
-        cameras: (n, P), to draw from: one for each photo (all alike where they agree), but for the
-            share ``doubt`` of them, which stand for what was not explained.
-        jitter: (n, P) standard deviation of what differs from photo to photo and was not resolved,
-            and of the measurement.
+        cameras: (n r, P), to draw from: r for each photo, photo by photo (all alike where they
+            agree), but for the share ``bicubic`` of them, and the share ``doubt``, which stand for
+            what was not explained.
+        jitter: (n r, P) standard deviation of what differs from photo to photo and was not
+            resolved, and of the measurement.
         solution: the common camera, its errors and misfits.
         misfit: mean squared difference of photos and model in standard errors; about 1 or less
             where the model explains the photos.
         doubt: share, 0 to 1.
+        bicubic: share, 0 to 1, that bicubic downscaling is taken to have made.
     """
 
     cameras: Tensor
@@ -59,6 +80,12 @@ class Group:
     solution: Solution
     misfit: float
     doubt: float
+    bicubic: float
+
+    def replace(self, rows: Tensor, bicubic: Solution) -> None:
+        """Let these rows be bicubic downscaling, with the noise that was measured for it."""
+        self.cameras[rows], self.jitter[rows] = bicubic.camera, 0.0
+        self.jitter[rows[:, None], NOISES] = bicubic.error[NOISES]
 
 
 class Study:
@@ -73,57 +100,84 @@ class Study:
         """The camera (P,) that is found when anything is possible."""
         alike = torch.zeros(len(codings), len(PARAMETERS))
         middle = (LOWEST + HIGHEST) / 2
-        middle[[SHAPE, BICUBIC]] = 0.0
-        model = self._around(middle, REACH, alike, alike[0], codings)
-        return self._best(model, photos, False).camera
+        middle[[SHAPE, BICUBIC, DENOISE, LIFT]] = 0.0
+        model = self._around(middle, REACH, alike, alike[0], codings, SHARPENING)
+        return self._best(model, photos).camera
 
     def measure(self, start: Tensor, photos: Tensor, codings: Sequence[Coding | None]) -> Group:
         """The cameras of photos (n, D) with these codings, from near a first guess (P,)."""
         deviations = torch.zeros(len(codings), len(PARAMETERS))
         jitter = deviations[0]
-        wide = self._around(start, REACH * RADII[0], deviations, jitter, codings)
-        centre = self._best(wide, photos, True).camera
-        sharpens = bool(centre[SHARPEN] != 0)  # or it is not looked for: parts trade off
+        wide = self._around(start, REACH * RADII[0], deviations, jitter, codings, SHARPENING)
+        centre = self._best(wide, photos, SHARPENING).camera
+        parts = SHARPENING if centre[SHARPEN] != 0 else frozenset()  # or they trade off
         deviations, jitter = self._differences(wide, centre, photos, codings)
         centre[SHAPE] = shape_of(centre)
-        model = self._around(centre, REACH * RADII[1], deviations, jitter, codings)
-        solution = self._best(model, photos, sharpens)
-        if solution.chi2 > len(NAMES) * EXPLAINED and not sharpens:
-            grown = self._sharpened(solution.camera, deviations, jitter, photos, codings)
-            solution = grown if grown.chi2 < solution.chi2 - WORTH else solution
-        if _near_bicubic(solution.camera):
+        model = self._around(centre, REACH * RADII[1], deviations, jitter, codings, parts)
+        solution = self._best(model, photos, parts)
+        solution = self._with_more(solution, parts, deviations, jitter, photos, codings)
+        share = 0.0
+        bicubic = solution
+        if len(photos) < FEWEST or _near_bicubic(solution):
             bicubic = self._as_bicubic(solution.camera, jitter, photos, codings)
-            explains = bicubic.chi2 < len(NAMES) * EXPLAINED
-            if explains and bicubic.chi2 < solution.chi2 + WORTH:
-                solution, deviations = bicubic, deviations * 0
-        cameras = (solution.camera + deviations).clamp(LOWEST, HIGHEST)
-        error = torch.zeros(len(PARAMETERS))
-        error[VARIED] = solution.error[VARIED]
-        jitters = torch.sqrt(jitter.square() + error.square()).expand(len(codings), -1).clone()
-        misfit = solution.chi2 / len(NAMES)
-        share = doubt(misfit)
-        replaced = round(share * len(codings))
-        if replaced:
-            near = self._best(wide, photos, False)  # within reach of the model
+            share = _evidence(bicubic, solution)
+        chosen = bicubic if share > 0.5 else solution
+        group = Group(
+            *_rows(solution, deviations, jitter),
+            chosen,
+            chosen.chi2 / len(NAMES),
+            doubt(chosen.chi2 / len(NAMES)),
+            _with_few(share, len(photos)),
+        )
+        order = torch.from_numpy(self.random.permutation(len(group.cameras)))
+        group.replace(order[: round(group.bicubic * len(order))], bicubic)
+        doubted = order[: round(group.doubt * len(order))]
+        if len(doubted):
+            near = self._best(wide, photos)  # within reach of the model
             edges = by_edges(wide, near, photos, len(self.sharp))
-            places = torch.from_numpy(self.random.permutation(len(codings))[:replaced])
-            cameras[places], jitters[places] = doubtful(edges, self.sharp, replaced), 0.0
-        return Group(cameras, jitters, solution, misfit, share)
+            group.cameras[doubted] = doubtful(edges, self.sharp, len(doubted))
+            group.jitter[doubted] = 0.0
+        group.cameras.clamp_(LOWEST, HIGHEST)
+        return group
 
-    def _sharpened(
+    def _with_more(
         self,
-        camera: Tensor,
+        solution: Solution,
+        parts: frozenset[int],
         deviations: Tensor,
         jitter: Tensor,
         photos: Tensor,
         codings: Sequence[Coding | None],
     ) -> Solution:
-        """The best camera that sharpens, from one that does not: both of their last two rounds."""
+        """With further parts, where something is not explained and they explain much of it.
+
+        What phones do beside is taken in only where it explains the photos: it can bend to anything
+        a little, and what no part explains must be seen to be unexplained.
+        """
+        for grown, enough in ((SHARPENING, math.inf), (PROCESSING, BELIEVED * len(NAMES))):
+            if grown > parts and solution.chi2 > len(NAMES) * WELL:
+                further = self._grown(solution.camera, grown, deviations, jitter, photos, codings)
+                if further.chi2 < min(solution.chi2 - WORTH, enough):
+                    solution = further
+        return solution
+
+    def _grown(
+        self,
+        camera: Tensor,
+        parts: frozenset[int],
+        deviations: Tensor,
+        jitter: Tensor,
+        photos: Tensor,
+        codings: Sequence[Coding | None],
+    ) -> Solution:
+        """The best camera with further parts, from one without: both of its last two rounds."""
         camera = camera.clone()
-        camera[SHARPEN] = HIGHEST[SHARPEN] / 3
+        for part in parts:
+            if camera[part] == 0:
+                camera[part] = HIGHEST[part] / 3
         for share in RADII:
-            model = self._around(camera, REACH * share, deviations, jitter, codings)
-            held = {i: float(camera[i]) for i in (SHAPE, BICUBIC)}
+            model = self._around(camera, REACH * share, deviations, jitter, codings, parts)
+            held = {i: float(camera[i]) for i in OPTIONAL - parts}
             solution = solve(model, photos, len(self.sharp), held)
             camera = solution.camera
         return solution
@@ -134,20 +188,23 @@ class Study:
         """The noise of photos that bicubic downscaling made, should it have made them."""
         centre = camera.clone()
         centre[BLUR] = PRIOR[BLUR]
-        centre[[SHARPEN, SHAPE]], centre[BICUBIC] = 0.0, 1.0
+        centre[list(OPTIONAL)], centre[BICUBIC] = 0.0, 1.0
         alike = torch.zeros(len(codings), len(PARAMETERS))
         model = self._around(centre, REACH * RADII[0], alike, jitter * 0, codings)
-        held = {i: float(centre[i]) for i in (*BLUR, SHARPEN, SHAPE, BICUBIC)}
+        held = {i: float(centre[i]) for i in (*BLUR, *OPTIONAL)}
         return solve(model, photos, len(self.sharp), held)
 
-    def _best(self, model: Surrogate, photos: Tensor, sharpens: bool) -> Solution:
-        """The shape as it is; with sharpening if it may be, and explains much that is not."""
-        held = {i: float(model.centre[i]) for i in (SHAPE, BICUBIC)}
-        plain = solve(model, photos, len(self.sharp), held | {SHARPEN: 0.0})
-        if not sharpens or plain.chi2 < len(NAMES) * EXPLAINED:
+    def _best(
+        self, model: Surrogate, photos: Tensor, parts: frozenset[int] = frozenset()
+    ) -> Solution:
+        """Optional parts as they are; with these if they explain much that is not explained."""
+        held = {i: float(model.centre[i]) for i in OPTIONAL}
+        plain = solve(model, photos, len(self.sharp), held | dict.fromkeys(PROCESSING, 0.0))
+        if not parts or _explains(plain):
             return plain
-        sharpened = solve(model, photos, len(self.sharp), held)
-        return sharpened if plain.chi2 - sharpened.chi2 > WORTH else plain
+        held = {i: float(model.centre[i]) for i in OPTIONAL - parts}
+        further = solve(model, photos, len(self.sharp), held)
+        return further if plain.chi2 - further.chi2 > WORTH else plain
 
     def _around(
         self,
@@ -156,13 +213,14 @@ class Study:
         deviations: Tensor,
         jitter: Tensor,
         codings: Sequence[Coding | None],
+        parts: frozenset[int] = frozenset(),
     ) -> Surrogate:
-        """The model around the population ``centre + deviations``."""
+        """The model around the population ``centre + deviations``, with these optional parts."""
         count = len(self.sharp) * RENDERS
         source = self.random.integers(len(codings), size=count)
         normal = torch.from_numpy(self.random.standard_normal((count, len(radius)))).float()
         place = torch.from_numpy(self.random.uniform(-1, 1, (count, len(radius)))).float()
-        place[:, [SHAPE, BICUBIC]] = 0.0
+        place[:, list(OPTIONAL - parts)] = 0.0
         around = centre + deviations[torch.from_numpy(source)] + jitter * normal
         cameras = (around + place * radius).clamp(LOWEST, HIGHEST)
         index = torch.arange(len(self.sharp)).repeat(RENDERS)
@@ -185,10 +243,50 @@ class Study:
         return shrunk(*deviations_of(model, camera, photos - coarse, alike, VARIED))
 
 
-def _near_bicubic(camera: Tensor) -> bool:
-    """Whether a blur is about as wide as that of bicubic downscaling, in all directions."""
-    width = float((camera[0] - PRIOR[0]).abs())
-    return width < 0.35 and float(torch.linalg.vector_norm(camera[STRETCH])) < 0.35
+def _explains(solution: Solution) -> bool:
+    """Whether no further part is looked for."""
+    return solution.chi2 < len(NAMES) * EXPLAINED
+
+
+def _near_bicubic(solution: Solution) -> bool:
+    """Whether a blur may be about as wide as that of bicubic downscaling, in all directions."""
+    off = (solution.camera - PRIOR).abs() - 2 * solution.error
+    return float(off[WIDTH]) < NEAR and float(torch.linalg.vector_norm(off[STRETCH])) < NEAR
+
+
+def _rows(solution: Solution, deviations: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor]:
+    """Cameras of each photo and what of each is drawn at random, ``ROWS`` or more of them.
+
+    The widths are a standard error less than measured: too wide a blur costs much (the upscaler
+    sharpens what is sharp), too narrow a one costs little.
+    """
+    copies = -(-ROWS // len(deviations))  # so that a share of few photos is one, too
+    cameras = (solution.camera + deviations).repeat_interleave(copies, 0)
+    error = torch.zeros(len(PARAMETERS))
+    error[VARIED] = solution.error[VARIED]
+    cameras[:, WIDTH] -= error[WIDTH]
+    return cameras, torch.sqrt(jitter.square() + error.square()).repeat(len(cameras), 1)
+
+
+def _evidence(bicubic: Solution, solution: Solution) -> float:
+    """How far, 0 to 1, bicubic downscaling is taken to have made the photos.
+
+    Wholly where a measured blur explains them hardly better, not at all where it does so by far:
+    what most people's photos went through is believed until there is evidence against it.
+    """
+    if not _explains(bicubic):
+        return 0.0
+    return min(max(0.5 - (bicubic.chi2 - solution.chi2 - WORTH) / WORTH, 0.0), 1.0)
+
+
+def _with_few(share: float, photos: int) -> float:
+    """The share of the pictures that bicubic downscaling makes, given how far it is believed.
+
+    A few photos are no evidence for either: one of a soft scene looks as if it were blurred, one of
+    a sharp scene as if it were not. Then both are trained through.
+    """
+    thin = max(1 - photos / FEWEST, 0.0)
+    return min(max(share, thin * AT_LEAST), 1 - thin * AT_MOST)
 
 
 def _coarseness(codings: Sequence[Coding | None]) -> Tensor:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from wildsr.data.crops import draw
 from wildsr.data.packed import PackedStore
+from wildsr.data.pairs import Pairs
 
 
 class Batches(IterableDataset[dict[str, Tensor]]):
     """Unpaired crops ``{"hr": uint8 (B, 3, sP, sP), "real_lr": uint8 (B, 3, P, P)}``.
 
-    Where it is asked for, ``other_hr`` is a second draw of sharp crops, independent of ``hr``.
+    Where it is asked for, ``other_hr`` is a second draw of sharp crops, independent of ``hr``. With
+    pairs, the first crops of ``hr`` are of their HR photos, and ``pair_lr``, uint8 (paired, 3, P,
+    P), is of the same places of their LR photos.
 
     Batch ``i`` is a pure function of ``(seed, i, rank)``, so resuming at iteration ``i`` needs no
     state, and worker processes share the iterations without changing anything. LR and HR have
@@ -33,6 +37,8 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         stop: one past the last iteration.
         rank: of this process among those that train together.
         other_hr: draw sharp crops twice.
+        pairs: photos with their truth.
+        paired: crops of a batch that come from them.
     """
 
     def __init__(
@@ -47,25 +53,31 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         stop: int,
         rank: int = 0,
         other_hr: bool = False,
+        pairs: Pairs | None = None,
+        paired: int = 0,
     ) -> None:
         self.lr, self.hr, self.other_hr = lr, hr, other_hr
         self.scale, self.patch, self.batch = scale, patch, batch
         self.seed, self.start, self.stop, self.rank = seed, start, stop, rank
+        self.pairs, self.paired = pairs, paired
 
     def at(self, iteration: int) -> dict[str, Tensor]:
         """The batch of one iteration."""
-        for_lr, for_hr, for_other = (
+        for_lr, for_hr, for_other, for_pairs = (
             np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
-            for key in ((iteration, self.rank, domain) for domain in range(3))
+            for key in ((iteration, self.rank, domain) for domain in range(4))
         )
         side = self.patch * self.scale
         crops = {
             "hr": draw(self.hr, side, self.batch, for_hr),
             "real_lr": draw(self.lr, self.patch, self.batch, for_lr),
         }
-        return crops | (
-            {"other_hr": draw(self.hr, side, self.batch, for_other)} if self.other_hr else {}
-        )
+        if self.other_hr:
+            crops["other_hr"] = draw(self.hr, side, self.batch, for_other)
+        if self.pairs is not None:
+            crops["pair_lr"], sharp = self.pairs.draw(self.patch, self.paired, for_pairs)
+            crops["hr"] = torch.cat([sharp, crops["hr"][self.paired :]])
+        return crops
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         # The loader asks its workers in turn, so dealing in turn keeps the order.

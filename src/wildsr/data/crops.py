@@ -50,15 +50,25 @@ def draw(store: PackedStore, size: int, batch: int, generator: np.random.Generat
     return torch.from_numpy(store.gather(index, top, left, size)).permute(0, 3, 1, 2)
 
 
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Lay every patch in one of the eight ways of the dihedral group, each on its own.
+def ways(count: int, generator: torch.Generator) -> Tensor:
+    """A random one of the eight ways to lay a square for each of ``count`` patches, (count, 3).
 
-    Three fair bits per sample: mirror left to right, mirror top to bottom, transpose. Their
-    eight combinations are the four rotations, with and without a mirror image.
+    Three fair bits each: mirror left to right, mirror top to bottom, transpose. Their eight
+    combinations are the four rotations, with and without a mirror image.
+
+    Args:
+        count: of patches.
+        generator: a CPU generator, so that the draw does not depend on the device.
+    """
+    return torch.randint(0, 2, (count, 3), generator=generator)
+
+
+def laid(images: Tensor, bits: Tensor) -> Tensor:
+    """Lay every patch in a way of its own.
 
     Args:
         images: square patches (B, C, S, S) of any type, on any device.
-        generator: a CPU generator, so that the draw does not depend on the device.
+        bits: of each, (B, 3), by :func:`ways`.
 
     Returns:
         Tensor like ``images``.
@@ -69,7 +79,6 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     if images.shape[-1] != images.shape[-2]:
         shape = tuple(images.shape)
         raise ValueError(f"Argument `images` must be square patches, but got shape {shape}.")
-    bits = torch.randint(0, 2, (len(images), 3), generator=generator)
     result = torch.empty_like(images)
     # One pass over memory; choosing among whole flipped batches would be six.
     for target, image, (mirror, flip, transpose) in zip(result, images, bits.tolist(), strict=True):

@@ -120,7 +120,7 @@ def _compare_names(lr: PackedStore, hr: PackedStore, scale: int) -> list[str]:
     hr_shared = np.stack([hr_sizes[stem] for stem in shared])
     names = f"`{lr.argument}` and `{hr.argument}` share {len(shared)} file names"
     if _fits(lr_shared, hr_shared, scale):
-        return [f"note: {names} and look like pairs; they are drawn independently all the same"]
+        return [f"note: {names} and look like pairs; only `data=pairs` trains on them as such"]
     for factor in (2, 3, 4, 8):
         if _fits(hr_shared, lr_shared, factor):
             raise UserError(

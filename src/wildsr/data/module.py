@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,121 +15,19 @@ from torch.utils.data import DataLoader, Dataset
 from wildsr.argument import check_integer, check_scale
 from wildsr.data.batches import Batches
 from wildsr.data.inspect import Lines, inspect
+from wildsr.data.pairs import Pairs, pair
 from wildsr.data.store import open_store
+from wildsr.data.validation import ValidationPhotos
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
 from wildsr.photo.image import (
     LIMIT,
-    bare_stem,
     list_images,
-    one_channel,
-    read_image,
     relative_names,
 )
 from wildsr.photo.unreadable import check_limit
 
 _THREADS = 2  # that decode
-
-
-class ValidationPhotos(Dataset[dict[str, Any]]):
-    """Whole photos, read when asked for: ``{"name": str, "lr": uint8 (3, h, w)}``.
-
-    Where there is a truth, ``"hr"`` is uint8 (3, sh, sw); up to ``s - 1`` spare rows at the bottom
-    and columns at the right are cut off; ``"gray"`` says whether its file has one channel.
-
-    Args:
-        photos: LR files and their HR files, or None where there is no truth.
-        scale: HR pixels per LR pixel, s.
-        arguments: what the user calls the LR and the HR folder, for error messages.
-        limit: megapixels of a photo that is read; None for any number.
-    """
-
-    def __init__(
-        self,
-        photos: Sequence[tuple[Path, Path | None]],
-        scale: int,
-        arguments: tuple[str, str] = ("data.val_lr", "data.val_hr"),
-        limit: float | None = LIMIT,
-    ) -> None:
-        self.photos, self.scale, self.arguments = list(photos), scale, arguments
-        self.limit = limit
-        paths = [lr for lr, _ in self.photos]
-        self.names = [path.stem for path in paths]
-        if len({name.lower() for name in self.names}) < len(paths):
-            self.names = [name.replace("/", "_") for name in relative_names(paths)]
-
-    def __len__(self) -> int:
-        return len(self.photos)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        lr_path, hr_path = self.photos[index]
-        lr = read_image(lr_path, self.limit)
-        item: dict[str, Any] = {
-            "name": self.names[index],
-            "lr": torch.from_numpy(lr).permute(2, 0, 1),
-        }
-        if hr_path is not None:
-            hr = read_image(hr_path, self.limit)
-            height, width = self.scale * lr.shape[0], self.scale * lr.shape[1]
-            extra = (hr.shape[0] - height, hr.shape[1] - width)
-            if min(extra) < 0 or max(extra) >= self.scale:
-                raise self._mismatch(index, lr.shape, hr.shape)
-            item["hr"] = torch.from_numpy(hr[:height, :width]).permute(2, 0, 1)
-            item["gray"] = one_channel(hr_path)
-        return item
-
-    def _mismatch(self, index: int, lr: tuple[int, ...], hr: tuple[int, ...]) -> UserError:
-        lr_path, hr_path = self.photos[index]
-        turned = [small - self.scale * large for small, large in zip(lr[:2], hr[:2], strict=True)]
-        swapped = self.scale > 1 and min(turned) >= 0 and max(turned) < self.scale
-        hint = f" `{self.arguments[0]}` and `{self.arguments[1]}` look swapped." if swapped else ""
-        return UserError(
-            f"At scale {self.scale} an HR photo must be {self.scale} times as large as its LR "
-            f"photo, but {lr_path} has {lr[1]}x{lr[0]} pixels and {hr_path} has "
-            f"{hr[1]}x{hr[0]}.{hint}"
-        )
-
-
-def pair(
-    lr_paths: Sequence[Path], hr_paths: Sequence[Path], lr_argument: str, hr_argument: str
-) -> list[tuple[Path, Path]]:
-    """Find the HR photo of every LR photo by file name.
-
-    Names are compared without folder, suffix and case; if that does not place every LR photo,
-    also without endings such as ``x4``, ``_lr`` and ``_hr``.
-
-    Raises:
-        UserError: an LR photo has no HR photo, or two photos of a folder have the same name.
-    """
-
-    def whole(path: Path) -> str:
-        return path.stem.lower()
-
-    # First as they are: `frame_x2` and `frame_x4` may well be two photos.
-    exact = {whole(path) for path in lr_paths} <= {whole(path) for path in hr_paths}
-    name: Callable[[Path], str] = whole if exact else bare_stem
-    lr_names = _by_name(lr_paths, name, lr_argument)
-    hr_names = _by_name(hr_paths, name, hr_argument)
-    missing = [path.name for key, path in lr_names.items() if key not in hr_names]
-    if missing:
-        few = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        raise UserError(
-            f"Argument `{hr_argument}` must hold the HR photo of every photo of `{lr_argument}`, "
-            f"but {len(missing)} of {len(lr_paths)} have none: {few}."
-        )
-    return [(path, hr_names[key]) for key, path in lr_names.items()]
-
-
-def _by_name(paths: Sequence[Path], name: Callable[[Path], str], argument: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in paths:
-        other = found.setdefault(name(path), path)
-        if other is not path:
-            raise UserError(
-                f"Argument `{argument}` must hold one photo of a name, but {other} and {path} "
-                "cannot be told apart."
-            )
-    return found
 
 
 class Folders(LightningDataModule):
@@ -154,12 +51,20 @@ class Folders(LightningDataModule):
         trust: let pass folders that look swapped or wrongly scaled.
         preview: number of photos to look at when there is no ``val_lr``.
         limit: megapixels of a photo; larger ones are left out with a word. None for any number.
+        pairs_lr: LR photos whose truth is known, to train the upscaler on, too.
+        pairs_hr: their truth, paired by file name.
+        pairs_share: share of a batch that comes from these pairs, at least one crop of it.
+        aligned: ``lr`` and ``hr`` are the pairs.
 
     Raises:
         UserError: a number out of range, or ``val_hr`` without ``val_lr``.
     """
 
     camera: KnownCamera | None = None  # that made the LR photos, where it is known
+    pairs: Pairs | None = None  # photos whose truth is known
+    paired = 0  # crops of a batch that come from them
+    pairs_lr: str | None = None
+    pairs_hr: str | None = None
 
     label = "folders"  # in the names of runs
 
@@ -178,6 +83,10 @@ class Folders(LightningDataModule):
         trust: bool = False,
         preview: int = 8,
         limit: float | None = LIMIT,
+        pairs_lr: str | None = None,
+        pairs_hr: str | None = None,
+        pairs_share: float = 0.25,
+        aligned: bool = False,
     ) -> None:
         super().__init__()
         check_scale("Argument `scale`", scale)
@@ -196,6 +105,10 @@ class Folders(LightningDataModule):
         self.workers, self.trust, self.preview = workers, trust, preview
         check_limit(limit, "data.limit")
         self.limit = limit
+        if aligned and (pairs_lr, pairs_hr) == (None, None):
+            pairs_lr, pairs_hr = lr, hr
+        self.pairs_lr, self.pairs_hr = pairs_lr, pairs_hr
+        self.paired = _paired(pairs_lr, pairs_hr, pairs_share, batch)
         self.iterations = 0
         self.start = 0
         self.other_hr = False
@@ -205,7 +118,7 @@ class Folders(LightningDataModule):
         """Decode both folders into the cache, unless they are there (one process a machine)."""
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-            for folder, argument in ((self.lr, "data.lr"), (self.hr, "data.hr")):
+            for folder, argument in self._folders():
                 bar = bars.add_task(f"decoding {argument}", total=None, visible=False)
 
                 def show(done: int, total: int, bar: TaskID = bar) -> None:
@@ -221,8 +134,24 @@ class Folders(LightningDataModule):
         lr_paths, hr_paths = list_images(self.lr, "data.lr"), list_images(self.hr, "data.hr")
         self.lr_store = open_store(lr_paths, self.cache, "data.lr", _THREADS, limit=self.limit)
         self.hr_store = open_store(hr_paths, self.cache, "data.hr", _THREADS, limit=self.limit)
+        self.pairs = self._open_pairs() if self.paired else None
         self.photos = self._validation(lr_paths)
         self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
+
+    def _folders(self) -> list[tuple[str, str]]:
+        """Each folder once, and what the user calls it."""
+        named = {self.lr: "data.lr", self.hr: "data.hr"}
+        if self.pairs_lr and self.pairs_hr:
+            named = {self.pairs_lr: "data.pairs_lr", self.pairs_hr: "data.pairs_hr"} | named
+        return list(named.items())
+
+    def _open_pairs(self) -> Pairs:
+        sides = (self.pairs_lr, "data.pairs_lr"), (self.pairs_hr, "data.pairs_hr")
+        lr, hr = (
+            open_store(list_images(str(f), a), self.cache, a, _THREADS, limit=self.limit)
+            for f, a in sides
+        )
+        return Pairs.of(lr, hr, self.scale)
 
     def _validation(self, lr_paths: list[Path]) -> ValidationPhotos:
         photos: list[tuple[Path, Path | None]]
@@ -245,7 +174,8 @@ class Folders(LightningDataModule):
         together = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank = torch.distributed.get_rank() if together else 0
         crops = (self.scale, self.patch, self.batch, self.seed, self.start, self.iterations)
-        batches = Batches(self.lr_store, self.hr_store, *crops, rank, self.other_hr)
+        stores = self.lr_store, self.hr_store
+        batches = Batches(*stores, *crops, rank, self.other_hr, self.pairs, self.paired)
         return self._loader(batches, self.workers)
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
@@ -263,3 +193,19 @@ class Folders(LightningDataModule):
             # would go on with other random numbers.
             generator=torch.Generator(),
         )
+
+
+def _paired(lr: str | None, hr: str | None, share: float, batch: int) -> int:
+    """Crops of a batch that come from pairs."""
+    if (lr is None) != (hr is None):
+        missing = "data.pairs_lr" if lr is None else "data.pairs_hr"
+        raise UserError(
+            "Arguments `data.pairs_lr` and `data.pairs_hr` come together, photos and their truth, "
+            f"but `{missing}` is not given."
+        )
+    good = isinstance(share, int | float) and not isinstance(share, bool)
+    if not (good and 0 < share <= 1):
+        raise UserError(
+            f"Argument `data.pairs_share` must be a number above 0 and up to 1, but got {share!r}."
+        )
+    return 0 if lr is None else max(1, round(share * batch))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wildsr.data.module import Folders, ValidationPhotos
+from wildsr.data.module import Folders
 from wildsr.data.store import open_store
+from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.photo.image import LIMIT, SUFFIXES, UnreadableImage, read_image
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wildsr.atomic import file_name
-from wildsr.data.module import ValidationPhotos
+from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError, first_line
 from wildsr.evaluation.tiled_panel import Bounded
 from wildsr.inference.device import measuring_device

@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 from wildsr.argument import check_scale
 from wildsr.config.paths import paths_by_name
 from wildsr.config.trust import trusts
-from wildsr.data.module import ValidationPhotos, pair
+from wildsr.data.pairs import pair
+from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.photo.image import list_images
 from wildsr.photo.stream import size_of

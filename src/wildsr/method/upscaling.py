@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from wildsr.degradation.bicubic import downscale
@@ -23,6 +24,12 @@ class Upscaling(Method):
         """(B, 3, H, W) what the upscaler gets of ``fake_lr``."""
         return self.fake_lr
 
+    @property
+    def upscaled_lr(self) -> Tensor:
+        """(B, 3, H, W) ``seen_lr``, but for the true LR of those crops of ``hr`` that have one."""
+        true: Tensor | None = self.batch.get("pair_lr")
+        return self.seen_lr if true is None else torch.cat([true, self.seen_lr[len(true) :]])
+
     @tensor
     def sr_levels(self) -> tuple[Tensor, ...]:
         """(B, 3, 2H, 2W), (B, 3, 4H, 4W), ...: each level of a progressive upscaler.
@@ -31,8 +38,8 @@ class Upscaling(Method):
         """
         upscale: object = self.upscale
         if isinstance(upscale, Levels):
-            return upscale.levels(self.seen_lr)
-        return (self.upscale(self.seen_lr),)
+            return upscale.levels(self.upscaled_lr)
+        return (self.upscale(self.upscaled_lr),)
 
     @tensor
     def sr(self) -> Tensor:
@@ -48,7 +55,7 @@ class Upscaling(Method):
     @optional
     def sr_average(self) -> Tensor:
         """(B, 3, sH, sW) what the average of the upscaler makes of the same LR; a constant."""
-        return self.average("upscale", self.seen_lr)
+        return self.average("upscale", self.upscaled_lr)
 
     @tensor
     def restored(self) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wildsr.atomic import write_text
-from wildsr.data.module import ValidationPhotos
+from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.evaluation.summary import Line, Summary
 from wildsr.metric.kind import HIGHER

@@ -83,6 +83,7 @@ def profile(camera: MeasuredCamera, measured: Measured) -> dict[str, Any]:
                     "physical": physical(group.solution.camera, camera.scale),
                     "misfit": group.misfit,
                     "doubt": group.doubt,
+                    "bicubic": group.bicubic,
                     "unexplained": rest,
                 }
             )

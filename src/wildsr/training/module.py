@@ -10,7 +10,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from wildsr.data.crops import augment
+from wildsr.data.crops import laid, ways
 from wildsr.error import UserError, first_line, unknown
 from wildsr.network.protocol import Settles
 from wildsr.network.weights import fill
@@ -158,7 +158,12 @@ class Training(lightning.LightningModule):
     def _images(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The batch as floats in [0, 1] on the device."""
         generator = torch.Generator().manual_seed(mix_seeds(self.seed, self.iteration, -1))
-        images = {n: augment(v, generator) if self.augment else v for n, v in batch.items()}
+        images = dict(batch)
+        if self.augment:
+            bits = {n: ways(len(v), generator) for n, v in batch.items() if n != "pair_lr"}
+            if "pair_lr" in batch:  # as its truth
+                bits["pair_lr"] = bits["hr"][: len(batch["pair_lr"])]
+            images = {name: laid(value, bits[name]) for name, value in batch.items()}
         return {name: value.to(self.dtype_in).div_(255) for name, value in images.items()}
 
     @property

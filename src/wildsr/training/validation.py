@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from torch import Tensor, nn
 
-from wildsr.data.module import Folders, ValidationPhotos
+from wildsr.data.module import Folders
+from wildsr.data.validation import ValidationPhotos
 from wildsr.evaluation.evaluate import Restore, delivered, evaluate, interpolation
 from wildsr.evaluation.summary import summarise
 from wildsr.inference.restorer import Restorer

@@ -12,6 +12,8 @@ from wildsr.network.degrader.physics import (
     kernels,
     noise_levels,
     physical,
+    seen,
+    whole_kernels,
     with_noise,
 )
 
@@ -60,7 +62,7 @@ def test_a_round_blur_is_finite_and_has_gradients():
 
 
 def test_sharpening_has_lobes_and_keeps_the_sum():
-    kernel = kernels(camera(sharpen=0.8)[None], 4)
+    kernel = whole_kernels(camera(sharpen=0.8)[None], 4)
     assert kernel.min() < -1e-4
     assert kernel.sum() == pytest.approx(1, abs=1e-5)
 
@@ -80,6 +82,27 @@ def test_noise_has_the_level_that_is_stated(correlation, gray):
     assert shared == pytest.approx(gray, abs=0.06)
     beside = torch.corrcoef(torch.stack([noise[0, 0, :, 1:].ravel(), noise[0, 0, :, :-1].ravel()]))
     assert (beside[0, 1] > 0.3) == (correlation > 0.5)
+
+
+def test_sharpening_is_what_its_kernel_shows():
+    made = camera(sharpen=0.8, noise=math.log(0.12))[None]
+    coarse = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    hr = torch.nn.functional.interpolate(coarse, (96, 96), mode="bicubic")
+    still = torch.zeros(1, 4, 24 + 2 * MARGIN, 24 + 2 * MARGIN)
+    sharp = seen(blur_and_sample(hr, kernels(made, 4), 4), made, still)
+    whole = blur_and_sample(hr, whole_kernels(made, 4), 4)
+    assert torch.allclose(sharp[..., 6:-6, 6:-6], whole[..., 6:-6, 6:-6], atol=5e-3)
+
+
+def test_a_lift_makes_the_dark_noisy_and_white_quiet():
+    normal = torch.randn(1, 4, 64 + 2 * MARGIN, 64 + 2 * MARGIN)
+    made = camera(noise=math.log(4.0), shot=-4.0, lift=0.5)[None]
+    levels = []
+    for brightness in (0.0, 0.5, 1.0):
+        clean = torch.full((1, 3, 64, 64), brightness)
+        levels.append(float((with_noise(clean, made, normal) - clean).std()))
+    assert levels[0] / levels[1] == pytest.approx(math.exp(0.5), rel=0.05)
+    assert levels[2] / levels[1] == pytest.approx(math.exp(-0.5), rel=0.05)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

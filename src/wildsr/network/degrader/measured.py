@@ -15,11 +15,13 @@ from wildsr.network.degrader.physics import (
     HIGHEST,
     LOWEST,
     MARGIN,
+    PARAMETERS,
     PRIOR,
     kernels,
     noise_levels,
     physical,
-    with_noise,
+    seen,
+    whole_kernels,
 )
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
@@ -28,7 +30,7 @@ Draws = tuple[Tensor, Tensor, Tensor]
 
 
 class MeasuredCamera(nn.Module):
-    """``lr = jpeg(sample(blur(hr)) + noise)``, its numbers those of a measured population.
+    """``lr = jpeg(process(sample(blur(hr)) + noise))``, its numbers a measured population's.
 
     Every picture is taken by one of a population of cameras
     (:mod:`wildsr.network.degrader.physics`), and coded with the tables that go with it, on a grid
@@ -114,7 +116,7 @@ class MeasuredCamera(nn.Module):
         which, noise, phase = draws
         which = which.to(self.cameras.device)
         clean = blur_and_sample(hr, self._blurs(which).to(hr.dtype), self.scale)
-        lr = with_noise(clean, self.cameras[which].to(hr.dtype), noise)
+        lr = seen(clean, self.cameras[which].to(hr.dtype), noise)
         codings = [self._kinds()[index] for index in which.tolist()]
         if all(coding is None for coding in codings):
             return lr
@@ -122,15 +124,18 @@ class MeasuredCamera(nn.Module):
 
     @torch.no_grad()
     def kernel(self) -> Tensor:
-        """The mean blur of the population, (1, k, k), summing to 1."""
-        return self._blurs(torch.arange(POPULATION)).mean(0, keepdim=True)
+        """The mean blur of the population, sharpening in it, (1, k, k), summing to 1."""
+        parts = self.cameras.float().split(32)
+        every = torch.cat([whole_kernels(part, self.scale) for part in parts])
+        return every.mean(0, keepdim=True)
 
     @torch.no_grad()
     def noise_std(self, brightness: Tensor) -> Tensor:
-        """Standard deviation of the noise before JPEG at each brightness, over the population."""
+        """Standard deviation of the noise at each brightness, before any processing and JPEG."""
         read, shot = (level / 255 for level in noise_levels(self.cameras))
-        variance = read.square() + shot.square() * brightness.clamp(0, 1)[:, None]
-        return variance.mean(1).sqrt()
+        light = brightness.clamp(0, 1)[:, None]
+        lift = (2 * self.cameras[:, PARAMETERS.index("lift")] * (1 - 2 * light)).exp()
+        return ((read.square() + shot.square() * light) * lift).mean(1).sqrt()
 
     def physical(self) -> dict[str, float]:
         """The median camera as a report prints it: HR pixels, degrees, 1/255, shares."""
@@ -179,12 +184,16 @@ def sentence(said: dict[str, float]) -> str:
             words += f" along {said['blur_angle']:.0f} degrees"
         if said["blur_exponent"] > 1.5:
             words += " (a plateau, as of motion or a disc)"
-    if abs(said["sharpening"]) > 0.05:
-        words += f", sharpening {said['sharpening']:.1f}"
-    words += f", noise {said['noise_read']:.1f}/255 in the dark"
-    words += f" and {math.hypot(said['noise_read'], said['noise_shot']):.1f}/255 at white"
+    lift = said.get("noise_lift", 1.0)
+    dark = said["noise_read"] * lift
+    white = math.hypot(said["noise_read"], said["noise_shot"]) / lift
+    words += f", noise {dark:.1f}/255 in the dark and {white:.1f}/255 at white"
     if said["noise_correlation"] > 0.3:
         words += f", correlated over {said['noise_correlation']:.1f} px"
     if said["noise_gray"] > 0.3:
         words += f", {said['noise_gray']:.0%} of it the same in all channels"
+    if said.get("denoising", 0.0) > 0.05:
+        words += f", denoised by {said['denoising']:.0%}"
+    if abs(said["sharpening"]) > 0.05:
+        words += f", sharpened by {said['sharpening']:.1f}"
     return words

@@ -1,4 +1,4 @@
-"""Ten numbers that describe a camera, and the kernel and noise that they stand for.
+"""Twelve numbers that describe a camera, and the picture that it takes.
 
 A camera is a vector of ``len(PARAMETERS)`` numbers, on scales on which like steps have like
 effects, so that it can be fitted, averaged and spread:
@@ -10,11 +10,16 @@ effects, so that it can be fitted, averaged and spread:
 - ``shot``: logit of the share of that variance which grows with brightness;
 - ``correlation``: standard deviation in LR pixels of the Gaussian that filtered the noise;
 - ``gray``: share of the noise's variance that is the same in red, green and blue;
-- ``sharpen``: amount of unsharp masking, radius one LR pixel, as a part of the kernel;
+- ``sharpen``: amount of unsharp masking, radius one LR pixel, after noise and denoising;
 - ``shape``: logarithm of the exponent of a generalised Gaussian: 0 for a Gaussian, higher for a
   plateau with steep sides (a disc out of focus, a pixel's box, a line of motion);
 - ``bicubic``: 1 where the photo was made by antialiased bicubic downscaling, which is a kernel of
-  its own, 0 where by the blur above.
+  its own, 0 where by the blur above;
+- ``denoise``: share, 0 to 1, of an edge-preserving filter that the noisy picture went through;
+- ``lift``: by how much noise is larger in the dark than the two figures above say, and smaller at
+  white, as a logarithm at either end: a tone curve amplifies what is dark.
+
+Light is blurred and sampled, gets noise, is denoised and sharpened: ``seen`` does the latter three.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ from torch.nn import functional as F
 
 from wildsr.degradation import interpolant
 from wildsr.degradation.blur import centred_grid
+from wildsr.network.degrader.processing import RADIUS, denoised, sharpened
 
 PARAMETERS = (
     "width",
@@ -39,19 +45,26 @@ PARAMETERS = (
     "sharpen",
     "shape",
     "bicubic",
+    "denoise",
+    "lift",
 )
-LOWEST = torch.tensor([math.log(0.13), -1.3, -1.3, math.log(0.12), -4.0, 0.2, 0.0, -0.3, -0.4, 0.0])
-HIGHEST = torch.tensor([math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0])
+LOWEST = torch.tensor(
+    [math.log(0.13), -1.3, -1.3, math.log(0.12), -4.0, 0.2, 0.0, -0.3, -0.4, 0.0, 0.0, -0.6]
+)
+HIGHEST = torch.tensor(
+    [math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0, 1.0, 1.2]
+)
 # What cameras are like before anything is seen: mean and standard deviation of each parameter. The
 # mean blur is the Gaussian nearest to bicubic downscaling.
-PRIOR = torch.tensor([math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0])
-PRIOR_SPREAD = torch.tensor([0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5])
+PRIOR = torch.tensor(
+    [math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0]
+)
+PRIOR_SPREAD = torch.tensor([0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5, 0.7, 0.5])
 POINTS = (-1 / 3, 0.0, 1 / 3)  # of a pixel; where a kernel is taken, each way
 SPREAD = 2 / 27  # variance of these points, which the kernel is to have all in all
 NARROWEST = 0.02  # squared HR pixels
 MARGIN = 4  # LR pixels to each side that filtering the noise uses up
 WHITE = 0.25  # LR pixels; noise filtered by a narrower Gaussian is white
-RADIUS = 1.0  # LR pixels, standard deviation of the unsharp mask
 
 
 def kernel_size(scale: int) -> int:
@@ -69,30 +82,35 @@ def covariance(camera: Tensor, scale: int) -> Tensor:
 
 
 def kernels(camera: Tensor, scale: int) -> Tensor:
-    r"""Blur and sharpening of each camera as one kernel, (B, k, k), summing to 1.
+    r"""The blur of each camera, (B, k, k), summing to 1.
 
-    .. math:: (1 + a)\, B_{\Sigma,\beta} - a\, B_{\Sigma + s^2 r^2 I, 1}, \quad
-        B_{\Sigma,\beta}(x) \propto \exp(-(x^T \Sigma^{-1} x / c_\beta)^\beta), \quad
+    .. math:: B_{\Sigma,\beta}(x) \propto \exp(-(x^T \Sigma^{-1} x / c_\beta)^\beta), \quad
         c_\beta = 2 \Gamma(1 / \beta) / \Gamma(2 / \beta)
 
     with the blur's covariance, which is the kernel's for every exponent (Gomez et al. 1998, "A
-    multivariate generalization of the power exponential family"), the amount a of sharpening, the
-    scale s and r = ``RADIUS``; averaged over each HR pixel, because plateaus have edges.
+    multivariate generalization of the power exponential family"), averaged over each HR pixel,
+    because plateaus have edges.
 
     Args:
         camera: (B, len(PARAMETERS)).
         scale: HR pixels for each LR pixel.
     """
     grid = centred_grid(kernel_size(scale), scale).to(camera)
-    narrow = covariance(camera, scale)
-    wide = narrow + narrow.new_tensor([1.0, 1.0, 0.0]) * (scale * RADIUS) ** 2
-    amount = camera[:, 7, None, None]
-    exponent = camera[:, 8].exp()
-    blur = _bells(narrow, exponent, grid)
-    blur = (1 + amount) * blur - amount * _bells(wide, torch.ones_like(exponent), grid)
+    blur = _bells(covariance(camera, scale), camera[:, 8].exp(), grid)
     cubic = interpolant.cubic(grid / scale)
     cubic = cubic[0] * cubic[1]
     return torch.lerp(blur, cubic / cubic.sum(), camera[:, 9, None, None])
+
+
+def whole_kernels(camera: Tensor, scale: int) -> Tensor:
+    """Blur and sharpening of each camera in one, (B, k, k), summing to 1: what reports show.
+
+    What is soft in unsharp masking has the blur's covariance and the mask's, and a bell's shape.
+    """
+    grid = centred_grid(kernel_size(scale), scale).to(camera)
+    mask = camera.new_tensor([1.0, 1.0, 0.0]) * (scale * RADIUS) ** 2
+    soft = _bells(covariance(camera, scale) + mask, torch.ones_like(camera[:, 8]), grid)
+    return torch.lerp(kernels(camera, scale), soft, -camera[:, 7, None, None])
 
 
 def noise_levels(camera: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,8 +132,20 @@ def with_noise(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
     gray = camera[:, 6].clamp(0, 1)[:, None, None, None]
     noise = (1 - gray + 1e-12).sqrt() * noise[:, :3] + (gray + 1e-12).sqrt() * noise[:, 3:]
     read, shot = (level[:, None, None, None] / 255 for level in noise_levels(camera))
-    variance = read.square() + shot.square() * clean.detach().clamp(0, 1)
-    return clean + noise * variance.sqrt()
+    light = clean.detach().clamp(0, 1)
+    deviation = (read.square() + shot.square() * light).sqrt()
+    lift = camera[:, 11, None, None, None]
+    return clean + noise * deviation * (lift * (1 - 2 * light)).exp()
+
+
+def seen(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
+    """What each camera makes of ``clean`` before coding: noise, denoising, sharpening.
+
+    Arguments and result are those of :func:`with_noise`.
+    """
+    noisy = with_noise(clean, camera, normal)
+    quiet = denoised(noisy, camera[:, 10], camera[:, 3].exp() / 255)
+    return sharpened(quiet, camera[:, 7])
 
 
 def physical(camera: Tensor, scale: int) -> dict[str, float]:
@@ -134,6 +164,8 @@ def physical(camera: Tensor, scale: int) -> dict[str, float]:
         "sharpening": float(camera[7]),
         "blur_exponent": float(camera[8].exp()),
         "bicubic": float(camera[9]),
+        "denoising": float(camera[10]),
+        "noise_lift": float(camera[11].exp()),
     }
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wildsr.data.module import ValidationPhotos
+from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.kind import LOWER

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wildsr.atomic import write_text
-from wildsr.data.module import ValidationPhotos
+from wildsr.data.validation import ValidationPhotos
 from wildsr.evaluation.significance import STATED
 from wildsr.evaluation.summary import Line, Summary
 from wildsr.metric.kind import HIGHER, LOWER

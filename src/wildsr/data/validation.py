@@ -1,0 +1,60 @@
+"""Whole photos, with their truth where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from wildsr.data.pairs import check_pair
+from wildsr.photo.image import LIMIT, one_channel, read_image, relative_names
+
+
+class ValidationPhotos(Dataset[dict[str, Any]]):
+    """Whole photos, read when asked for: ``{"name": str, "lr": uint8 (3, h, w)}``.
+
+    Where there is a truth, ``"hr"`` is uint8 (3, sh, sw); up to ``s - 1`` spare rows at the bottom
+    and columns at the right are cut off; ``"gray"`` says whether its file has one channel.
+
+    Args:
+        photos: LR files and their HR files, or None where there is no truth.
+        scale: HR pixels per LR pixel, s.
+        arguments: what the user calls the LR and the HR folder, for error messages.
+        limit: megapixels of a photo that is read; None for any number.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[tuple[Path, Path | None]],
+        scale: int,
+        arguments: tuple[str, str] = ("data.val_lr", "data.val_hr"),
+        limit: float | None = LIMIT,
+    ) -> None:
+        self.photos, self.scale, self.arguments = list(photos), scale, arguments
+        self.limit = limit
+        paths = [lr for lr, _ in self.photos]
+        self.names = [path.stem for path in paths]
+        if len({name.lower() for name in self.names}) < len(paths):
+            self.names = [name.replace("/", "_") for name in relative_names(paths)]
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        lr_path, hr_path = self.photos[index]
+        lr = read_image(lr_path, self.limit)
+        item: dict[str, Any] = {
+            "name": self.names[index],
+            "lr": torch.from_numpy(lr).permute(2, 0, 1),
+        }
+        if hr_path is not None:
+            hr = read_image(hr_path, self.limit)
+            sizes = lr.shape[:2], hr.shape[:2]
+            check_pair((lr_path, hr_path), sizes, self.scale, self.arguments)
+            height, width = self.scale * lr.shape[0], self.scale * lr.shape[1]
+            item["hr"] = torch.from_numpy(hr[:height, :width]).permute(2, 0, 1)
+            item["gray"] = one_channel(hr_path)
+        return item
