@@ -288,3 +288,21 @@ def test_strided_networks_take_batches(noise):
     network = Strided().eval()
     made = Upscaler(network, network, 2, "it", tile=16, batch=4)
     assert len(together(made, [noise(9, 9, seed=s) for s in range(4)], np.dtype(np.uint8))) == 4
+
+
+@pytest.mark.parametrize(
+    ("limit", "used"),
+    [
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ],
+)
+def test_a_container_has_the_memory_that_it_is_given(tmp_path, monkeypatch, limit, used):
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    free = memory.free_memory(CPU)
+    (tmp_path / "memory").mkdir()
+    (tmp_path / limit).write_text("3000\n")
+    (tmp_path / used).write_text("1000\n")
+    assert memory.free_memory(CPU) == 2000 < free
+    (tmp_path / limit).write_text("max\n" if "/" not in limit else "9223372036854771712\n")
+    assert memory.free_memory(CPU) > 2000

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wildsr.error import UserError, unknown
-from wildsr.photo.metadata import add_exif_to_tiff, exif_fields
+from wildsr.photo.metadata import add_exif_to_tiff, add_text_to_png, exif_fields
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import Photo
 from wildsr.photo.vips import pyvips
@@ -109,6 +109,9 @@ class Encoder:
             raise UserError(f"{self.path} cannot be written: {reason}.") from self.failure
         if self.target.format == "tif" and self.photo.exif is not None:
             add_exif_to_tiff(self.path, self.photo.exif, self.target.width, self.target.height)
+
+        if self.target.format == "png" and self.photo.texts:
+            add_text_to_png(self.path, self.photo.texts)
 
     def abandon(self) -> None:
         """Stop; the file is not wanted any more."""
