@@ -7,6 +7,8 @@ import subprocess
 import pytest
 from support.campaign import count, half_written, run, tally, trace_in, verbs
 
+pytestmark = pytest.mark.heavy
+
 
 def sentence(code, said):
     """A problem, unless it failed with one sentence and no trace."""

@@ -94,6 +94,7 @@ def contents(folder):
     }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("verb", ["upscale", "degrade", "evaluate", "export"])
 def test_of_other_verbs(trained, photos, tmp_path, verb):
     kills, choose = count(1, 0.15), random.Random(1)
@@ -119,6 +120,7 @@ def test_of_other_verbs(trained, photos, tmp_path, verb):
             held.add(problem)
 
 
+@pytest.mark.heavy
 def test_of_twins(training, tmp_path):
     """Two at once of one name, ``resume=auto``: one trains, the other is told."""
     with tally("twins of train of which one trains and one is told") as held:
