@@ -25,7 +25,9 @@ SECONDS = 20  # that anything bad may take, of the processor
 BYTES = 1 << 30  # of memory
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["support.campaign_preload"])
+# Imported once, by the process that all others are forked from.
+VERBS = ("train", "evaluate", "upscale", "degrade", "export")
+context.set_forkserver_preload([f"wildsr.cli.{verb}" for verb in VERBS])
 
 
 def count(short, share=1.0):
