@@ -1,11 +1,13 @@
 """What all tests share: a cache of their own, tiny photos, tiny networks."""
 
+import gc
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.signals import heard
 from torch.utils.data import DataLoader
 
 from wildsr.cli import main
@@ -16,6 +18,12 @@ from wildsr.training import build
 pytest_plugins = ["support.photo_fixtures", "support.evaluation_fixtures"]
 
 
+def pytest_collection_finish():
+    """From here on Python's collector passes over what stays: torch, pytest, thousands of tests."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """Nothing outside temporary folders is written, nobody's W&B account is used."""
@@ -24,6 +32,13 @@ def own_cache(tmp_path_factory):
         patch.setenv("WANDB_MODE", "offline")
         patch.delenv("WANDB_API_KEY", raising=False)
         patch.setattr(allocator, "_mallopt", lambda: None)  # it would outlive the test
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard_signals():
+    """What tests start hears signals, also where ``nohup`` or ``&`` has pytest ignore them."""
+    with heard():
         yield
 
 

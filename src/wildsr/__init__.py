@@ -18,23 +18,23 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers and editors
     from wildsr.api.of_sets import kid as kid
     from wildsr.api.of_sets import swd as swd
     from wildsr.api.panel import Panel as Panel
+    from wildsr.api.perceptual import dists as dists
+    from wildsr.api.perceptual import lpips as lpips
+    from wildsr.api.perceptual import lpips_squeeze as lpips_squeeze
+    from wildsr.api.perceptual import lpips_vgg as lpips_vgg
+    from wildsr.api.perceptual import st_lpips as st_lpips
+    from wildsr.api.perceptual import st_lpips_alex as st_lpips_alex
     from wildsr.api.results import Results as Results
     from wildsr.api.train import train as train
     from wildsr.api.upscaler import Upscaler as Upscaler
     from wildsr.api.upscaler import load_upscaler as load_upscaler
-    from wildsr.api.with_truth import dists as dists
     from wildsr.api.with_truth import fsim as fsim
     from wildsr.api.with_truth import haarpsi as haarpsi
-    from wildsr.api.with_truth import lpips as lpips
-    from wildsr.api.with_truth import lpips_squeeze as lpips_squeeze
-    from wildsr.api.with_truth import lpips_vgg as lpips_vgg
     from wildsr.api.with_truth import ms_ssim as ms_ssim
     from wildsr.api.with_truth import psnr as psnr
     from wildsr.api.with_truth import shift_psnr as shift_psnr
     from wildsr.api.with_truth import shift_ssim as shift_ssim
     from wildsr.api.with_truth import ssim as ssim
-    from wildsr.api.with_truth import st_lpips as st_lpips
-    from wildsr.api.with_truth import st_lpips_alex as st_lpips_alex
     from wildsr.api.with_truth import vif as vif
     from wildsr.api.without_truth import blockiness as blockiness
     from wildsr.api.without_truth import brisque as brisque
@@ -60,8 +60,8 @@ _HOMES = {
     "api.upscaler": "load_upscaler Upscaler",
     "api.degradation": "load_degrader Degrader Pipeline",
     "api.panel": "Panel",
-    "api.with_truth": "psnr ssim ms_ssim lpips lpips_vgg lpips_squeeze st_lpips "
-    "st_lpips_alex dists vif haarpsi fsim shift_psnr shift_ssim",
+    "api.with_truth": "psnr ssim ms_ssim vif haarpsi fsim shift_psnr shift_ssim",
+    "api.perceptual": "lpips lpips_vgg lpips_squeeze st_lpips st_lpips_alex dists",
     "api.without_truth": "lr_consistency lr_consistency_learned lr_discrepancy colour_drift "
     "noise_residue sharpness ringing blockiness checkerboard niqe brisque musiq clipiqa",
     "api.of_sets": "fid kid swd",

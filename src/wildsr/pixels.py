@@ -1,4 +1,4 @@
-"""Pixels: between floats in [0, 1] and the 8 bits of a file, and their brightness, each once."""
+"""Convert between floats in [0, 1] and 8-bit pixels, and compute luma."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ YCBCR = (LUMA, (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))
 
 
 def unit(levels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Levels from 0 to 255, of any shape and type, as numbers from 0 to 1."""
+    """Divide levels from 0 to 255, of any shape and type, by 255."""
     return levels.to(dtype).div(255)
 
 
 def floats(image: Tensor) -> Tensor:
-    """uint8 (3, H, W) -> float (1, 3, H, W) in [0, 1]."""
+    """Convert uint8 (3, H, W) to float (1, 3, H, W) in [0, 1]."""
     return unit(image[None])
 
 
 def floats_of(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    """The pixels of a file, uint8 (H, W, 3), as float (1, 3, H, W) in [0, 1]."""
+    """Convert the pixels of a file, uint8 (H, W, 3), to float (1, 3, H, W) in [0, 1]."""
     return floats(torch.from_numpy(pixels.copy()).permute(2, 0, 1))
 
 
@@ -42,7 +42,9 @@ def floats_of(pixels: npt.NDArray[np.uint8]) -> Tensor:
 
 
 def rounded(image: Tensor) -> Tensor:
-    """The nearest levels of 8 bits, ``round(255 clamp(x, 0, 1))``: whole numbers of its own type.
+    """Round [0, 1] to the nearest of 256 levels: ``round(255 clamp(x, 0, 1))``.
+
+    Whole numbers from 0 to 255 in the dtype of ``image``.
 
     Of any shape and on any device; nothing is checked, NaN stays NaN.
     """
@@ -55,7 +57,7 @@ def to_8_bit(images: Tensor) -> Tensor:
 
 
 def round8(image: Tensor, argument: str = "image") -> Tensor:
-    """The 8-bit levels of an image, as a file would hold them: ``round(255 clamp(x, 0, 1))``.
+    """Round an image to the 8-bit levels of a file: ``round(255 clamp(x, 0, 1))``.
 
     Args:
         image: any shape, floats in [0, 1].
@@ -79,7 +81,7 @@ def round8(image: Tensor, argument: str = "image") -> Tensor:
 
 
 def levels(image: Tensor) -> Tensor:
-    """(1, 3, H, W) in [0, 1] -> the 8 bits of a file, uint8 (3, H, W), in memory.
+    """Convert (1, 3, H, W) in [0, 1] to the 8 bits of a file, uint8 (3, H, W), on the CPU.
 
     Raises:
         UserError: pixels that are not finite numbers, which rounding would turn into a colour.
@@ -92,7 +94,7 @@ def levels(image: Tensor) -> Tensor:
 
 
 def array_of(image: Tensor) -> npt.NDArray[np.uint8]:
-    """(1, 3, H, W) in [0, 1] -> the pixels of a file, uint8 (H, W, 3), contiguous.
+    """Convert (1, 3, H, W) in [0, 1] to the pixels of a file, uint8 (H, W, 3), contiguous.
 
     Raises:
         UserError: pixels that are not finite numbers.
@@ -101,12 +103,12 @@ def array_of(image: Tensor) -> npt.NDArray[np.uint8]:
 
 
 def white(dtype: np.dtype[Any]) -> float:
-    """The value of white: the largest of an integer type, 1 of floats."""
+    """The value of white: the largest of an integer dtype, 1 for floats."""
     return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
 def whole_numbers(image: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Floats in the range of an integer type, rounded to it; halves go to the even number.
+    """Round floats to an integer dtype; halves go to the even number.
 
     Of a floating type they stay as they are.
     """
@@ -114,7 +116,7 @@ def whole_numbers(image: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[
 
 
 def save_png(image: Tensor, path: Path) -> None:
-    """Write uint8 (3, H, W); the file appears when it is complete."""
+    """Write uint8 (3, H, W) as a PNG, which appears when it is complete."""
     with writing(path) as partial:
         picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
         picture.save(partial, "PNG")
@@ -124,7 +126,7 @@ def save_png(image: Tensor, path: Path) -> None:
 
 
 def luma(image: Tensor) -> Tensor:
-    """The luma of BT.601 over the whole range, ``0.299 R + 0.587 G + 0.114 B``.
+    """Luma of BT.601, full range: ``0.299 R + 0.587 G + 0.114 B``.
 
     Of an image whose channels are equal it is that channel, to the last bit: what MATLAB code
     measures on a file of one channel, without ``rgb2ycbcr``.
@@ -143,7 +145,7 @@ def luma(image: Tensor) -> Tensor:
 
 
 def studio_luma(rgb: Tensor) -> Tensor:
-    """The Y of BT.601 in studio swing, ``16 + 65.481 R + 128.553 G + 24.966 B``.
+    """Luma of BT.601, studio range: ``16 + 65.481 R + 128.553 G + 24.966 B``.
 
     Equal to MATLAB's ``rgb2ycbcr`` of a floating-point image, times 255: what papers measure on.
 
@@ -158,7 +160,7 @@ def studio_luma(rgb: Tensor) -> Tensor:
 
 
 def torchvision_luma(image: Tensor) -> Tensor:
-    """Torchvision's gray, ``0.2989 R + 0.587 G + 0.114 B``: what Real-ESRGAN draws its noise for.
+    """Torchvision's gray, ``0.2989 R + 0.587 G + 0.114 B``, which Real-ESRGAN's noise uses.
 
     (B, 3, H, W) -> (B, 1, H, W); one channel stays as it is.
     """
@@ -172,10 +174,13 @@ def torchvision_luma(image: Tensor) -> Tensor:
 
 
 def on_cpu(images: Tensor) -> Tensor:
-    """Detached, in float32, in memory."""
+    """Detach images and copy them to the CPU in float32."""
     return images.detach().to("cpu", torch.float32)
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """``x`` itself, or in float32 where it has fewer bits: bfloat16 has fewer than a file."""
+    """Convert half precision to float32; other tensors are returned as they are.
+
+    Bfloat16 has fewer levels than an 8-bit file.
+    """
     return x.to(torch.promote_types(x.dtype, torch.float32))

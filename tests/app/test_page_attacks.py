@@ -10,7 +10,7 @@ import time
 
 import pytest
 from PIL import Image
-from support.served_page import Visitor, file_data, png, tree, until
+from support.served_page import WAIT, Visitor, file_data, png, tree, until
 
 NAME = "two.safetensors"
 pytestmark = pytest.mark.skipif(
@@ -69,7 +69,7 @@ def test_no_folder_is_removed_or_written_by_a_session_of_its_name(page, visitor,
             visitor.join(number, [], session)
             visitor.join(number, [{"photo": "x"}, NAME, 2, 1], session)
         name = session.replace("/", "%2F")
-        assert visitor.ask("GET", f"/gradio_api/heartbeat/{name}", timeout=20)[0] in (400, 404)
+        assert visitor.ask("GET", f"/gradio_api/heartbeat/{name}")[0] in (400, 404)
         assert visitor.ask("GET", f"/gradio_api/queue/data?session_hash={name}")[0] == 400
     time.sleep(0.5)
     assert tree(tmp_path) == before
@@ -98,7 +98,7 @@ def test_the_end_of_a_session_cannot_be_posted(visitor):
 
 
 def test_what_a_session_made_goes_when_its_tab_is_closed(page, visitor):
-    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=WAIT)
     path = f"/gradio_api/heartbeat/{visitor.session}"
     connection.request("GET", path, headers={"Cookie": visitor.cookie})
     answer = connection.getresponse()

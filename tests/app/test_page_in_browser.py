@@ -1,9 +1,9 @@
 """The page in a real browser: what a visitor drops, sees, moves and takes home."""
 
+import contextlib
 import importlib.util
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +12,7 @@ import urllib.request
 import numpy as np
 import pytest
 from PIL import Image
+from support.ports import free_port
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
@@ -36,9 +37,7 @@ pytestmark = pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join
 @pytest.fixture(scope="module")
 def page(finished, photos):
     """The address of a served page, with a limit of 0.02 megapixels."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = "import sys; from wildsr.cli.main import start; sys.exit(start('app', sys.argv[1:]))"
     typed = [f"run={finished}", f"weights={finished / 'weights'}", f"port={port}", "limit=0.02"]
     call = [sys.executable, "-c", program, *typed, "device=cpu", "upload=1"]
@@ -48,7 +47,7 @@ def page(finished, photos):
         deadline = time.monotonic() + WAIT
         while True:
             try:
-                urllib.request.urlopen(address, timeout=5).close()
+                urllib.request.urlopen(address, timeout=WAIT).close()
                 break
             except OSError:
                 assert served.poll() is None, served.stdout.read()
@@ -57,7 +56,7 @@ def page(finished, photos):
         yield address
     finally:
         served.terminate()
-        said = served.communicate(timeout=60)[0]
+        said = served.communicate(timeout=WAIT)[0]
     assert "Traceback" not in said, said
 
 
@@ -87,10 +86,15 @@ class Visitor:
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
 
     def until(self, condition):
-        deadline = time.monotonic() + WAIT
-        while not (found := condition()):
-            assert time.monotonic() < deadline, self.text("body")[-500:]
-            time.sleep(0.1)
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        deadline, found = time.monotonic() + WAIT, None
+        while not found:
+            with contextlib.suppress(StaleElementReferenceException):  # drawn anew meanwhile
+                found = condition()
+            if not found:
+                assert time.monotonic() < deadline, self.browser.page_source[-500:]
+                time.sleep(0.1)
         return found
 
     def text(self, selector):
@@ -220,11 +224,17 @@ def test_samples_weights_and_factors(visitor, finished):
     visitor.all("#factor label")[1].click()  # 1, 1.5, 2, ...
     assert "14 x 12 to 21 x 18 pixels" in visitor.upscale()
     visitor.all("#weights input")[0].click()
-    options = visitor.until(lambda: visitor.all("ul[role=listbox] li"))
-    assert [option.text.lstrip("✓ ").strip() for option in options] == ["it", "4x_it.safetensors"]
-    options[1].click()
+    offered = "ul[role=listbox] li"
+    visitor.until(
+        lambda: (
+            [option.text.lstrip("✓ ").strip() for option in visitor.all(offered)]
+            == ["it", "4x_it.safetensors"]
+        )
+    )
+    visitor.all(offered)[1].click()
     visitor.until(lambda: "4x_it" in visitor.all("#weights input")[0].get_attribute("value"))
-    time.sleep(1)  # the factors of the new weights come
+    # The factors of the new weights come, the largest chosen.
+    visitor.until(lambda: visitor.all("#factor input")[-1].is_selected())
     visitor.press()
     assert "to 56 x 48" in visitor.says("#status", "4x_it.safetensors")
 

@@ -53,7 +53,7 @@ def test_a_folder_of_its_owner_alone_that_goes(temporary):
 def test_signals_leave_nothing(temporary, number):
     made = server(temporary)
     made.send_signal(number)
-    made.communicate(timeout=60)
+    made.communicate(timeout=120)
     assert list(temporary.iterdir()) == []
 
 

@@ -117,7 +117,7 @@ def test_what_stands_in_brackets_is_a_name_and_no_option(tmp_path):
 
 
 def test_two_at_once_get_their_own(photo, tmp_path):
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=120)
     loaded = []
 
     def load():

@@ -1,5 +1,6 @@
 """Malformed command lines: one sentence each, exit 2, told before torch is imported."""
 
+import functools
 import importlib
 import random
 import re
@@ -23,6 +24,7 @@ WHOLE = {
     "app": ["run=a"],
     "look": ["data.lr=a"],
 }
+UPSCALE = "method.updates.upscale"
 VALUES = [
     *("", "[]", "{}", "[[]]", "{a: {b: c}}", "[1,2", "{a", "'", '"', "a,b", "1,2", "(", ")"),
     *("inf", "-inf", "nan", "1e999", "-1", "0", "1.5", "9" * 30, "9" * 5000, "true", "null"),
@@ -52,6 +54,11 @@ BROKEN = [
 ]
 
 
+@functools.cache
+def keys_of_verb(verb):
+    return keys_of(configure(verb, []))
+
+
 def lines(count, seed=0):
     """(verb, what is typed): a wrong value for a key, or a word that is none."""
     dice = random.Random(seed)
@@ -60,7 +67,7 @@ def lines(count, seed=0):
         if dice.random() < 0.3:
             word = dice.choice(BROKEN)
         else:
-            key = dice.choice(keys_of(configure(verb, [])))
+            key = dice.choice(keys_of_verb(verb))
             word = f"{dice.choice(['', '', '', '+', '++', '~'])}{key}={dice.choice(VALUES)}"
         yield verb, word
 
@@ -137,10 +144,7 @@ def test_no_switch_number_or_list_takes_another_type(verb, capsys):
     ("verb", "typed", "message"),
     [
         ("train", "iteratons=3", "There is no key `iteratons`. Did you mean 'iterations'?"),
-        ("train", "method=wld", "`method` must be one of"),
-        ("train", "iterations=0", "`iterations` must be an integer of at least 1, but got 0."),
-        ("train", "metric.metrics=[psn]", "`metric.metrics`: each must be one of"),
-        ("evaluate", "checkpoints=inf", "`checkpoints` must be last, all or a list"),
+        ("train", "+method.updates.upscale.every=0", "every must be an integer of at least 1"),
         ("evaluate", "panel=[swdd]", "Did you mean 'swd'?"),
         ("upscale", "engine=tensorrt", "`engine` must be one of"),
         ("degrade", "format=gif", "`format` must be one of ['jpeg', 'png'], but got 'gif'."),
@@ -161,6 +165,51 @@ def test_a_mistake_is_told_at_once_and_without_torch(verb, typed, message):
     assert float(seconds) < 1.5
     assert done.stderr.startswith("error: ")
     assert message in done.stderr
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize(
+    ("verb", "typed", "message"),
+    [
+        ("train", ["method=wld"], "`method` must be one of"),
+        ("train", ["iterations=0"], "`iterations` must be an integer of at least 1, but got 0."),
+        ("train", ["metric.metrics=[psn]"], "`metric.metrics`: each must be one of"),
+        ("evaluate", ["checkpoints=inf"], "`checkpoints` must be last, all or a list"),
+        ("train", ["trainer.precision=16"], "`trainer.precision` must be one of"),
+        ("train", ["trainer.accelerator=cdua"], "Did you mean 'cuda'?"),
+        ("train", ["resume=nowhere"], "The run folder nowhere does not exist."),
+        ("train", ["resume=."], "The run folder . is not a run folder (no overrides.json)."),
+        ("train", [f"{UPSCALE}=3"], f"`{UPSCALE}` must be names with values, but got 3."),
+        ("train", [f"{UPSCALE}.trains=[upscal]"], "Did you mean 'upscale'?"),
+        ("train", [f"{UPSCALE}.trains=upscale"], "trains must be a list of networks"),
+        ("train", [f"{UPSCALE}.terms=null"], "needs `trains` (networks) and `terms` (losses)"),
+        ("train", [f"+{UPSCALE}.evry=2"], "Did you mean 'every'?"),
+        ("train", [f"+{UPSCALE}.clip=-1"], "clip must be a positive number or null, but got -1."),
+        ("train", [f"+{UPSCALE}.clip=true"], "clip must be a positive number or null"),
+        ("train", [f"{UPSCALE}.terms.pixel=l1"], "Term `upscale/pixel` must be names with values"),
+        ("train", [f"{UPSCALE}.terms.pixel.loss=l11"], "Term `upscale/pixel`: loss must be one of"),
+        ("train", [f"+{UPSCALE}.terms.pixel.weight=much"], "weight must be a finite number"),
+        ("train", [f"+{UPSCALE}.terms.pixel.weight=nan"], "weight` must be finite, but got nan."),
+        ("train", [f"+{UPSCALE}.stages=3"], "stages must be a list of stages, but got 3."),
+        ("train", ["method.networks=null"], "`method.networks` must be a mapping"),
+        ("train", ["trainer=[]"], "`trainer.accelerator` must be one of"),
+        ("train", [f"+{UPSCALE}.terms.pixel.pool=-1"], "pool must be an integer of at least 0"),
+        ("train", ["method=dsgan", f"{UPSCALE}.stages=[upscal]"], "Did you mean 'upscale'?"),
+        ("train", ["method=dsgan", "method.stages.upscale=-1"], "must be a positive share"),
+        ("train", ["method=dsgan", "iterations=1"], "`iterations` must be at least 2"),
+        ("train", ["+method.stages=[1,2]"], "`method.stages` must be names with shares"),
+        ("train", ["+method.stages={a: {shar: 1}}"], "but has ['shar']"),
+    ],
+)
+def test_a_mistake_is_told_before_the_verb_is_imported(verb, typed, message, capsys):
+    assert main.start(verb, [*WHOLE[verb], *typed]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_work")
+def test_an_update_that_was_switched_off_is_passed_over():
+    with pytest.raises(Begun):
+        main.start("train", ["method=dsgan", "method.updates.prepare=null"])
 
 
 def test_several_runs_from_one_command_are_pointed_to_the_shell(capsys):

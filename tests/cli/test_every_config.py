@@ -100,6 +100,7 @@ def test_targets_exist_in_the_package_of_their_group(path):
         assert own, f"{path} makes nothing of wildsr.{group}"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_a_file_opens_with_commands_that_compose(path):
     found = commands(path)
@@ -234,6 +235,7 @@ def fitted(fit, plain_batches, *overrides):
     return finite(fit(list(overrides), plain_batches(2)))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", within("method"))
 def test_method(method, of, tiny, tmp_path, carry_out):
     # One more where a method has three stages.
@@ -340,6 +342,7 @@ def test_degradation(name, fit, plain_batches, finished, tmp_path):
     assert "upscale/pixel" in training.values
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", within("metric"))
 def test_metric(name, tiny, tmp_path, carry_out):
     free = [o for o in tiny if not o.startswith("metric.")]
@@ -364,7 +367,13 @@ def test_trainer(name):
     assert build_trainer(configure("train", [f"trainer={name}", "trainer.accelerator=cpu"]), [])
 
 
-@pytest.mark.parametrize("name", within("data"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.heavy) if name == "demo" else name
+        for name in within("data")
+    ],
+)
 def test_data(name, photos, small, tmp_path, carry_out):
     folders = {
         "folders": [f"data.lr={photos.lr}", f"data.hr={photos.hr}", "data.patch=8"],
@@ -376,6 +385,7 @@ def test_data(name, photos, small, tmp_path, carry_out):
     assert (tmp_path / "it" / "contact.png").exists()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", within("experiment"))
 def test_experiment(name, tiny, tmp_path, carry_out, refused):
     overrides = [*tiny, f"experiment={name}", "iterations=2", f"runs_dir={tmp_path}", "name=it"]

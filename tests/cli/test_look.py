@@ -99,6 +99,7 @@ def test_clipping_older_codings_and_cropped_grids_are_found(tmp_path, carry_out)
     assert "bright.png" in found["findings"]["clipping"]
 
 
+@pytest.mark.heavy
 def test_with_sharp_photos_it_measures_the_camera_and_leaves_it(mixed, tmp_path, carry_out, capsys):
     hr, out = tmp_path / "hr", tmp_path / "out"
     hr.mkdir()

@@ -48,7 +48,7 @@ from wildsr.training.module import Training
         ("data.batch=two", r"`data.batch` must be an integer of at least 1, but got 'two'"),
         ("metric.metrics=[psn]", r"`metric.metrics`: .*'psn'.*'psnr'"),
         ("trainer.precision=fp16", r"`trainer.precision` must be one of .*'fp16'"),
-        ("trainer.accelerator=tpuu", r"`trainer` cannot be made: .*tpuu"),
+        ("trainer.accelerator=tpuu", r"`trainer.accelerator` must be .*tpuu"),
         ("logger.kind=wandbb", r"`logger` must be one of .*'wandbb'"),
         ("resume=nowhere", r"The run folder nowhere does not exist"),
         ("method.ema=1.5", r"`method.ema` must be .* 1.5"),

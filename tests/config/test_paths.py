@@ -22,7 +22,7 @@ def test_the_forms():
     for bad, message in (
         (["a", "a"], "'?a'? is there twice"),
         ([], "at least one"),
-        ({"": "a"}, ""),
+        ({"": "a"}, "each with a name"),
     ):
         with pytest.raises(UserError, match=message):
             paths_by_name(bad, "run")

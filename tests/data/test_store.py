@@ -368,7 +368,7 @@ def test_two_builders_at_once(photos, cache):
     for builder in builders:
         builder.stdin.write("go\n")
         builder.stdin.flush()
-    answers = {builder.communicate(timeout=30)[0] for builder in builders}
+    answers = {builder.communicate(timeout=120)[0] for builder in builders}
     total = sum(int(image.sum()) for image in pixels.values())
     (key,) = _stores(cache)
     assert answers == {f"{key} {total}\n"}
@@ -402,7 +402,7 @@ def test_many_threads_replace_a_damaged_store(photos, cache):
 @pytest.mark.skipif(os.name == "nt", reason="resource limits")
 def test_full_disk_is_one_sentence_and_leaves_nothing(photos, cache):
     builder = _builder(photos[0], cache, "full")
-    _, errors = builder.communicate(timeout=30)
+    _, errors = builder.communicate(timeout=120)
     assert builder.returncode == 1
     last = errors.strip().splitlines()[-1]
     assert last.startswith("wildsr.error.UserError: Argument `data.lr`")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wildsr.degradation.draw import draws_for, normal, uniform
+from wildsr.degradation.draw import draws_for, normal
 from wildsr.error import UserError
 
 
@@ -14,18 +14,13 @@ def test_each_sample_draws_from_its_own_generator():
     together = normal((3, 2, 40), generators(5, 6, 7), like)
     alone = [torch.randn(2, 40, generator=generator) for generator in generators(5, 6, 7)]
     assert torch.equal(together, torch.stack(alone))
-    places = uniform((3, 4), generators(5, 6, 7))
-    parts = [uniform((1, 4), generators(5)), uniform((2, 4), generators(6, 7))]
-    assert torch.equal(places, torch.cat(parts))
-    assert ((places >= 0) & (places < 1)).all()
 
 
 def test_without_generators_torchs_own_draws():
     torch.manual_seed(3)
-    numbers, places = normal((2, 30), None, torch.zeros(1)), uniform((2, 3), None)
+    numbers = normal((2, 30), None, torch.zeros(1))
     torch.manual_seed(3)
     assert torch.equal(numbers, torch.randn(2, 30))
-    assert torch.equal(places, torch.rand(2, 3, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("some", [None, 0])
@@ -63,6 +58,3 @@ def test_given_draws_are_taken():
 def test_mistakes(draws, given, message):
     with pytest.raises(UserError, match=message):
         draws_for(torch.zeros(2, 3, 4, 5), draws, given)
-    if draws is None:
-        with pytest.raises(UserError, match="`generators` must"):
-            uniform((2, 3), given)

@@ -1,5 +1,6 @@
 """Kernels against their formulas in NumPy, one sample at a time, and against their moments."""
 
+import inspect
 import math
 
 import numpy as np
@@ -12,7 +13,6 @@ from torch.autograd import gradcheck
 
 from wildsr.degradation.kernel import (
     KINDS,
-    Kernel,
     anisotropic,
     gaussian_taps,
     generalized,
@@ -202,35 +202,12 @@ def test_second_derivatives_of_sinc_are_refused_and_not_wrong():
 
 
 @EVERY
-def test_module(kind):
-    module, values = Kernel(kind, 7), parameters(kind)
-    expected = KINDS[kind](*values, size=7)
-    assert torch.equal(module(*values), expected)
-    named = dict(zip(module.arguments, values, strict=True))
-    assert torch.equal(module(**named), expected)
-    assert repr(module) == f"Kernel({kind!r}, size=7)"
-    with pytest.raises(UserError, match="must be given"):
-        module(*values, values[0])
-    with pytest.raises(UserError, match="must be given"):
-        module(*values[1:], strength=values[0])
-    with pytest.raises(UserError, match="must be given"):
-        module(*values, **{module.arguments[0]: values[0]})
-
-
-def test_module_mistakes():
-    with pytest.raises(UserError, match=r"`kind` must be one of .* Did you mean 'anisotropic'"):
-        Kernel("anisotropc", 7)
-    with pytest.raises(UserError, match="`size` must be an odd integer of at least 1, but got 8"):
-        Kernel("disc", 8)
-
-
-@EVERY
 def test_shapes_and_sizes_that_do_not_fit_are_named(kind):
     values = parameters(kind)
     for size in (0, 4, -3, 7.0, True):
         with pytest.raises(UserError, match="`size` must be an odd integer"):
             KINDS[kind](*values, size=size)
-    name = Kernel(kind, 7).arguments[-1]
+    name = list(inspect.signature(KINDS[kind]).parameters)[-2]
     for wrong in (0.5, values[-1][:, None], values[-1][0], torch.ones(3, dtype=torch.int64)):
         with pytest.raises(UserError, match=f"`{name}` must be a floating point tensor"):
             KINDS[kind](*values[:-1], wrong, size=7)

@@ -1,20 +1,14 @@
-"""Gaussian, speckled, correlated and harvested noise: moments, gradients, mistakes."""
+"""Gaussian, speckled and correlated noise: moments, gradients, mistakes."""
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch.autograd import gradcheck
 
 from wildsr.degradation.noise import (
-    Correlated,
-    Gaussian,
-    Harvested,
-    Speckle,
     correlated,
     gaussian,
-    harvested,
     speckle,
 )
 from wildsr.error import UserError
@@ -126,80 +120,48 @@ def test_a_covariance_without_full_rank_has_a_root():
     assert noise[1].abs().max() < 0.3 / 255
 
 
-def patches(size=(6, 7), count=3):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(count, 3, *size, generator=generator)
-
-
-def test_harvested_noise_is_a_crop_of_a_patch():
-    source = patches((9, 8))
-    crops = source.unfold(2, 4, 1).unfold(3, 5, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, 4, 5)
-    noise = harvested(flat(batch=60)[..., :4, :5], source, generators(*range(60))) - 0.5
-    close = (noise[:, None] - crops).abs().amax((2, 3, 4)) < 1e-6
-    assert (close.sum(1) == 1).all()
-    found = close.long().argmax(1)
-    assert {place // 24 for place in found.tolist()} == {0, 1, 2}, "every patch"
-    assert {place // 4 % 6 for place in found.tolist()} == set(range(6)), "every row"
-    assert {place % 4 for place in found.tolist()} == set(range(4)), "every column"
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 4), (2, 3), (9, 5)])
-def test_harvested_noise_goes_on_mirrored(size):
-    source = patches(size, 1)
-    beyond = [(0, 0), (0, 0), (0, 40), (0, 40)]
-    tiled = torch.from_numpy(np.pad(source.numpy(), beyond, mode="reflect"))[0]
-    windows = tiled.unfold(1, 12, 1).unfold(2, 15, 1).permute(1, 2, 0, 3, 4)
-    noise = harvested(flat(batch=8)[..., :12, :15], source, generators(*range(8))) - 0.5
-    for sample in noise:
-        assert (windows - sample).abs().amax((2, 3, 4)).min() < 1e-6
-
-
-MODULES = {
-    "gaussian": lambda image, given: Gaussian()(image, 0.1, generators=given),
-    "gray": lambda image, given: Gaussian()(
-        image, 0.1, torch.ones(len(image)) > 0, generators=given
-    ),
-    "speckle": lambda image, given: Speckle()(image, 0.1, generators=given),
-    "correlated": lambda image, given: Correlated()(
+KINDS = {
+    "gaussian": lambda image, given: gaussian(image, 0.1, generators=given),
+    "gray": lambda image, given: gaussian(image, 0.1, torch.ones(len(image)) > 0, generators=given),
+    "speckle": lambda image, given: speckle(image, 0.1, generators=given),
+    "correlated": lambda image, given: correlated(
         image,
         (0.01 * torch.eye(image.shape[1])).expand(len(image), -1, -1),
         KERNEL[None],
         generators=given,
     ),
-    "harvested": lambda image, given: Harvested(patches()[:, : image.shape[1]])(image, given),
 }
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("shape", [(3, 3, 16, 9), (3, 1, 5, 20), (3, 3, 1, 1)])
 def test_a_batch_is_its_samples_one_by_one(name, shape):
     image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    together = MODULES[name](image, generators(7, 8, 9))
-    alone = [MODULES[name](image[i : i + 1], generators(7 + i)) for i in range(3)]
+    together = KINDS[name](image, generators(7, 8, 9))
+    alone = [KINDS[name](image[i : i + 1], generators(7 + i)) for i in range(3)]
     assert together.shape == image.shape
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-6, rtol=0)
     noise = (together - image).flatten(1)
     assert not torch.allclose(noise[0], noise[1])
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", KINDS)
 def test_bfloat16_is_raised(name):
     image = torch.rand(2, 3, 8, 8).bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        added = MODULES[name](image, generators(1, 2))
+        added = KINDS[name](image, generators(1, 2))
     assert added.dtype == torch.float32
-    expected = MODULES[name](image.float(), generators(1, 2))
+    expected = KINDS[name](image.float(), generators(1, 2))
     torch.testing.assert_close(added, expected, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_modules_have_no_state(name):
-    assert not list(Harvested(patches()).state_dict())
+@pytest.mark.parametrize("name", KINDS)
+def test_torchs_seed_is_obeyed(name):
     torch.manual_seed(0)
     image = torch.zeros(1, 3, 4, 4)
-    first = MODULES[name](image, None)
+    first = KINDS[name](image, None)
     torch.manual_seed(0)
-    assert torch.equal(first, MODULES[name](image, None))
+    assert torch.equal(first, KINDS[name](image, None))
 
 
 def test_gradients():
@@ -212,8 +174,6 @@ def test_gradients():
     root = torch.stack([ROOT, 0.2 * torch.eye(3)]).double().requires_grad_()
     kernel = torch.rand(2, 5, 5, dtype=torch.float64, requires_grad=True)
     assert gradcheck(lambda x, r, k, n: correlated(x, r @ r.mT, k, n), (image, root, kernel, draws))
-    source = patches().double().requires_grad_()
-    assert gradcheck(lambda x, p: harvested(x, p, generators(1, 2)), (image, source))
 
 
 @pytest.mark.parametrize(
@@ -241,9 +201,7 @@ def test_gradients():
             lambda x: correlated(x, torch.eye(3).expand(2, 3, 3), torch.zeros(1, 3, 3)),
             "`kernel` must hold kernels that are not all 0",
         ),
-        (lambda x: harvested(x, torch.ones(2, 1, 8, 8)), r"`patches` must be \(N, 3, h, w\)"),
-        (lambda x: harvested(x, torch.ones(0, 3, 8, 8)), r"`patches` must be \(N, 3, h, w\)"),
-        (lambda x: harvested(x, patches(), generators(1)), "`generators` must be 2"),
+        (lambda x: gaussian(x, 0.1, generators=generators(1)), "`generators` must be 2"),
     ],
 )
 def test_mistakes(call, message):

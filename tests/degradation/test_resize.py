@@ -12,7 +12,7 @@ from PIL import Image
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
-from wildsr.degradation.resize import KINDS, Resize, resize
+from wildsr.degradation.resize import KINDS, resize
 from wildsr.error import UserError
 from wildsr.metric.fidelity import psnr
 from wildsr.pixels import round8
@@ -168,20 +168,6 @@ def test_ignores_autocast_and_raises_precision(kind):
         torch.testing.assert_close(rough, inside, atol=0.03, rtol=0)
 
 
-def test_the_module():
-    image = photos((9, 12))
-    halved = Resize(0.5)(image)
-    assert torch.equal(halved, resize(image, (4, 6)))  # 4.5 rows: to the even number
-    assert torch.equal(Resize(size=[5, 7], kind="area")(image), resize(image, (5, 7), "area"))
-    assert Resize(0.01)(image).shape == (2, 3, 1, 1)
-    valid = torch.tensor([[9, 12], [6, 4]])
-    expected = resize(image, (18, 24), "lanczos", valid, 2 * valid)
-    assert torch.equal(Resize(2, kind="lanczos")(image, valid), expected)
-    filled = torch.tensor([[3, 4], [4, 6]])
-    expected = resize(image, (4, 6), "bicubic", valid, filled)
-    assert torch.equal(Resize(0.5)(image, valid, filled), expected)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -201,21 +187,6 @@ def test_mistakes(change, message):
     arguments = {"image": torch.rand(2, 3, 8, 8), "size": (4, 4), **change}
     with pytest.raises(UserError, match=message):
         resize(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({}, "`scale` or `size` must be given"),
-        ({"scale": 2, "size": (4, 4)}, "`scale` or `size` must be given, and not both"),
-        ({"scale": 0}, "`scale` must be above 0, but got 0"),
-        ({"scale": 2, "kind": "cubic"}, "Did you mean 'bicubic'"),
-        ({"size": (4,)}, "`size` must be"),
-    ],
-)
-def test_mistakes_of_the_module(arguments, message):
-    with pytest.raises(UserError, match=message):
-        Resize(**arguments)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -9,9 +9,6 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from wildsr.degradation.sensor_noise import (
-    Poisson,
-    PoissonGauss,
-    PoissonNormal,
     level_count,
     poisson,
     poisson_gauss,
@@ -133,37 +130,37 @@ def test_sensor_noise_has_its_level_in_each_sample():
     torch.testing.assert_close(noise.std((2, 3)), expected, rtol=0.03, atol=0)
 
 
-MODULES = {
-    "poisson": lambda image, given: Poisson()(image, 2.0, generators=given),
-    "gray": lambda image, given: Poisson()(
+KINDS = {
+    "poisson": lambda image, given: poisson(image, 2.0, generators=given),
+    "gray": lambda image, given: poisson(
         image, gray=torch.arange(len(image)) < 9, generators=given
     ),
-    "normal": lambda image, given: PoissonNormal()(image, 2.0, generators=given),
-    "sensor": lambda image, given: PoissonGauss()(image, 0.1, 0.02, generators=given),
+    "normal": lambda image, given: poisson_normal(image, 2.0, generators=given),
+    "sensor": lambda image, given: poisson_gauss(image, 0.1, 0.02, generators=given),
 }
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("shape", [(3, 3, 16, 9), (3, 1, 5, 20), (3, 3, 1, 1)])
 def test_a_batch_is_its_samples_one_by_one(name, shape):
     image = 0.2 + 0.8 * torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    together = MODULES[name](image, generators(7, 8, 9))
-    alone = [MODULES[name](image[i : i + 1], generators(7 + i)) for i in range(3)]
+    together = KINDS[name](image, generators(7, 8, 9))
+    alone = [KINDS[name](image[i : i + 1], generators(7 + i)) for i in range(3)]
     assert together.shape == image.shape
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-6, rtol=0)
     assert not torch.equal(together, image)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", KINDS)
 def test_bfloat16_is_raised_and_torchs_seed_obeyed(name):
     image = torch.rand(2, 3, 8, 8).bfloat16()
-    added = MODULES[name](image, generators(1, 2))
+    added = KINDS[name](image, generators(1, 2))
     assert added.dtype == torch.float32
-    assert torch.equal(added, MODULES[name](image.float(), generators(1, 2)))
+    assert torch.equal(added, KINDS[name](image.float(), generators(1, 2)))
     torch.manual_seed(5)
-    first = MODULES[name](image, None)
+    first = KINDS[name](image, None)
     torch.manual_seed(5)
-    assert torch.equal(first, MODULES[name](image, None))
+    assert torch.equal(first, KINDS[name](image, None))
 
 
 def test_gradients():

@@ -9,7 +9,7 @@ from torch import nn
 
 from wildsr.error import UserError
 from wildsr.loss.perceptual import NETS
-from wildsr.loss.weights import MissingWeights
+from wildsr.loss.weights import MissingWeights, missing_trunk
 from wildsr.metric.kind import Couple, Needs, Setting, TooSmall
 from wildsr.metric.perceptual import SMALLEST, Lpips, lpips
 
@@ -86,11 +86,9 @@ def test_a_diverged_network_is_named(loss):
 
 
 def test_the_real_network_if_its_weights_are_here():
-    from wildsr.loss.perceptual import missing_weights
-
     metric = Lpips("alex")
     image = torch.rand(1, 3, SMALLEST, SMALLEST, generator=torch.Generator().manual_seed(0))
-    assert metric.reason == missing_weights("alex")
+    assert metric.reason == missing_trunk("alexnet")
     if metric.reason is None:
         assert metric(image, image) == 0
         assert metric(1 - image, image) > 0.01

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from support.ports import free_port
+
 WAIT = 120  # seconds, at most: other programs may have the cores
 PROGRAM = "import sys; from wildsr.cli.main import start; sys.exit(start('app', sys.argv[1:]))"
 
@@ -31,9 +33,7 @@ class Served:
     """``app`` in a process of its own, whose temporary folder is ``folder``."""
 
     def __init__(self, folder, *typed):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.folder, self.root = folder, None
         call = [sys.executable, "-c", PROGRAM, *map(str, typed), f"port={self.port}", "device=cpu"]
         environment = {**os.environ, "TMPDIR": str(folder)}
@@ -59,6 +59,12 @@ class Served:
                     if path.relative_to(root).parts[0] not in skipped:
                         yield path
 
+    def guests(self):
+        """The folders of the visitors who are there."""
+        skipped = ("samples", "gradio", "owner", "uploads")
+        found = [path for root in self.folder.glob("wildsr-*") for path in root.iterdir()]
+        return [path for path in found if path.is_dir() and path.name not in skipped]
+
     def left(self):
         """What is in the temporary folder, but for torch's own."""
         return [path for path in tree(self.folder) if "/torchinductor_" not in path]
@@ -66,7 +72,7 @@ class Served:
     def stop(self, number=signal.SIGTERM):
         """(exit code, what it said)."""
         self.process.send_signal(number)
-        said = self.process.communicate(timeout=60)[0]
+        said = self.process.communicate(timeout=WAIT)[0]
         return self.process.returncode, said
 
 
@@ -75,7 +81,7 @@ class Visitor:
 
     def __init__(self, port, cookie=True):
         self.port, self.cookie, self.session = port, None, secrets.token_hex(5)
-        self.numbers, self.config = {}, {}
+        self.numbers, self.config, self.sessions = {}, {}, {self.session}
         if cookie:
             status, headers, body = self.ask("GET", "/")
             assert status == 200, body
@@ -90,7 +96,7 @@ class Visitor:
         self.config = json.JSONDecoder().raw_decode(text)[0]
         self.numbers = {one["api_name"]: one["id"] for one in self.config["dependencies"]}
 
-    def ask(self, method, path, body=None, headers=(), timeout=60):
+    def ask(self, method, path, body=None, headers=(), timeout=WAIT):
         """(status, headers with small names, body)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -136,6 +142,7 @@ class Visitor:
         """(status, what it said)."""
         sent = {"fn_index": number, "data": data, "trigger_id": None, **more}
         sent["session_hash"] = self.session if session is None else session
+        self.sessions.add(sent["session_hash"])
         headers = {"Content-Type": "application/json"}
         body = json.dumps(sent).encode()
         status, _, answer = self.ask("POST", "/gradio_api/queue/join", body, headers)

@@ -2,10 +2,10 @@
 
 import json
 import multiprocessing
-import socket
 
 import pytest
 import torch
+from support.ports import free_port
 from support.processes import fit_and_save, one_of_two, train_the_verb
 
 pytestmark = pytest.mark.heavy
@@ -20,9 +20,7 @@ def both():
     context.set_forkserver_preload(["wildsr.cli.train"])
 
     def start(function, *arguments):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         processes = [
             context.Process(target=one_of_two, args=(rank, port, function, arguments))
             for rank in (0, 1)

@@ -106,7 +106,7 @@ FOOL = ("degrade", "terms", "fool")
         (changed(*TERM, "target", "upscale"), r"target must be one of .*'upscale'"),
         (changed(*TERM, "target", ["hr"]), r"target must be one of .*\['hr'\]"),
         (changed(*TERM, "target", None), r"upscale/pixel`: loss 'l1' needs `target`"),
-        (changed(*TERM, "weight", "1"), r"upscale/pixel`: weight must be a number.*'1'"),
+        (changed(*TERM, "weight", "1"), r"upscale/pixel`: weight must be a finite number.*'1'"),
         (changed(*TERM, "pool", 4), r"upscale/pixel`: pool is for losses of a `fake`.*'l1'"),
         (changed(*FOOL, "critic", "critick"), r"fool`: critic must.*'critick'.* 'critic'\?"),
         (changed(*FOOL, "critic", "sr"), r"degrade/fool`: critic must be one of .*'sr'"),

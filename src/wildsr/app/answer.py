@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 from wildsr.app.limits import Refused
-from wildsr.app.visitor import Stored
+from wildsr.app.session import Stored
 
 Scope = dict[str, Any]
+# What the page may load: its own. Gradio's scripts are partly written into it.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+ALWAYS = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+LINGER = 3.0  # seconds in which the rest of a refused request is thrown away
 PART = 2**18  # bytes of a file that are sent at once
 KINDS = {
     ".png": "image/png",
@@ -56,6 +73,21 @@ async def chunks(receive: Any, silence: float, whole: float) -> Any:
         yield message.get("body", b"")
         if not message.get("more_body"):
             return
+
+
+async def throw_away(receive: Any, limit: int) -> None:
+    """Read a refused request on for a while: browsers read no answer before all is sent.
+
+    Args:
+        receive: ASGI's.
+        limit: bytes after which it is enough.
+    """
+    count = 0
+    with contextlib.suppress(Refused):
+        async for part in chunks(receive, LINGER, LINGER):
+            count += len(part)
+            if count > limit:
+                break
 
 
 async def short_body(receive: Any, limit: int, silence: float) -> bytes:

@@ -5,43 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
-from wildsr.app.answer import Scope, chunks, header, say, say_file, say_json, short_body
-from wildsr.app.host import Hosts, same_origin
+from wildsr.app.answer import ALWAYS, Scope, header, say, say_file, say_json, short_body, throw_away
+from wildsr.app.behind import Behind
+from wildsr.app.host import Hosts
 from wildsr.app.join import KEY, LOST, UPLOAD, Form, read_click, session_name
 from wildsr.app.limits import Refused
 from wildsr.app.login import AGAIN, PAGE, Login
+from wildsr.app.origin import check_origin
+from wildsr.app.session import Session, Visitor
 from wildsr.app.upload import receive_photo
-from wildsr.app.visitor import Session, Visitor, Visitors
-from wildsr.error import first_line
+from wildsr.app.visitor import Visitors
 
-# What the page may load: its own. Gradio's scripts are partly written into it.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-    "font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
-ALWAYS = [
-    (b"content-security-policy", POLICY.encode()),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-]
-PASSED = (b"host", b"content-type", b"accept", b"accept-encoding", b"accept-language")
-LOG = logging.getLogger(__name__)
 API = "/gradio_api"
 STATIC = re.compile(r"/(assets|static)(/[A-Za-z0-9_@-][A-Za-z0-9_@.-]*)+")
 BODY = 2**16  # bytes of a click
-LINGER = 3.0  # seconds in which the rest of a refused request is thrown away
 TICK = 5.0  # seconds between two looks for what was left behind
 UNKNOWN = "Open the page first: this browser has no cookie of it, or one from before a restart."
 
@@ -67,23 +50,23 @@ class Guard:
         login: Login,
         forget: Callable[[str], Awaitable[None]],
     ) -> None:
-        self.inner, self.visitors, self.forms = inner, visitors, forms
+        self.visitors, self.forms = visitors, forms
         self.hosts, self.login, self.forget = hosts, login, forget
         self.limits = visitors.limits
         self._open = 0
-        self._stopping = asyncio.Event()
+        self._behind = Behind(inner)
 
     def stop(self) -> None:
         """The server stops: what is computed for visitors ends, and so do their streams."""
         self.visitors.closed = True
-        self._stopping.set()
+        self._behind.stop()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer a request (ASGI)."""
         if scope["type"] == "lifespan":
             sweeper = asyncio.create_task(self._sweep())
             try:
-                await self.inner(scope, receive, send)
+                await self._behind.app(scope, receive, send)
             finally:
                 sweeper.cancel()
                 self.visitors.close()
@@ -125,22 +108,13 @@ class Guard:
         except Refused as refused:
             if not begun:  # else the connection is cut
                 if more:
-                    await self._throw_away(receive)
+                    await throw_away(receive, 2 * self.limits.upload)
                 await self._refuse(scope, closed, refused)
         except Exception:
             if not gone:
                 raise
         finally:
             self._open -= 1
-
-    async def _throw_away(self, receive: Any) -> None:
-        """Read a refused request on for a while: browsers read no answer before all is sent."""
-        count = 0
-        with contextlib.suppress(Refused):
-            async for part in chunks(receive, LINGER, LINGER):
-                count += len(part)
-                if count > 2 * self.limits.upload:
-                    break
 
     async def _refuse(self, scope: Scope, send: Any, refused: Refused) -> None:
         end = [(b"connection", b"close")] if scope["method"] == "POST" else []
@@ -151,7 +125,7 @@ class Guard:
             await say(send, refused.status, str(refused), headers=end)
 
     async def _answer(self, scope: Scope, receive: Any, send: Any) -> None:
-        self._check_origin(scope)
+        check_origin(scope, self.hosts)
         method, path = scope["method"], scope["path"]
         if b"%" in scope.get("raw_path", b"") or "\0" in path:
             raise Refused(404, "Not found.")
@@ -161,11 +135,11 @@ class Guard:
         if path == "/" and method in ("GET", "HEAD"):
             return await self._front(scope, receive, send, identity)
         if path in ("/favicon.ico", "/manifest.json") and method == "GET":
-            return await self._pass(scope, b"", send)  # browsers ask for them without cookies
+            return await self._behind.ask(scope, b"", send)  # browsers ask for them without cookies
         if identity is None:
             raise Refused(401 if self.login.needed else 403, UNKNOWN)
         if method == "GET" and (STATIC.fullmatch(path) or path == "/theme.css"):
-            return await self._pass(scope, b"", send)
+            return await self._behind.ask(scope, b"", send)
         if method == "GET" and path.startswith(f"{API}/file="):
             stored = self.visitors.find(identity, path.removeprefix(f"{API}/file="))
             if stored is None:
@@ -184,18 +158,6 @@ class Guard:
             raise Refused(404, "Not found.")
         async with self._visit(identity) as visitor:
             await found(visitor, scope, receive, send)
-
-    def _check_origin(self, scope: Scope) -> None:
-        host, origin = header(scope, b"host") or "", header(scope, b"origin")
-        if not self.hosts.allow(host):
-            raise Refused(
-                403, "The page does not go by this name; `allowed_hosts` gives it further names."
-            )
-        site = header(scope, b"sec-fetch-site")
-        front = scope["path"] == "/" and scope["method"] in ("GET", "HEAD")
-        foreign = site in ("cross-site", "same-site") and not front
-        if foreign or (origin is not None and not same_origin(origin, host)):
-            raise Refused(403, "Other sites may not use the page.")
 
     @asynccontextmanager
     async def _visit(self, identity: str) -> AsyncIterator[Visitor]:
@@ -224,7 +186,7 @@ class Guard:
                 message = {**message, "headers": [*kept, (b"cache-control", b"no-store"), *headers]}
             await send(message)
 
-        await self._pass(scope, b"", with_cookie)
+        await self._behind.ask(scope, b"", with_cookie)
 
     async def _login(self, scope: Scope, receive: Any, send: Any) -> None:
         body = await short_body(receive, 4096, self.limits.silence)
@@ -272,7 +234,7 @@ class Guard:
             await send(message)
 
         try:
-            await self._pass(scope, click.body(session.id), noting)
+            await self._behind.ask(scope, click.body(session.id), noting)
         finally:
             session.waiting.pop(ticket, None)
 
@@ -298,7 +260,7 @@ class Guard:
 
         query_string = f"session_hash={session.id}".encode()
         async with self._connected(session):
-            await self._stream(scope, query_string, receive, noting)
+            await self._behind.stream(scope, query_string, receive, noting)
         session.waiting.clear()  # Gradio drops what nobody listens to any more
 
     async def _heartbeat(self, visitor: Visitor, scope: Scope, receive: Any, send: Any) -> None:
@@ -309,7 +271,7 @@ class Guard:
         session.beats += 1
         try:
             async with self._connected(session):
-                await self._stream(inner, b"", receive, send)
+                await self._behind.stream(inner, b"", receive, send)
         finally:
             session.beats -= 1
             if not session.beats:
@@ -332,42 +294,3 @@ class Guard:
             await asyncio.sleep(TICK)
             for session in await asyncio.to_thread(self.visitors.sweep):
                 await self.forget(session.id)
-
-    def _scope(self, scope: Scope, query: bytes) -> Scope:
-        kept = [(name, value) for name, value in scope["headers"] if name.lower() in PASSED]
-        proto = header(scope, b"x-forwarded-proto")
-        if proto in ("http", "https"):  # a proxy before the page, which links to itself
-            kept.append((b"x-forwarded-proto", proto.encode()))
-        return {**scope, "query_string": query, "headers": kept}
-
-    async def _pass(self, scope: Scope, body: bytes, send: Any) -> None:
-        """Ask Gradio with this body, without a query, and with few of the headers."""
-        inner = self._scope(scope, b"")
-        if body:
-            inner["headers"].append((b"content-length", str(len(body)).encode()))
-        given = asyncio.Event()
-
-        async def receive() -> Any:
-            if given.is_set():
-                await asyncio.Event().wait()  # the visitor is still there
-            given.set()
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self.inner(inner, receive, send)
-
-    async def _stream(self, scope: Scope, query: bytes, receive: Any, send: Any) -> None:
-        """Ask Gradio for a stream, which ends when the visitor goes or the server stops."""
-        stream = asyncio.create_task(self.inner(self._scope(scope, query), receive, send))
-        stop = asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait({stream, stop}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stop.cancel()
-            if not stream.done():
-                stream.cancel()
-            try:
-                await stream
-            except asyncio.CancelledError:
-                pass
-            except Exception as error:  # Gradio's, for a session that ended meanwhile
-                LOG.info("A stream was cut: %s", first_line(error))

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import html
-import os
-import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported: nobody is told of anybody
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+from wildsr.app import component  # isort: skip (it sets Gradio's environment)
 
 import gradio as gr
-from gradio import component_meta
-from gradio.data_classes import FileData
 from PIL import Image
 
 from wildsr.app.join import UPLOAD, Form
 from wildsr.app.limits import Refused
+from wildsr.app.sentence import said, told
+from wildsr.app.session import GONE, Session, Stored
 from wildsr.app.studio import FACTORS, ZOOMS, Result, Studio, close_look, overview
-from wildsr.app.visitor import GONE, Session, Stored, Visitors
-from wildsr.error import UserError, first_line
+from wildsr.app.visitor import Visitors
+from wildsr.error import UserError
 from wildsr.photo.image import SUFFIXES, Pixels
 
 THUMB = 320  # pixels of the longer side of a sample's picture
-FOLDERS = re.compile(r"(?<![\w.])/(?:[^/\s]+/)+")
 HINT = "Drop a photo or pick a sample, then press Upscale."
 CSS = """
 .gradio-container {width: 100%; max-width: 1280px !important; margin: auto}
@@ -39,72 +35,7 @@ THEME: Any = gr.themes.Default(
     font=["system-ui", "sans-serif"],  # the computer's own: nothing is fetched
     font_mono=["ui-monospace", "monospace"],
 )
-
-
-# No overview, no look, no file.
-NOTHING: tuple[Any, ...] = (None, None, gr.update(value=None, interactive=False))
-
-
-# Else Gradio writes a page.pyi beside this file, for every class below.
-component_meta.create_or_modify_pyi = lambda *arguments: None
-
-
-class _Named:
-    """A component whose files are asked for by the names that the server gave them.
-
-    Gradio would copy them into a cache that all visitors share, and call them by their paths.
-    """
-
-    drawn_as = ""  # the component of the page's scripts
-
-    def get_block_name(self) -> str:
-        """By which the page's scripts draw it."""
-        return self.drawn_as
-
-    async def async_move_resource_to_block_cache(self, path: str | Path | None) -> str | None:
-        """What the browser asks for; :class:`wildsr.app.guard.Guard` serves it."""
-        return self.move_resource_to_block_cache(path)
-
-    def move_resource_to_block_cache(self, path: str | Path | None) -> str | None:
-        """The same, for what the page begins with."""
-        return None if path is None else Path(path).name
-
-
-class _Image(_Named, gr.Image):
-    drawn_as = "image"
-
-
-class _Slider(_Named, gr.ImageSlider):
-    drawn_as = "imageslider"
-
-
-class _Gallery(_Named, gr.Gallery):
-    drawn_as = "gallery"
-
-
-class _Download(_Named, gr.DownloadButton):
-    drawn_as = "downloadbutton"
-
-    def postprocess(self, value: Any) -> FileData | None:
-        """From (file, what it is called) of a result."""
-        if value is None:
-            return None
-        path, name = value
-        return FileData(path=str(path), orig_name=name)
-
-
-class _Drop(_Named, gr.File):
-    """Gives the name of an upload, which is a key and no path; the guard has looked it up."""
-
-    drawn_as = "file"
-
-    def api_info(self) -> dict[str, Any]:
-        """What it gives and takes, which no program is offered."""
-        return {"type": "string"}
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The key."""
-        return payload if isinstance(payload, str) else None
+NOTHING: tuple[Any, ...] = (None, None, gr.update(value=None, interactive=False))  # of each
 
 
 class Page:
@@ -145,7 +76,7 @@ class Page:
                 shown = self._write(session, seen, "whole")
                 session.open(stored, (seen.shape[1], seen.shape[0]))
         except Exception as error:  # UserError, and libvips' own for files that end early
-            return (*NOTHING, said(_told(error, stored), wrong=True))
+            return (*NOTHING, said(told(error, stored), wrong=True))
         return shown, *NOTHING[1:], said(f"{stored.name}: {width} x {height} pixels")
 
     def factors(self, name: str) -> Any:
@@ -153,7 +84,7 @@ class Page:
         try:
             found = self.studio.factors(name)
         except UserError as error:
-            sentence = html.escape(_told(error, None))
+            sentence = html.escape(told(error, None))
             raise gr.Error(sentence, print_exception=False) from error
         return gr.update(choices=[(f"{factor:g}", factor) for factor in found], value=found[-1])
 
@@ -184,7 +115,7 @@ class Page:
                     return gr.skip(), gr.skip(), gr.skip()
                 looks = self._looks(session, zoom)
         except Exception as error:  # whatever a photo raises is told, and costs that photo only
-            return gr.skip(), gr.skip(), said(_told(error, photo), wrong=True)
+            return gr.skip(), gr.skip(), said(told(error, photo), wrong=True)
         about = (
             f"{result.size[0]} x {result.size[1]} to {result.larger[0]} x {result.larger[1]} "
             f"pixels by {name} in {result.seconds:.1f} s"
@@ -276,14 +207,14 @@ class Page:
             gr.Markdown("# wildsr\nDrop a photo, upscale it, and look closely.")
             with gr.Row():
                 with gr.Column(scale=2, min_width=300):
-                    file = _Drop(
+                    file = component.Drop(
                         label=f"Photo (at most {self.studio.limit:g} megapixels)",
                         file_types=list(SUFFIXES),
                         height=160,
                         elem_id="photo",
                     )
                     file.data_model = None  # a key, which is no file's data
-                    gallery = _Gallery(
+                    gallery = component.Gallery(
                         thumbnails,
                         label="or a sample",
                         columns=3,
@@ -302,7 +233,7 @@ class Page:
                         elem_id="factor",
                     )
                     button = gr.Button("Upscale", variant="primary", elem_id="upscale")
-                    whole = _Image(
+                    whole = component.Image(
                         label="The photo: click where to look",
                         interactive=False,
                         buttons=[],
@@ -310,7 +241,7 @@ class Page:
                     )
                 with gr.Column(scale=5, min_width=500):
                     status = gr.HTML(said(HINT), elem_id="status", min_height=28, js_on_load=None)
-                    look = _Slider(
+                    look = component.Slider(
                         label="bicubic | upscaled, pixel for pixel",
                         interactive=False,
                         format="png",
@@ -324,7 +255,7 @@ class Page:
                         label="Zoom",
                         elem_id="zoom",
                     )
-                    download = _Download(
+                    download = component.Download(
                         "Download the whole result", interactive=False, elem_id="download"
                     )
             # Without these, one visitor's click would wait for another's photo.
@@ -366,20 +297,3 @@ class Page:
 
 def _left() -> None:
     """A visitor has gone: nothing that Gradio has to do."""
-
-
-def said(sentence: str, wrong: bool = False) -> str:
-    """A sentence as HTML; what it holds of a visitor's is text, whatever it looks like."""
-    kind = ' class="wrong"' if wrong else ""
-    return f"<p{kind}>{html.escape(sentence)}</p>"
-
-
-def _told(error: Exception, photo: Stored | None) -> str:
-    """An error in a sentence, in which files have the names that visitors know, and no folders."""
-    sentence = first_line(error)
-    if photo is not None:
-        if not isinstance(error, UserError):
-            sentence = f"{photo.name} cannot be read: {sentence}"
-        sentence = sentence.replace(str(photo.path), photo.name)
-        sentence = sentence.replace(photo.path.name, photo.name)
-    return FOLDERS.sub("", sentence)

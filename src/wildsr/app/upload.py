@@ -15,7 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from wildsr.app.answer import Scope, chunks, header
 from wildsr.app.limits import MB, Ledger, Limits, Refused
-from wildsr.app.visitor import Stored, Visitor
+from wildsr.app.session import Stored, Visitor
 from wildsr.error import first_line
 from wildsr.photo.image import SUFFIXES
 

@@ -52,6 +52,9 @@ SHARPENING = frozenset({SHARPEN})
 PROCESSING = frozenset({SHARPEN, DENOISE, LIFT})  # what phones do beside
 OPTIONAL = frozenset({SHAPE, BICUBIC}) | PROCESSING
 AT_LEAST, AT_MOST = 0.7, 0.25  # of one photo's pictures: by bicubic downscaling, and by a blur
+DENOISED = 0.75  # at the start
+NOISE = PARAMETERS.index("noise")
+UNSEEN = [PARAMETERS.index(n) for n in ("shot", "correlation", "gray")]
 ROWS = 32  # of a group's cameras, at least
 NEAR = 0.35  # of the logarithm of a width, or of a ratio of widths
 NOISES = [PARAMETERS.index(n) for n in ("noise", "shot", "correlation", "gray")]
@@ -175,7 +178,11 @@ class Study:
         for part in parts:
             if camera[part] == 0:
                 camera[part] = HIGHEST[part] / 3
-        for share in RADII:
+        if DENOISE in parts:  # what is left of noise is coarse and even; what it was, is not
+            camera[DENOISE] = DENOISED
+            camera[UNSEEN] = PRIOR[UNSEEN]
+            camera[NOISE] += 0.5
+        for share in (RADII[0], *RADII) if DENOISE in parts else RADII:
             model = self._around(camera, REACH * share, deviations, jitter, codings, parts)
             held = {i: float(camera[i]) for i in OPTIONAL - parts}
             solution = solve(model, photos, len(self.sharp), held)

@@ -1,4 +1,4 @@
-"""The verb ``app``: a page to try upscalers on, for this computer unless told otherwise."""
+"""The verb ``app``: serve a page to try upscalers on, by default for this computer only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHORT = 8  # characters of a password at least
 
 
 def app(overrides: list[str], console: Console) -> int:
-    """Serve the page until it is stopped; the exit code."""
+    """Serve the page until it is stopped; returns the exit code."""
     config = checked("app", overrides)
     choose_device(config.device)
     config.host = str(config.host).strip()
@@ -137,6 +137,7 @@ def _guarded(
         UserError: without the packages of ``wildsr[app]``, or an upscaler that cannot be loaded.
     """
     try:
+        from wildsr.app import component  # noqa: F401, I001 (before Gradio, which it keeps quiet)
         import fastapi
         import gradio as gr
 

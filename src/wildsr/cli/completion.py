@@ -20,7 +20,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def completion(typed: list[str], console: Console) -> int:
-    """``wildsr completion SHELL``: print what that shell has to read; the exit code.
+    """Print the completion script of ``wildsr completion SHELL``; returns the exit code.
 
     Raises:
         UserError: for a shell that is not among bash, zsh and fish.
@@ -35,7 +35,7 @@ def completion(typed: list[str], console: Console) -> int:
 
 
 def answer() -> None:
-    """Answer the shell, which has put what was typed into the environment, and leave."""
+    """Answer the shell's completion request, which is in the environment, and exit."""
     import argcomplete
 
     parser = argparse.ArgumentParser(prog="wildsr", add_help=False)
@@ -52,7 +52,7 @@ def _completions(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list
 
 
 def candidates(verb: str, typed: list[str], prefix: str) -> list[str]:
-    """What the word that begins with ``prefix`` can become.
+    """Complete a word that begins with ``prefix``.
 
     Args:
         verb: the verb.

@@ -1,4 +1,4 @@
-"""The verb ``degrade``: the learned degradation as a product, pairs for any trainer."""
+"""The verb ``degrade``: write (HR, LR) pairs of a learned or known degradation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 
 
 def degrade(overrides: list[str], console: Console) -> int:
-    """Write the pairs and the picture; 1 if a photo could not be read, else 0."""
+    """Write the pairs and a picture; returns 1 if a photo could not be read, else 0."""
     config = _configured(overrides)
     if config.real is not None:
         list_images(Path(config.real).expanduser(), "real")

@@ -1,4 +1,4 @@
-"""The verb ``evaluate``: runs, weights, interpolation and finished results, in one table."""
+"""The verb ``evaluate``: runs, weights, interpolation and saved results in one table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wildsr.evaluation.summary import Summary
 
 
 def evaluate(overrides: list[str], console: Console) -> int:
-    """Measure and report; the exit code."""
+    """Measure and report; returns the exit code."""
     _, summary = measure_and_report(overrides, console)
     return 1 if _nothing_measured(summary) else 0
 

@@ -1,4 +1,4 @@
-"""The verb ``export``: weights for other tools, compared with torch, with their model card."""
+"""The verb ``export``: weights for other tools, compared with torch, with a model card."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OPENED_BY = {"onnx": "ONNX Runtime, chaiNNer", "torchscript": "libtorch", "ncnn"
 
 @dataclass(frozen=True)
 class Source:
-    """What is exported.
+    """What is exported: a run or a file.
 
     Attributes:
         upscaler: (B, 3, H, W) to (B, 3, sH, sW), in evaluation mode.
@@ -72,7 +72,7 @@ class Source:
 
 
 def export(overrides: list[str], console: Console) -> int:
-    """Write, compare and describe; the exit code."""
+    """Write, compare and describe; returns the exit code."""
     config = checked("export", overrides)
     if config.format == CAMERA:
         return _camera(config, console)

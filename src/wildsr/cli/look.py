@@ -25,7 +25,7 @@ from wildsr.run.profile import profile, write_profile
 
 
 def look(overrides: list[str], console: Console) -> int:
-    """Look, say what was found, and write it; 1 if a photo could not be read, else 0."""
+    """Inspect photos and report; returns 1 if a photo could not be read, else 0."""
     config = checked("look", overrides)
     begun = time.process_time()
     lr = Path(str(config.data.lr)).expanduser()

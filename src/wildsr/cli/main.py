@@ -1,4 +1,4 @@
-"""The command line: find the verb, carry it out, end a user's mistake as one sentence."""
+"""The command line: run a verb; a user's mistake ends as one sentence."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Verb = Callable[[list[str], Console], int]
 
 
 def run(verb: Verb, arguments: list[str]) -> int:
-    """Carry out a verb; its exit code, 2 for a user's mistake."""
+    """Carry out a verb; returns its exit code, 2 for a user's mistake."""
     for stream in (sys.stdout, sys.stderr):  # names are bytes, and need not be text anywhere
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -61,7 +61,7 @@ def run(verb: Verb, arguments: list[str]) -> int:
 
 
 def main() -> None:
-    """``wildsr VERB key=value ...``."""
+    """Entry point of ``wildsr VERB key=value ...``."""
     if "_ARGCOMPLETE" in os.environ:  # it is the shell that asks, what could stand here
         from wildsr.cli.completion import answer
 
@@ -103,18 +103,28 @@ def start(verb: str, arguments: list[str]) -> int:
 
 
 def with_saved(typed: list[str]) -> list[str]:
-    """What ``train`` will be given: with ``resume=``, also what its run was started with.
+    """The overrides of ``train``; with ``resume=`` those of its run, then the typed ones.
 
-    Only where that can be read; ``train`` itself says what is wrong with a run.
+    Only where that can be read; ``train`` itself says what else is wrong with a run.
+
+    Raises:
+        UserError: the run folder that was named does not exist, or is none.
     """
     values = dict(word.split("=", 1) for word in typed if "=" in word)
     resume = values.get("resume", "null")
     if resume == "null":
         return typed
     named = Path(values.get("runs_dir", "runs")) / values.get("name", "")
+    folder = (named if resume == "auto" else Path(resume)).expanduser()
     try:
-        folder = (named if resume == "auto" else Path(resume)).expanduser()
         saved = overrides_of(folder)
+    except UserError:
+        if resume != "auto":
+            raise
+        return typed
+    except (OSError, ValueError, RuntimeError):
+        return typed
+    try:
         check_overrides([o for o in saved if o not in typed], str(folder), "trust=true" in typed)
     except (OSError, ValueError, RuntimeError):  # a UserError, too
         return typed

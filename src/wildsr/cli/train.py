@@ -1,4 +1,4 @@
-"""The verb ``train``: the main job, from two folders to an upscaler and an honest table."""
+"""The verb ``train``: from two folders to an upscaler and a table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from wildsr.training import train as training
 
 
 def train(overrides: list[str], console: Console) -> int:
-    """Train, compare, report; the exit code."""
+    """Train, compare and report; returns the exit code."""
     trained = training.train(overrides, console)
     return 0 if trained is None or trained.signal is None else 128 + trained.signal

@@ -1,4 +1,4 @@
-"""The verb ``upscale``: photos, folders and videos through a trained network."""
+"""The verb ``upscale``: apply a trained network to photos, folders and videos."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from wildsr.run.load import load_upscaler
 
 
 def upscale(overrides: list[str], console: Console) -> int:
-    """Upscale and report; the exit code: 1 if a photo failed."""
+    """Upscale and report; returns the exit code, 1 if a photo failed."""
     config = checked("upscale", overrides)
     settings = _settings(config)
     source, output = (Path(str(config[key])).expanduser() for key in ("input", "output"))

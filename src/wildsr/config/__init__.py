@@ -1,1 +1,1 @@
-"""Configurations: composed, checked, explained, and made into objects."""
+"""Compose, check and explain configurations, and make objects of them."""

@@ -1,4 +1,4 @@
-"""glibc's allocator, set for tensors; without anything slow or large to import."""
+"""Tune glibc's allocator for tensors, without importing anything large."""
 
 from __future__ import annotations
 

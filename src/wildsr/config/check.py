@@ -1,4 +1,4 @@
-"""Refuse values that cannot be meant, before anything slow is imported and anything is built."""
+"""Refuse impossible values before anything slow is imported or built."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from wildsr.argument import SCALES, check_device, check_integer
 from wildsr.config.compose import check_scalars, configure
 from wildsr.config.paths import paths_by_name
+from wildsr.config.updates import check_method
 from wildsr.error import UserError, shortened, unknown
 
 LOGGERS = ("wandb", "csv", "tensorboard", "none")
@@ -24,10 +25,12 @@ PROGRAMS = ("onnx", "torchscript", "ncnn")
 CAMERA = "camera"
 ENGINES = ("torch", "compile", "onnxruntime", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+TRAINING_PRECISIONS = ("auto", "bf16-mixed", "32-true", "64-true")
 
 
 def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
-    """The configuration of a verb, composed and found to be one that can be meant.
+    """Compose the configuration of a verb and check it.
 
     Raises:
         UserError: naming the first key that is unknown or has a value that it does not take.
@@ -39,7 +42,7 @@ def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def check_config(config: DictConfig) -> None:
-    """Refuse values of ``train`` that cannot be meant.
+    """Refuse impossible values of ``train``.
 
     Raises:
         UserError: naming the key, the value and what it may be.
@@ -63,15 +66,14 @@ def check_config(config: DictConfig) -> None:
         what = "folders of photos" if folders == missing else "see the configuration's comments"
         raise UserError(f"{' and '.join(missing)} must be given: {what}.")
     _metrics(config)
-    for update, node in config.method.updates.items():
-        terms = node.get("terms") if isinstance(node, DictConfig) else None
-        for name, term in terms.items() if isinstance(terms, DictConfig) else ():
-            if isinstance(term, DictConfig) and term.get("loss") not in config.loss:
-                raise unknown(f"Term `{update!s}/{name!s}`: loss", term.get("loss"), config.loss)
+    check_method(config)
+    for key, choices in {"accelerator": ACCELERATORS, "precision": TRAINING_PRECISIONS}.items():
+        if (value := OmegaConf.select(config, f"trainer.{key}")) not in choices:
+            raise unknown(f"`trainer.{key}`", value, choices)
 
 
 def check_evaluate(config: DictConfig) -> None:
-    """Refuse values of ``evaluate`` that cannot be meant."""
+    """Refuse impossible values of ``evaluate``."""
     for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
         _integer(config, key, least)
     _logger(config)
@@ -111,7 +113,7 @@ def check_evaluate(config: DictConfig) -> None:
 
 
 def check_upscale(config: DictConfig) -> None:
-    """Refuse values of ``upscale`` that cannot be meant."""
+    """Refuse impossible values of ``upscale``."""
     for key in ("overwrite", "colour_fix", "ensemble", "trust"):
         _switch(config, key)
     for key in ("scale", "depth", "tile", "overlap", "batch", "outscale", "limit"):
@@ -140,7 +142,7 @@ def check_upscale(config: DictConfig) -> None:
 
 
 def check_degrade(config: DictConfig) -> None:
-    """Refuse values of ``degrade`` that cannot be meant."""
+    """Refuse impossible values of ``degrade``."""
     for key in ("hr", "output"):
         if OmegaConf.is_missing(config, key) or config[key] is None:
             raise UserError(f"`{key}` must be given: a folder.")
@@ -166,7 +168,7 @@ def check_degrade(config: DictConfig) -> None:
 
 
 def check_look(config: DictConfig) -> None:
-    """Refuse values of ``look`` that cannot be meant."""
+    """Refuse impossible values of ``look``."""
     if OmegaConf.is_missing(config.data, "lr") or config.data.lr is None:
         raise UserError("`data.lr` must be given: a folder of photos.")
     _choice(config, "scale", SCALES)
@@ -177,7 +179,7 @@ def check_look(config: DictConfig) -> None:
 
 
 def check_export(config: DictConfig) -> None:
-    """Refuse values of ``export`` that cannot be meant."""
+    """Refuse impossible values of ``export``."""
     if (config.run is None) == (config.weights is None):
         raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
     _choice(config, "format", (*WEIGHTS, *PROGRAMS, CAMERA))
@@ -195,7 +197,7 @@ def check_export(config: DictConfig) -> None:
 
 
 def check_app(config: DictConfig) -> None:
-    """Refuse values of ``app`` that cannot be meant."""
+    """Refuse impossible values of ``app``."""
     if config.run is None and config.weights is None:
         raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
     check_integer("`port`", config.port, 1, 65535)

@@ -1,4 +1,4 @@
-"""The configuration of a verb, composed from ``conf/`` and what was typed."""
+"""Compose the configuration of a verb from ``conf/`` and the command line."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LITERAL = "literal"  # the key under which a configuration lists its literal val
 
 
 def verbs() -> list[str]:
-    """The commands: each is ``conf/VERB.yaml``, and the function VERB of ``wildsr.cli.VERB``."""
+    """Names of the verbs, each with ``conf/VERB.yaml`` and ``wildsr.cli.VERB``."""
     return sorted(path.stem for path in CONF.glob("*.yaml"))
 
 
 def configure(name: str, overrides: Sequence[str]) -> DictConfig:
-    """Compose ``conf/NAME.yaml`` with what was typed.
+    """Compose ``conf/NAME.yaml`` with overrides.
 
     Where nothing is missing that has to be given, no value refers to another any more.
 
@@ -66,7 +66,7 @@ def _found(plain: Any, key: str) -> Any:
 
 
 def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> None:
-    """Refuse what was typed for a switch or a number and is none.
+    """Refuse overrides of a switch or a number with something else.
 
     Raises:
         UserError: naming the key, the value and what it may be.
@@ -86,7 +86,7 @@ def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> No
 
 
 def literals(name: str, overrides: Sequence[str]) -> dict[str, str]:
-    """The keys whose values are taken as they are typed, and their kinds: path, paths or text."""
+    """The keys whose values are taken literally, with their kinds: path, paths or text."""
     typed = [Override.of(override) for override in overrides]
     return _base(name, _chosen(typed))[1]
 

@@ -23,18 +23,18 @@ the shell has to read to complete verbs, keys and choices. `wildsr --version`.""
 
 
 def program(verb: str) -> str:
-    """How a verb is called where this process was: ``wildsr train``, or ``python train.py``."""
+    """How the user called the verb: ``wildsr train``, or ``python train.py``."""
     return f"wildsr {verb}" if Path(sys.argv[0]).stem == "wildsr" else f"python {verb}.py"
 
 
 def overview(conf: Path) -> str:
-    """The verbs, one line each."""
+    """List the verbs, one line each."""
     rows = [(path.stem, purpose(path)) for path in sorted(conf.glob("*.yaml"))]
     return "\n".join(["usage: wildsr VERB [key=value ...]", "", "verbs:", *_columns(rows), CLOSING])
 
 
 def explain(conf: Path, verb: str, typed: Iterable[str] = ()) -> str:
-    """What a verb does and takes.
+    """Explain what a verb does and takes.
 
     Args:
         conf: the folder of configurations.
@@ -57,14 +57,14 @@ def explain(conf: Path, verb: str, typed: Iterable[str] = ()) -> str:
 
 
 def defaults(path: Path) -> dict[str, str | list[str] | None]:
-    """The groups that a configuration chooses from, and what it chooses."""
+    """The groups that a configuration chooses from, with its choices."""
     listed = yaml.safe_load(path.read_text()).get("defaults", [])
     pairs = [item for entry in listed if isinstance(entry, dict) for item in entry.items()]
     return {g: c for g, c in pairs if "@" not in g and not g.startswith(("/", "override "))}
 
 
 def choices(conf: Path, group: str) -> list[str]:
-    """What a group has."""
+    """The choices of a group."""
     return sorted(path.stem for path in (conf / group).glob("*.yaml"))
 
 
@@ -90,7 +90,7 @@ def keys(path: Path, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def bases(path: Path) -> list[Path]:
-    """The files beside a configuration whose values it takes over."""
+    """The files beside a configuration whose values it inherits."""
     listed = yaml.safe_load(path.read_text()).get("defaults", [])
     names = [entry for entry in listed if isinstance(entry, str) and entry != "_self_"]
     return [path.with_name(f"{name}.yaml") for name in names]

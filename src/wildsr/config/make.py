@@ -1,4 +1,4 @@
-"""From the composed configuration to objects."""
+"""Make objects of a composed configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wildsr.network.weights import fill, read_weights
 
 
 def make(node: Any, what: str, kind: type[Any] = object, **arguments: Any) -> Any:
-    """The object that ``node`` describes: its ``_target_``, called with the rest of it.
+    """Make the object that ``node`` describes: call its ``_target_`` with the rest.
 
     Nodes within it are made first. What is called gets plain containers, numbers and strings.
     Configurations that come from a file are checked before (:mod:`wildsr.config.trust`).
@@ -69,7 +69,7 @@ def _within(value: Any) -> Any:
 
 
 def method_class(config: DictConfig) -> type[Method]:
-    """The method that the configuration names."""
+    """The class of the configured method."""
     target = config.method.get(TARGET)
     try:
         found = get_object(target)
@@ -81,7 +81,7 @@ def method_class(config: DictConfig) -> type[Method]:
 
 
 def make_networks(config: DictConfig, only: Collection[str] | None = None) -> dict[str, nn.Module]:
-    """New networks, the same for the same ``seed``.
+    """Make new networks, the same for the same ``seed``.
 
     Args:
         config: of a training.
@@ -96,7 +96,7 @@ def make_networks(config: DictConfig, only: Collection[str] | None = None) -> di
 
 
 def start_from(network: nn.Module, weights: str) -> None:
-    """Let an upscaler begin with the weights in a file.
+    """Load weights from a file into an upscaler that is to be trained.
 
     Raises:
         UserError: if there is no such file, or it is of another architecture.
@@ -118,7 +118,7 @@ def scale_of_weights(config: DictConfig, overrides: list[str]) -> int | None:
 
 
 def sample_batch(config: DictConfig) -> dict[str, Tensor]:
-    """Two random samples of each domain, of the size that training uses, for a dry run."""
+    """Make two random samples of each domain, of the training size, for a dry run."""
     patch, generator = config.data.patch, torch.Generator().manual_seed(0)
     sides = {"hr": patch * config.scale, "real_lr": patch, "other_hr": patch * config.scale}
     return {n: torch.rand(2, 3, side, side, generator=generator) for n, side in sides.items()}

@@ -1,4 +1,4 @@
-"""What stands on a command line: ``key=value`` in Hydra's grammar, or taken as it is typed.
+"""Parse overrides: ``key=value`` in Hydra's grammar, or taken literally.
 
 A configuration says which of its values are literal, by ``literal: {KEY: KIND}``, KIND being
 
@@ -30,7 +30,7 @@ _PAIR = re.compile(r"""\s*([^:,{}]+?)\s*:\s*('[^']*'|"[^"]*"|[^,]*?)\s*(?:,|$)""
 
 @dataclass(frozen=True)
 class Override:
-    """One word of a command line.
+    """One override of a command line.
 
     Attributes:
         typed: the word.
@@ -46,7 +46,7 @@ class Override:
 
     @classmethod
     def of(cls, typed: str) -> Override:
-        """Split a word.
+        """Parse one word of a command line.
 
         Raises:
             UserError: it is no ``key=value``.
@@ -62,7 +62,7 @@ class Override:
         return cls(typed, found[1] or "", found[2], found[3])
 
     def parsed(self) -> Any:
-        """The value by Hydra's grammar.
+        """The value in Hydra's grammar.
 
         Raises:
             UserError: it does not follow the grammar, or is a sweep over several values.
@@ -85,7 +85,7 @@ class Override:
         return value
 
     def literal(self, kind: str) -> Any:
-        """The value as it was typed, by its kind: text, or what holds several.
+        """The value taken literally, by its kind: one path or text, or several paths.
 
         Raises:
             UserError: nothing, or a path that no file system takes.

@@ -1,4 +1,7 @@
-"""One path, several, or named ones: what ``run``, ``weights``, ``results`` and ``data.lr`` take."""
+"""Parse keys that take one path, several, or named ones.
+
+``run``, ``weights``, ``results`` and ``data.lr`` are such keys.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from wildsr.error import UserError
 
 
 def paths_by_name(value: Any, argument: str) -> dict[str, Path]:
-    """The paths that were given, by name; none for None.
+    """The given paths by name; none for None.
 
     Args:
         value: a path, a list of paths or a mapping of names to paths, as a config holds them.
@@ -38,7 +41,7 @@ def paths_by_name(value: Any, argument: str) -> dict[str, Path]:
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
-    """The shortest endings that tell paths apart, without what all of them end with.
+    """Shorten paths to the shortest endings that tell them apart, without a common ending.
 
     ``a/set5/lr`` and ``a/set14/lr`` are ``set5`` and ``set14``; one path is its last part.
     """
@@ -55,7 +58,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
 
 def unused(name: str, taken: Mapping[str, Any]) -> str:
-    """The name, or with the first number that makes it new."""
+    """Append a number to a name that is taken."""
     number, new = 1, name
     while new in taken:
         number += 1

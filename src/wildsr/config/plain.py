@@ -1,4 +1,4 @@
-"""Plain data from files that anybody may have written: JSON and YAML, bounded before they are read.
+"""Read JSON and YAML from untrusted files, limited in size, as plain data.
 
 Nothing here makes objects: what comes back is numbers, strings, lists and dictionaries.
 """
@@ -23,7 +23,7 @@ INTEGER = 2**63
 
 
 def read_json(path: Path, largest: int = LARGEST["json"]) -> Any:
-    """What a JSON file holds.
+    """Read a JSON file.
 
     Args:
         path: of the file.
@@ -40,7 +40,7 @@ def read_json(path: Path, largest: int = LARGEST["json"]) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file holds: None, numbers, strings, lists, and dictionaries by strings.
+    """Read a YAML file: None, numbers, strings, lists, and dictionaries by strings.
 
     Raises:
         UserError: it cannot be read, is too large, nested too deeply or damaged, or holds
@@ -61,7 +61,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def as_config(plain: Mapping[str, Any]) -> DictConfig:
-    """Plain containers as a configuration in which every string is text: ``${`` refers to nothing.
+    """Make a configuration of plain containers, in which ``${`` refers to nothing.
 
     Raises:
         UserError: a string is ``???``, OmegaConf's word for a value that is missing.
@@ -71,7 +71,7 @@ def as_config(plain: Mapping[str, Any]) -> DictConfig:
 
 
 def literal(value: Any) -> Any:
-    """Plain containers or a string, written so that OmegaConf reads every string as text."""
+    """Escape plain containers or a string so that OmegaConf reads strings as text."""
     if isinstance(value, Mapping):
         return {key: literal(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -84,7 +84,7 @@ def literal(value: Any) -> Any:
 
 
 def printable(value: Any) -> Any:
-    """A value without what no encoding has: the bytes of names that are no text, as escapes.
+    """Escape bytes of file names that are not valid text.
 
     Args:
         value: plain types, nested in dicts and lists.

@@ -1,4 +1,4 @@
-"""Keep the libraries below quiet about what is no concern of who uses this one."""
+"""Silence the libraries below where they speak of what users need not know."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Within, Lightning and W&B say errors only; afterwards they are as talkative as before."""
+    """Limit Lightning and W&B to errors within the block."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     os.environ.setdefault("WANDB_SILENT", "true")

@@ -1,4 +1,4 @@
-"""The configuration that a run has recorded: read as data, checked before it is used."""
+"""Read a run's recorded configuration as data, and check it before use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEARNED = "wildsr.run.degradation.Learned"
 
 
 def recorded_config(path: Path, trust: bool) -> DictConfig:
-    """The configuration in a run's ``config.yaml``.
+    """Read the configuration in a run's ``config.yaml``.
 
     Runs record values, never references: ``${...}`` in it is text, and no resolver of OmegaConf
     sees it.
@@ -94,7 +94,7 @@ def _whole(value: Any) -> bool:
 
 
 def of_target(value: Any, target: str) -> list[dict[str, Any]]:
-    """The nodes that name ``target``."""
+    """Find the nodes whose ``_target_`` is ``target``."""
     if isinstance(value, list):
         return [node for item in value for node in of_target(item, target)]
     if not isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Whether a typed value has the shape of the key's default: mapping, list, switch, number."""
+"""Check that an override has the shape of the default: mapping, list, switch, number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST = 2**63 - 1  # of the integers that torch and most file formats have
 
 
 def check_shape(key: str, default: Any, value: Any) -> None:
-    """Refuse a value of another shape than the default's: a mapping, a list or one value.
+    """Refuse an override of another shape than the default: mapping, list or one value.
 
     What a number or a text may be is for others to say, and null for whatever has the key.
 
@@ -50,7 +50,7 @@ def check_shape(key: str, default: Any, value: Any) -> None:
 
 
 def check_scalar(key: str, default: Any, value: Any) -> None:
-    """Refuse what is no switch or no number where the default is one.
+    """Refuse a value that is no switch or number where the default is one.
 
     Which numbers there may be is for others to say, and null for whatever has the key.
 

@@ -1,4 +1,4 @@
-"""Whose code a configuration from a file may name.
+"""Decide whose code a configuration from a file may call.
 
 A run folder may come from a stranger, and ``_target_`` in a configuration names what is called.
 Known are wildsr's own classes, one by one (what its configurations name, never a prefix, for every
@@ -28,7 +28,7 @@ MORE = ("wildsr.training.schedule.Constant", "wildsr.training.schedule.Cosine")
 
 @functools.cache
 def known_targets() -> frozenset[str]:
-    """Everything that a configuration of anybody may name."""
+    """All ``_target_``s that any configuration may name."""
     named = [
         target
         for path in sorted(CONF.rglob("*.yaml"))
@@ -43,13 +43,13 @@ def known_targets() -> frozenset[str]:
 
 
 def typed_targets(overrides: Iterable[str]) -> frozenset[str]:
-    """What the overrides of a command name as code to call."""
+    """The ``_target_``s that the overrides of a command name."""
     found = (re.findall(rf"{TARGET}['\"]?\s*[:=]\s*['\"]?([\w.]+)", o) for o in overrides)
     return frozenset(target for targets in found for target in targets)
 
 
 def check_targets(config: Any, what: str, trust: bool, typed: Iterable[str] = ()) -> None:
-    """Refuse a configuration that calls what is neither ours nor the user's.
+    """Refuse a configuration that calls code which is neither ours nor typed by the user.
 
     Args:
         config: plain containers.
@@ -81,7 +81,7 @@ def check_targets(config: Any, what: str, trust: bool, typed: Iterable[str] = ()
 
 
 def trusts(config: DictConfig) -> bool:
-    """The value of ``trust`` of a verb.
+    """The value of a verb's ``trust``.
 
     Raises:
         UserError: if it is neither true nor false.

@@ -1,4 +1,4 @@
-"""Training crops: batch ``i`` is a function of ``i`` and the seed."""
+"""Training crops: batch ``i`` depends on ``i`` and the seed alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from wildsr.data.pairs import Pairs
 
 
 class Batches(IterableDataset[dict[str, Tensor]]):
-    """Unpaired crops ``{"hr": uint8 (B, 3, sP, sP), "real_lr": uint8 (B, 3, P, P)}``.
+    """Iterates over unpaired crops.
+
+    ``{"hr": uint8 (B, 3, sP, sP), "real_lr": uint8 (B, 3, P, P)}``.
 
     Where it is asked for, ``other_hr`` is a second draw of sharp crops, independent of ``hr``. With
     pairs, the first crops of ``hr`` are of their HR photos, and ``pair_lr``, uint8 (paired, 3, P,

@@ -1,4 +1,4 @@
-"""How the photos of a packed store were coded, read once and kept beside their pixels."""
+"""JPEG codings of the photos of a packed store, read once and cached beside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 1  # of the file, and of how codings are read
 
 
 def codings_of(store: PackedStore, paths: Sequence[Path], indices: Sequence[int]) -> list[Coding]:
-    """The codings of some photos of a store.
+    """Read the JPEG codings of some photos of a store.
 
     Args:
         store: of the decoded photos.

@@ -1,4 +1,4 @@
-"""Random crops of a packed store, and the eight ways to lay a square patch."""
+"""Draw random crops of a packed store, and augment square patches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def large_enough(store: PackedStore, size: int) -> npt.NDArray[np.int64]:
 
 
 def draw(store: PackedStore, size: int, batch: int, generator: np.random.Generator) -> Tensor:
-    """Random square crops: a uniform choice of image, then a uniform position inside it.
+    """Draw random square crops: a uniform choice of image, then of a position inside it.
 
     Images smaller than the patch in either direction are never drawn.
 
@@ -51,7 +51,7 @@ def draw(store: PackedStore, size: int, batch: int, generator: np.random.Generat
 
 
 def ways(count: int, generator: torch.Generator) -> Tensor:
-    """A random one of the eight ways to lay a square for each of ``count`` patches, (count, 3).
+    """Draw a flip and transposition for each of ``count`` patches, (count, 3) bits.
 
     Three fair bits each: mirror left to right, mirror top to bottom, transpose. Their eight
     combinations are the four rotations, with and without a mirror image.
@@ -64,7 +64,7 @@ def ways(count: int, generator: torch.Generator) -> Tensor:
 
 
 def laid(images: Tensor, bits: Tensor) -> Tensor:
-    """Lay every patch in a way of its own.
+    """Flip and transpose each patch by its own three bits.
 
     Args:
         images: square patches (B, C, S, S) of any type, on any device.

@@ -1,4 +1,4 @@
-"""The embedded default: scikit-image's sample photos, split by photo, and a hidden camera."""
+"""The demo data: scikit-image's sample photos, split by photo, seen by a hidden camera."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NOISE_SEED = 20180
 
 
 class Demo(Folders):
-    """``Folders`` over the demo photos, which are written as PNG files into the cache on first use.
+    """``Folders`` of the demo photos, which are written into the cache on first use.
 
     ``camera`` is the true degradation: evaluation draws it beside the learned one; no method is
     given it.

@@ -1,4 +1,4 @@
-"""One look at the data before training: what is there, what is unusable, what looks mixed up."""
+"""Inspect the data before training: sizes, unreadable files, likely mix-ups."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _NAMED = 5  # skipped files that the report names
 
 
 class Lines(Protocol):
-    """What there is to say about the data before training."""
+    """Something that can be printed as lines about the data."""
 
     def lines(self) -> list[str]:
-        """For printing, warnings marked as such."""
+        """The lines, warnings marked as such."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One folder. Sizes are (height, width); smallest, median and largest go by area."""
+    """What one folder holds. Sizes are (height, width), ordered by area."""
 
     argument: str
     count: int
@@ -38,7 +38,7 @@ class Side:
     skipped: dict[str, str]
 
     def lines(self) -> list[str]:
-        """The folder in words, sizes as width x height."""
+        """Describe the folder, sizes as width x height."""
         sizes = (self.smallest, self.median, self.largest)
         smallest, median, largest = (f"{width}x{height}" for height, width in sizes)
         text = [
@@ -60,14 +60,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Report:
-    """What :func:`inspect` saw; ``notes`` are remarks on both folders together."""
+    """What :func:`inspect` found; ``notes`` are remarks on both folders together."""
 
     lr: Side
     hr: Side
     notes: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """The report for printing, warnings marked as such."""
+        """The report as lines, warnings marked as such."""
         return [*self.lr.lines(), *self.hr.lines(), *self.notes]
 
 

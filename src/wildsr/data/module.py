@@ -1,4 +1,4 @@
-"""From folders to batches: training crops, validation photos and their LightningDataModule."""
+"""The data module: from folders to training crops and validation photos."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _THREADS = 2  # that decode
 
 
 class Folders(LightningDataModule):
-    """Two unrelated folders of photos, and some photos to look at while training.
+    """Two unrelated folders of photos for training, and photos for validation.
 
     The caller sets ``iterations`` (where training ends), ``start`` (where it resumes) and
     ``other_hr`` (whether the method is given a second draw of sharp crops) before fitting;

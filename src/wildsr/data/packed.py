@@ -1,4 +1,4 @@
-"""One memory-mapped file of decoded images; :mod:`wildsr.data.store` builds and finds it."""
+"""Decoded images in one memory-mapped file; :mod:`wildsr.data.store` builds and finds it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def digest_of_index(index: Mapping[str, Any]) -> str:
 
 
 class PackedStore:
-    """Read-only images in one memory-mapped file. Pickled, it travels as a path.
+    """Read-only images in one memory-mapped file. Pickled as its path alone.
 
     Each image is compared with its checksum when it is first looked at: a store may be too large to
     be read at every start.
@@ -68,7 +68,7 @@ class PackedStore:
         return len(self.names)
 
     def image(self, index: int) -> Pixels:
-        """Image as a read-only uint8 view (H, W, 3)."""
+        """One image as a read-only uint8 view (H, W, 3)."""
         height, width = self.sizes[index].tolist()
         start = int(self._starts[index])
         pixels = self._pixels[start : start + height * width * 3].reshape(height, width, 3)
@@ -100,7 +100,7 @@ class PackedStore:
         left: npt.NDArray[np.int64],
         size: int,
     ) -> Pixels:
-        """Square crops as a uint8 array (B, size, size, 3), one strided copy each.
+        """Cut square crops into a uint8 array (B, size, size, 3), one strided copy each.
 
         Args:
             index: which image each crop comes from, (B,).

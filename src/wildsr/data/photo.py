@@ -1,4 +1,4 @@
-"""One photo as the whole data set: both domains are crops of it."""
+"""A single photo as the whole data set: both domains are crops of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wildsr.photo.image import LIMIT, SUFFIXES, UnreadableImage, read_image
 
 @dataclass(frozen=True)
 class Alone:
-    """What there is to say about a single photo; sizes are (height, width)."""
+    """The report on a single photo; sizes are (height, width)."""
 
     name: str
     size: tuple[int, int]
@@ -22,7 +22,7 @@ class Alone:
     scale: int
 
     def lines(self) -> list[str]:
-        """The photo in words, sizes as width x height."""
+        """Describe the photo, sizes as width x height."""
         height, width = self.size
         large = self.patch * self.scale
         return [
@@ -32,7 +32,9 @@ class Alone:
 
 
 class Photo(Folders):
-    """A single photo: ``hr`` are crops of it, and ``real_lr`` are smaller crops of it, too.
+    """The data module of a single photo: ``hr`` and ``real_lr`` are crops of it.
+
+    Those of ``real_lr`` are smaller.
 
     For methods that learn from the photo that they upscale and nothing else. The photo is also what
     is upscaled while training and at the end, against its truth where there is one.
@@ -75,7 +77,7 @@ class Photo(Folders):
         open_store([self._photo()], self.cache, "data.lr", limit=self.limit)
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the photo and see that it is large enough."""
+        """Open the photo and check that it is large enough."""
         if self.report is not None:
             return
         path = self._photo()

@@ -1,4 +1,4 @@
-"""Images decoded once into one flat file, which every later start and every worker maps.
+"""Decode images once into one flat file, which every later start and worker maps.
 
 A store is a folder ``<cache>/stores/<key>`` of two files::
 
@@ -39,7 +39,7 @@ Progress = Callable[[int, int], None]
 
 
 def default_cache() -> Path:
-    """``$WILDSR_CACHE``, else ``$XDG_CACHE_HOME/wildsr``, else ``~/.cache/wildsr``."""
+    """The cache folder: ``$WILDSR_CACHE``, ``$XDG_CACHE_HOME/wildsr`` or ``~/.cache/wildsr``."""
     shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(os.environ.get("WILDSR_CACHE") or f"{shared}/wildsr").expanduser()
 
@@ -52,7 +52,7 @@ def open_store(
     progress: Progress | None = None,
     limit: float | None = LIMIT,
 ) -> PackedStore:
-    """The packed store of these files, built if the cache does not have it yet.
+    """Open the packed store of these files; build it if the cache does not have it.
 
     Memory does not grow with the data set: at most ``workers + 1`` images are decoded at a time.
 

@@ -1,1 +1,1 @@
-"""Image formation with fixed parameters, on batches."""
+"""Degradations with fixed or drawn parameters, on batches of images."""

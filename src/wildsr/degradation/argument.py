@@ -1,4 +1,4 @@
-"""Arguments that are one number for a batch or one for each image of it."""
+"""Check image batches, and parameters that are one number or one for each image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wildsr.error import UserError
 
 
 def check_image(image: Tensor, channels: tuple[int, ...] = (3,), name: str = "image") -> None:
-    """Refuse what is no batch of images with one of these numbers of channels.
+    """Refuse anything but a batch of float images with one of these numbers of channels.
 
     Args:
         image: the argument.
@@ -29,7 +29,9 @@ def check_image(image: Tensor, channels: tuple[int, ...] = (3,), name: str = "im
 
 
 def for_each(name: str, value: Tensor | float, image: Tensor) -> Tensor:
-    """``value`` as (B, 1, 1, 1) beside ``image``: one number for all, or (B,), one for each.
+    """Reshape a parameter to (B, 1, 1, 1) for broadcasting with ``image``.
+
+    ``value`` is one number for all images, or (B,), one for each.
 
     Args:
         name: of the argument, as the user knows it.

@@ -1,4 +1,4 @@
-"""A Bayer sensor: one colour for each pixel, and the two others guessed from its neighbours."""
+"""Simulate a Bayer sensor: keep one colour a pixel, and interpolate the two others."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ METHODS = tuple(_FILTERS)
 
 
 def mosaic(image: Tensor, pattern: str = "RGGB") -> Tensor:
-    """What the sensor measures of an image: one channel of each pixel, by Kornia.
+    """Keep the one channel of each pixel that a Bayer sensor measures, by Kornia.
 
     Args:
         image: (B, 3, H, W).
@@ -81,7 +81,9 @@ def mosaic(image: Tensor, pattern: str = "RGGB") -> Tensor:
 
 
 def demosaic(raw: Tensor, pattern: str = "RGGB", method: str = "malvar") -> Tensor:
-    """The two colours that each pixel lacks, by linear filters; what was measured stays.
+    """Interpolate the two colours that each pixel lacks by linear filters.
+
+    Measured values stay as they are.
 
     "bilinear" takes the mean of the nearest pixels of the colour. "malvar" corrects it by the
     Laplacian of the colour that was measured, in 5 x 5 pixels (Malvar, He and Cutler 2004,

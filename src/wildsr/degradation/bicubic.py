@@ -10,7 +10,7 @@ from wildsr.pixels import to_8_bit
 
 
 def downscale(hr: Tensor, scale: int) -> Tensor:
-    """Antialiased bicubic, a = -0.5 as MATLAB and Pillow, not clamped.
+    """Downscale by antialiased bicubic, a = -0.5 as MATLAB and Pillow, not clamped.
 
     (B, 3, H, W) -> (B, 3, H / s, W / s).
     """
@@ -23,7 +23,7 @@ def downscale(hr: Tensor, scale: int) -> Tensor:
 
 
 class Bicubic(nn.Module):
-    """``downscale`` and rounding to 8 bits, as a file would hold it."""
+    """Downscales by antialiased bicubic and rounds to 8 bits, as a file would hold it."""
 
     def __init__(self, scale: int) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from wildsr.error import UserError
 
 
 def centred_grid(size: int, scale: int) -> Tensor:
-    """Offsets (2, k, k), x then y, of the taps from an output pixel's middle, in HR pixels.
+    """Offsets of kernel taps from the middle of an output pixel, in HR pixels: (2, k, k), x then y.
 
     The middle of output pixel ``i`` lies at HR coordinate ``scale * i + (scale - 1) / 2``, between
     two HR pixels for an even scale; the kernel's middle tap is HR pixel ``scale * i + (scale - 1)
@@ -26,7 +26,9 @@ def centred_grid(size: int, scale: int) -> Tensor:
 
 
 def gaussian_kernel(a: Tensor, b: Tensor, c: Tensor, offsets: Tensor) -> Tensor:
-    """Gaussian (k, k) summing to 1, of covariance ``L L^T`` with ``L = [[a, 0], [b, c]]``.
+    """Anisotropic Gaussian kernel (k, k), summing to 1.
+
+    Its covariance is ``L L^T`` with ``L = [[a, 0], [b, c]]``.
 
     Args:
         a: standard deviation along x, in pixels; positive.
@@ -41,7 +43,7 @@ def gaussian_kernel(a: Tensor, b: Tensor, c: Tensor, offsets: Tensor) -> Tensor:
 
 
 def blur_and_sample(hr: Tensor, kernel: Tensor, scale: int, offset: int | None = None) -> Tensor:
-    r"""Correlate each image with its kernel and keep every ``scale``-th pixel.
+    r"""Blur each image with its kernel and keep every ``scale``-th pixel.
 
     .. math:: lr_{b,c,i,j} = \sum_{u,v} kernel_{b,u,v} \; hr_{b,c,\, si+o+u-r,\, sj+o+v-r}
 
@@ -82,7 +84,7 @@ def blur_and_sample(hr: Tensor, kernel: Tensor, scale: int, offset: int | None =
 
 
 def blur(image: Tensor, kernel: Tensor) -> Tensor:
-    r"""Correlate each image with its kernel.
+    r"""Blur each image with its kernel, by correlation.
 
     .. math:: out_{b,c,i,j} = \sum_{u,v} kernel_{b,u,v} \; image_{b,c,\, i+u-r,\, j+v-r}
 
@@ -122,7 +124,7 @@ _DIRECT, _DIRECT_FEW, _DIRECT_LEARNED = 15, 9, 5
 
 
 def separable_blur(image: Tensor, sigma: Tensor, size: int) -> Tensor:
-    """Blur each image by an isotropic Gaussian of its own, one side after the other.
+    """Blur each image with an isotropic Gaussian, rows and columns one after the other.
 
     Equal to ``blur(image, isotropic(sigma, size))`` up to rounding, borders and precision included.
 
@@ -167,7 +169,7 @@ _MATRIX_SIDE, _SIDES_LEARNED = 8, 21
 
 
 def pinned_softmax(logits: Tensor, centre: float) -> Tensor:
-    r"""A softmax over kernel taps whose centre of mass stays where it is put.
+    r"""Softmax over kernel taps that holds the centre of mass at a given place.
 
     .. math:: kernel_{u,v} \propto \exp(logits_{u,v} + a u + b v)
 

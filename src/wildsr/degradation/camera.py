@@ -1,4 +1,4 @@
-"""A camera with known parameters: blur, subsampling, sensor noise, JPEG."""
+"""Degrade by a camera with known parameters: blur, sampling, sensor noise, JPEG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from wildsr.pixels import to_8_bit
 
 
 class KnownCamera(nn.Module):
-    """``lr = jpeg(round(sample(blur(hr)) + noise))``, without gradient.
+    """Simulates a camera of given parameters: blur, sampling, noise, JPEG; no gradient.
+
+    ``lr = jpeg(round(sample(blur(hr)) + noise))``.
 
     Args:
         scale: HR pixels for each LR pixel and direction.
@@ -70,7 +72,7 @@ class KnownCamera(nn.Module):
         return ((self.read / 255) ** 2 + (self.shot / 255) ** 2 * brightness.clamp(0, 1)).sqrt()
 
     def physical(self) -> dict[str, float]:
-        """The parameters, named as ``network.camera.Camera`` names them."""
+        """The parameters by name, as :meth:`wildsr.network.degrader.camera.Camera.physical`."""
         major, minor, angle = self.blur
         return {
             "blur_major": major,

@@ -1,4 +1,4 @@
-"""JPEG with the tables of real files: what a photo's coding was, and the same again."""
+"""Compress by the JPEG tables of real files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNIT = 16  # pixels that 4:2:0 codes together, in each direction
 
 @dataclass(frozen=True)
 class Coding:
-    """How a photo was coded: its quantisation tables and the subsampling of its chrominance.
+    """JPEG coding of a photo: its quantisation tables and chroma subsampling.
 
     Attributes:
         luminance: 64 steps, rows of growing vertical frequency.
@@ -41,12 +41,12 @@ class Coding:
 
     @property
     def coarseness(self) -> float:
-        """Mean logarithm of the steps of luminance: 0 where nothing is lost but rounding."""
+        """Mean logarithm of the luminance table; 0 if all its steps are 1."""
         return sum(map(math.log, self.luminance)) / len(self.luminance)
 
 
 def coded(image: Tensor, coding: Coding | None, phase: tuple[int, int]) -> Tensor:
-    """``image`` (1, 3, H, W) in [0, 1], written and read as a file of this coding; in 8 bits.
+    """Compress ``image`` (1, 3, H, W) in [0, 1] as a JPEG of this coding; rounded to 8 bits.
 
     Args:
         image: values outside of [0, 1] are clamped.
@@ -74,6 +74,6 @@ def coded(image: Tensor, coding: Coding | None, phase: tuple[int, int]) -> Tenso
 def coded_each(
     images: Tensor, codings: Sequence[Coding | None], phases: Sequence[tuple[int, int]]
 ) -> Tensor:
-    """:func:`coded`, each image of (B, 3, H, W) by a coding and a phase of its own."""
+    """Compress each image of (B, 3, H, W) by a coding and a phase of its own; see :func:`coded`."""
     each = zip(images.split(1), codings, phases, strict=True)
     return torch.cat([coded(*one) for one in each])

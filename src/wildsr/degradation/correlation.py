@@ -1,4 +1,4 @@
-"""Correlation of each image of a batch with a kernel of its own, in four ways.
+"""Correlate each image of a batch with its own kernel, in four ways.
 
 All reflect the borders without repeating the edge (d c b | a b c d | c b a), as often as an image
 that is smaller than the kernel needs, and none flips the kernel. Images are (B, C, H, W), kernels
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 def directly(image: Tensor, kernel: Tensor) -> Tensor:
-    """Sum over the taps: a grouped convolution, one group for each image and channel."""
+    """Correlate by a grouped convolution, one group for each image and channel."""
     batch, channels, height, width = image.shape
     radius = kernel.shape[-1] // 2
     padded = reflect(image, (radius, radius), (radius, radius))
@@ -25,7 +25,7 @@ def directly(image: Tensor, kernel: Tensor) -> Tensor:
 
 
 def by_fft(image: Tensor, kernel: Tensor) -> Tensor:
-    """Product of the spectra."""
+    """Correlate by multiplying spectra."""
     height, width = image.shape[-2:]
     radius = kernel.shape[-1] // 2
     size = fast_length(height + 2 * radius), fast_length(width + 2 * radius)
@@ -37,7 +37,7 @@ def by_fft(image: Tensor, kernel: Tensor) -> Tensor:
 
 
 def along_sides(image: Tensor, taps: Tensor) -> Tensor:
-    """Rows, then columns, each with the same taps: two grouped convolutions."""
+    """Correlate rows, then columns, with the same taps, by two grouped convolutions."""
     batch, channels, height, width = image.shape
     radius = taps.shape[-1] // 2
     padded = reflect(image, (radius, radius), (radius, radius)).flatten(0, 1)[None]
@@ -49,7 +49,7 @@ def along_sides(image: Tensor, taps: Tensor) -> Tensor:
 
 
 def by_matrices(image: Tensor, taps: Tensor) -> Tensor:
-    """Rows, then columns, each with the same taps: ``A image B^T`` with banded matrices."""
+    """Correlate rows, then columns, with the same taps, by banded matrices: ``A image B^T``."""
     batch, channels, height, width = image.shape
     with torch.autocast(image.device.type, enabled=False):
         rows = torch.bmm(image.reshape(batch, -1, width), _banded(taps, width).mT)
@@ -57,7 +57,7 @@ def by_matrices(image: Tensor, taps: Tensor) -> Tensor:
 
 
 def reflect(image: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
-    """Continue (..., H, W) by these rows (above, below) and columns (left, right)."""
+    """Pad (..., H, W) by reflection: (above, below) rows, (left, right) columns."""
     short = max(rows) >= image.shape[-2] or max(columns) >= image.shape[-1]
     # On CUDA the gradient of `pad` adds up in any order, and raises where that is forbidden.
     if not short and not torch.are_deterministic_algorithms_enabled():
@@ -69,7 +69,7 @@ def reflect(image: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> T
 
 
 def fast_length(length: int) -> int:
-    """The next length without prime factors above 5, for which an FFT is quick."""
+    """The next length whose prime factors are at most 5, for a quick FFT."""
     rest = length
     for prime in (2, 3, 5):
         while rest % prime == 0:

@@ -1,4 +1,4 @@
-"""Random numbers that depend on a sample alone, however a batch is split.
+"""Draw random numbers that depend on the sample alone, however a batch is split.
 
 Where an operator takes ``generators``, they are B generators of the CPU, one for each sample, in
 the samples' order. None is torch's global generator of the image's device, one draw for the whole
@@ -18,7 +18,7 @@ from wildsr.error import UserError
 def normal(
     shape: Sequence[int], generators: Sequence[torch.Generator] | None, like: Tensor
 ) -> Tensor:
-    """Standard normal numbers, float32 at least, on the device of ``like``.
+    """Draw standard normal numbers, float32 at least, on the device of ``like``.
 
     Args:
         shape: (B, ...).
@@ -38,21 +38,10 @@ def normal(
     return numbers.to(like.device)
 
 
-def uniform(shape: Sequence[int], generators: Sequence[torch.Generator] | None) -> Tensor:
-    """Numbers in [0, 1), float64 and on the CPU; arguments and errors as of ``normal``."""
-    if generators is None:
-        return torch.rand(*shape, dtype=torch.float64)
-    check_generators(generators, shape[0])
-    numbers = torch.empty(*shape, dtype=torch.float64)
-    for sample, generator in zip(numbers, generators, strict=True):
-        sample.uniform_(generator=generator)
-    return numbers
-
-
 def draws_for(
     image: Tensor, draws: Tensor | None, generators: Sequence[torch.Generator] | None
 ) -> Tensor:
-    """The ``draws`` that were given for ``image``, or new standard normal ones, in its shape.
+    """Return the given ``draws``, checked, or draw new standard normal ones like ``image``.
 
     Raises:
         UserError: both are given; draws of another shape; generators that do not fit.
@@ -70,7 +59,7 @@ def draws_for(
 
 
 def check_generators(generators: Sequence[torch.Generator] | None, count: int) -> None:
-    """Refuse what is not None and not one generator of the CPU for each of ``count`` samples.
+    """Refuse anything but None or one CPU generator for each of ``count`` samples.
 
     Raises:
         UserError: saying what it is instead.

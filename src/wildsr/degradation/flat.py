@@ -1,4 +1,4 @@
-"""Squares of photos that hold noise and little else: where their blurred picture hardly varies."""
+"""Find flat squares of photos, which hold noise and little else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STRUCTURE = 0.5  # of its noise; content above it would be learned as noise
 
 
 class Photos(Protocol):
-    """Photos in uint8 (H, W, 3), by their index: a list, a packed store."""
+    """A sequence of photos, uint8 (H, W, 3): a list or a packed store."""
 
     def __len__(self) -> int: ...
 
@@ -33,7 +33,9 @@ class Photos(Protocol):
 
 @dataclass(frozen=True)
 class Flat:
-    """Flat squares, and how they were found. Levels are in 1/255.
+    """Flat squares of photos, with the thresholds by which they were found.
+
+    Levels are in 1/255.
 
     Attributes:
         patches: uint8 (N, 3, side, side).
@@ -70,7 +72,7 @@ def flat_patches(
     most: int,
     generator: torch.Generator,
 ) -> Flat:
-    """The flattest and calmest squares of some photos, by quantiles of what is there.
+    """Find the flattest and least noisy squares of some photos, by quantiles.
 
     Each photo is looked at in squares of ``side`` that overlap by half. Of the picture x and its
     Gaussian blur b (of standard deviation ``side / 8``), a square's content is the standard

@@ -1,4 +1,4 @@
-"""The kernels that pictures are resized with, as functions of the distance in pixels."""
+"""Interpolation kernels for resizing, as functions of the distance in pixels."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from torch import Tensor
 
 
 def box(x: Tensor) -> Tensor:
-    """1 within half a pixel, the upper end included."""
+    """Box kernel: 1 for distances in (-0.5, 0.5], else 0."""
     return ((x > -0.5) & (x <= 0.5)).to(x.dtype)
 
 
 def triangle(x: Tensor) -> Tensor:
-    """``max(1 - |x|, 0)``."""
+    """Triangle kernel of bilinear interpolation: ``max(1 - |x|, 0)``."""
     return (1 - x.abs()).clamp_min(0)
 
 
 def cubic(x: Tensor) -> Tensor:
-    """Keys 1981, eq. 15: a = -0.5, as MATLAB and Pillow; OpenCV and plain torch take -0.75."""
+    """Cubic kernel (Keys 1981, eq. 15) with a = -0.5, as MATLAB and Pillow.
+
+    OpenCV and torch without antialiasing take -0.75.
+    """
     x = x.abs()
     near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
     return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
 
 def lanczos(x: Tensor) -> Tensor:
-    """``sinc(x) sinc(x / 3)`` within 3 pixels."""
+    """Lanczos kernel of 3 lobes: ``sinc(x) sinc(x / 3)`` for distances below 3."""
     return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))

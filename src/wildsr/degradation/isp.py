@@ -1,4 +1,4 @@
-"""What a camera does between its sensor and its file, invertibly, one setting for each image.
+"""Invertible steps of a camera's image processing, one setting for each image.
 
 Brooks et al. 2019, "Unprocessing Images for Learned Raw Denoising" (arXiv:1811.11127), has them in
 a row: mosaic, demosaic, white balance, colour matrix, gamma, tone. All are differentiable in the
@@ -76,7 +76,7 @@ def colour_matrix(image: Tensor, matrix: Tensor) -> Tensor:
 
 
 def gamma(image: Tensor, exponent: Tensor | float) -> Tensor:
-    """``max(image, 1e-8) ** exponent``; the inverse has 1 / exponent.
+    """Gamma curve: ``max(image, 1e-8) ** exponent``; invert it with 1 / exponent.
 
     The limit keeps the slope at black finite (Kornia's ``adjust_gamma`` has none, whose gradient is
     not).
@@ -94,7 +94,7 @@ def gamma(image: Tensor, exponent: Tensor | float) -> Tensor:
 
 
 def to_linear(image: Tensor) -> Tensor:
-    """From sRGB values to linear light (IEC 61966-2-1), (B, 3, H, W), by Kornia.
+    """Convert sRGB (B, 3, H, W) to linear light (IEC 61966-2-1), by Kornia.
 
     Raises:
         UserError: another shape.
@@ -105,7 +105,7 @@ def to_linear(image: Tensor) -> Tensor:
 
 
 def to_srgb(image: Tensor) -> Tensor:
-    """From linear light to sRGB values (IEC 61966-2-1), (B, 3, H, W), by Kornia.
+    """Convert linear light (B, 3, H, W) to sRGB (IEC 61966-2-1), by Kornia.
 
     Raises:
         UserError: another shape.
@@ -116,7 +116,7 @@ def to_srgb(image: Tensor) -> Tensor:
 
 
 def tone(image: Tensor, strength: Tensor | float = 1.0) -> Tensor:
-    r"""More contrast in the middle: ``(1 - s) x + s (3 x^2 - 2 x^3)`` of the clamped x.
+    r"""Apply an S-shaped tone curve, ``(1 - s) x + s (3 x^2 - 2 x^3)`` of the clamped x.
 
     With s = 1 the global tone mapping of Brooks et al. 2019, section 3.6.
 
@@ -135,7 +135,7 @@ def tone(image: Tensor, strength: Tensor | float = 1.0) -> Tensor:
 
 
 def untone(image: Tensor, strength: Tensor | float = 1.0) -> Tensor:
-    r"""The inverse of :func:`tone`: the middle root of its cubic.
+    r"""Invert :func:`tone`, by the middle root of its cubic.
 
     With x = 1/2 + u and y = ``image``, the equation is 2 s u^3 - (1 + s/2) u + y - 1/2 = 0, so
 
@@ -162,7 +162,7 @@ def untone(image: Tensor, strength: Tensor | float = 1.0) -> Tensor:
 
 
 def quantise(image: Tensor, bits: int = 8) -> Tensor:
-    """Clamp to [0, 1] and round to 2^bits - 1 steps, with the gradient of the identity.
+    """Clamp to [0, 1] and quantise to ``bits`` bits, with a straight-through gradient.
 
     Args:
         image: (B, C, H, W) with C 1 or 3.

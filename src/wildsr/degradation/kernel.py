@@ -9,21 +9,19 @@ values (a negative sigma) are looked at on a CPU only, because a GPU would have 
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from wildsr.degradation.optics import delta, disc, motion
-from wildsr.degradation.tap import Sloped, check_size, normalized, offsets, per_sample, require
-from wildsr.error import UserError, unknown
+from wildsr.degradation.tap import Sloped, normalized, offsets, per_sample, require
 
 
 def gaussian_taps(sigma: Tensor, size: int) -> Tensor:
-    """The factor of the isotropic Gaussian along one side: exp(-x^2 / (2 sigma^2)), (B,) -> (B, k).
+    """One-dimensional Gaussian taps exp(-x^2 / (2 sigma^2)), normalised: (B,) -> (B, k).
 
     Args:
         sigma: standard deviation in pixels, (B,), positive.
@@ -39,7 +37,10 @@ def gaussian_taps(sigma: Tensor, size: int) -> Tensor:
 
 
 def isotropic(sigma: Tensor, size: int) -> Tensor:
-    """Gaussian exp(-(x^2 + y^2) / (2 sigma^2)); arguments as :func:`gaussian_taps` has them."""
+    """Isotropic Gaussian kernel exp(-(x^2 + y^2) / (2 sigma^2)), normalised.
+
+    Arguments as of :func:`gaussian_taps`.
+    """
     taps = gaussian_taps(sigma, size)
     return taps[:, :, None] * taps[:, None, :]
 
@@ -142,48 +143,6 @@ KINDS: dict[str, Callable[..., Tensor]] = {
 _LARGE = 80.0  # e^80 is still a float32, and e^-(e^80) nothing
 
 
-class Kernel(nn.Module):
-    """The kernels of one kind and size, as a module.
-
-    Args:
-        kind: a key of ``KINDS``: isotropic, anisotropic, generalized, plateau, sinc, motion, disc
-            or delta.
-        size: taps a side, odd.
-
-    Attributes:
-        arguments: the names of the parameters that ``forward`` takes, in order.
-
-    Raises:
-        UserError: an unknown kind, an even size.
-    """
-
-    def __init__(self, kind: str, size: int) -> None:
-        super().__init__()
-        if kind not in KINDS:
-            raise unknown("Argument `kind`", kind, KINDS)
-        check_size(size)
-        self.kind, self.size = kind, size
-        self.arguments = tuple(inspect.signature(KINDS[kind]).parameters)[:-1]
-
-    def forward(self, *values: Tensor, **named: Tensor) -> Tensor:
-        """Parameters (B,), in order or by name -> (B, size, size).
-
-        Raises:
-            UserError: other parameters than the kind has, or values that its function refuses.
-        """
-        given = dict(zip(self.arguments, values, strict=False)) | named
-        if set(given) != set(self.arguments) or len(values) + len(named) != len(self.arguments):
-            raise UserError(
-                f"A kernel of kind {self.kind!r} must be given {list(self.arguments)}, but got "
-                f"{len(values)} in order and {list(named)} by name."
-            )
-        return KINDS[self.kind](**given, size=self.size)
-
-    def extra_repr(self) -> str:
-        """What ``print`` shows."""
-        return f"{self.kind!r}, size={self.size}"
-
-
 def _distance(
     sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, beta: Tensor, size: int
 ) -> tuple[Tensor, Tensor]:
@@ -200,7 +159,7 @@ def _distance(
 
 
 def cascaded(kernel: Tensor, times: int) -> Tensor:
-    r"""The one kernel that equals halving with ``kernel`` so many times.
+    r"""Combine several halvings by the same kernel into one kernel.
 
     .. math:: k_4[w] = \sum_{2v + u = w} k[v] \; k[u]
 

@@ -1,4 +1,4 @@
-"""Gaussian noise, gray, coloured or correlated, and noise harvested from photos.
+"""Add Gaussian noise: white, gray, speckled or correlated.
 
 Images are (B, 1, H, W) or (B, 3, H, W), floats, [0, 1]; results have their shape and float32 at
 least, and are neither clamped nor rounded. A parameter is one number or (B,), one for each sample.
@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wildsr.degradation.argument import check_image, for_each
-from wildsr.degradation.draw import draws_for, uniform
+from wildsr.degradation.draw import draws_for
 from wildsr.error import UserError
 from wildsr.pixels import at_least_float32
 
@@ -29,7 +29,7 @@ def gaussian(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    """``image + sigma n`` with n standard normal, independent by pixel.
+    """Add white Gaussian noise: ``image + sigma n``, n standard normal.
 
     Args:
         image: see the module.
@@ -53,7 +53,7 @@ def speckle(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    """``image (1 + sigma n)`` with n standard normal, independent by pixel and channel.
+    """Add speckle (multiplicative) noise: ``image (1 + sigma n)``, n standard normal.
 
     Args:
         image: see the module.
@@ -77,7 +77,7 @@ def correlated(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    r"""Gaussian noise with a covariance between the channels and, with a kernel, between pixels.
+    r"""Add Gaussian noise that is correlated between channels and, with a kernel, pixels.
 
     .. math:: image + L (k \star n) / \|k\|_2, \qquad L L^T = covariance
 
@@ -109,107 +109,8 @@ def correlated(
         return image + (root @ noise.flatten(2)).view_as(image)
 
 
-def harvested(image: Tensor, patches: Tensor, generators: Generators = None) -> Tensor:
-    """Add to each sample a random crop of a random patch of noise.
-
-    The noise injection of Ji et al. 2020 (Real-World Super-Resolution via Kernel Estimation and
-    Noise Injection, section 3.2). Where a patch is smaller than the image it goes on mirrored, from
-    a random place.
-
-    Args:
-        image: see the module.
-        patches: (N, C, h, w), of mean 0, on the device of the image.
-        generators: to draw the patch and the place from.
-
-    Returns:
-        The sums; differentiable in ``image`` and ``patches``.
-
-    Raises:
-        UserError: shapes that do not fit.
-    """
-    check_image(image, (1, 3))
-    image = at_least_float32(image)
-    if patches.ndim != 4 or patches.numel() == 0 or patches.shape[1] != image.shape[1]:
-        raise UserError(
-            f"Argument `patches` must be (N, {image.shape[1]}, h, w), "
-            f"but got {tuple(patches.shape)}."
-        )
-    count, channels, height, width = patches.shape
-    draws = uniform((len(image), 3), generators)
-    which = (draws[:, 0] * count).long().to(image.device)
-    rows = _window(draws[:, 1], image.shape[2], height).to(image.device)
-    columns = _window(draws[:, 2], image.shape[3], width).to(image.device)
-    channel = torch.arange(channels, device=image.device)[:, None, None]
-    noise = patches[
-        which[:, None, None, None], channel, rows[:, None, :, None], columns[:, None, None]
-    ]
-    return image + noise.to(image)
-
-
-class Gaussian(nn.Module):
-    """``gaussian`` as a module."""
-
-    def forward(
-        self,
-        image: Tensor,
-        sigma: Tensor | float,
-        gray: Tensor | None = None,
-        draws: Tensor | None = None,
-        generators: Generators = None,
-    ) -> Tensor:
-        """See ``gaussian``."""
-        return gaussian(image, sigma, gray, draws, generators)
-
-
-class Speckle(nn.Module):
-    """``speckle`` as a module."""
-
-    def forward(
-        self,
-        image: Tensor,
-        sigma: Tensor | float,
-        draws: Tensor | None = None,
-        generators: Generators = None,
-    ) -> Tensor:
-        """See ``speckle``."""
-        return speckle(image, sigma, draws, generators)
-
-
-class Correlated(nn.Module):
-    """``correlated`` as a module."""
-
-    def forward(
-        self,
-        image: Tensor,
-        covariance: Tensor,
-        kernel: Tensor | None = None,
-        draws: Tensor | None = None,
-        generators: Generators = None,
-    ) -> Tensor:
-        """See ``correlated``."""
-        return correlated(image, covariance, kernel, draws, generators)
-
-
-class Harvested(nn.Module):
-    """``harvested`` with patches that move with the module, but are not in its state.
-
-    Args:
-        patches: (N, C, h, w), of mean 0.
-    """
-
-    patches: Tensor
-
-    def __init__(self, patches: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("patches", patches, persistent=False)
-
-    def forward(self, image: Tensor, generators: Generators = None) -> Tensor:
-        """See ``harvested``."""
-        return harvested(image, self.patches, generators)
-
-
 def gray_mask(gray: Tensor, image: Tensor) -> Tensor:
-    """``gray`` as (B, 1, 1, 1) beside ``image``.
+    """Reshape ``gray`` to (B, 1, 1, 1) for broadcasting with ``image``.
 
     Raises:
         UserError: it is not (B,) booleans.
@@ -223,7 +124,7 @@ def gray_mask(gray: Tensor, image: Tensor) -> Tensor:
 
 
 def shared(noise: Tensor, gray: Tensor | None) -> Tensor:
-    """``noise`` (B, C, H, W), where ``gray`` (B,) holds with its first channel in all."""
+    """Copy the first channel of the noise to all channels of the samples marked ``gray`` (B,)."""
     return noise if gray is None else torch.where(gray_mask(gray, noise), noise[:, :1], noise)
 
 
@@ -266,11 +167,3 @@ def _filtered(noise: Tensor, kernel: Tensor) -> Tensor:
         raise UserError("Argument `kernel` must hold kernels that are not all 0.")
     spectrum = torch.fft.rfft2(whole / norm).conj()[:, None]
     return torch.fft.irfft2(torch.fft.rfft2(noise) * spectrum, s=(height, width))
-
-
-def _window(draw: Tensor, length: int, available: int) -> Tensor:
-    """Positions (B, length) of a random window, mirrored where ``available`` pixels do not do."""
-    period = max(2 * available - 2, 1)  # there and back again
-    places = available - length + 1 if length <= available else period
-    position = ((draw * places).long()[:, None] + torch.arange(length)) % period
-    return torch.minimum(position, period - position)

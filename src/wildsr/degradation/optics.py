@@ -1,4 +1,4 @@
-"""Kernels of a camera that moves, is out of focus or displaced: exact integrals, no supersampling.
+"""Blur kernels of motion, defocus and displacement, integrated exactly.
 
 The conventions are those of :mod:`wildsr.degradation.kernel`.
 """
@@ -16,7 +16,9 @@ _GAUSS = (0.5 - 0.75**0.5 / 3, 0.5 + 0.75**0.5 / 3)  # two nodes integrate a cub
 
 
 def motion(length: Tensor, angle: Tensor, size: int) -> Tensor:
-    r"""The mean of the image along a straight path, read by bilinear interpolation.
+    r"""Linear motion blur: the mean of the image along a straight path.
+
+    Read by bilinear interpolation.
 
     .. math:: k(x, y) = \int_{-1/2}^{1/2} h(x - t l \cos a) \, h(y - t l \sin a) \, dt
 
@@ -54,7 +56,7 @@ def motion(length: Tensor, angle: Tensor, size: int) -> Tensor:
 
 
 def disc(radius: Tensor, size: int) -> Tensor:
-    """Defocus: each tap is the area of its pixel that a disc of this radius covers, exactly.
+    """Defocus blur: each tap is the exact area of its pixel that a disc covers.
 
     Args:
         radius: of the disc around the middle of the middle pixel, (B,), in pixels, at least 0; up
@@ -87,7 +89,9 @@ def disc(radius: Tensor, size: int) -> Tensor:
 
 
 def delta(shift_x: Tensor, shift_y: Tensor, size: int) -> Tensor:
-    """A displaced point: correlation with it reads the image at (x + shift_x, y + shift_y).
+    """Kernel that displaces an image by parts of a pixel, by bicubic interpolation.
+
+    Correlation with it reads the image at (x + shift_x, y + shift_y).
 
     Interpolation is bicubic with a = -0.5 (Keys 1981, exact for parabolas), so a kernel has up to
     4 x 4 taps, some negative; for whole pixels it is a single 1.

@@ -1,4 +1,4 @@
-"""A pool of earlier pairs, so that a batch holds pairs of many iterations."""
+"""A pool of earlier pairs, which mixes the pairs of many iterations into a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wildsr.pixels import rounded, unit
 
 
 class PairPool(nn.Module):
-    """Exchange pairs (LR, HR) for earlier ones (the training pair pool of Wang et al. 2021).
+    """Exchanges pairs (LR, HR) for earlier ones (training pair pool, Wang et al. 2021).
 
     Until it is full it stores what passes; from then on the pairs of a batch change places with as
     many random ones of the pool. In 8 bits, as buffers: a checkpoint holds them. In evaluation mode

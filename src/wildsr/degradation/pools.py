@@ -1,4 +1,4 @@
-"""Kernels and noise taken from real photos: a degradation that nothing was trained for."""
+"""Degrade by blur kernels and noise taken from real photos, without training (RealSR)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ Estimate = Callable[..., Tensor]  # as wildsr.training.kernel_estimate.estimate_
 
 
 class Pools(nn.Module):
-    """``lr = clamp(down(hr, k) + n)`` in 8 bits, k and n drawn from pools.
+    """Degrades by kernels and noise patches drawn from pools of real photos.
+
+    ``lr = clamp(down(hr, k) + n)`` in 8 bits, k and n drawn from the pools.
 
     RealSR (Ji et al. 2020, CVPR workshops, "Real-world super-resolution via kernel estimation and
     noise injection"), eqs. 1 to 4. The pools are filled once, by :meth:`harvest`, from the real LR
@@ -97,7 +99,7 @@ class Pools(nn.Module):
     # What a batch needs
 
     def draws(self, hr: Tensor) -> Draws:
-        """Which kernel each image gets, (B,), and which noise its tiles, (B, rows, columns)."""
+        """Draw a kernel for each image, (B,), and noise for its tiles, (B, rows, columns)."""
         batch, _, height, width = hr.shape
         rows, columns = (-(-side // (self.scale * self.patch)) for side in (height, width))
         noises, kernels = self.filled.clamp_min(1).tolist()
@@ -107,7 +109,7 @@ class Pools(nn.Module):
         )
 
     def forward(self, hr: Tensor, draws: Draws | None = None) -> Tensor:
-        """The LR of ``hr``, with new draws unless they are given."""
+        """Degrade ``hr``, by the given draws or new ones."""
         kernel, noise = self.draws(hr) if draws is None else draws
         if self.kernels:
             small = blur_and_sample(hr, self.kernel_pool[kernel].to(hr.dtype), self.scale, offset=0)
@@ -119,7 +121,7 @@ class Pools(nn.Module):
         return to_8_bit((small + mosaic[..., :height, :width]).clamp(0, 1))
 
     def noise_patches(self, index: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The noise patches ``index`` (N,) in units where white is 1, each channel of mean 0."""
+        """Noise patches of these indices (N,), in [0, 1] units, each channel of mean 0."""
         patches = unit(self.noise[index], dtype)
         return patches - patches.mean((2, 3), keepdim=True)
 
@@ -162,7 +164,7 @@ class Pools(nn.Module):
     # What reports ask for
 
     def kernel(self) -> Tensor:
-        """The mean of the kernels, (1, k, k), or antialiased bicubic's."""
+        """The mean kernel, (1, k, k); that of antialiased bicubic without kernels."""
         if self.kernels:
             return self.kernel_pool[: max(int(self.filled[1]), 1)].mean(0, keepdim=True)
         x, y = centred_grid(4 * self.scale + 1, self.scale) / self.scale
@@ -185,7 +187,7 @@ class Pools(nn.Module):
         return (shares @ variance).sqrt()
 
     def sentence(self) -> str:
-        """What it does, in words."""
+        """Describe the degradation in words."""
         noises, kernels = self.filled.tolist()
         how = f"{kernels} kernels by KernelGAN" if self.kernels else "bicubic"
         middle = 255 * float(self.noise_std(torch.tensor([0.5], device=self.noise.device)))

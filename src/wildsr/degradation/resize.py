@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from wildsr.degradation.interpolant import box, cubic, lanczos, triangle
 from wildsr.error import UserError, unknown
@@ -30,7 +30,7 @@ def resize(
     valid: Tensor | None = None,
     filled: Tensor | None = None,
 ) -> Tensor:
-    r"""Resize to the values of Pillow's ``Image.resize`` of a float image.
+    r"""Resize with antialiasing, to the values of Pillow's ``Image.resize`` of a float image.
 
     Along each axis, from ``n`` pixels to ``m``, with r = n / m, s = max(r, 1) and the kernel f:
 
@@ -84,54 +84,6 @@ def resize(
         for axis in order:
             image = _along(image, *taps[axis], dim=axis + 2)
         return image
-
-
-class Resize(nn.Module):
-    """``resize`` by a factor or to a size.
-
-    Args:
-        scale: the output's sides over the input's, 0.5 to halve them; rounded to whole pixels, 1 at
-            least. Or
-        size: (H', W') of the output.
-        kind: of ``resize``.
-
-    Raises:
-        UserError: none or both of ``scale`` and ``size``, or a value that does not exist.
-    """
-
-    def __init__(
-        self,
-        scale: float | None = None,
-        size: Sequence[int] | None = None,
-        kind: str = "bicubic",
-    ) -> None:
-        super().__init__()
-        if (scale is None) == (size is None):
-            raise UserError(
-                "Argument `scale` or `size` must be given, and not both, "
-                f"but got {scale!r} and {size!r}."
-            )
-        if scale is not None and not 0 < scale < float("inf"):
-            raise UserError(f"Argument `scale` must be above 0, but got {scale!r}.")
-        if kind not in KINDS:
-            raise unknown("Argument `kind`", kind, KINDS)
-        self.scale, self.kind = scale, kind
-        self.size = None if size is None else _two_sides(size)
-
-    def forward(
-        self, image: Tensor, valid: Tensor | None = None, filled: Tensor | None = None
-    ) -> Tensor:
-        """(B, C, H, W) -> (B, C, H', W'); with a scale, ``filled`` is by default that of ``valid``.
-
-        See ``resize``.
-        """
-        if self.size is not None:
-            return resize(image, self.size, self.kind, valid, filled)
-        assert self.scale is not None
-        size = [max(1, round(side * self.scale)) for side in image.shape[-2:]]
-        if valid is not None and filled is None:
-            filled = (valid.double() * self.scale).round().clamp_min(1).long()
-        return resize(image, size, self.kind, valid, filled)
 
 
 def _taps(kind: str, own: Tensor, target: Tensor, length: int) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Noise that grows with the light: Poisson, its normal approximation, and a sensor's.
+"""Add signal-dependent noise: Poisson, its normal approximation, Poisson-Gaussian.
 
 Conventions as in :mod:`wildsr.degradation.noise`. A brightness below 0 counts as 0 here.
 """
@@ -6,7 +6,7 @@ Conventions as in :mod:`wildsr.degradation.noise`. A brightness below 0 counts a
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wildsr.degradation.argument import check_image, for_each
 from wildsr.degradation.draw import check_generators, draws_for
@@ -24,7 +24,7 @@ def poisson(
     gray: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    r"""Poisson noise as Real-ESRGAN adds it, drawn by ``torch.poisson``.
+    r"""Add Poisson noise as Real-ESRGAN does, drawn by ``torch.poisson``.
 
     .. math:: image + scale (Poisson(levels \, x) / levels - x)
 
@@ -67,7 +67,7 @@ def poisson_normal(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    r"""The normal noise with the mean and variance of ``poisson``.
+    r"""Add normal noise of the mean and variance of :func:`poisson`.
 
     .. math:: image + scale \sqrt{x / levels} \; n, \qquad x = clamp(image, 0, 1)
 
@@ -102,7 +102,7 @@ def poisson_gauss(
     draws: Tensor | None = None,
     generators: Generators = None,
 ) -> Tensor:
-    r"""The signal-dependent noise of a linear sensor (Foi et al. 2008, eq. 2).
+    r"""Add the signal-dependent noise of a linear sensor (Foi et al. 2008, eq. 2).
 
     .. math:: image + \sqrt{shot^2 \max(image, 0) + read^2} \; n
 
@@ -130,55 +130,9 @@ def poisson_gauss(
     return torch.addcmul(image, noise, _root(shot**2 * image.clamp_min(0) + read**2))
 
 
-class Poisson(nn.Module):
-    """``poisson`` as a module."""
-
-    def forward(
-        self,
-        image: Tensor,
-        scale: Tensor | float = 1.0,
-        levels: Tensor | float | None = None,
-        gray: Tensor | None = None,
-        generators: Generators = None,
-    ) -> Tensor:
-        """See ``poisson``."""
-        return poisson(image, scale, levels, gray, generators)
-
-
-class PoissonNormal(nn.Module):
-    """``poisson_normal`` as a module."""
-
-    def forward(
-        self,
-        image: Tensor,
-        scale: Tensor | float = 1.0,
-        levels: Tensor | float | None = None,
-        gray: Tensor | None = None,
-        draws: Tensor | None = None,
-        generators: Generators = None,
-    ) -> Tensor:
-        """See ``poisson_normal``."""
-        return poisson_normal(image, scale, levels, gray, draws, generators)
-
-
-class PoissonGauss(nn.Module):
-    """``poisson_gauss`` as a module."""
-
-    def forward(
-        self,
-        image: Tensor,
-        shot: Tensor | float,
-        read: Tensor | float,
-        draws: Tensor | None = None,
-        generators: Generators = None,
-    ) -> Tensor:
-        """See ``poisson_gauss``."""
-        return poisson_gauss(image, shot, read, draws, generators)
-
-
 @torch.no_grad()
 def level_count(image: Tensor) -> Tensor:
-    """The number of different 8-bit values of each image, up to the next power of 2.
+    """Count the different 8-bit values of each image, rounded up to a power of 2.
 
     Args:
         image: (B, C, H, W), [0, 1].

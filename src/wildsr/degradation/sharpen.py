@@ -1,4 +1,4 @@
-"""Unsharp masking, with which sharp photos are sharpened before they are degraded."""
+"""Unsharp masking, with which Real-ESRGAN sharpens its training targets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def usm(
     radius: int = 50,
     threshold: Tensor | float = 10.0,
 ) -> Tensor:
-    r"""Unsharp masking where there is detail, as Real-ESRGAN sharpens its targets.
+    r"""Sharpen by unsharp masking where there is detail, as Real-ESRGAN does.
 
     With a Gaussian blur G, the residual r = x - G x and the soft mask m,
 

@@ -1,4 +1,4 @@
-"""The grid that blur kernels are sampled on, and the checks of their parameters."""
+"""Sampling grids of blur kernels, and checks of their parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wildsr.error import UserError
 
 
 def check_size(size: int) -> None:
-    """Refuse sizes without a middle tap.
+    """Refuse kernel sizes that are not odd.
 
     Raises:
         UserError: a size that is not an odd integer of at least 1.
@@ -20,7 +20,9 @@ def check_size(size: int) -> None:
 
 
 def per_sample(size: int, **parameters: Tensor) -> list[Tensor]:
-    """The parameters of a batch of kernels as (B, 1, 1), all of one dtype, float32 at least.
+    """Reshape the parameters of a batch of kernels to (B, 1, 1), of one dtype.
+
+    Float32 at least.
 
     Raises:
         UserError: an even size, or parameters that are not tensors (B,) of one length.
@@ -48,7 +50,9 @@ def per_sample(size: int, **parameters: Tensor) -> list[Tensor]:
 
 
 def require(holds: Tensor, name: str, value: Tensor, what: str) -> None:
-    """Refuse values for which ``holds`` is false; on a CPU only, as a GPU would have to be awaited.
+    """Refuse values for which ``holds`` is false; checked on a CPU only.
+
+    A GPU would have to be waited for.
 
     Raises:
         UserError: naming the argument and the first value that is refused.
@@ -65,12 +69,12 @@ def offsets(size: int, like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def normalized(kernel: Tensor) -> Tensor:
-    """Each kernel (B, k, k) divided by its sum."""
+    """Divide each kernel (B, k, k) by its sum."""
     return kernel / kernel.sum((1, 2), keepdim=True)
 
 
 class Sloped(torch.autograd.Function):
-    """``value`` as a function of ``x`` whose derivative is ``slope``; all of one shape.
+    """Gives ``value`` the derivative ``slope`` with respect to ``x``; all of one shape.
 
     For functions whose derivative is known in closed form, but not to autograd. A second derivative
     raises.

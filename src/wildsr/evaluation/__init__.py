@@ -1,1 +1,1 @@
-"""Upscalers measured on sets of photos: rows, sets, outcomes, summary."""
+"""Measure upscalers on sets of photos: rows, sets, outcomes, summary."""

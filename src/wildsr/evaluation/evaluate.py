@@ -1,4 +1,4 @@
-"""Upscalers on photos, with and without ground truth."""
+"""Measure upscalers on photos, with and without ground truth."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OfSets = Mapping[tuple[str, str | None], Mapping[str, float | None]]  # by row a
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo under one upscaler.
+    """The result of one upscaler on one photo.
 
     Args:
         row: the upscaler's name.
@@ -59,12 +59,12 @@ def interpolation(kind: str, scale: int) -> Upscale:
 
 
 def of_lr(upscale: Upscale) -> Restore:
-    """An upscaler as a function of a photo."""
+    """Make a function of a photo from an upscaler of its LR."""
     return lambda photo: levels(upscale(floats(photo["lr"])))
 
 
 def delivered(upscaler: Upscaler) -> Restore:
-    """A network as a function of a photo: the pixels that the verb ``upscale`` writes of it."""
+    """Make a function of a photo from a network: the pixels that the verb ``upscale`` writes."""
 
     def restore(photo: Mapping[str, Any]) -> Tensor:
         pixels = photo["lr"].permute(1, 2, 0).numpy()
@@ -74,7 +74,7 @@ def delivered(upscaler: Upscaler) -> Restore:
 
 
 def upscaling_protocol(tile: int | None, device: torch.device, precision: str) -> dict[str, str]:
-    """How the pictures of networks came about, to be stated beside the numbers.
+    """How networks were applied to the photos, to be stored beside the numbers.
 
     Args:
         tile: LR pixels a side; None where the free memory decides.
@@ -102,7 +102,7 @@ def evaluate(
     sharp: Sequence[Path] = (),
     device: torch.device = CPU,
 ) -> tuple[list[Outcome], OfSets]:
-    """Restore every photo with every upscaler and measure what can be measured.
+    """Upscale every photo with every upscaler and compute the metrics that apply.
 
     One upscaler after the other, so that only one is in memory. What fails (a file that cannot be
     read, a truth of another size, memory that does not suffice) costs that photo's outcome only.
@@ -146,7 +146,7 @@ def evaluate(
 
 
 def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Tensor]:
-    """What set metrics compare with, uint8 (3, H, W): the files, else the truths."""
+    """The reference set of set metrics, uint8 (3, H, W): the files, else the truths."""
     for path in paths:
         with contextlib.suppress(UserError):
             yield torch.from_numpy(read_image(path, photos.limit)).permute(2, 0, 1)

@@ -1,4 +1,4 @@
-"""What is evaluated on: one or many sets of photos, with or without their truth."""
+"""The sets of photos to evaluate on, with or without their truth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARGUMENTS = ("data.lr", "data.hr")
 def photo_sets(
     config: DictConfig, scales: Mapping[str, int], runs: Mapping[str, Path]
 ) -> tuple[dict[str, ValidationPhotos], int]:
-    """The photos by the name of their set, and HR size / LR size.
+    """Find the photos of each set, and the scale.
 
     Args:
         config: ``data.lr``, ``data.hr`` and ``scale`` as typed.
@@ -75,7 +75,7 @@ def photo_sets(
 def one_scale(
     config: DictConfig, scales: Mapping[str, int], pairs: Sequence[tuple[Path, Path]]
 ) -> int:
-    """The scale that everything agrees on, or that of the first pair of photos that can be read.
+    """The scale that all agree on, else that of the first readable pair of photos.
 
     Raises:
         UserError: nothing says it, two disagree, or it is none of those that there are.

@@ -1,4 +1,4 @@
-"""What is evaluated: interpolation, runs and their checkpoints, weights, finished results."""
+"""The rows of a table: interpolation, runs, checkpoints, weights, saved results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wildsr.run.snapshot import chosen
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table, before it is measured.
+    """A row of the table, before it is measured.
 
     Args:
         open: from the scale to the function that restores photos; what it loads is freed after use.
@@ -42,7 +42,7 @@ class Row:
 
 
 def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
-    """Everything that was named, in the order of the table: the reference first.
+    """All rows that were asked for, in the order of the table: the reference first.
 
     Args:
         config: of ``evaluate``.
@@ -76,7 +76,7 @@ def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
 
 
 def kinds(upscaler: Any) -> list[str]:
-    """The interpolations that were named, one or a list.
+    """The interpolations that were asked for, as a list.
 
     Raises:
         UserError: none, or an unknown one.
@@ -94,7 +94,7 @@ def of_run(
     config: DictConfig,
     ready: Callable[[Callable[[], nn.Module], str], Callable[[int], Restore]],
 ) -> dict[str, Row]:
-    """The rows of a run: its bicubic baseline if it has one, and itself, or its checkpoints.
+    """The rows of a run: its bicubic baseline, and itself or its checkpoints.
 
     Args:
         folder: of the run.

@@ -1,4 +1,4 @@
-"""Results that exist already: a folder of pictures as an upscaler."""
+"""Evaluate saved results: a folder of pictures as an upscaler."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wildsr.photo.image import LIMIT, UnreadableImage, bare_stem, list_images, r
 
 
 def precomputed(folder: Path, limit: float | None = LIMIT) -> Callable[[int], Restore]:
-    """Pictures by the photo's name, in the folder of its set if there is one, of any suffix.
+    """Look up results by the photo's name, of any suffix, in the set's folder if there is one.
 
     Names are compared as those of LR and HR photos are; spare rows and columns, fewer than the
     scale, are cut off.

@@ -1,4 +1,4 @@
-"""How sure a mean over images is, and a difference between two rows: seeded resampling."""
+"""Confidence intervals of means and of differences between rows, by resampling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATED = (
 
 @dataclass(frozen=True)
 class Difference:
-    """Two rows on the same images.
+    """The difference of two rows on the same images.
 
     Args:
         mean: of the differences, first minus second.
@@ -36,7 +36,7 @@ class Difference:
 
 
 def interval(values: Sequence[float], seed: int) -> tuple[float, float] | None:
-    """A bootstrap confidence interval of the mean (Efron 1979), percentile method.
+    """Bootstrap confidence interval of the mean (Efron 1979), percentile method.
 
     Args:
         values: one an image.
@@ -65,7 +65,7 @@ def interval(values: Sequence[float], seed: int) -> tuple[float, float] | None:
 
 
 def difference(first: Sequence[float], second: Sequence[float], seed: int) -> Difference | None:
-    """How two rows differ on the same images, and whether chance would do as much.
+    """Test how two rows differ on the same images: mean, interval and p.
 
     The test flips the sign of each image's difference: under "the two are alike" both signs are
     equally likely. ``p`` is the share of all sign patterns whose mean is at least as far from 0.

@@ -1,4 +1,4 @@
-"""From the outcomes of single photos to a table: means, how sure they are, what differs."""
+"""Summarise outcomes in a table: means, confidence intervals, differences."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two rows in one metric on one set (None: all photos)."""
+    """The comparison of two rows in one metric on one set (None: all photos)."""
 
     first: str
     second: str
@@ -49,7 +49,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything that is written and shown.
+    """The table of an evaluation, as it is written and shown.
 
     Args:
         metrics: the columns, in order.
@@ -71,7 +71,7 @@ class Summary:
 
     @property
     def rows(self) -> list[str]:
-        """The names of the rows, in order."""
+        """Names of the rows, in order."""
         return list(dict.fromkeys(line.row for line in self.lines))
 
     def of_set(self, photo_set: str | None) -> list[Line]:

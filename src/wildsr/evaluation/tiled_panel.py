@@ -1,4 +1,4 @@
-"""A panel on images of any size, in memory bounded by a tile."""
+"""Compute metrics of images of any size, in memory bounded by a tile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATED = (
 
 
 class Bounded:
-    """Measures uint8 images, the large ones in tiles.
+    """Measures uint8 images by a panel, large ones in tiles.
 
     Args:
         panel: the metrics.
@@ -75,7 +75,7 @@ class Bounded:
         return values
 
     def add(self, gathering: Gathering, image: Tensor) -> None:
-        """Show a set metric a uint8 image (3, H, W), of a large one its middle."""
+        """Add a uint8 image (3, H, W) to a set metric's collection; of a large one its middle."""
         if image[0].numel() > LARGE:
             for dim in (1, 2):
                 side = min(image.shape[dim], 2 * SIDE)
@@ -118,7 +118,7 @@ class Bounded:
 
 
 def tiles(height: int, width: int, side: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
-    """(top, left, bottom, right) of tiles that cover an image, with so many pixels in common."""
+    """Cover an image with overlapping tiles, (top, left, bottom, right) each."""
     for top in range(0, height - overlap, side):
         for left in range(0, width - overlap, side):
             yield top, left, min(top + side + overlap, height), min(left + side + overlap, width)

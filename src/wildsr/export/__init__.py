@@ -1,1 +1,1 @@
-"""Weights for other tools: formats, comparison, model card."""
+"""Export weights for other tools: formats, comparison, model card."""

@@ -1,4 +1,4 @@
-"""The file formats of other tools: written from a network, opened again by their own runtimes."""
+"""Write networks in other tools' formats, and reopen them by those tools' runtimes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Upscale = Callable[[Tensor], Tensor]
 
 
 class Half(nn.Module):
-    """A network that computes in half precision and is still given and gives single precision.
+    """Wraps a network to compute in half precision, with single precision in and out.
 
     Args:
         network: is copied.
@@ -48,7 +48,7 @@ class Half(nn.Module):
 
 @dataclass(frozen=True)
 class Format:
-    """One way of writing a network down as a program that others carry out.
+    """A format for networks as programs of other runtimes.
 
     Attributes:
         suffixes: of its files; the first is the one that tools are given.
@@ -63,7 +63,7 @@ class Format:
 
 
 def needed(package: str, fmt: str) -> ModuleType:
-    """A package of the extra ``export``.
+    """Import a package of the extra ``export``.
 
     Raises:
         UserError: how to install it.
@@ -83,7 +83,7 @@ def _example(size: int | None) -> Tensor:
 
 @torch.no_grad()
 def write_torchscript(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
-    """A traced module, for libtorch."""
+    """Write a traced TorchScript module, for libtorch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that parts of the trace hold for other sizes is measured
         module = Half(network).eval() if fp16 else network
@@ -93,7 +93,7 @@ def write_torchscript(network: nn.Module, path: Path, fp16: bool, size: int | No
 
 
 def reopen_torchscript(path: Path, fp16: bool) -> Upscale:
-    """By libtorch itself."""
+    """Open it by libtorch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         with text_path(path) as name:
@@ -102,13 +102,13 @@ def reopen_torchscript(path: Path, fp16: bool) -> Upscale:
 
 
 def write_onnx(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
-    """ONNX, opset 17; input ``lr``, output ``sr``, both float32, of any batch and size."""
+    """Write ONNX, opset 17; ``lr`` in, ``sr`` out, both float32, any batch and size."""
     needed("onnx", "onnx")
     to_onnx(Half(network).eval() if fp16 else network, path, size)
 
 
 def reopen_onnx(path: Path, fp16: bool) -> Upscale:
-    """By ONNX Runtime on the CPU."""
+    """Open it by ONNX Runtime on the CPU."""
     runtime = needed("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -119,7 +119,7 @@ def reopen_onnx(path: Path, fp16: bool) -> Upscale:
 
 
 def write_ncnn(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
-    """A ``.param`` and a ``.bin``; input ``data``, output ``output``, as Upscayl wants them.
+    """Write ncnn's ``.param`` and ``.bin``; ``data`` in, ``output`` out, as Upscayl needs.
 
     pnnx makes them of TorchScript.
 
@@ -153,7 +153,7 @@ def write_ncnn(network: nn.Module, path: Path, fp16: bool, size: int | None) -> 
 
 
 def reopen_ncnn(path: Path, fp16: bool) -> Upscale:
-    """By ncnn on the CPU."""
+    """Open it by ncnn on the CPU."""
     ncnn = needed("ncnn", "ncnn")
     net = ncnn.Net()
     net.opt.num_threads = torch.get_num_threads()
@@ -186,7 +186,7 @@ PROGRAMS = {
 def write_program(
     network: nn.Module, path: Path, fmt: str, fp16: bool = False, size: int | None = None
 ) -> Upscale:
-    """Write a network as a program of one of the formats, and open it again.
+    """Write a network in one of the formats, and open it again.
 
     Args:
         network: (B, 3, H, W) in [0, 1] to (B, 3, sH, sW); in evaluation mode, on the CPU.

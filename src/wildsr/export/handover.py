@@ -1,4 +1,4 @@
-"""Weights as other tools name and open them: the networks of an upscaler, file by file."""
+"""Write weights as other tools name and open them, one file for each network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONGEST = 160  # bytes of the name in a file's
 
 @dataclass(frozen=True)
 class Piece:
-    """One network of an upscaler.
+    """One network of an upscaler, with its scale.
 
     Attributes:
         name: of the network within the method; empty where there is only one.
@@ -69,13 +69,16 @@ def pieces(upscaler: nn.Module, scale: int) -> list[Piece]:
 
 
 def file_name(name: str, piece: Piece) -> str:
-    """``4x_Name``, with the part where there are several: what tools read the scale from."""
+    """File name ``4x_Name``, with the part where there are several.
+
+    Tools read the scale from it.
+    """
     bare = short(re.sub(r"^\d+x[-_ ]?", "", name))
     return f"{piece.scale}x_{bare}{f'_{piece.name}' if piece.name else ''}"
 
 
 def short(name: str) -> str:
-    """The beginning of a name, so that the scale before it and a suffix behind it have room."""
+    """Shorten a name so that the scale before it and a suffix behind it have room."""
     while len(os.fsencode(name)) > LONGEST:
         name = name[:-1]
     return name
@@ -84,7 +87,7 @@ def short(name: str) -> str:
 def write_weights(
     piece: Piece, path: Path, architecture: Mapping[str, Any] | None, fp16: bool
 ) -> Upscale:
-    """Write one network's weights under their original names and open them as others do.
+    """Write one network's weights under their original names, and open them as others do.
 
     Args:
         piece: the network.
@@ -117,7 +120,7 @@ def write_weights(
 
 
 def opened(path: Path) -> Upscale:
-    """What a file of weights does, by spandrel if that knows the architecture, else by wildsr."""
+    """Open a weights file by spandrel if it knows the architecture, else by wildsr."""
     network: Any = spandrel_model(path) or open_weights(path).network
 
     def upscale(lr: Tensor) -> Tensor:
@@ -129,7 +132,7 @@ def opened(path: Path) -> Upscale:
 
 
 def spandrel_model(path: Path) -> ImageModelDescriptor | None:
-    """What spandrel, and so chaiNNer, makes of a file; None if it does not know the architecture.
+    """Open a file by spandrel, as chaiNNer does; None for an unknown architecture.
 
     Called, it pads as the architecture needs and clips to [0, 1].
     """

@@ -1,4 +1,4 @@
-"""The model card: what a file of weights is, what it was made from, how good it is and for whom."""
+"""Model cards: what a weights file is, its training data, quality and use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wildsr.error import UserError
 
 @dataclass(frozen=True)
 class File:
-    """One exported file and how far it is from the network it was made of.
+    """An exported file, with its deviation from the network.
 
     Attributes:
         name: of the file.
@@ -34,7 +34,7 @@ class File:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model card says.
+    """The contents of a model card.
 
     Attributes:
         name: such as ``4x_Leaves``.
@@ -65,7 +65,7 @@ class ModelCard:
 
 
 def markdown_card(card: ModelCard) -> str:
-    """The card as Markdown, with the front matter that model hubs read."""
+    """Format the card as Markdown, with the front matter that model hubs read."""
     protocol = dict(card.results.get("protocol", {}))
     trained_on = protocol.pop("trained_on", None)
     licence = card.licence or "not stated"
@@ -113,7 +113,7 @@ def markdown_card(card: ModelCard) -> str:
 
 
 def kept_files(card: Path, new: Sequence[File]) -> list[str]:
-    """The rows of an earlier card on other files that are still there."""
+    """The lines of an earlier card on other files that still exist."""
     if not card.exists():
         return []
     rows = [line for line in card.read_text().splitlines() if line.startswith("| ")]
@@ -127,7 +127,7 @@ def kept_files(card: Path, new: Sequence[File]) -> list[str]:
 
 
 def results_of(folder: Path) -> dict[str, Any]:
-    """The results of a run; empty if it has none yet.
+    """Read the results of a run; empty if it has none yet.
 
     Raises:
         UserError: if the file is damaged.
@@ -160,7 +160,7 @@ def _sound(found: Any) -> bool:
 
 
 def architecture(network: nn.Module) -> str:
-    """What a network is called."""
+    """The name of a network's architecture."""
     return str(getattr(network, "architecture", type(network).__name__))
 
 

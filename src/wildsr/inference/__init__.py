@@ -1,1 +1,1 @@
-"""Networks on whole images."""
+"""Apply networks to whole photos, folders and videos."""

@@ -1,4 +1,4 @@
-"""Transparency: what the network sees of a picture with holes, and what comes out of it."""
+"""Transparency: fill invisible pixels before the network, restore alpha after it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fill(colour: Tensor, alpha: Tensor) -> Tensor:
 
 
 def settle(alpha: Tensor, lr_alpha: Tensor, scale: int) -> Tensor:
-    """Alpha after the network, with what was wholly opaque or transparent exactly so.
+    """Make alpha exactly 0 or 1 after upscaling where it wholly was so before.
 
     Args:
         alpha: (B, 1, sH, sW), what the network made of it.

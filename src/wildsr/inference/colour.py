@@ -1,4 +1,4 @@
-"""Keep the colours of the input: its low frequencies replace those of the output."""
+"""Keep the input's colours: its low frequencies replace those of the output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ REACH = 18  # LR pixels, three sigma
 
 
 class ColourFix(nn.Module):
-    """``sr + up(blur(lr - down(sr)))``: takes back what a network changed in large areas.
+    """Corrects the colours of an upscaler's output to those of its input.
+
+    ``sr + up(blur(lr - down(sr)))``: takes back what a network changed in large areas.
 
     Networks learned without pairs drift in hue and brightness. ``down`` is the mean of s x s
     pixels, ``blur`` a Gaussian (sigma 6 LR pixels, cut off at 18, border repeated), ``up``

@@ -1,4 +1,4 @@
-"""Videos opened with care: what a file is by its content, and whether all of it is there."""
+"""Recognise video files by content, and check that they are complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _SEGMENT = b"\x18\x53\x80\x67"
 
 
 def container_of(source: Path) -> str:
-    """The container of a video by its content: "mp4" (also MOV), "matroska" (also WebM) or "avi".
+    """Recognise a video's container by content: "mp4", "matroska" or "avi".
+
+    MOV is mp4, WebM is matroska.
 
     Raises:
         UserError: none of them, no regular file, one that is shorter than it says.
@@ -49,7 +51,7 @@ def container_of(source: Path) -> str:
 
 
 def open_video(av: Any, file: IO[bytes], source: Path, limit: float | None) -> Any:
-    """A container for reading, of an open file: FFmpeg sees no name, and opens nothing else.
+    """Open a video for reading by its file object, so that FFmpeg opens nothing else.
 
     Args:
         av: the package.

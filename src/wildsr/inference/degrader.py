@@ -1,4 +1,4 @@
-"""A method as a degradation: sharp photos in, the LR that it makes of them out."""
+"""Use a method as a degradation: sharp photos in, their generated LR out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNIT = 16  # LR pixels; tiles start at its multiples, so that JPEG's blocks meet
 
 
 class Degrader(nn.Module):
-    """What the upscaler of a method is shown of sharp photos.
+    """Generates the LR that a method's upscaler is trained on.
 
     Args:
         method: the method's class; it makes ``seen_lr`` (else ``fake_lr``) from ``hr`` alone.
@@ -47,12 +47,12 @@ class Degrader(nn.Module):
         self.known = not any(True for _ in self.networks.parameters())
 
     def train(self, mode: bool = True) -> Degrader:
-        """Stay in evaluation mode: running statistics are those of training."""
+        """Stay in evaluation mode, so that batch statistics are those of training."""
         return super().train(False)
 
     @torch.no_grad()
     def forward(self, hr: Tensor) -> Tensor:
-        """(B, 3, sH, sW) in [0, 1] -> multiples of 1/255 in [0, 1], (B, 3, H, W).
+        """Degrade (B, 3, sH, sW) in [0, 1] to (B, 3, H, W), multiples of 1/255 in [0, 1].
 
         Random: the numbers come from torch's global generator.
         """
@@ -61,7 +61,7 @@ class Degrader(nn.Module):
         return self._tiled(hr, self.tile // self.scale)
 
     def sources(self, hr: Tensor) -> set[str]:
-        """The networks that the LR of ``hr`` comes from."""
+        """Names of the networks that the LR of ``hr`` depends on."""
         with torch.random.fork_rng(), torch.no_grad():
             step = self._step(hr)
             with step.sources() as found:

@@ -1,4 +1,4 @@
-"""Where and in which number format a network computes."""
+"""Choose the device and the number format of a network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEVIATION = 1 / 255  # how far its result may be from that of single precision
 
 
 def choose_device(wanted: object) -> torch.device:
-    """The device of the key ``device``, which every verb has that computes.
+    """Choose the device that the key ``device`` asks for.
 
     Args:
         wanted: "auto" (CUDA, else Apple's MPS, else the CPU), "cpu", "cuda", "cuda:N" or "mps".
@@ -42,13 +42,16 @@ def choose_device(wanted: object) -> torch.device:
 
 
 def measuring_device(device: torch.device) -> torch.device:
-    """Where metrics compute beside networks on ``device``: CUDA, else the CPU, for float64."""
+    """The device for metrics beside networks on ``device``: CUDA, else the CPU.
+
+    Metrics need float64, which MPS lacks.
+    """
     return device if device.type == "cuda" else torch.device("cpu")
 
 
 @contextmanager
 def single_precision() -> Iterator[None]:
-    """All 24 bits of float32, where a GPU would round what it multiplies to 11 (TF32)."""
+    """Multiply with all 24 bits of float32 in the block, not TF32's 11."""
     convolutions = torch.backends.cudnn.allow_tf32
     products = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -60,7 +63,7 @@ def single_precision() -> Iterator[None]:
 
 
 def supported(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether a device computes in this format by instructions of its own."""
+    """Whether a device has instructions for this number format."""
     if dtype == torch.float32 or device.type == "mps":
         return True
     if device.type == "cuda":
@@ -75,7 +78,7 @@ def supported(dtype: torch.dtype, device: torch.device) -> bool:
 
 
 def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> torch.dtype:
-    """The format for ``network``, which is on ``device`` in single precision.
+    """Choose the number format for ``network``, which is on ``device`` in single precision.
 
     ``auto`` takes half precision (fp16 on a GPU, bf16 on a CPU) where the device has instructions
     for it, the network computes enough for each pixel that they pay, and the result of random

@@ -1,4 +1,4 @@
-"""What carries out a network: torch, torch.compile, ONNX Runtime or OpenVINO."""
+"""Engines that execute a network: torch, torch.compile, ONNX Runtime, OpenVINO."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOLERANCE = 1e-3  # between an engine and torch, in [0, 1]; a quarter of a level
 
 
 class Torch(nn.Module):
-    """The network itself; weights in the order of channels that convolutions prefer."""
+    """Executes the network by torch, in channels-last order."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -43,7 +43,10 @@ class Torch(nn.Module):
 
 
 class Compiled(Torch):
-    """torch.compile, once for all sizes: tens of seconds before the first tile."""
+    """Executes the network by torch.compile, compiled once for all sizes.
+
+    That takes tens of seconds before the first tile.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network)
@@ -56,7 +59,7 @@ class Compiled(Torch):
 
 
 class OnnxRuntime(nn.Module):
-    """ONNX Runtime, on CUDA where both it and the network are there, else on the CPU."""
+    """Executes the network by ONNX Runtime, on CUDA where both are there, else on the CPU."""
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         super().__init__()
@@ -81,7 +84,7 @@ class OnnxRuntime(nn.Module):
 
 
 class OpenVino(nn.Module):
-    """OpenVINO on the CPU, in single precision."""
+    """Executes the network by OpenVINO on the CPU, in single precision."""
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         super().__init__()
@@ -104,7 +107,7 @@ class OpenVino(nn.Module):
 
 
 class Padded(nn.Module):
-    """What a network does to sides that it cannot take, before the engine.
+    """Pads the sides that an architecture cannot take, before the engine.
 
     Tracing forgets it where it is written in Python: the size traced needed no padding.
     """
@@ -129,7 +132,7 @@ ENGINES: dict[str, Callable[..., nn.Module]] = {
 
 
 def choose_engine(name: str, network: nn.Module, device: torch.device, scale: int) -> nn.Module:
-    """The network as this engine carries it out, compared with torch on two sizes.
+    """Prepare a network for an engine, and compare it with torch on two sizes.
 
     Raises:
         UserError: an unknown engine, one that is not installed or cannot take this network, and
@@ -168,7 +171,7 @@ def choose_engine(name: str, network: nn.Module, device: torch.device, scale: in
 
 
 def needed(package: str, extra: str) -> ModuleType:
-    """A package of an optional dependency.
+    """Import a package of an optional dependency.
 
     Raises:
         UserError: how to install it.

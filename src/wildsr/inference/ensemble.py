@@ -1,4 +1,4 @@
-"""Self-ensemble: the mean over the eight ways in which a square can be turned and mirrored."""
+"""Self-ensemble: the mean over the eight flips and quarter turns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 
 class Ensemble(nn.Module):
-    """``sr = 1/8 sum_k T_k^-1 network(T_k lr)``, T_k the flips and quarter turns.
+    """Averages a network's outputs over the eight flips and quarter turns of its input.
+
+    ``1/8 sum_k T_k^-1 network(T_k lr)``.
 
     Lim et al. 2017 (EDSR, arXiv:1707.02921, section 3.4). Eight times the work, usually a little
     more PSNR; the result is as even as the network is not.

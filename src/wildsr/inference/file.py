@@ -1,4 +1,4 @@
-"""One photo to another file: the whole way, with nothing half-written under the final name."""
+"""Upscale a photo file into a file, which appears when it is complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wildsr.photo.unreadable import check_limit
 
 @dataclass(frozen=True)
 class Settings:
-    """How results are written.
+    """How results are written: size, format, quality and bit depth.
 
     Args:
         outscale: size of the result / size of the photo; None takes the network's scale.
@@ -84,7 +84,9 @@ def upscale_file(
 
 
 class Upscaling:
-    """A photo on its way to a file: computed, then encoded, maybe while others are computed.
+    """An upscaling of one photo in progress: computed, then encoded.
+
+    Others may be computed while it is encoded.
 
     Args:
         photo: read ahead from now on.
@@ -114,7 +116,7 @@ class Upscaling:
         self.rows = Ahead(photo)
 
     def compute(self, strips_of: Callable[[Rows, np.dtype[Any]], Iterable[Array]]) -> None:
-        """Hand what ``strips_of(rows, dtype)`` gives to the encoder."""
+        """Pass the strips of ``strips_of(rows, dtype)`` to the encoder."""
         try:
             self.encoder.take(strips_of(self.rows, self.between))
         except BaseException:
@@ -123,7 +125,7 @@ class Upscaling:
         self.rows.close()
 
     def finish(self) -> None:
-        """Wait for the encoder; then the file has its name.
+        """Wait for the encoder, then give the file its name.
 
         Raises:
             UserError: it cannot be written.
@@ -136,7 +138,7 @@ class Upscaling:
         self.partial.keep()
 
     def abandon(self) -> None:
-        """Leave no trace."""
+        """Stop, and remove what was written."""
         self.rows.close()
         self.encoder.abandon()
         self.partial.discard()

@@ -1,4 +1,4 @@
-"""A folder of photos: what is to be done, doing it whatever goes wrong, and how it went."""
+"""Upscale a folder of photos: list the tasks, carry them out, report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOM = 1 << 20  # bytes that must find room, or no photo will
 
 @dataclass(frozen=True)
 class Task:
-    """One photo and the file that is to be made of it; its size where its header can be read."""
+    """One photo and its target file; its size where its header can be read."""
 
     source: Path
     target: Path
@@ -34,13 +34,13 @@ class Task:
 
     @property
     def pixels(self) -> int:
-        """Pixels of the photo."""
+        """The number of pixels of the photo."""
         return self.size[0] * self.size[1] if self.size else 0
 
 
 @dataclass
 class Outcome:
-    """What became of a job."""
+    """The result of a job."""
 
     done: list[Path] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def tasks(source: Path, output: Path, format: str | None) -> list[Task]:
-    """Every photo below ``source`` with the file of the same path below ``output``.
+    """List every photo below ``source`` with its target, the same path below ``output``.
 
     Two photos that would make the same file (``a.jpg`` and ``a.png`` as PNG) keep their suffix
     (``a.jpg.png``). Photos below ``output`` are left out: they are results.

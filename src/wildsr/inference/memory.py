@@ -1,4 +1,4 @@
-"""How much memory there is, how much a network takes, and the tile that follows."""
+"""Measure free memory and a network's need of it, and choose the tile size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALLEST = 64  # LR pixels; smaller ones are only for running out of memory
 
 
 class Peak(TorchDispatchMode):
-    """Counts the bytes of tensors that are alive at once while it is active."""
+    """Measures the peak of bytes in live tensors while it is active."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ LIMITS = (
 
 
 def bytes_per_pixel(network: nn.Module) -> float:
-    """Bytes of tensors that are alive at once, for each LR pixel, at the network's worst moment."""
+    """Measure a network's peak of bytes in live tensors, for each LR pixel."""
     device, dtype = place_of(network, torch.empty(0))
     lr = torch.rand(1, 3, PROBE, PROBE, device=device, dtype=dtype)
     with evaluating(network), torch.inference_mode(), Peak() as peak:
@@ -69,7 +69,7 @@ def bytes_per_pixel(network: nn.Module) -> float:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can be had on a device, for a CPU within the limit of its container."""
+    """Free bytes on a device; for a CPU within the limit of its container."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
@@ -82,7 +82,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def tile_for(per_pixel: float, device: torch.device, margin: int) -> int:
-    """The side of a tile, without its margin, that uses memory sensibly.
+    """Choose the side of a tile, without its margin, by the free memory.
 
     Args:
         per_pixel: see :func:`bytes_per_pixel`.

@@ -1,4 +1,4 @@
-"""A method as one network: real LR in, SR out."""
+"""Use a method as one network: real LR in, SR out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wildsr.method.part import Method
 
 
 class Restorer(nn.Module):
-    """What a method's ``restored`` computes, with given networks.
+    """Computes a method's ``restored`` with given networks.
 
     Args:
         method: the method's class.
@@ -24,7 +24,7 @@ class Restorer(nn.Module):
         self.networks = nn.ModuleDict(networks)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, 3, sH, sW), not clamped."""
+        """Restore (B, 3, H, W) in [0, 1] to (B, 3, sH, sW), not clamped."""
         step = self.method(dict(self.networks.items()), {"real_lr": lr}, self.scale)
         restored: Tensor = step.restored  # type: ignore[attr-defined]
         return restored

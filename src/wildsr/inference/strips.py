@@ -1,4 +1,4 @@
-"""A whole image as a stream: rows of pixels in, strips of upscaled rows out, tile by tile."""
+"""Upscale a whole image as a stream, tile by tile: rows in, strips of rows out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def strips(
     dtype: np.dtype,
     progress: Callable[[int, int], None] = lambda done, all: None,
 ) -> Iterator[Array]:
-    """The upscaled image from top to bottom, in memory bounded by a strip and a tile.
+    """Upscale an image from top to bottom, in memory bounded by a strip and a tile.
 
     Where the overlap covers the receptive radius this is the network's output on the whole image,
     up to rounding. Otherwise neighbouring tiles fade linearly into each other.
@@ -87,7 +87,7 @@ def strips(
 def upscale_image(
     upscaler: Upscaler, image: Array, dtype: np.dtype[Any] = EIGHT_BITS
 ) -> npt.NDArray[Any]:
-    """A whole image in memory, upscaled: the pixels that the verb ``upscale`` writes into a file.
+    """Upscale a whole image in memory, to the pixels that the verb ``upscale`` writes.
 
     The same tiles, joined in the same way, and the same answer to memory that runs out.
 
@@ -168,7 +168,7 @@ def _strip(
 
 
 def together(upscaler: Upscaler, images: list[Array], dtype: np.dtype[Any]) -> list[Array]:
-    """Whole images of one size and kind in one call of the network.
+    """Upscale several whole images of one size and kind in one call of the network.
 
     Args:
         upscaler: the network.

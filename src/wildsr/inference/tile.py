@@ -1,4 +1,4 @@
-"""How far a network reaches, where it computes, and plain interpolation."""
+"""The receptive radius of a network, its device, and plain interpolation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = {
 
 
 def receptive_radius(network: nn.Module, scale: int) -> int | None:
-    """How many LR pixels away a pixel still changes the output.
+    """Measure how many LR pixels away a pixel still changes the output.
 
     NaN goes through whatever depends on it, with zero weights too: a cell of 8 x 8 NaN in the
     middle of a black image comes out as large as the network reaches. (A cell and not a pixel: with
@@ -60,7 +60,7 @@ def receptive_radius(network: nn.Module, scale: int) -> int | None:
 
 
 def interpolate(lr: Tensor, scale: int, kind: str) -> Tensor:
-    """Plain interpolation, exactly as Pillow does it on 8-bit images: the baseline of every table.
+    """Interpolate as Pillow does on 8-bit images: the reference of every table.
 
     Args:
         lr: (B, 3, H, W), [0, 1]; rounded to 8 bits.
@@ -98,7 +98,7 @@ def _reach(reached: Tensor, scale: int, start: int) -> int | None:
 
 
 def place_of(network: nn.Module, otherwise: Tensor) -> tuple[torch.device, torch.dtype]:
-    """Where and in which type a network computes."""
+    """The device and dtype of a network."""
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype
@@ -107,7 +107,7 @@ def place_of(network: nn.Module, otherwise: Tensor) -> tuple[torch.device, torch
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode; afterwards each of its parts as it was."""
+    """Put a network into evaluation mode for the block; then each part back into its own."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
@@ -129,7 +129,7 @@ def _plain_convolutions() -> Iterator[None]:
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory ran out; only CUDA has an exception of its own for it."""
+    """Whether an exception means that memory ran out; only CUDA has a type for it."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     message = str(error).lower()
@@ -137,5 +137,5 @@ def out_of_memory(error: RuntimeError) -> bool:
 
 
 def whole_cells(pixels: int, cell: int = CELL) -> int:
-    """The next multiple of a cell."""
+    """Round up to a multiple of a cell."""
     return -(-pixels // cell) * cell

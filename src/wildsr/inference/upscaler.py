@@ -1,4 +1,4 @@
-"""An upscaler ready for use: a network, what carries it out, and how its tiles are cut.
+"""An upscaler ready for use: a network with its engine and tiling.
 
 From Python::
 
@@ -39,7 +39,7 @@ BATCH = {"cuda": 4}  # tiles computed at once; a CPU is not faster with more tha
 
 @dataclass
 class Upscaler:
-    """A network with all that whole photos need.
+    """A network with its device, precision and tiling.
 
     Args:
         network: torch's own, with self-ensemble and colour correction around it: what is measured.
@@ -111,14 +111,14 @@ class Upscaler:
 
     @cached_property
     def seams(self) -> Overlap:
-        """How tiles overlap."""
+        """The overlap of tiles."""
         if self.overlap is not None and self.overlap >= 128:  # more than what can be measured
             return overlap_for(0, self.overlap)
         return overlap_for(self.radius, self.overlap)
 
     @cached_property
     def side(self) -> int:
-        """LR pixels of a tile, without what it reads of its neighbours."""
+        """The side of a tile in LR pixels, without its overlap."""
         if self.tile is not None:
             return self.tile // CELL * CELL
         # Before the radius is known: measuring it takes longer than small photos do.
@@ -126,7 +126,7 @@ class Upscaler:
 
     @property
     def together(self) -> int:
-        """How many tiles are computed at once."""
+        """The number of tiles computed at once."""
         return self.batch or BATCH.get(self.device.type, 1)
 
 
@@ -144,7 +144,7 @@ def prepare(
     overlap: int | None = None,
     batch: int | None = None,
 ) -> Upscaler:
-    """Make a network ready for whole photos; whoever upscales, delivers or measures starts here.
+    """Make a network ready for whole photos: for upscaling, delivering and measuring alike.
 
     Args:
         network: (B, 3, H, W) to (B, 3, sH, sW); moved to ``device`` and put into evaluation mode.

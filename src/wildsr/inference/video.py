@@ -1,4 +1,4 @@
-"""The frames of a video, one by one, with its sound as it is."""
+"""Upscale videos frame by frame, with their sound unchanged."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def upscale_video(
     progress: Callable[[int, int], None] = lambda done, all: None,
     limit: float | None = LIMIT,
 ) -> int:
-    """Upscale a video frame by frame; sound, times of frames and colour tags stay as they are.
+    """Upscale a video frame by frame; sound, frame times and colour tags are kept.
 
     H.264 (VP9 in .webm), 8 bits, of constant quality; a turned video comes out upright. Frames know
     nothing of each other, so that what a network makes up may flicker.

@@ -1,4 +1,4 @@
-"""Weights for use: written for other tools, read from ours and theirs."""
+"""Read and write weights files, our own and those of other tools."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST = 1 << 16  # characters of a description
 
 @dataclass(frozen=True)
 class OpenWeights:
-    """What a file of weights holds.
+    """What a weights file holds.
 
     Attributes:
         network: (B, 3, H, W) to (B, 3, sH, sW), in evaluation mode.
@@ -40,7 +40,7 @@ class OpenWeights:
 def save_weights(
     network: nn.Module, path: Path, architecture: Mapping[str, Any], scale: int
 ) -> None:
-    """Write the weights alone, under the architecture's original key names, as safetensors.
+    """Write weights as safetensors, under the architecture's original key names.
 
     Args:
         network: the upscaler.
@@ -64,7 +64,7 @@ def save_weights(
 
 
 def open_weights(path: Path) -> OpenWeights:
-    """An upscaler from a file: our own, or any architecture that spandrel knows.
+    """Open an upscaler from a file: our own, or any architecture that spandrel knows.
 
     Runs no code that the file names: it may describe one of our architectures, by plain numbers in
     bounds, see :mod:`wildsr.network.architecture`.

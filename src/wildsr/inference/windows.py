@@ -1,4 +1,4 @@
-"""How an image is cut into tiles that overlap, along one axis at a time."""
+"""Cut an image into overlapping tiles, one axis at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FEATHER = 16  # LR pixels to each side of a seam at most, over which tiles fade 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How far a tile reads into its neighbours, in LR pixels, in whole cells.
+    """How far a tile reads into its neighbours, in LR pixels: whole cells.
 
     Args:
         hidden: what only gives the network its context; its output is thrown away.
@@ -26,12 +26,12 @@ class Overlap:
 
     @property
     def margin(self) -> int:
-        """Both together."""
+        """The sum of both parts."""
         return self.hidden + self.feather
 
 
 def overlap_for(radius: int | None, wanted: int | None = None) -> Overlap:
-    """The overlap with which tiles join without a seam.
+    """Choose the overlap with which tiles join without a seam.
 
     Where the margin covers the receptive radius the output of a tile is that of the whole image,
     and nothing needs to be mixed. Otherwise the half of it that is nearer to the seam is feathered.
@@ -57,7 +57,7 @@ def overlap_for(radius: int | None, wanted: int | None = None) -> Overlap:
 
 @dataclass(frozen=True)
 class Span:
-    """One tile along one axis, in LR pixels: it is read from ``first`` to ``last``.
+    """A tile along one axis, which reads LR pixels ``first`` to ``last``.
 
     Args:
         start: where the tile begins, a multiple of a cell.
@@ -76,7 +76,7 @@ class Span:
 
 
 def span(start: int, length: int, tile: int, overlap: Overlap, cell: int = CELL) -> Span:
-    """The tile at ``start``: what is left is cut into equal parts of at most ``tile``.
+    """The tile at ``start``; the rest is cut into equal parts of at most ``tile``.
 
     Args:
         start: LR pixels.
@@ -99,7 +99,7 @@ def span(start: int, length: int, tile: int, overlap: Overlap, cell: int = CELL)
 
 
 def spans(length: int, tile: int, overlap: Overlap, cell: int = CELL) -> Iterator[Span]:
-    """All tiles along an axis of ``length``; see :func:`span`."""
+    """Cut an axis of ``length`` into tiles; see :func:`span`."""
     start = 0
     while start < length:
         found = span(start, length, tile, overlap, cell)

@@ -1,1 +1,1 @@
-"""What a term of an update computes; a function first, an ``nn.Module`` second."""
+"""Losses: each a function first, an ``nn.Module`` for configurations second."""

@@ -1,4 +1,4 @@
-"""Both sides of the adversarial games: to fool a critic, and to judge."""
+"""Adversarial losses of both sides: the generator's and the critic's."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _relativistic(better: Tensor, worse: Tensor) -> Tensor:
 def fool(
     critic: nn.Module, fake: Tensor, real: Tensor | None = None, kind: str = "least_squares"
 ) -> Tensor:
-    """How far ``critic`` is from taking ``fake`` for real; see :class:`Fool`."""
+    """The generator's adversarial loss; see :class:`Fool`."""
     game = _game(kind)[0]
     if kind != "relativistic":
         return torch.stack([game(logits, logits) for logits in members(critic(fake))]).mean()
@@ -72,13 +72,13 @@ def fool(
 
 
 def judge(critic: nn.Module, real: Tensor, fake: Tensor, kind: str = "least_squares") -> Tensor:
-    """How far ``critic`` is from telling ``real`` from ``fake``; see :class:`Judge`."""
+    """The critic's adversarial loss; see :class:`Judge`."""
     game = _game(kind)[1]
     return torch.stack([game(*scale) for scale in _logits(critic, real, fake)]).mean()
 
 
 class Fool(nn.Module):
-    """The generator's side: small where the critic takes the fake for real.
+    """Adversarial loss of the generator: small where the critic takes the fake for real.
 
     With D the logits, of any shape, and means over all of them (for a critic of several scales,
     which returns a tuple of logits: the mean of what follows over the scales):
@@ -111,7 +111,9 @@ class Fool(nn.Module):
 
 
 class Judge(nn.Module):
-    """The critic's side: small where it tells real from fake, the mean of both halves.
+    """Adversarial loss of the critic: small where it tells real from fake.
+
+    The mean of the terms of both images.
 
     With D the logits, of any shape, and means over all of them (for a critic of several scales,
     which returns a tuple of logits: the mean of what follows over the scales):

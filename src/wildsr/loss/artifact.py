@@ -1,4 +1,4 @@
-"""A loss for the artifacts of adversarial training, told from detail by their residuals."""
+"""LDL, a loss on the artifacts of adversarial training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from wildsr.loss.pixel import comparable, l1
 def artifact_map(
     prediction: Tensor, target: Tensor, average: Tensor | None = None, window: int = 7
 ) -> Tensor:
-    """Where ``prediction`` has artifacts rather than detail, (B, 1, H, W), at least 0, constant.
+    """Estimate where ``prediction`` has artifacts rather than detail: (B, 1, H, W), at least 0.
+
+    Without gradient.
 
     The map M of :class:`LDL`.
     """

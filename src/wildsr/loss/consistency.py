@@ -1,4 +1,4 @@
-"""Losses that hold an image to what is known of it: its LR photo, its colours."""
+"""Losses against the LR photo and against colours and shading."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def colour(prediction: Tensor, target: Tensor, sigma: float = 3.0) -> Tensor:
 
 
 class LRConsistency(nn.Module):
-    """Mean ``|downscale(sr) - lr|``: an upscaled image shrinks back to what it came from.
+    """Mean absolute difference of the downscaled result and its LR: ``|downscale(sr) - lr|``.
 
     The downscaling is antialiased bicubic (a = -0.5), which is what "consistent" means in the
     NTIRE challenges (Lugmayr et al. 2021, "learning the super-resolution space"). It asks for too
@@ -65,7 +65,9 @@ class LRConsistency(nn.Module):
 
 
 class LowPass(nn.Module):
-    """Mean ``|A(prediction) - A(target)|``, A the mean over a box: smaller details are free.
+    """Mean absolute difference of box means, which leaves smaller details free.
+
+    Mean ``|A(prediction) - A(target)|``, A the mean over a box.
 
     The colour loss of DSGAN (Fritsche et al. 2019, arXiv:1911.07850) with a box of 5, at
     each place where it lies within the image. With a box and a stride of 2, A is half of the LL
@@ -94,7 +96,9 @@ class LowPass(nn.Module):
 
 
 class LowFrequency(nn.Module):
-    """Mean ``|G * prediction - G * target|``, G a Gaussian: colours and shading, detail is free.
+    """Mean absolute difference of blurred images, which leaves details free.
+
+    Mean ``|G * prediction - G * target|``, G a Gaussian.
 
     DSGAN's colour loss (Fritsche et al. 2019, arXiv:1911.07850) with a Gaussian in place of its
     box. Images of two sizes (SR against LR) are compared on the smaller one's grid, the larger one
@@ -123,7 +127,9 @@ class LowFrequency(nn.Module):
 
 
 class Colour(nn.Module):
-    """Mean ``|c(G * prediction) - c(G * target)|`` over the two chroma channels of BT.601.
+    """Mean absolute difference of the blurred images' chroma (BT.601).
+
+    Mean ``|c(G * prediction) - c(G * target)|`` over both channels, G a Gaussian.
 
     As :class:`LowFrequency`, sizes and borders included, but without the brightness: it holds hue
     and saturation and lets exposure drift. The blurred comparison is that of DPED's colour loss

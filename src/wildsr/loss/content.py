@@ -1,4 +1,4 @@
-"""Distance between what a classifier's layers see in two images."""
+"""Content loss: distance of two images in the features of a classifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ KINDS = {"l1": l1, "l2": l2}
 
 
 class Content(nn.Module):
-    """Content (VGG, feature) loss: sum over layers of weight * mean d(phi(x), phi(y)).
+    """Content (VGG, feature) loss: weighted distances of two images in a classifier's features.
+
+    The sum over layers of weight * mean d(phi(x), phi(y)).
 
     phi is a layer's output for the image normalised by ImageNet's mean and deviation, x the
     prediction, y the target; d is the absolute difference or its square. Johnson et al. 2016

@@ -1,4 +1,4 @@
-"""Structure and texture similarity in a network's features, by torchmetrics."""
+"""DISTS: structure and texture similarity in a network's features, by torchmetrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRUNK = "vgg16"
 
 
 def load_dists() -> nn.Module:
-    """The network of DISTS, the trunk's weights from torchvision, the rest from torchmetrics.
+    """Load the network of DISTS: trunk from torchvision, weights of the layers from torchmetrics.
 
     Raises:
         MissingWeights: VGG16's weights are absent or cannot be read; see
@@ -30,7 +30,7 @@ def load_dists() -> nn.Module:
 
 
 class DISTS(nn.Module):
-    """Deep image structure and texture similarity, as a distance.
+    """Deep image structure and texture similarity, as a distance; 0 for equal images.
 
     Ding et al. 2020 (arXiv:2004.07728): 1 - sum over layers and channels of
     alpha * texture(means) + beta * structure(covariances) of VGG16's features and of the image

@@ -1,4 +1,4 @@
-"""One pass of a pretrained network over an image, shared by all losses that look at it."""
+"""Pretrained feature extractors, one pass of which is shared by all losses on an image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = {
 
 
 class Features:
-    """What an encoder sees in an image, computed as far as it is asked for.
+    """The features of an image by an encoder, computed up to the layer that is asked for.
 
     ``features["conv5_4"]`` is the output (B, C, h, w) of that layer. The encoder goes on from where
     the last question left it; it keeps what was asked for and what losses said they would ask for.
@@ -47,7 +47,7 @@ class Features:
         return self._known[layer]
 
     def detach(self) -> Features:
-        """The same features, cut from the graph that made the image.
+        """The same features without gradient to the image.
 
         All who ask get the same one, so constants are computed once as well. Features of an image
         without a graph are constants already, as the encoder is frozen.
@@ -62,7 +62,7 @@ class Features:
 
 
 class Encoder:
-    """The convolutional part of a classifier, frozen, which images are compared in.
+    """The convolutional part of a pretrained classifier, frozen, as a feature extractor.
 
     Layers have the names of their papers: VGG's ``conv1_1, relu1_1, conv1_2, relu1_2, pool1, ...``
     (``conv5_4`` is before its activation, ``relu5_4`` after), AlexNet's ``conv1, relu1, pool1,
@@ -87,7 +87,7 @@ class Encoder:
         self._expected: set[str] = set()
 
     def expect(self, layers: Iterable[str]) -> None:
-        """Keep the outputs of these layers when a pass comes by: a loss will ask for them.
+        """Announce layers that a loss will ask for, so that a pass keeps their outputs.
 
         Any layer can be asked for at any time; those passed before without being expected are
         computed again.
@@ -117,7 +117,9 @@ class Encoder:
         return Features(self, image, {})
 
     def run(self, image: Tensor, known: Mapping[str, Tensor], layer: str) -> dict[str, Tensor]:
-        """Go on to ``layer`` from the nearest known output; new outputs that are worth keeping.
+        """Compute the features up to ``layer`` from the nearest known ones.
+
+        Returns those of ``layer`` and of the expected layers on the way.
 
         Raises:
             UserError: an unknown layer; an image too small for it.
@@ -141,7 +143,7 @@ class Encoder:
         return new
 
     def smallest_side(self, layer: str) -> int:
-        """The shortest side, in pixels, of an image that has a pixel left at ``layer``.
+        """The shortest image side, in pixels, for which ``layer`` has an output.
 
         Raises:
             UserError: an unknown layer.
@@ -149,7 +151,7 @@ class Encoder:
         return self._smallest[self.layers[self._position(layer)]]
 
     def stride(self, layer: str) -> int:
-        """Pixels of the image from one feature of ``layer`` to the next.
+        """The distance in image pixels between neighbouring features of ``layer``.
 
         Raises:
             UserError: an unknown layer.
@@ -177,7 +179,7 @@ class Encoder:
 
 @functools.cache
 def load_encoder(trunk: str) -> Encoder:
-    """The encoder with its published ImageNet weights; one for all losses of this process.
+    """Load an encoder with its published ImageNet weights, once in this process.
 
     Raises:
         MissingWeights: see :func:`wildsr.loss.weights.reading`.
@@ -192,7 +194,7 @@ STAND_IN = "vgg16_shift_tolerant"  # for torchvision's VGG where its file is not
 def load_encoder_or_stand_in(
     trunk: str, layers: Mapping[str, float]
 ) -> tuple[Encoder, Mapping[str, float]]:
-    """The encoder and the layers that a loss wants, or what stands in for them without a download.
+    """Load an encoder for these layers, or the stand-in that needs no download.
 
     If the file of "vgg19" or "vgg16" is not on disk and WILDSR_DOWNLOAD is not 1, ST-LPIPS' VGG16
     takes its place: a network of the same blocks, trained for a perceptual distance, its features
@@ -220,7 +222,7 @@ _VGG19S_OWN = re.compile(r"(conv|relu)[345]_4")
 
 
 def weighted_layers(encoder: Encoder, layers: Mapping[str, float]) -> dict[str, float]:
-    """The layers of a weight above 0, which the encoder then expects.
+    """Select the layers of positive weight, and announce them to the encoder.
 
     Raises:
         UserError: an unknown layer; a weight that is no number from 0 on; no layer left.

@@ -1,4 +1,4 @@
-"""Distances between what a critic sees in two images, as a generator's goal."""
+"""Feature matching: distances of two images in a critic's features."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def mean_feature_matching(critic: nn.Module, fake: Tensor, real: Tensor) -> Tens
 
 
 class FeatureMatching(nn.Module):
-    """L1 between what the critic's stages make of an image and of its ground truth.
+    """Feature matching loss: L1 between a critic's features of an image and of its ground truth.
 
     ``mean over the stages of mean |f_i(prediction) - f_i(target)|`` (Wang et al. 2018,
     arXiv:1711.11585, eq. 2, which sums over the stages). The target is a constant. Random
@@ -51,7 +51,7 @@ class FeatureMatching(nn.Module):
 
 
 class MeanFeatureMatching(nn.Module):
-    """Distance between the mean features of generated and of real images, unpaired.
+    """Distance between a critic's mean features of generated and of real images, unpaired.
 
     ``mean over the stages of mean (E f_i(fake) - E f_i(real))^2``, E over the batch and all places,
     the mean over the channels (Salimans et al. 2016, arXiv:1606.03498, sec. 3.1: one stage, summed

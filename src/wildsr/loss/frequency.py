@@ -1,4 +1,4 @@
-"""Losses between spectra, where detail is as large as it is rare among the pixels."""
+"""Losses between the Fourier spectra of two images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wildsr.loss.pixel import comparable
 def focal_frequency(
     prediction: Tensor, target: Tensor, alpha: float = 1.0, patch_factor: int = 1
 ) -> Tensor:
-    """Mean squared difference of spectra, weighted by itself; see :class:`FocalFrequency`."""
+    """Focal frequency loss; see :class:`FocalFrequency`."""
     _check_focus(alpha, patch_factor)
     prediction, target = _images(prediction, target)
     if any(side % patch_factor for side in prediction.shape[2:]):
@@ -76,7 +76,7 @@ class FocalFrequency(nn.Module):
 
 
 class Amplitude(nn.Module):
-    r"""Mean of ``| |F_x| - |F_y| |``, the L1 distance of amplitude spectra.
+    r"""Mean absolute difference of amplitude spectra: mean ``| |F_x| - |F_y| |``.
 
     F is the orthonormal Fourier transform of each channel; the mean is over the W // 2 + 1 columns
     that a real image's spectrum needs (the others mirror them), the channels and the batch. The

@@ -1,4 +1,4 @@
-"""What a blur kernel is known to be like before any photo was seen: KernelGAN's regularisers.
+"""Regularisers of blur kernels, from KernelGAN.
 
 Each takes ``kernel`` (B, k, k), in the pixels of the larger image, and returns the mean over B.
 They are those of Bell-Kligler et al. 2019 (arXiv:1909.06581), section 4.3, with the constants of
@@ -48,7 +48,7 @@ def kernel_centre(kernel: Tensor, centre: float = 0.5) -> Tensor:
 
 
 class KernelSum(nn.Module):
-    """``|1 - sum k|``: a blur neither brightens nor darkens."""
+    """Penalty on kernels that brighten or darken: ``|1 - sum k|``."""
 
     def forward(self, kernel: Tensor) -> Tensor:
         """A scalar; 0 for a kernel of sum 1."""
@@ -56,7 +56,7 @@ class KernelSum(nn.Module):
 
 
 class KernelBoundaries(nn.Module):
-    """Mean of ``|m k|`` with a mask ``m`` that grows from the middle outwards.
+    """Penalty on taps far from the middle: mean ``|m k|``, ``m`` a mask that grows outwards.
 
     ``m = weight (1 - g / max g)``, g a Gaussian as wide (its standard deviation) as the kernel's
     side: 0 in the middle tap, ``0.19 weight`` in a corner of 13 x 13. Keeps a kernel from leaning
@@ -80,7 +80,7 @@ class KernelBoundaries(nn.Module):
 
 
 class KernelSparsity(nn.Module):
-    """Mean of ``|k|^power`` over all taps: few taps, not many small ones (an over-smooth kernel).
+    """Penalty on kernels of many small taps: mean ``|k|^power`` over all taps.
 
     Args:
         power: below 1; 0.2 in the paper.
@@ -100,7 +100,9 @@ class KernelSparsity(nn.Module):
 
 
 class KernelCentre(nn.Module):
-    """Squared distance of the centre of mass from where it belongs, the mean of both directions.
+    """Penalty on off-centre kernels: squared distance of the centre of mass from its place.
+
+    The mean of both directions.
 
     Args:
         centre: where it belongs, in pixels right of and below the middle of the window; 0.5 for a

@@ -1,4 +1,4 @@
-"""Penalties on a critic's gradient, which keep it from becoming too steep to learn from."""
+"""Gradient penalties on a critic: R1, R2, WGAN-GP."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from wildsr.pixels import at_least_float32
 
 
 def members(logits: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The logits of each scale, in float32 at least; most critics have one."""
+    """The logits as a list of scales, float32 at least; most critics have one scale."""
     scales = (logits,) if isinstance(logits, Tensor) else logits
     return tuple(at_least_float32(scale) for scale in scales)
 
 
 def gradients(critic: nn.Module, image: Tensor) -> list[Tensor]:
-    """For each scale the gradient of the sum of an image's logits: (B, CHW), differentiable."""
+    """Gradient of the sum of an image's logits, for each scale: (B, CHW), differentiable."""
     leaf = at_least_float32(image.detach()).clone().requires_grad_()
     return [
         torch.autograd.grad(logits.sum(), leaf, create_graph=True)[0].flatten(1)

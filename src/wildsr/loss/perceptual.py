@@ -1,4 +1,4 @@
-"""Learned perceptual distance, from weights that are already on this machine."""
+"""LPIPS, a learned perceptual distance."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from wildsr.error import unknown
 from wildsr.loss.encoder import Features, load_encoder
 from wildsr.loss.pixel import comparable
-from wildsr.loss.weights import Frozen, MissingWeights, missing_trunk
+from wildsr.loss.weights import Frozen, MissingWeights
 
-__all__ = ["LPIPS", "NETS", "MissingWeights", "missing_weights"]
+__all__ = ["LPIPS", "NETS", "MissingWeights"]
 
 # The trunk of each network, and the layers that it compares.
 NETS = {
@@ -25,21 +25,8 @@ NETS = {
 }
 
 
-def missing_weights(net: str) -> str | None:
-    """What is missing for LPIPS on this trunk, and how to get it; None if its weights are on disk.
-
-    Looks at the disk only. (LPIPS' own linear layers come with the package.)
-
-    Raises:
-        UserError: an unknown trunk.
-    """
-    if net not in NETS:
-        raise unknown("Argument `net`", net, NETS)
-    return missing_trunk(NETS[net][0])
-
-
 def unit(features: Tensor) -> Tensor:
-    """Features (B, C, H, W) of length 1 at each position, or 0 where there are none."""
+    """Normalise features (B, C, H, W) to length 1 at each position; 0 stays 0."""
     return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10)
 
 

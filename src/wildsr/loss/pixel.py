@@ -1,4 +1,4 @@
-"""Losses of pixel against pixel."""
+"""Losses pixel by pixel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wildsr.pixels import at_least_float32
 
 
 def comparable(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in float32 at least.
+    """Check that two tensors have one shape; both in float32 at least.
 
     Raises:
         UserError: two shapes; broadcasting would hide the mistake.
@@ -30,7 +30,7 @@ def l1(prediction: Tensor, target: Tensor, weight_map: Tensor | None = None) -> 
 
 
 def l2(prediction: Tensor, target: Tensor, weight_map: Tensor | None = None) -> Tensor:
-    """Mean of (prediction - target)^2."""
+    """Mean squared difference of ``prediction`` and ``target``."""
     prediction, target = comparable(prediction, target)
     return _mean((prediction - target).square(), weight_map)
 
@@ -38,7 +38,7 @@ def l2(prediction: Tensor, target: Tensor, weight_map: Tensor | None = None) -> 
 def charbonnier(
     prediction: Tensor, target: Tensor, eps: float = 1e-3, weight_map: Tensor | None = None
 ) -> Tensor:
-    """Mean of sqrt((prediction - target)^2 + eps^2); eps where both are equal."""
+    """Charbonnier loss: mean sqrt((prediction - target)^2 + eps^2); eps for equal images."""
     prediction, target = comparable(prediction, target)
     return _mean(((prediction - target).square() + eps**2).sqrt(), weight_map)
 
@@ -46,13 +46,13 @@ def charbonnier(
 def huber(
     prediction: Tensor, target: Tensor, delta: float = 0.1, weight_map: Tensor | None = None
 ) -> Tensor:
-    """Mean of d^2 / 2 where |d| <= delta, of delta (|d| - delta / 2) beyond."""
+    """Huber loss: mean of d^2 / 2 where |d| <= delta, of delta (|d| - delta / 2) beyond."""
     prediction, target = comparable(prediction, target)
     return _mean(F.huber_loss(prediction, target, reduction="none", delta=delta), weight_map)
 
 
 def noise_mean(noise: Tensor) -> Tensor:
-    """Mean of noise^2, the mean squared deviation of generated noise from 0."""
+    """Mean square of generated noise; see :class:`NoiseMean`."""
     return at_least_float32(noise).square().mean()
 
 
@@ -74,7 +74,7 @@ def _mean(penalty: Tensor, weight_map: Tensor | None) -> Tensor:
 
 
 class L1(nn.Module):
-    """Mean absolute difference; a scalar, 0 for equal images."""
+    """Mean absolute difference, a scalar; 0 for equal images."""
 
     def forward(
         self, prediction: Tensor, target: Tensor, weight_map: Tensor | None = None
@@ -88,7 +88,7 @@ class L1(nn.Module):
 
 
 class L2(nn.Module):
-    """Mean squared difference; a scalar, 0 for equal images."""
+    """Mean squared difference, a scalar; 0 for equal images."""
 
     def forward(
         self, prediction: Tensor, target: Tensor, weight_map: Tensor | None = None
@@ -98,7 +98,7 @@ class L2(nn.Module):
 
 
 class Charbonnier(nn.Module):
-    """Mean of sqrt(d^2 + eps^2), Charbonnier's penalty (Lai et al. 2017, arXiv:1704.03915).
+    """Charbonnier loss, mean sqrt(d^2 + eps^2) (Lai et al. 2017, arXiv:1704.03915).
 
     Args:
         eps: where the square turns into the absolute value; the loss of equal images.
@@ -121,7 +121,7 @@ class Charbonnier(nn.Module):
 
 
 class Huber(nn.Module):
-    """Mean of d^2 / 2 up to |d| = delta, of delta (|d| - delta / 2) beyond; 0 for equal images.
+    """Huber loss: mean d^2 / 2 up to |d| = delta, delta (|d| - delta / 2) beyond.
 
     Huber 1964 (Annals of Mathematical Statistics 35), as ``torch.nn.HuberLoss``: outliers pull
     with a gradient of delta at most.
@@ -148,7 +148,7 @@ class Huber(nn.Module):
 
 
 class NoiseMean(nn.Module):
-    """Mean square of generated noise: PDM-SR's prior that noise is close to 0.
+    """Mean square of generated noise: PDM-SR's prior that noise is small.
 
     The authors name it after the zero mean that it asks for, and compute MSE(noise, 0): it holds
     back the noise's own level as well. Weights of 1 to 100 there (Luo et al. 2022,

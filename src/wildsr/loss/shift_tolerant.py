@@ -1,4 +1,4 @@
-"""Shift-tolerant AlexNet and VGG16: the networks of ST-LPIPS, from the files of its wheel.
+"""The shift-tolerant AlexNet and VGG16 of ST-LPIPS, from the files of its wheel.
 
 Ghildyal and Liu 2022 (ECCV, arXiv:2207.13686) make LPIPS indifferent to shifts that nobody sees:
 every layer with a stride becomes one without, followed by a blur that takes every second value
@@ -24,7 +24,7 @@ VERSION = "ST0.0"  # of the weights
 
 @dataclass(frozen=True)
 class Published:
-    """A file of the wheel.
+    """A weights file of the wheel.
 
     Args:
         file: its name.
@@ -57,7 +57,7 @@ TRUNKS = {
 
 
 class BlurPool(nn.Module):
-    """Every second value of an image that [1, 2, 1] / 4 has blurred in both directions.
+    """Blur pooling: [1, 2, 1] / 4 in both directions, then every second value.
 
     Borders are mirrored two pixels deep, so that (H, W) become (H + 1) // 2 + 1 and the same of W.
     Sides of at least three pixels.
@@ -73,7 +73,7 @@ class BlurPool(nn.Module):
 
 
 class MaxBlurPool(nn.Sequential):
-    """The maximum over a window at every place, then :class:`BlurPool`.
+    """Maximum over a window at stride 1, then :class:`BlurPool`.
 
     Args:
         window: side in pixels.
@@ -84,7 +84,7 @@ class MaxBlurPool(nn.Sequential):
 
 
 def features(trunk: str) -> nn.Sequential:
-    """The layers of a trunk up to its last head, with random weights."""
+    """Build the layers of a trunk up to its last head, with random weights."""
     layers: list[nn.Module] = []
     if trunk == "alexnet_shift_tolerant":
         layers += [nn.Conv2d(3, 64, 11, padding=2), BlurPool(), nn.ReLU(), MaxBlurPool(3)]
@@ -102,7 +102,7 @@ def features(trunk: str) -> nn.Sequential:
 
 
 def path(trunk: str) -> Path:
-    """Where pip puts the file of a trunk, there or not."""
+    """The path where pip installs the file of a trunk, whether it is there or not."""
     inside = Path("stlpips_pytorch", "weights", f"v{VERSION}", TRUNKS[trunk].file)
     try:
         return Path(str(distribution(PACKAGE).locate_file(inside)))
@@ -111,7 +111,7 @@ def path(trunk: str) -> Path:
 
 
 def load(trunk: str) -> tuple[nn.Sequential, list[Tensor]]:
-    """A trunk and the weights (1, C, 1, 1) of its heads.
+    """Load a trunk and the weights (1, C, 1, 1) of its heads.
 
     ST-LPIPS compares directions of features, so training left their lengths free: as published,
     the last ones are 500 times as large as the first. Here every convolution's output is divided by

@@ -1,4 +1,4 @@
-"""Losses of neighbouring pixels: how rough an image is, or its difference from another."""
+"""Losses on differences of neighbouring pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wildsr.pixels import at_least_float32
 
 
 def total_variation(image: Tensor, power: int = 1) -> Tensor:
-    """Mean ``|difference|^power`` of neighbours, across and down; see :class:`TotalVariation`."""
+    """Total variation of an image; see :class:`TotalVariation`."""
     _check_power(power)
     if image.ndim != 4:
         raise UserError(f"Argument `image` must be (B, C, H, W), but got {tuple(image.shape)}.")

@@ -1,4 +1,4 @@
-"""Shift-tolerant LPIPS: a learned perceptual distance whose weights pip installs."""
+"""ST-LPIPS, a shift-tolerant perceptual distance whose weights pip installs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NETS = {"vgg": "vgg16_shift_tolerant", "alex": "alexnet_shift_tolerant"}  # thei
 
 
 class STLPIPS(nn.Module):
-    """Shift-tolerant LPIPS, version ST0.0: another distance than LPIPS, with weights of its own.
+    """Shift-tolerant LPIPS, version ST0.0; not comparable with LPIPS.
 
     Ghildyal and Liu 2022 (arXiv:2207.13686): the sum over layers of the mean over positions of
     sum_c w_c (unit phi_c(prediction) - unit phi_c(target))^2, as LPIPS (Zhang et al. 2018, eq. 1),
@@ -80,7 +80,7 @@ class STLPIPS(nn.Module):
         return torch.stack(distances).sum()
 
     def maps(self, prediction: Features, target: Features) -> dict[str, Tensor]:
-        """The distance at every position of each layer, (B, h, w), from the first layer on."""
+        """The distance at every position of each layer, (B, h, w), in the order of the layers."""
         target = target.detach()
         found = {}
         # The last first: images that are too small for it are refused before anything is computed.
@@ -92,7 +92,7 @@ class STLPIPS(nn.Module):
 
 
 def shifted(image: Tensor, by: Tensor) -> Tensor:
-    """Each image moved by its own number of pixels, whole or not, by bicubic interpolation.
+    """Shift each image by its own number of pixels, by bicubic interpolation.
 
     Args:
         image: (B, C, H, W).

@@ -1,4 +1,4 @@
-"""Losses of structure: how far two images are from having the same local contrasts."""
+"""SSIM and MS-SSIM as losses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distance between the textures of two images, wherever in the image they are."""
+"""Texture (style) loss: distance of Gram matrices of two images' features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wildsr.pixels import at_least_float32
 
 
 def gram(features: Tensor) -> Tensor:
-    """Which channels fire together: F F^T / (C H W), F the features as C rows of H W.
+    """Gram matrix of features: F F^T / (C H W), F of C rows of H W values.
 
     Args:
         features: (..., C, H, W).
@@ -29,7 +29,7 @@ def gram(features: Tensor) -> Tensor:
 
 
 def windows(features: Tensor, side: int) -> Tensor:
-    """Cut (B, C, H, W) into squares that do not overlap, (B, n, C, side, side).
+    """Cut (B, C, H, W) into squares without overlap, (B, n, C, side, side).
 
     Rows and columns at the far ends that fill no square are left out.
     """

@@ -1,4 +1,4 @@
-"""Published weights: where they lie, what to do when they are missing, how they are held."""
+"""Published weights: find them, explain what is missing, hold them frozen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MissingWeights(UserError):  # noqa: N818 (it is what is said to a user)
 
 
 def missing_trunk(trunk: str) -> str | None:
-    """Which file of weights is missing and how to get it; None if it is on disk.
+    """Say which weights file is missing and how to get it; None if it is on disk.
 
     Looks at the disk only.
 
@@ -55,7 +55,7 @@ def missing_trunk(trunk: str) -> str | None:
 
 @contextmanager
 def reading(trunk: str) -> Iterator[None]:
-    """Around whatever reads the trunk's file, also through another library.
+    """Turn errors of reading the trunk's file, also by another library, into one sentence.
 
     Raises:
         MissingWeights: the file is absent and the environment does not say WILDSR_DOWNLOAD=1, or
@@ -77,12 +77,12 @@ def reading(trunk: str) -> Iterator[None]:
 
 
 def may_download() -> bool:
-    """Whether the environment allows it: WILDSR_DOWNLOAD=1."""
+    """Whether downloads are allowed: WILDSR_DOWNLOAD=1."""
     return os.environ.get("WILDSR_DOWNLOAD") == "1"
 
 
 def load_trunk(trunk: str) -> nn.Sequential:
-    """The convolutional part of a classifier of torchvision, or of ST-LPIPS, as published.
+    """Load the convolutional part of a torchvision or ST-LPIPS classifier, as published.
 
     Raises:
         MissingWeights: see :func:`reading`.
@@ -106,7 +106,7 @@ def load_trunk(trunk: str) -> nn.Sequential:
 
 
 class Frozen(Generic[Module]):
-    """Holds a network that is part of nothing: frozen, in evaluation mode, in nobody's checkpoint.
+    """Holds a frozen network outside of parameters, modes and checkpoints.
 
     Not a module itself, so the losses that own one do not register its parameters. It follows the
     images: there is one copy for every device and precision met, made at the first use, and none
@@ -120,7 +120,7 @@ class Frozen(Generic[Module]):
         self._copies[tensor.device, tensor.dtype] = self.original
 
     def on(self, x: Tensor) -> Module:
-        """The network where ``x`` is and in the precision of ``x``."""
+        """The network on the device and in the precision of ``x``."""
         key = x.device, x.dtype
         if key not in self._copies:
             with torch.inference_mode(False):
@@ -157,7 +157,7 @@ def _fingerprint(file: Path, changed: float) -> str:
 
 
 def trunk_file(trunk: str) -> Path:
-    """Where torch looks for the trunk's file, or pip puts it, there or not.
+    """The path where torch or pip puts the trunk's file, whether it is there or not.
 
     Raises:
         UserError: an unknown trunk.

@@ -1,1 +1,1 @@
-"""What a paper does: the images it derives from a batch; its losses live in ``conf/method``."""
+"""Methods: the images that a paper derives from a batch; losses are in ``conf/method``."""

@@ -1,4 +1,4 @@
-"""The eight ways to lay an image: mirrored or not, turned by quarters."""
+"""Flip and turn images in the eight ways of the dihedral group."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def lay(images: Tensor, way: int) -> Tensor:
-    """Lay ``images`` (B, C, H, W) in one of the eight ways, 0 to 7; 0 leaves them as they are.
+    """Flip and turn ``images`` (B, C, H, W) in one of eight ways; 0 leaves them as they are.
 
     The bits of ``way``: 1 mirrors left to right, 2 top to bottom, 4 transposes afterwards.
     """

@@ -1,4 +1,4 @@
-"""What a method is made of: what it is given, its networks, the tensors it derives."""
+"""The parts of a method: given tensors, networks, derived tensors, draws."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor, nn
 
 
 class Detachable(Protocol):
-    """What can be cut from the graph that made it, like a tensor."""
+    """What has a ``detach``, like a tensor."""
 
     def detach(self) -> Self:
-        """The same without its graph."""
+        """The same value without its graph."""
 
 
 Value = Tensor | tuple[Tensor, ...] | Detachable
 
 
 class Part:
-    """A named ingredient of a method.
+    """Descriptor of a named part of a method.
 
     A descriptor, never ``__getattr__``, so that a typo inside a tensor's body stays an ordinary
     ``AttributeError``.
@@ -37,28 +37,28 @@ class Part:
         return self if step is None else self.read(step)
 
     def read(self, step: Method) -> Any:
-        """The part's value in this iteration."""
+        """Return the part's value in this iteration."""
         raise NotImplementedError
 
 
 class given(Part):  # noqa: N801  (reads as a declaration)
-    """A tensor of the batch; ``about`` states its shape and meaning."""
+    """Declares a tensor of the batch; ``about`` states its shape and meaning."""
 
     def read(self, step: Method) -> Tensor:
-        """The batch's entry of this name."""
+        """Return the batch's entry of this name."""
         return step.batch[self.name]
 
 
 class network(Part):  # noqa: N801
-    """A network; ``about`` states what goes in and what comes out."""
+    """Declares a network; ``about`` states its input and output."""
 
     def read(self, step: Method) -> nn.Module:
-        """The network, noting that whoever is being computed came from it."""
+        """Return the network, and record it as a source of the tensor being computed."""
         return step.use_network(self.name)
 
 
 class tensor(Part):  # noqa: N801
-    """A tensor (or a tuple of them) computed on first use.
+    """Declares a tensor (or a tuple of them) that is computed on first use and kept.
 
     It is kept until a network that it came from is about to be trained.
     """
@@ -68,12 +68,12 @@ class tensor(Part):  # noqa: N801
         self.compute = compute
 
     def read(self, step: Method) -> Value:
-        """The kept value, or a new one."""
+        """Return the kept value, or compute it."""
         return step.use_tensor(self.name, self.compute)
 
 
 class draw(tensor):  # noqa: N801
-    """Random numbers, whose shape depends on the size of the images alone.
+    """Declares random numbers, whose shape depends on the size of the images alone.
 
     A part of their own, so that whatever is computed again from them sees the same draw, and so
     that a large image can be degraded in tiles that share one draw.
@@ -81,11 +81,11 @@ class draw(tensor):  # noqa: N801
 
 
 class optional(tensor):  # noqa: N801
-    """A tensor that is there for terms that ask for it; it is no mistake that none does."""
+    """Declares a tensor for terms that ask for it; unlike :class:`tensor`, may stay unused."""
 
 
 def constant(value: Value) -> Value:
-    """The same value, cut from the graph that made it."""
+    """Cut a value from the graph that made it."""
     if isinstance(value, tuple):
         return tuple(part.detach() for part in value)
     return value.detach()
@@ -152,7 +152,9 @@ class Method:
         return self.networks[name]
 
     def average(self, name: str, *inputs: Tensor) -> Tensor:
-        """What the average of the network ``name`` (itself without one) makes of ``inputs``.
+        """Apply the moving average of the network ``name`` to ``inputs``.
+
+        The network itself where it has none.
 
         A constant: no gradient passes through it.
         """
@@ -161,7 +163,7 @@ class Method:
         return output
 
     def use_tensor(self, name: str, compute: Callable[[Method], Value]) -> Value:
-        """The tensor ``name``, computed unless kept; whoever reads it inherits its sources."""
+        """Compute the tensor ``name`` unless kept; its readers inherit its sources."""
         if name in self.kept:
             self.events.append(("kept", name))
         else:

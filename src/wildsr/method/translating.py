@@ -1,4 +1,4 @@
-"""What methods that clean a photo before they upscale it share."""
+"""The base class of methods that clean a photo before they upscale it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from wildsr.pixels import to_8_bit
 
 
 class Translating(Method):
-    """Two translators between the real photos and the clean LR that sharp crops shrink to.
+    """Base of methods with two translators, between real photos and clean LR.
+
+    Clean LR is what sharp crops are downscaled to.
 
     The upscaler gets what ``clean`` makes, in training and in use alike, and so nothing of it is
     rounded to 8 bits.

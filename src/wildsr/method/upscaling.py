@@ -1,4 +1,4 @@
-"""What methods that train an upscaler on (generated LR, sharp crop) share."""
+"""The base class of methods that train an upscaler on (generated LR, sharp crop)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wildsr.network.protocol import Levels
 
 
 class Upscaling(Method):
-    """The half of a method after ``fake_lr``, which its subclass declares."""
+    """Base of methods that train an upscaler on ``fake_lr``, which subclasses declare."""
 
     hr = given("(B, 3, sH, sW) sharp crop")
     real_lr = given("(B, 3, H, W) crop of an unrelated real LR photo")

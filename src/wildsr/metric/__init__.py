@@ -1,1 +1,1 @@
-"""How good an image is; each metric states its protocol."""
+"""Metrics of image quality; each states its protocol."""

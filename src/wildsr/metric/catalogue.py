@@ -1,4 +1,4 @@
-"""Every metric by its name; docs/metrics.md says how to choose."""
+"""All metrics by name; docs/metrics.md says how to choose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a result still show its LR photo? Metrics that need no truth and no weights."""
+"""Metrics of a result against its LR photo, without a truth or weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REGION = 8  # LR pixels on a side of a region of one colour
 
 
 def scale_of(sr: Tensor, lr: Tensor) -> int:
-    """How many times as large a result (B, 3, sH, sW) is as its LR photo (B, 3, H, W).
+    """The scale between a result (B, 3, sH, sW) and its LR photo (B, 3, H, W).
 
     Raises:
         UserError: no whole number, or another one for the height than for the width.
@@ -37,12 +37,15 @@ def scale_of(sr: Tensor, lr: Tensor) -> int:
 
 
 def consistency(again: Tensor, lr: Tensor) -> Tensor:
-    """``10 log10(1 / mean (again - lr)^2)`` in dB, (B,): a PSNR, of RGB from 0 to 1."""
+    """PSNR of a downscaled result to its LR photo, in dB, (B,).
+
+    ``10 log10(1 / mean (again - lr)^2)``, of RGB from 0 to 1.
+    """
     return -10 * torch.log10((again.double() - lr.double()).square().mean(dim=(1, 2, 3)))
 
 
 def lr_consistency(setting: Setting) -> Single:
-    r"""PSNR of the result, made small again by antialiased bicubic, to its LR photo, in dB.
+    r"""PSNR of the result, downscaled by antialiased bicubic, to its LR photo, in dB.
 
     .. math:: 10 \log_{10}(1 / mean (B(sr) - lr)^2)
 
@@ -62,7 +65,7 @@ def lr_consistency(setting: Setting) -> Single:
 
 
 def lr_consistency_learned(setting: Setting) -> Single:
-    """As :func:`lr_consistency`, made small by the run's learned degradation.
+    """As :func:`lr_consistency`, downscaled by the run's learned degradation.
 
     Of a degradation that draws random numbers the mean of 8 draws under a fixed seed is compared:
     its noise is no part of what the LR photo should show.
@@ -89,7 +92,7 @@ def lr_consistency_learned(setting: Setting) -> Single:
 
 
 def discrepancy(draws: Tensor, lr: Tensor) -> Tensor:
-    r"""How far the misfit to an LR photo is from the noise that belongs there, in dB, ().
+    r"""Compare a result's misfit to its LR photo with the noise expected there, in dB, ().
 
     .. math:: | 10 \log_{10} \frac{mean (\bar{d} - lr)^2}{(1 + 1/n)\, mean\, var(d)} |
 
@@ -105,7 +108,9 @@ def discrepancy(draws: Tensor, lr: Tensor) -> Tensor:
 
 
 def lr_discrepancy(setting: Setting) -> Single:
-    """Does the result leave as much of its LR photo unexplained as is noise: :func:`discrepancy`.
+    """Whether a result leaves as much of its LR photo unexplained as is noise.
+
+    See :func:`discrepancy`.
 
     A result that explains its photo better than that has kept the photo's noise, and one that
     explains it worse shows something else (the discrepancy principle of Morozov 1966). The other LR
@@ -173,7 +178,7 @@ def drift(sr: Tensor, lr: Tensor) -> Tensor:
 
 
 def colour_drift(setting: Setting) -> Single:
-    """How far colours moved from those of the LR photo: :func:`drift`."""
+    """Mean colour difference from the LR photo; see :func:`drift`."""
     return Single(
         title="colour drift",
         better=LOWER,

@@ -1,4 +1,4 @@
-"""How far the results of a row are from sharp images as a set: FID, KID, sliced Wasserstein."""
+"""Distances between sets of results and of sharp images: FID, KID, sliced Wasserstein."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIDE, PATCHES, SEED = 128, 8, 0  # pixels of a patch, patches of an image, where
 
 
 def swd(setting: Setting) -> Set:
-    """Sliced Wasserstein distance: :func:`wildsr.metric.wasserstein.sliced_wasserstein`."""
+    """Sliced Wasserstein distance; see :func:`wildsr.metric.wasserstein.sliced_wasserstein`."""
 
     def describe(image: Tensor) -> Tensor:
         at_least(image, wasserstein.smallest_side(), "The sliced Wasserstein distance")
@@ -54,7 +54,9 @@ def kid(setting: Setting) -> Set:
 
 
 def frechet(ours: Tensor, sharp: Tensor) -> float:
-    r"""``|m_1 - m_2|^2 + Tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2))`` of features (N, D) and (M, D).
+    r"""Frechet distance of features (N, D) and (M, D).
+
+    ``|m_1 - m_2|^2 + Tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2))``.
 
     Heusel et al. 2017 (arXiv:1706.08500), eq. 6. With centred features as rows, C = A^T A, and the
     trace of the root is the sum of the singular values of A_1 A_2^T: exact, and quick, where the
@@ -75,7 +77,7 @@ def frechet(ours: Tensor, sharp: Tensor) -> float:
 
 
 def kernel(ours: Tensor, sharp: Tensor) -> float:
-    """1000 times the squared maximum mean discrepancy of features, by torchmetrics.
+    """Squared maximum mean discrepancy of features, times 1000, by torchmetrics.
 
     Binkowski et al. 2018 (arXiv:1801.01401), eq. 4, with k(x, y) = (x . y / D + 1)^3, over all
     patches at once; the larger set is cut to the size of the smaller. Unbiased: near 0, also
@@ -91,7 +93,7 @@ def kernel(ours: Tensor, sharp: Tensor) -> float:
 
 
 class Inception:
-    """Features of random patches by the Inception network of the FID's authors, (8, 2048).
+    """Extracts features (8, 2048) of random patches by the FID authors' Inception network.
 
     Patches of 128 x 128 pixels at places of a fixed seed; the network makes 299 x 299 of them.
 

@@ -1,4 +1,4 @@
-"""PSNR and SSIM as the super-resolution papers report them."""
+"""PSNR and SSIM as super-resolution papers report them."""
 
 from __future__ import annotations
 
@@ -55,14 +55,17 @@ def ssim(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
 
 
 def psnr_of_levels(x: Tensor, y: Tensor) -> Tensor:
-    """:func:`psnr` of (B, C, H, W) from 0 to 255, as they are."""
+    """PSNR of (B, C, H, W) from 0 to 255, not rounded; see :func:`psnr`."""
     # Squares of whole numbers are exact in float32, and their sum is in float64.
     squares = (x - y).square_().sum(dim=(1, 2, 3), dtype=torch.float64)
     return 10 * torch.log10(255**2 * x[0].numel() / squares)
 
 
 def ssim_of_levels(x: Tensor, y: Tensor) -> Tensor:
-    """:func:`ssim` of (B, C, H, W) from 0 to 255, as they are; sides of 11 pixels at least."""
+    """SSIM of (B, C, H, W) from 0 to 255, not rounded; see :func:`ssim`.
+
+    Sides of 11 pixels at least.
+    """
     # Not torchmetrics: its mean includes the reflected border, and its window is not separable
     # (forty times slower here). Float32 is enough (to 1e-6 of float64) because the levels are
     # centred: of their squares few digits are lost to the square of the mean.
@@ -82,7 +85,7 @@ def ssim_of_levels(x: Tensor, y: Tensor) -> Tensor:
 def compared(
     x: Tensor, y: Tensor, border: int, channel: str, at_least: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """Two images of 8-bit levels as they are compared: in the channel, without the border.
+    """Convert two images of 8-bit levels to the protocol's channel, without its border.
 
     Args:
         x: the prediction, (B, 3, H, W), or (B, 1, H, W) for "y"; 0 to 255.

@@ -1,4 +1,4 @@
-"""Patterns that repeat on a grid: blocks of JPEG, checkerboards of an upscaler."""
+"""Grid artefacts: JPEG blocks and checkerboards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AROUND = 3  # bins to each side that say what is there without a pattern
 
 
 def blockiness(image: Tensor) -> Tensor:
-    r"""How much larger steps are at the lines of an 8 x 8 grid than elsewhere, in levels, (B,).
+    r"""Excess of pixel steps on the lines of an 8 x 8 grid, in levels of 255, (B,).
 
     .. math:: z_j = mean_i [|d_{i,j}| - \max(|d_{i,j-1}|, |d_{i,j+1}|)]_{-4}^{4}, \quad
         d_{i,j} = y_{i,j+1} - y_{i,j}
@@ -36,7 +36,7 @@ def blockiness(image: Tensor) -> Tensor:
 
 
 def checkerboard(image: Tensor, period: int) -> Tensor:
-    r"""Root mean square of what repeats every ``period`` pixels, in levels of 255, (B,).
+    r"""Root mean square of the pattern that repeats every ``period`` pixels, in levels, (B,).
 
     Windows of 16 periods (Hann, half overlapping, their mean removed), and at each
     frequency (k, l) / period but (0, 0), how much more power there is than in the surroundings:
@@ -81,7 +81,9 @@ def checkerboard(image: Tensor, period: int) -> Tensor:
 
 
 def blocks(setting: Setting) -> Single:
-    """What is left of the LR photo's JPEG blocks: :func:`blockiness` at the LR photo's size.
+    """What is left of the LR photo's JPEG blocks; see :func:`blockiness`.
+
+    Measured at the LR photo's size.
 
     The result is made small by antialiased bicubic first, because an upscaler smears a step over
     several pixels and its blocks are 8 s pixels wide.
@@ -102,7 +104,7 @@ def blocks(setting: Setting) -> Single:
 
 
 def checkers(setting: Setting) -> Single:
-    """The upscaler's own grid: :func:`checkerboard` of period s (2 at scale 1)."""
+    """The upscaler's checkerboard; see :func:`checkerboard`, of period s (2 at scale 1)."""
 
     def measure(sr: Tensor, lr: Tensor) -> float:
         period = max(2, scale_of(sr, lr))

@@ -1,4 +1,4 @@
-"""The three kinds of metrics, by what they need; each says of itself how to read its number."""
+"""The three kinds of metrics, by their inputs, and how to read each number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HIGHER, LOWER, NEITHER = "higher", "lower", ""
 
 @dataclass(frozen=True)
 class Needs:
-    """What is missing to compute a metric.
+    """What a metric needs and does not find here.
 
     Args:
         what: the file or the package, short enough for a cell of a table: "needs WHAT".
@@ -33,12 +33,12 @@ class Needs:
 
 
 class TooSmall(UserError):  # noqa: N818 (it is what is said to a user)
-    """An image on which this metric is not defined; other metrics may be."""
+    """An image is too small for this metric; others may be defined."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a panel tells each of its metrics.
+    """What a panel tells its metrics: channel, border and degrader.
 
     Args:
         channel: "rgb" or "y", for the metrics that have a choice.
@@ -63,7 +63,7 @@ def at_least(image: Tensor, side: int, title: str) -> None:
 
 
 class Couple:
-    """A result and its truth, brought into each form once, whichever metrics ask for it.
+    """A result and its truth, converted once for all metrics.
 
     Args:
         sr: (1, 3, H, W), [0, 1].
@@ -81,7 +81,7 @@ class Couple:
 
     @cached_property
     def levels(self) -> tuple[Tensor, Tensor]:
-        """Both as files hold them, (1, 3, H, W) of whole numbers from 0 to 255, in float32."""
+        """Both in 8-bit levels, (1, 3, H, W) of whole numbers from 0 to 255, in float32."""
         sr, hr = self._given
         if sr.shape != hr.shape:
             raise UserError(
@@ -92,14 +92,14 @@ class Couple:
 
     @cached_property
     def whole(self) -> tuple[Tensor, Tensor]:
-        """Both as networks want them: (1, 3, H, W) in [0, 1], rounded, float32, on their device."""
+        """Both for networks: (1, 3, H, W) in [0, 1], rounded, float32, on their device."""
         device = self._given[0].device
         sr, hr = (unit(levels.to(device)) for levels in self.levels)
         return sr, hr
 
     @cached_property
     def compared(self) -> tuple[Tensor, Tensor]:
-        """In the panel's channel and without its border: (1, C, h, w), 0 to 255.
+        """Both in the panel's channel, without its border: (1, C, h, w), 0 to 255.
 
         RGB in float32 (whole numbers), Y in float64.
 
@@ -114,7 +114,7 @@ class Couple:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """How to read a metric's number.
+    """How to read a metric: unit, direction, decimals.
 
     Args:
         title: what a table calls it.

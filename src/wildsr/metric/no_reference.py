@@ -1,4 +1,4 @@
-"""Metrics of a result alone that were learned from people's opinions, through pyiqa."""
+"""Learned metrics of a result alone, by pyiqa."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wildsr.metric.kind import HIGHER, LOWER, Needs, Setting, Single, at_least
 
 @dataclass(frozen=True)
 class Learned:
-    """One metric of pyiqa.
+    """A metric of pyiqa, loaded when first used.
 
     Args:
         name: pyiqa's.
@@ -49,7 +49,7 @@ CLIPIQA = Learned("clipiqa", "CLIP-IQA", HIGHER, "clip/RN50.pt", 32, "RGB, five 
 
 
 def learned(metric: Learned) -> Callable[[Setting], Single]:
-    """The metric as a panel's: pyiqa's own number of the whole image, rounded to 8 bits.
+    """Make a metric of pyiqa for a panel: its own number of the whole image, in 8 bits.
 
     Without pyiqa or the file of weights it says what it needs; pyiqa's own download only takes
     place with WILDSR_DOWNLOAD=1.

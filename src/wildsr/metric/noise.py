@@ -1,4 +1,4 @@
-"""The noise that is left in a result, where it is flattest."""
+"""Noise left in a result's flattest regions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def residue(image: Tensor) -> Tensor:
 
 
 def noise_residue(setting: Setting) -> Single:
-    """Noise left in the flattest tenth of a result: :func:`residue`."""
+    """Noise left in the flattest tenth of a result; see :func:`residue`."""
 
     def measure(sr: Tensor, lr: Tensor) -> float:
         at_least(sr, BLOCK + 2, "The noise residue")

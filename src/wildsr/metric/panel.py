@@ -1,4 +1,4 @@
-"""A panel: which metrics, under which protocol.
+"""Panels: metrics under one protocol.
 
     panel = Panel(channel="y", border=4, metrics=["psnr", "lr_consistency", "swd"])
     panel.parts["psnr"]                    -> Pair(title="PSNR", unit="dB", better="higher", ...)
@@ -34,7 +34,7 @@ DEFAULT = ("psnr", "ssim", "st_lpips", "lpips")
 
 
 class Gathering:
-    """What the set metrics of a panel keep of a set of images; see :meth:`Panel.gather`."""
+    """Collects what the set metrics of a panel need; see :meth:`Panel.gather`."""
 
     def __init__(self, sets: Sequence[Set]) -> None:
         # Metrics that look at the same description share it.
@@ -43,7 +43,7 @@ class Gathering:
         }
 
     def add(self, image: Tensor) -> None:
-        """Look at one more image, (1, 3, H, W) in [0, 1]; one too small for a metric is left out.
+        """Add an image, (1, 3, H, W) in [0, 1]; one too small for a metric is left out there.
 
         Raises:
             UserError: pixels that are not finite floats, another shape.
@@ -57,7 +57,7 @@ class Gathering:
 
 
 class Panel:
-    """The metrics of one evaluation and the protocol they follow.
+    """The metrics of one evaluation, and their protocol.
 
     Args:
         channel: "rgb" or "y", for the metrics that compare pixels.
@@ -132,11 +132,11 @@ class Panel:
         return measured
 
     def gather(self) -> Gathering:
-        """A new collection for the set metrics: one for each row, one for the sharp images."""
+        """Start a collection for the set metrics: one for each row, one for the sharp images."""
         return Gathering([metric for metric in self.parts.values() if isinstance(metric, Set)])
 
     def compare(self, results: Gathering, sharp: Gathering) -> dict[str, float | None]:
-        """The set metrics of one row; None where one of both sets is empty or weights are missing.
+        """Compute the set metrics of one row; None where a set is empty or weights are missing.
 
         Raises:
             UserError: as the metric's.
@@ -154,7 +154,7 @@ class Panel:
         return {name: metric.needs for name, metric in self.parts.items() if metric.needs}
 
     def protocol(self) -> dict[str, object]:
-        """How the numbers came about, in plain types, to be stored beside them."""
+        """How the numbers are computed, in plain types, to be stored beside them."""
         stated: dict[str, object] = {
             "channel": self.channel,
             "border": self.border,

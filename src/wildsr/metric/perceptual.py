@@ -1,4 +1,4 @@
-"""Learned perceptual distances of whole images, when their weights are on disk."""
+"""Perceptual distances of whole images, if their weights are on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ SMALLEST = 32  # pixels; below it nothing is left of the image after the trunks'
 
 
 class Lpips:
-    """Learned perceptual distance (Zhang et al. 2018, eq. 1), version 0.1; 0 for equal images.
+    """Learned perceptual distance LPIPS (Zhang et al. 2018, eq. 1), version 0.1.
+
+    0 for equal images.
 
     Measured on the whole image without a border, rounded to 8 bits. The weights of the trunk may
     not be on this machine; then the value is ``None`` and :attr:`reason` says what is missing.
@@ -65,7 +67,7 @@ class Lpips:
         return self.of(x, y)
 
     def of(self, x: Tensor, y: Tensor) -> float:
-        """The distance of two images that are rounded; the network must be there.
+        """The distance of two rounded images, once the network is loaded.
 
         What the trunk sees in ``y`` is kept until another one comes: a table's rows have one truth.
         """
@@ -78,7 +80,7 @@ class Lpips:
 
 
 def lpips(net: str, title: str) -> Callable[[Setting], Pair]:
-    """The metric on the trunk ``net``: a function of the panel's setting."""
+    """Make the metric LPIPS on the trunk ``net`` for a panel."""
 
     def build(setting: Setting) -> Pair:
         from wildsr.loss.perceptual import NETS
@@ -110,7 +112,7 @@ def lpips(net: str, title: str) -> Callable[[Setting], Pair]:
 
 
 def dists(setting: Setting) -> Pair:
-    """Deep image structure and texture similarity: :class:`wildsr.loss.dists.DISTS`.
+    """Deep image structure and texture similarity; see :class:`wildsr.loss.dists.DISTS`.
 
     Of the whole image as it is (the authors' code first shrinks its shorter side to 256 pixels).
     """

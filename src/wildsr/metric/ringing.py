@@ -1,4 +1,4 @@
-"""Halos: how far a result overshoots beside edges that end in a flat region."""
+"""Ringing: overshoot beside strong edges."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def overshoot(image: Tensor, reach: int) -> float:
 
 
 def ringing(setting: Setting) -> Single:
-    """Halos beside strong edges: :func:`overshoot`, reaching one LR pixel (2 at least)."""
+    """Halos beside strong edges; see :func:`overshoot`, within one LR pixel (2 at least)."""
 
     def measure(sr: Tensor, lr: Tensor) -> float:
         reach = max(2, scale_of(sr, lr))

@@ -1,4 +1,4 @@
-"""How sharp a result is, by what a further blur still takes away."""
+"""Sharpness of a result, by what a further blur takes away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of real pairs that are not aligned: at the best of all small shifts."""
+"""PSNR and SSIM of pairs that are not aligned, at the best small shift."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REACH = 4  # pixels in each direction
 
 
 def best_shift(x: Tensor, y: Tensor, reach: int = REACH) -> tuple[int, int]:
-    """By how many whole pixels (down, right) ``x`` lies off ``y``.
+    """Find the whole-pixel shift (down, right) of ``x`` against ``y``.
 
     The shift of the least mean squared difference to the inner part of ``y``, ``reach`` pixels from
     its sides, so that all shifts are compared on the same pixels of the truth (Maertens et al.
@@ -51,7 +51,10 @@ def best_shift(x: Tensor, y: Tensor, reach: int = REACH) -> tuple[int, int]:
 
 
 def aligned(x: Tensor, y: Tensor, reach: int = REACH) -> tuple[Tensor, Tensor]:
-    """Both at the best shift: (1, C, H - 2 reach, W - 2 reach), those of ``y`` its inner part."""
+    """Align both at the best shift: (1, C, H - 2 reach, W - 2 reach).
+
+    Of ``y`` the inner part.
+    """
     down, right = best_shift(x, y, reach)
     height, width = (side - 2 * reach for side in y.shape[2:])
     top, left = reach + down, reach + right
@@ -59,7 +62,7 @@ def aligned(x: Tensor, y: Tensor, reach: int = REACH) -> tuple[Tensor, Tensor]:
 
 
 def shift_psnr(setting: Setting) -> Pair:
-    """PSNR at the best shift within 4 pixels; never below that of the inner part as it lies."""
+    """PSNR at the best shift within 4 pixels; never below that of the unshifted inner part."""
 
     def measure(couple: Couple) -> float:
         x, y = couple.compared
@@ -77,7 +80,7 @@ def shift_psnr(setting: Setting) -> Pair:
 
 
 def shift_ssim(setting: Setting) -> Pair:
-    """SSIM at the shift that :func:`shift_psnr` finds (the one of the best PSNR, not SSIM)."""
+    """SSIM at the shift of the best PSNR; see :func:`shift_psnr`."""
 
     def measure(couple: Couple) -> float:
         x, y = couple.compared

@@ -1,4 +1,4 @@
-"""Shift-tolerant LPIPS of whole photos, in tiles that leave no trace in the number."""
+"""ST-LPIPS of whole photos, computed in tiles that do not change the number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIDE = LARGEST - 2 * MARGIN  # of a tile without its margins
 
 
 class Measure:
-    """The distance of two images of any size, in the memory that one of 768 x 768 pixels takes.
+    """Computes the distance of two images of any size, in the memory of 768 x 768 pixels.
 
     Args:
         network: of the loss, without a random shift.
@@ -65,7 +65,7 @@ class Measure:
 
 
 def st_lpips(net: str, title: str) -> Callable[[Setting], Pair]:
-    """The metric on the network ``net``: a function of the panel's setting."""
+    """Make the metric ST-LPIPS on the network ``net`` for a panel."""
 
     def build(setting: Setting) -> Pair:
         file = trunk_file(NETS[net])

@@ -1,4 +1,4 @@
-"""Metrics of a pair without learned weights: PSNR, SSIM and what refines them."""
+"""Metrics of a result and its truth without learned weights: PSNR, SSIM and others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PIXEL = "the panel's channel and border"
 
 
 def psnr(setting: Setting) -> Pair:
-    """Peak signal-to-noise ratio: :func:`wildsr.metric.fidelity.psnr`."""
+    """Peak signal-to-noise ratio; see :func:`wildsr.metric.fidelity.psnr`."""
     return Pair(
         title="PSNR",
         better=HIGHER,
@@ -26,7 +26,7 @@ def psnr(setting: Setting) -> Pair:
 
 
 def ssim(setting: Setting) -> Pair:
-    """Structural similarity: :func:`wildsr.metric.fidelity.ssim`."""
+    """Structural similarity; see :func:`wildsr.metric.fidelity.ssim`."""
 
     def measure(couple: Couple) -> float:
         x, y = couple.compared
@@ -40,7 +40,7 @@ def ssim(setting: Setting) -> Pair:
 
 
 def ms_ssim(setting: Setting) -> Pair:
-    """Multi-scale structural similarity: :class:`wildsr.loss.structural.MSSSIM`, 5 scales.
+    """Multi-scale structural similarity of 5 scales; see :class:`wildsr.loss.structural.MSSSIM`.
 
     Of one image, the mean of its channels; sides of 161 pixels at least, after the cut.
     """

@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance between sets of images, on patches of their Laplacian pyramids."""
+"""Sliced Wasserstein distance between sets of images, on Laplacian pyramid patches."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
 def smallest_side(levels: int = LEVELS) -> int:
-    """The shortest side of an image whose last level still holds a patch."""
+    """The shortest image side whose last pyramid level still holds a patch."""
     return (SIDE - 1) * 2 ** (levels - 1) + 1
 
 
 def laplacian_pyramid(images: Tensor, levels: int = LEVELS) -> list[Tensor]:
-    """Band-passes from fine to coarse; the last level is what remains.
+    """Laplacian pyramid: band-passes from fine to coarse, then the remaining low-pass.
 
     ``L_k = G_k - up(G_(k+1))``, ``G_(k+1) = down(G_k)``, with 5 binomial taps each way and mirrored
     borders; any size, a side of n becomes ceil(n / 2).
@@ -45,7 +45,7 @@ def laplacian_pyramid(images: Tensor, levels: int = LEVELS) -> list[Tensor]:
 
 
 def expand(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Twice as large: zeros in between, then the same blur, weighed to keep a constant."""
+    """Upsample by 2: zeros in between, then the pyramid's blur, normalised."""
     large = images.new_zeros(*images.shape[:-2], *size)
     large[..., ::2, ::2] = images
     seen = images.new_zeros(1, 1, *size)
@@ -56,7 +56,7 @@ def expand(images: Tensor, size: tuple[int, int]) -> Tensor:
 def laplacian_patches(
     images: Tensor, generator: torch.Generator | None = None, levels: int = LEVELS
 ) -> Tensor:
-    """What a set of images is described by: random patches of every level.
+    """Draw random patches from every pyramid level of a set of images.
 
     Args:
         images: (B, 3, H, W), [0, 1]; sides of at least :func:`smallest_side`.
@@ -93,7 +93,7 @@ def laplacian_patches(
 
 
 def sliced_wasserstein(patches: Tensor, reference: Tensor) -> Tensor:
-    r"""How far two sets of patches are from being draws of one distribution, at each level.
+    r"""Sliced Wasserstein distance of two sets of patches, at each level.
 
     .. math:: SWD = 1000\, mean_\theta \int_0^1
         |F^{-1}_{\theta \cdot p}(q) - F^{-1}_{\theta \cdot r}(q)|\, dq

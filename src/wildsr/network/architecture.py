@@ -1,4 +1,4 @@
-"""The architectures that a file of weights may describe: our own, with arguments in bounds.
+"""Our own architectures that a weights file may describe, with bounds on their arguments.
 
 A closed table. What a file says is compared with it and never looked up anywhere else, so that
 opening weights from the web calls nothing but the constructors below, with plain numbers.
@@ -31,7 +31,7 @@ TARGET = "_target_"
 
 @dataclass(frozen=True)
 class Whole:
-    """An integer of ``least`` to ``most``."""
+    """Accepts an integer from ``least`` to ``most``."""
 
     most: int
     least: int = 1
@@ -40,14 +40,14 @@ class Whole:
         return f"an integer of {self.least} to {self.most}"
 
     def holds(self, value: Any) -> bool:
-        """Whether it is one."""
+        """Whether ``value`` is such an integer."""
         right = isinstance(value, int) and not isinstance(value, bool)
         return right and self.least <= value <= self.most
 
 
 @dataclass(frozen=True)
 class Wholes:
-    """``count`` of them."""
+    """Accepts a list of ``count`` such integers."""
 
     count: int
     each: Whole
@@ -56,27 +56,27 @@ class Wholes:
         return f"{self.count} integers of {self.each.least} to {self.each.most}"
 
     def holds(self, value: Any) -> bool:
-        """Whether it is a list of them."""
+        """Whether ``value`` is such a list."""
         right = isinstance(value, list) and len(value) == self.count
         return right and all(map(self.each.holds, value))
 
 
 @dataclass(frozen=True)
 class Share:
-    """A number from 0 to 1."""
+    """Accepts a number from 0 to 1."""
 
     def __str__(self) -> str:
         return "a number from 0 to 1"
 
     def holds(self, value: Any) -> bool:
-        """Whether it is one."""
+        """Whether ``value`` is such a number."""
         right = isinstance(value, int | float) and not isinstance(value, bool)
         return right and 0 <= value <= 1
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of some words or numbers."""
+    """Accepts one of some words or numbers."""
 
     choices: tuple[str | int, ...]
 
@@ -84,7 +84,7 @@ class OneOf:
         return f"one of {list(self.choices)}"
 
     def holds(self, value: Any) -> bool:
-        """Whether it is one."""
+        """Whether ``value`` is one of them."""
         right = isinstance(value, str | int) and not isinstance(value, bool)
         return right and value in self.choices
 
@@ -119,7 +119,7 @@ ARCHITECTURES = {f"{made.__module__}.{made.__name__}": made for made in _TABLE}
 
 @dataclass(frozen=True)
 class Architecture:
-    """One of ours, as a file describes it.
+    """An upscaler architecture with its arguments, as a weights file describes it.
 
     Attributes:
         node: its name and its arguments, as they stand in a configuration.
@@ -131,7 +131,7 @@ class Architecture:
 
     @classmethod
     def of(cls, described: Any, what: str) -> Architecture:
-        """What ``{"network": {"_target_": NAME, ...}, "scale": ...}`` describes.
+        """Parse ``{"network": {"_target_": NAME, ...}, "scale": ...}``.
 
         Raises:
             UserError: it is malformed, names another architecture, or arguments out of bounds.
@@ -162,7 +162,7 @@ class Architecture:
         return cls(dict(node), int(scale))
 
     def build(self, weights: Mapping[str, Tensor], what: str) -> nn.Module:
-        """The network with these weights.
+        """Build the network and load these weights.
 
         No more memory is taken for it than weights of this size account for.
 

@@ -1,4 +1,4 @@
-"""Enlarge images to the sizes that a network works on."""
+"""Pad images to the sizes that a network accepts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wildsr.argument import check_counts
 
 
 def pad_to(image: Tensor, multiple: int, minimum: int = 1) -> Tensor:
-    """Repeat the last row and column until both sides are multiples of ``multiple``.
+    """Pad by repeating the last row and column until both sides are multiples of ``multiple``.
 
     ``side -> multiple * ceil(max(side, minimum) / multiple)``, below and to the right only, so that
     ``pad_to(image, m)[..., :H, :W]`` is the image. The border is repeated and not mirrored, which

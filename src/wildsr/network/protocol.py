@@ -1,4 +1,4 @@
-"""What a network may offer beside ``forward``: the questions that others may ask of it.
+"""Protocols of what a network may offer beside ``forward``.
 
 Each is a protocol that is checked at run time by the names of its methods, so that a network of
 one's own takes part by having them, without a base class.
@@ -26,25 +26,25 @@ class Physical(Protocol):
 
 @runtime_checkable
 class Settles(Protocol):
-    """A network of few parameters that come to rest, so that a stage can end with them."""
+    """A network whose few parameters converge, so that a stage can end when they have."""
 
     def settling(self) -> Tensor:
-        """(N,) the parameters, each in units of the smallest change that matters."""
+        """The parameters (N,), each in units of the smallest change that matters."""
         ...
 
 
 @runtime_checkable
 class Worded(Protocol):
-    """A degrader that describes itself in a sentence."""
+    """A degrader that describes itself in words."""
 
     def sentence(self) -> str:
-        """What it does, in words."""
+        """Describe the degradation in a sentence."""
         ...
 
 
 @runtime_checkable
 class Stated(Protocol):
-    """A degrader that states its blur and its noise, which need not be sampled."""
+    """A degrader that knows its blur kernel and its noise, without sampling."""
 
     def kernel(self) -> Tensor:
         """(1, k, k), summing to 1."""
@@ -57,49 +57,49 @@ class Stated(Protocol):
 
 @runtime_checkable
 class Sampled(Protocol):
-    """A degrader that returns (LR, kernel, noise), whose kernels and noise are to be sampled."""
+    """A degrader that returns (LR, kernel, noise), from which its kernels and noise are sampled."""
 
     def kernel(self, *args: Any) -> Tensor:
-        """The kernels of a batch."""
+        """Generate the kernels of a batch."""
         ...
 
     def draws(self, hr: Tensor) -> Any:
-        """The random numbers of one forward pass of ``hr``."""
+        """Draw the random numbers of one forward pass of ``hr``."""
         ...
 
 
 @runtime_checkable
 class Draws(Protocol):
-    """A network whose random numbers are drawn apart, so that recomputing can reuse them."""
+    """A network whose random numbers are drawn apart, so that a pass can be repeated with them."""
 
     def draws(self, hr: Tensor) -> Any:
-        """The random numbers of one forward pass of ``hr``."""
+        """Draw the random numbers of one forward pass of ``hr``."""
         ...
 
 
 @runtime_checkable
 class Harvests(Protocol):
-    """A degradation that fills pools from the real photos before the first iteration."""
+    """A degradation whose pools are filled from the real photos before the first iteration."""
 
     def harvest(
         self, photos: Photos, generator: torch.Generator, estimate: Callable[..., Tensor]
     ) -> Flat:
-        """Fill the pools; the flat squares that the noise came from."""
+        """Fill the pools; returns the flat squares that the noise came from."""
         ...
 
 
 @runtime_checkable
 class Levels(Protocol):
-    """An upscaler that works in steps and can hand out each of them."""
+    """An upscaler that produces intermediate sizes."""
 
     def levels(self, lr: Tensor) -> tuple[Tensor, ...]:
-        """SR at each size, the smallest first."""
+        """Upscale to each size, the smallest first."""
         ...
 
 
 @runtime_checkable
 class Layered(Protocol):
-    """A critic that hands out what its layers see."""
+    """A critic that returns the outputs of its layers."""
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:
         """The outputs of its layers, (B, C, ...) each."""

@@ -1,4 +1,4 @@
-"""The trunk of translators and degraders: residual blocks whose sum starts at zero."""
+"""The residual trunk of translators and degraders, zero at the start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class _Block(nn.Module):
 
 
 class ResidualTrunk(nn.Module):
-    """``tail(body(head(x)) + head(x))``, without normalisation; 0 for a fresh network.
+    """Residual blocks between two convolutions, without normalisation; 0 for a fresh network.
+
+    ``tail(body(head(x)) + head(x))``.
 
     What it is added to is then what a fresh network returns, and the first steps of an adversarial
     game start from images instead of noise.
@@ -50,7 +52,7 @@ class ResidualTrunk(nn.Module):
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        """What is to be added (B, 3, H, W)."""
+        """The residual (B, 3, H, W), for the caller to add."""
         head = self.head(x)
         added: Tensor = self.tail(head + self.body(head))
         return added

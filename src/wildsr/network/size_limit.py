@@ -1,4 +1,4 @@
-"""A limit on what a network may allocate while it is made, for sizes that came from a file."""
+"""Limit what building a network may allocate, for sizes that come from a file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class _Limit(TorchDispatchMode):
 
 @contextmanager
 def size_limit(weights: Iterable[Tensor], what: str) -> Iterator[None]:
-    """Within it no more is allocated than weights of this size account for.
+    """Refuse allocations in the block beyond what weights of this size account for.
 
     Args:
         weights: those that the networks are to get.

@@ -1,4 +1,4 @@
-"""From LR to LR: a clean image to one like the real photos, or a photo to a clean image."""
+"""Translators between clean LR and real LR, at one size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from wildsr.network.residual import ResidualTrunk
 
 
 class Translator(nn.Module):
-    """``lr + trunk(lr, draw)``: a residual network that starts as the identity.
+    """A residual network from LR to LR that starts as the identity.
+
+    ``lr + trunk(lr, draw)``.
 
     The trunk is that of EDSR (Lim et al. 2017, arXiv:1707.02921) without its upsampling, the last
     convolution 0 at the start. A draw gives it what a function of the image alone cannot make:
@@ -38,12 +40,12 @@ class Translator(nn.Module):
         self.trunk = ResidualTrunk(3 + noise_channels, features, blocks)
 
     def draws(self, lr: Tensor) -> Tensor:
-        """Standard normal numbers (B, noise_channels, H, W), new for every pixel."""
+        """Draw standard normal numbers (B, noise_channels, H, W), one for every pixel."""
         batch, _, height, width = lr.shape
         return lr.new_empty(batch, self.noise_channels, height, width).normal_()
 
     def forward(self, lr: Tensor, draw: Tensor | None = None) -> Tensor:
-        """The image in the other domain (B, 3, H, W)."""
+        """Translate to the other domain, (B, 3, H, W)."""
         if self.noise_channels and draw is None:
             raise UserError(
                 "Argument `noise_channels` must be 0 for a translator that is used without draws, "

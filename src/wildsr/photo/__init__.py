@@ -1,1 +1,1 @@
-"""Photo files: read whole or in strips, written with all that they carried."""
+"""Read and write photo files, whole or in strips, with their metadata."""

@@ -1,4 +1,4 @@
-"""Strips of pixels into an image file, encoded while the next ones are computed."""
+"""Encode an image file strip by strip, while the next strips are computed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: PNG's number for them
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be written.
+    """What an encoder is to write: format, size, quality and bit depth.
 
     Args:
         format: a value of ``FORMATS``.
@@ -70,7 +70,7 @@ class Target:
 
 
 class Encoder:
-    """Writes an image whose rows come in strips, in a thread of its own.
+    """Writes an image file from strips of rows, in a thread of its own.
 
     In memory bounded by a few strips: :meth:`take` waits while the encoder is behind.
 
@@ -114,7 +114,7 @@ class Encoder:
             add_text_to_png(self.path, self.photo.texts)
 
     def abandon(self) -> None:
-        """Stop; the file is not wanted any more."""
+        """Stop encoding, for a file that is not wanted any more."""
         self.feed.put(None)
         self.thread.join()
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are photos, and what is said of the others."""
+"""Find the photos of a folder, and say which files were left out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SHOWN = 6  # suffixes that a line names
 
 
 def list_images(folder: Path | str, argument: str) -> list[Path]:
-    """All images below a folder, in an order that does not depend on the file system.
+    """List the photos below a folder, in an order that does not depend on the file system.
 
     What is left out is said in one line, once: files of other kinds with their suffixes, links
     that lead out of the folder, what is no regular file, folders that cannot be listed, folders of
@@ -185,7 +185,7 @@ def _reason(error: Exception) -> str:
 
 @lru_cache(maxsize=256)
 def say_once(line: str) -> None:
-    """Tell the user something about a file or folder of theirs, once in this process.
+    """Print a line about a file or folder of the user's, once in this process.
 
     The same folder is searched at several moments of one command.
     """
@@ -193,7 +193,7 @@ def say_once(line: str) -> None:
 
 
 def relative_names(paths: list[Path]) -> list[str]:
-    """Names of files below the folder that they share, with ``/`` on every system."""
+    """Paths relative to the deepest folder that all share, with ``/`` on every system."""
     if not paths:
         return []
     try:
@@ -204,7 +204,9 @@ def relative_names(paths: list[Path]) -> list[str]:
 
 
 def bare_stem(name: Path | str) -> str:
-    """File name in lower case without folder, suffix and endings such as ``x4``, ``_lr``, ``_hr``.
+    """The name of a photo without folder, suffix and endings such as ``x4``, ``_lr``, ``_hr``.
+
+    In lower case.
 
     ``0801x4.png`` and ``0801.png`` are the same photo, and so are ``a_LR.jpg`` and ``a_HR.png``.
     """

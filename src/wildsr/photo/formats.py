@@ -1,4 +1,4 @@
-"""What a file is by its content, and what must be known of it before a decoder sees it."""
+"""Recognise an image file by its content, and read what decoders must be spared."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def format_of(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Jpeg:
-    """How a JPEG is coded.
+    """How a JPEG file is laid out.
 
     Attributes:
         scans: passes over the picture.
@@ -90,7 +90,7 @@ def jpeg_structure(path: Path) -> Jpeg:
 
 @dataclass
 class Png:
-    """What a PNG's chunks hold beside the pixels.
+    """What a PNG file holds beside its pixels.
 
     Attributes:
         frames: of an APNG; 1 for a picture.
@@ -137,7 +137,9 @@ def png_structure(path: Path) -> Png:
 
 
 def lab_photometric(file: IO[bytes]) -> tuple[int, int] | None:
-    """Where an 8-bit Lab TIFF says that it is one, and what: (offset of the value, 8 or 9).
+    """Find the tag by which an 8-bit TIFF says that its colours are Lab.
+
+    Returns (offset of the tag's value, 8 or 9), or None for every other file.
 
     TIFF 6.0, section 23: 8 has signed a and b; 9 (ICC Lab) has them 128 higher. None for all else.
     """

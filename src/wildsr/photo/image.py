@@ -1,4 +1,4 @@
-"""Image files as plain 8-bit RGB, whatever they were stored as."""
+"""Read image files as plain 8-bit RGB, whatever they were stored as."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def read_image(path: Path | str, limit: float | None = LIMIT) -> Pixels:
 
 
 def on_white(rows: Array) -> Pixels:
-    """Rows of 1 to 4 channels as 8-bit RGB: (h, w, c) of uint8 or uint16 to (h, w, 3).
+    """Convert rows of 1 to 4 channels to 8-bit RGB on white.
+
+    (h, w, c) of uint8 or uint16 to (h, w, 3) of uint8.
 
     What is transparent lets white through; all is rounded to the nearest.
     """

@@ -1,4 +1,4 @@
-"""What a photo carries beside its pixels: EXIF, the colour profile, XMP, IPTC."""
+"""Read and write a photo's metadata: EXIF, colour profile, XMP, IPTC."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STORAGE = {
 def exif_of(
     path: Path, format: str, block: bytes | None
 ) -> tuple[Image.Exif | None, dict[int, Any]]:
-    """The photo's EXIF, of an image that is upright, and its first directory as it was.
+    """Read a photo's EXIF, for an upright copy, and its first directory as it was.
 
     The thumbnail is left out: it shows the photo as it lay. Width and height are filled in by the
     encoder.
@@ -73,7 +73,7 @@ def _directories(exif: Image.Exif) -> tuple[dict[int, Any], dict[int, dict[int, 
 
 
 def orientation_of(tags: Mapping[int, Any], xmp: bytes) -> int:
-    """How the photo lies, 1 to 8, by EXIF, or by XMP where EXIF says nothing.
+    """The orientation of a photo, 1 to 8, from EXIF, or from XMP where EXIF has none.
 
     Args:
         tags: of EXIF's first directory.
@@ -89,7 +89,7 @@ def orientation_of(tags: Mapping[int, Any], xmp: bytes) -> int:
 
 
 def png_text_exif(image: Any) -> bytes | None:
-    """EXIF that ImageMagick put into a PNG's text: its length, and hexadecimal digits."""
+    """Decode the EXIF that ImageMagick stores in a PNG's text, as length and hex digits."""
     for name in image.get_fields():
         if name.startswith("png-comment-") and name.endswith("Raw profile type exif"):
             try:
@@ -120,7 +120,7 @@ def _as_stored(value: Any) -> Any:
 
 
 def exif_fields(exif: Image.Exif) -> list[tuple[str, Any]]:
-    """EXIF as libvips keeps it: the block, and one field for each tag.
+    """Convert EXIF to the fields in which libvips keeps it: the block, and one for each tag.
 
     libvips writes only tags that it has a field of, and makes these when it reads a file: so it is
     given a JPEG of one pixel.
@@ -140,13 +140,13 @@ def exif_fields(exif: Image.Exif) -> list[tuple[str, Any]]:
 
 
 def upright_xmp(xmp: bytes) -> bytes:
-    """XMP with its own copy of the orientation set to upright."""
+    """Set the orientation in an XMP packet to 1, upright."""
     xmp = re.sub(rb'(tiff:Orientation=["\'])\d(["\'])', rb"\g<1>1\g<2>", xmp)
     return re.sub(rb"(<tiff:Orientation>)\d(</tiff:Orientation>)", rb"\g<1>1\g<2>", xmp)
 
 
 def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> None:
-    """Give a TIFF file EXIF, which libvips does not write into it.
+    """Add EXIF to a TIFF file, which libvips cannot write.
 
     The EXIF goes behind the pixels, and behind it a new first directory: the old one's entries as
     they are, and those of the EXIF. A BigTIFF (more than 4 GB) stays as it is.

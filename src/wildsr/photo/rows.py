@@ -15,9 +15,9 @@ AHEAD = 4  # chunks
 
 
 class Rows(Protocol):
-    """An image of uint8 or uint16, 1 to 4 channels.
+    """Rows of an image that can be read once, from top to bottom.
 
-    One or three channels of colour, and in images of two or four the last one is alpha.
+    Of uint8 or uint16, with one or three channels of colour; of two or four the last is alpha.
     """
 
     height: int
@@ -31,7 +31,7 @@ class Rows(Protocol):
 
 
 class Still:
-    """An image in memory as rows.
+    """Reads the rows of an image that is in memory.
 
     Args:
         pixels: (H, W, channels) of uint8 or uint16.
@@ -49,7 +49,7 @@ class Still:
 
 
 class Ahead:
-    """Rows that a thread of their own reads, while others compute with the ones before.
+    """Reads rows in a thread of its own, ahead of the computation that needs them.
 
     Args:
         rows: what is read; nobody else may read it. What it raises is raised by :meth:`read`.
@@ -104,7 +104,7 @@ class Ahead:
 
 
 class Window:
-    """The rows of an image that are needed now; earlier ones are forgotten."""
+    """Keeps the rows of an image that are needed now, and forgets earlier ones."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows, self.first = rows, 0

@@ -1,4 +1,4 @@
-"""Photos as rows of pixels, with everything they carry, whatever they were stored as.
+"""Read photos as rows of pixels, with their metadata, whatever their format.
 
 The one place where is decided what the pixels of a file mean: training, evaluation and upscaling
 all read through it.
@@ -49,7 +49,7 @@ _PADDING = re.compile(r"extraneous bytes before marker 0xd9")
 
 
 class Photo:
-    """An image file, read from top to bottom, upright.
+    """A photo file, read from top to bottom, upright.
 
     8 or 16 bits, gray or RGB, each with or without alpha, stay what they are; palettes become RGB;
     CMYK becomes sRGB by its profile (a common one where it has none), Lab becomes sRGB. Of
@@ -212,7 +212,7 @@ class Photo:
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
-    """Width and height of a photo, upright, by its header; None where it cannot be read."""
+    """Read the (width, height) of a photo, upright, from its header; None if unreadable."""
     try:
         photo = Photo(path, None)
     except UserError:

@@ -1,4 +1,6 @@
-"""Whether the compressed strips and tiles of a TIFF are whole: decoders stop when they have enough.
+"""Check that the compressed strips and tiles of a TIFF are undamaged.
+
+Decoders stop when they have enough pixels, and so overlook damage.
 
 LZW has no checksum, and a damaged strip decodes to other pixels without an error. But its codes
 must fill the strip exactly and end with their own end mark, which damage does not leave so; and
@@ -28,7 +30,7 @@ PIECE = 1 << 20
 
 
 def check_strips(path: Path) -> None:
-    """See that every strip or tile of the first picture is whole.
+    """Check every strip or tile of the first picture for damage.
 
     What is compressed otherwise, or laid out in a way that is not understood here, passes.
 
@@ -94,7 +96,7 @@ def _deflate_is_whole(data: bytes, size: int) -> bool:
 
 
 def lzw_is_whole(data: bytes, sizes: tuple[int, ...]) -> bool:
-    """Whether TIFF's LZW codes are valid and make one of ``sizes`` bytes, no more and no less.
+    """Whether LZW data are valid and decode to one of ``sizes`` bytes, no more and no less.
 
     Only lengths are computed: a code's string is one longer than that of the code that its entry
     was made of, which all codes between two clear codes find together, by pointer doubling.

@@ -1,4 +1,4 @@
-"""Files that are no photos, or damaged ones: one error, one sentence."""
+"""Errors for files that are no photos, or damaged ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TooLarge(UnreadableImage):
 
 
 def unreadable(path: Path | str, reason: str) -> UnreadableImage:
-    """The error for a file, in one line."""
+    """Make the error for an unreadable file, in one line."""
     reason = " ".join(reason.split()).rstrip(".")
     failure = UnreadableImage(f"Image {path} cannot be read: {reason}.")
     failure.reason = reason
@@ -29,7 +29,7 @@ def unreadable(path: Path | str, reason: str) -> UnreadableImage:
 
 
 def check_limit(limit: object, argument: str = "limit") -> None:
-    """See that a limit is one.
+    """Refuse a limit of megapixels that is neither a positive number nor None.
 
     Raises:
         UserError: it is neither a positive number nor None.
@@ -43,7 +43,7 @@ def check_limit(limit: object, argument: str = "limit") -> None:
 
 
 def allow(path: Path | str, width: int, height: int, limit: float | None) -> None:
-    """Refuse an image by what its header says, before anything is decoded.
+    """Refuse an image that is too large, by its header, before it is decoded.
 
     Args:
         path: the file, for the message.
@@ -63,7 +63,7 @@ def allow(path: Path | str, width: int, height: int, limit: float | None) -> Non
 
 @contextmanager
 def readable(path: Path | str) -> Iterator[None]:
-    """What decoders raise becomes one line with the path and the reason.
+    """Turn any exception of a decoder into one line with the path and the reason.
 
     Raises:
         UnreadableImage: for every exception but a :class:`UserError`; decoders meet broken files

@@ -1,4 +1,4 @@
-"""BMP and GIF, which Pillow decodes at once: in memory of their own, as rows."""
+"""Read BMP and GIF, which Pillow decodes into memory at once, as rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLUGINS = {"bmp": BmpImagePlugin.BmpImageFile, "gif": GifImagePlugin.GifImageFi
 
 
 class WholeImage:
-    """A decoded image as rows; only those that are asked for are turned into RGB.
+    """Reads the rows of a decoded image; only rows that are asked for become RGB.
 
     Opened by its decoder and not by ``Image.open``, whose limit of pixels is one for the process.
 
@@ -59,7 +59,7 @@ class WholeImage:
 
 
 def gif_size(path: Path) -> tuple[int, int]:
-    """Width and height of what a GIF's screen and first frame reach, by its blocks (GIF89a, 20).
+    """The (width, height) that a GIF's screen and first frame cover, by its blocks (GIF89a, 20).
 
     Raises:
         ValueError: it ends before its first frame.

@@ -1,1 +1,1 @@
-"""What people look at: contact sheets, learned cameras, tables."""
+"""Reports for people: contact sheets, learned cameras, tables, pages."""

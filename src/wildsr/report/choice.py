@@ -1,4 +1,4 @@
-"""Which checkpoint to take without a truth: who is beaten by nobody, and how they look."""
+"""Choose a checkpoint without a truth: the Pareto front of the panel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PHOTOS, COLUMNS = 4, 8  # of the contact sheet
 
 @dataclass(frozen=True)
 class Ranking:
-    """Checkpoints under a panel.
+    """Checkpoints under a panel, with their Pareto front.
 
     Args:
         iterations: the iteration of each checkpoint's row.
@@ -44,7 +44,7 @@ class Ranking:
 
     @property
     def said(self) -> str:
-        """The outcome as a sentence."""
+        """The outcome in a sentence."""
         if not self.metrics:
             return (
                 "No metric of the panel could be computed, so nothing is said of the checkpoints."
@@ -57,7 +57,7 @@ class Ranking:
 
 
 def rank(summary: Summary, iterations: Mapping[str, int], panel: Sequence[str]) -> Ranking:
-    """The Pareto front of the checkpoints.
+    """Find the Pareto front of the checkpoints.
 
     Args:
         summary: the table; its means over all photos are compared.
@@ -92,7 +92,7 @@ def rank(summary: Summary, iterations: Mapping[str, int], panel: Sequence[str]) 
 
 
 def undominated(costs: Sequence[Sequence[float]]) -> list[bool]:
-    """Which points are on the Pareto front, smaller being better in every coordinate.
+    """Find the points on the Pareto front, smaller being better in every coordinate.
 
     A point is beaten by another that is nowhere larger and somewhere smaller; equal ones stay.
     """
@@ -104,7 +104,7 @@ def undominated(costs: Sequence[Sequence[float]]) -> list[bool]:
 
 
 def markdown(summary: Summary, ranking: Ranking) -> str:
-    """Every checkpoint under the panel; those on the front are marked."""
+    """All checkpoints with their metrics as Markdown; those on the front are marked."""
     cells = [["checkpoint", *(results.heading(summary, m) for m in ranking.metrics), "front"]]
     for line in _measured(summary, ranking.iterations):
         values = [results.number(summary, m, line.values[m]) for m in ranking.metrics]
@@ -116,7 +116,10 @@ def markdown(summary: Summary, ranking: Ranking) -> str:
 def write(
     folder: Path, summary: Summary, ranking: Ranking, sets: Mapping[str, ValidationPhotos]
 ) -> Choice:
-    """``checkpoints.json``, ``checkpoints.md`` and ``front.png``; the section for the page."""
+    """Write ``checkpoints.json``, ``checkpoints.md`` and ``front.png``.
+
+    Returns the page's section.
+    """
     lines = _measured(summary, ranking.iterations)
     plain = {
         "panel": list(ranking.metrics),

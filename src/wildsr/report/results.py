@@ -1,4 +1,4 @@
-"""The table in files: ``results.json``, ``results.csv``, ``results.md`` and ``per_image.csv``."""
+"""Write the table: ``results.json``, ``results.csv``, ``results.md``, ``per_image.csv``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write(folder: Path, summary: Summary) -> None:
 
 
 def structured(summary: Summary) -> dict[str, object]:
-    """The plain structure of ``results.json``.
+    """The table as the plain data of ``results.json``.
 
     ``rows`` and ``protocol`` are what they always were; ``intervals`` and ``comparisons``, ``sets``
     (if there are several, the same again for each) and ``failed`` (if any) stand beside them. A
@@ -57,7 +57,7 @@ def structured(summary: Summary) -> dict[str, object]:
 
 
 def markdown(summary: Summary) -> str:
-    """The means as aligned Markdown, one table a set, and what differs from the first row."""
+    """The means as Markdown tables, one a set, and the differences from the first row."""
     blocks = []
     several = len(summary.sets) > 1
     for photo_set in [None, *summary.sets] if several else [None]:
@@ -71,7 +71,7 @@ def markdown(summary: Summary) -> str:
 
 
 def table(summary: Summary, photo_set: str | None) -> str:
-    """Means as an aligned Markdown table; "n/a" where there is none, or what it needs."""
+    """Format means as a Markdown table; "n/a" or what is missing where there is none."""
     lines = summary.of_set(photo_set)
     failures = any(line.failed for line in lines)
     header = ["upscaler", *(heading(summary, metric) for metric in summary.metrics), "images"]
@@ -84,7 +84,7 @@ def table(summary: Summary, photo_set: str | None) -> str:
 
 
 def differences(summary: Summary, photo_set: str | None) -> str:
-    """Each row against the first: mean difference, its interval, p; "" without any."""
+    """Format each row against the first: mean difference, interval, p; "" for one row."""
     rows = summary.rows
     found = [c for c in summary.compared if c.second == rows[0] and c.photo_set == photo_set]
     cells = [[f"against {rows[0]}", "metric", "difference", "95% interval", "p"]]
@@ -93,14 +93,14 @@ def differences(summary: Summary, photo_set: str | None) -> str:
 
 
 def said(summary: Summary, compared: Compared) -> tuple[str, str, str]:
-    """A difference in words: itself, its interval, p."""
+    """Format a difference: itself, its interval, p."""
     gap, places = compared.difference, decimals(summary, compared.metric)
     between = "n/a" if gap.low is None else f"{gap.low:+.{places}f} to {gap.high:+.{places}f}"
     return f"{gap.mean:+.{places}f}", between, f"{gap.p:.3f}" if gap.p >= 0.001 else "< 0.001"
 
 
 def per_image(summary: Summary) -> list[dict[str, object]]:
-    """One line for every photo under every row; ``set`` and ``error`` only where they say more."""
+    """One line for every photo and row; ``set`` and ``error`` only where needed."""
     failures = any(outcome.error for outcome in summary.outcomes)
     lines = []
     for outcome in summary.outcomes:
@@ -113,7 +113,7 @@ def per_image(summary: Summary) -> list[dict[str, object]]:
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> str:
-    """A Markdown table: a head, then lines of a text and numbers."""
+    """Format an aligned Markdown table from a head and lines of text and numbers."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     padded = [
@@ -125,17 +125,17 @@ def aligned(cells: Sequence[Sequence[str]]) -> str:
 
 
 def heading(summary: Summary, metric: str) -> str:
-    """A metric's name as a column's head."""
+    """A metric's name as a column's heading."""
     return summary.parts[metric].title if metric in summary.parts else metric.upper()
 
 
 def decimals(summary: Summary, metric: str) -> int:
-    """How many decimals of a metric are worth printing."""
+    """The number of decimals to print of a metric."""
     return summary.parts[metric].decimals if metric in summary.parts else 4
 
 
 def number(summary: Summary, metric: str, value: float | None) -> str:
-    """A value with the decimals of its metric; without one, what it needs."""
+    """Format a value with its metric's decimals; without one, what is missing."""
     if value is not None:
         return f"{value:.{decimals(summary, metric)}f}"
     part = summary.parts.get(metric)
@@ -158,7 +158,7 @@ def _part(summary: Summary, photo_set: str | None) -> dict[str, object]:
 
 
 def flat(summary: Summary) -> list[dict[str, object]]:
-    """Every line of every set with the ends of its intervals, as a spreadsheet wants it."""
+    """All lines of all sets, with the ends of the intervals, for a spreadsheet."""
     lines = []
     for line in summary.lines:
         flat: dict[str, object] = {"name": line.row, "set": line.photo_set or "all"}

@@ -1,4 +1,4 @@
-"""Contact sheets: the same spot of each photo, side by side, one labelled column a version."""
+"""Contact sheets: the same crop of each photo in each version, side by side."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Row = Mapping[str, Tensor | None]
 
 
 def crop_of_interest(image: Tensor, size: int) -> tuple[int, int]:
-    """Where a square of an image holds the most gradient energy, the sum of ``dx^2 + dy^2``.
+    """Find the square of an image with the most gradient energy, the sum of ``dx^2 + dy^2``.
 
     Args:
         image: (3, H, W) or (1, 3, H, W), [0, 1].

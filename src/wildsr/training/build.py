@@ -9,11 +9,12 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from wildsr.config.make import make, make_networks, method_class, sample_batch, start_from
+from wildsr.config.updates import known
 from wildsr.error import UserError
 from wildsr.network.protocol import Settles
 from wildsr.training.explain import explain, restored_from
 from wildsr.training.module import Training
-from wildsr.training.objective import Objective, known
+from wildsr.training.objective import Objective
 from wildsr.training.stage import Stages
 
 
@@ -30,10 +31,7 @@ def build_training(config: DictConfig) -> Training:
         if "upscale" not in made:
             raise UserError("`weights` are for a network `upscale`, which the method lacks.")
         start_from(made["upscale"], str(config.weights))
-    shares = plain.get("stages") or {}
-    if not isinstance(shares, dict):
-        raise UserError(f"`method.stages` must be names with shares, but got {shares!r}.")
-    stages = Stages(shares, config.iterations, config.seconds)
+    stages = Stages(plain.get("stages"), config.iterations, config.seconds)
     for name, stage in stages.stages.items():
         if stage.until_settled is not None:
             known(f"`method.stages.{name}.until_settled`", [stage.until_settled], made)
@@ -43,7 +41,7 @@ def build_training(config: DictConfig) -> Training:
                     f"`{stage.until_settled}` is {type(made[stage.until_settled]).__name__}."
                 )
     method = method_class(config)
-    objective = Objective(method, plain["updates"], losses, plain["frozen"], list(shares))
+    objective = Objective(method, plain["updates"], losses, plain["frozen"], list(stages.stages))
     batch = sample_batch(config)
     explain(objective, made, batch, config.scale)
     averaged, _ = restored_from(objective.method, made, batch, config.scale)
@@ -86,12 +84,6 @@ def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> li
     if settings["precision"] == "auto":
         cuda = settings["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         settings["precision"] = "bf16-mixed" if cuda else "32-true"
-    known = ("bf16-mixed", "32-true", "64-true")
-    if settings["precision"] not in known:
-        raise UserError(
-            f"`trainer.precision` must be one of {['auto', *known]}, "
-            f"but got {settings['precision']!r}."
-        )
     made: lightning.Trainer = make(
         settings,
         "trainer",

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from wildsr.config.updates import known
 from wildsr.error import UserError
 from wildsr.method.part import Method, network, optional, tensor
 from wildsr.training.image_pool import ImagePool
-from wildsr.training.objective import Objective, Update, known
+from wildsr.training.objective import Objective, Update
 
 
 @dataclass

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from hydra.utils import get_class
 from torch import Tensor, nn
 
-from wildsr.argument import check_integer
+from wildsr.config.updates import check_term, check_update, known, named_values, stage_names
 from wildsr.error import UserError, unknown
 from wildsr.loss.encoder import Features
 from wildsr.method.part import Method, given, network, tensor
@@ -120,9 +120,7 @@ class Objective:
         self.method, self.frozen, self.stages = method, frozenset(frozen), tuple(stages)
         known("`method.frozen`", frozen, method.parts[network])
         self.updates = tuple(
-            self._update(name, _mapping(f"`method.updates.{name}`", spec), losses)
-            for name, spec in updates.items()
-            if spec is not None
+            self._update(name, spec, losses) for name, spec in updates.items() if spec is not None
         )
         if not self.updates:
             raise UserError("`method.updates` must hold at least one update, but is empty.")
@@ -143,28 +141,21 @@ class Objective:
         """The networks that some update of a stage trains."""
         return frozenset(name for update in self.due(stage) for name in update.trains)
 
-    def _update(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Update:
-        where = f"`method.updates.{name}`"
-        known(where, spec, ("trains", "terms", "every", "clip", "stages"))
-        trains = spec.get("trains") or []
-        terms = _mapping(f"{where}.terms", spec.get("terms") or {})
-        terms = {key: value for key, value in terms.items() if value is not None}
-        if not trains or not terms:
-            raise UserError(f"{where} needs `trains` (networks) and `terms` (losses), got {spec}.")
-        known(f"{where}.trains", trains, self.method.parts[network])
-        every, clip = spec.get("every", 1), spec.get("clip")
-        check_integer(f"{where}.every", every, 1)
-        if not (clip is None or (isinstance(clip, int | float) and clip > 0)):
-            raise UserError(f"{where}.clip must be a positive number or null, but got {clip!r}.")
-        stages = spec.get("stages")
-        stages = [stages] if isinstance(stages, str) else stages
-        known(f"{where}.stages", stages or [], self.stages)
+    def _update(self, name: str, spec: Mapping[str, Any], losses: Mapping[str, Any]) -> Update:
+        terms = check_update(name, spec, self.method.parts[network], self.stages)
+        during = stage_names(spec)
         built = tuple(
-            self._term(f"{name}/{key}", _mapping(f"Term `{name}/{key}`", value), losses)
+            self._term(f"{name}/{key}", named_values(f"Term `{name}/{key}`", value), losses)
             for key, value in terms.items()
         )
-        during = None if stages is None else frozenset(stages)
-        return Update(name, frozenset(trains), built, every, clip, during)
+        return Update(
+            name,
+            frozenset(spec["trains"]),
+            built,
+            spec.get("every", 1),
+            spec.get("clip"),
+            None if during is None else frozenset(during),
+        )
 
     def _term(self, name: str, spec: dict[str, Any], losses: Mapping[str, Any]) -> Term:
         where = f"Term `{name}`"
@@ -180,10 +171,8 @@ class Objective:
         settable = set(inspect.signature(target).parameters)
         known(where, spec, {*operands, *settable, "weight", "pool"} - {"args", "kwargs"})
 
+        check_term(where, spec)
         weight, size = spec.pop("weight", 1.0), spec.pop("pool", 0)
-        if not isinstance(weight, int | float):
-            raise UserError(f"{where}: weight must be a number, but got {weight!r}.")
-        check_integer(f"{where}: pool", size, 0)
         if size and "fake" not in operands:
             raise UserError(f"{where}: pool is for losses of a `fake`, which {chosen!r} is not.")
         names = {a: spec.pop(a) for a in list(spec) if a in operands}
@@ -210,17 +199,3 @@ class Objective:
             float(weight),
             ImagePool(size),
         )
-
-
-def _mapping(where: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise UserError(f"{where} must be names with values, but got {value!r}.")
-    return dict(value)
-
-
-def known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:
-    """Refuse the first of ``names`` that is not among ``choices``."""
-    choices = list(choices)
-    for name in names:
-        if name not in choices:
-            raise unknown(where, name, choices)

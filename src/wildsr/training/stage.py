@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wildsr.config.updates import stages_of
 from wildsr.error import UserError
 
 
@@ -36,8 +36,8 @@ class Stages:
     planned prolong the last one.
 
     Args:
-        stages: name -> share, or {share, until_settled}, in their order. Empty for a method
-            without.
+        stages: name -> share, or {share, until_settled}, in their order. Empty, or None, for a
+            method without.
         iterations: of the run.
         seconds: of training; None for no limit.
 
@@ -47,16 +47,12 @@ class Stages:
     """
 
     def __init__(
-        self, stages: Mapping[str, Any], iterations: int, seconds: float | None = None
+        self, stages: Mapping[str, Any] | None, iterations: int, seconds: float | None = None
     ) -> None:
-        self.stages = {name: _stage(name, spec) for name, spec in stages.items()}
-        if iterations < len(stages):
-            raise UserError(
-                f"`iterations` must be at least {len(stages)}, one for each of the stages "
-                f"{list(stages)}, but got {iterations!r}."
-            )
+        shares = stages_of(stages, iterations)
+        self.stages = {name: Stage(*shares[name]) for name in shares}
         self.iterations, self.seconds = iterations, seconds
-        self.starts = self._plan(list(stages), 0)
+        self.starts = self._plan(list(self.stages), 0)
         self.began = 0.0  # seconds of training when the present stage began
 
     def _plan(self, names: list[str], first: int) -> dict[str, int]:
@@ -117,19 +113,3 @@ class Stages:
                 f"{list(self.starts)}."
             )
         self.starts, self.began = starts, float(state["began"])
-
-
-def _stage(name: str, spec: Any) -> Stage:
-    given = dict(spec) if isinstance(spec, Mapping) else {"share": spec}
-    share, settled = given.pop("share", None), given.pop("until_settled", None)
-    if given:
-        raise UserError(
-            f"`method.stages.{name}` must be a share, or have `share` and `until_settled`, but "
-            f"has {sorted(given)}."
-        )
-    good = isinstance(share, int | float) and not isinstance(share, bool)
-    if not (good and 0 < share < math.inf):
-        raise UserError(
-            f"`method.stages.{name}` must be a positive share of the iterations, but got {share!r}."
-        )
-    return Stage(float(share), settled)

@@ -44,7 +44,6 @@ def test_the_border_is_averaged_over_what_lies_within():
 def test_receptive_fields(front, expected):
     torch.manual_seed(0)
     critic = MultiScaleCritic(3, 2, 2, norm="none", front=front).double()
-    assert critic.receptive_fields == expected
     for parameter in critic.parameters():
         nn.init.uniform_(parameter, 0.1, 1)
     image = torch.rand(1, 3, 128, 128, dtype=torch.float64, requires_grad=True)

@@ -19,7 +19,7 @@ from wildsr.network.front.front import Gray, Haar, HighPass
 def test_receptive_field(kernel, stride, first_stride, layers, expected):
     torch.manual_seed(0)
     critic = PatchCritic(4, layers, kernel, stride, "none", 1, first_stride).double()
-    assert critic.receptive_field == expected
+    assert critic.window.side == expected
     for parameter in critic.parameters():  # positive, so that nothing cancels or is cut off
         nn.init.uniform_(parameter, 0.1, 1)
     image = torch.rand(1, 1, 160, 160, dtype=torch.float64, requires_grad=True)
@@ -43,7 +43,7 @@ def test_receptive_field(kernel, stride, first_stride, layers, expected):
 def test_receptive_field_behind_a_front(front, expected):
     torch.manual_seed(0)
     critic = PatchCritic(4, norm="none", front=front).double()
-    assert critic.receptive_field == expected
+    assert critic.window.side == expected
     for parameter in critic.parameters():
         nn.init.uniform_(parameter, 0.1, 1)
     image = torch.rand(1, 3, 64, 64, dtype=torch.float64, requires_grad=True)
@@ -86,7 +86,7 @@ def test_instance_norm_written_out():
 def test_the_critic_of_dsgan_written_out():
     """5 x 5 to 64, 128 and 256 channels, the last two with batch normalisation; 1 x 1."""
     critic = PatchCritic(4, 3, kernel=5, norm="batch", last_kernel=1)
-    assert critic.receptive_field == 13
+    assert critic.window.side == 13
     convolutions = [m for m in critic.modules() if isinstance(m, nn.Conv2d)]
     assert [c.kernel_size[0] for c in convolutions] == [5, 5, 5, 1]
     x = image = torch.rand(2, 3, 6, 7)

@@ -2,9 +2,9 @@
 
 import re
 import shutil
-import time
 
 import pytest
+from support.served_page import until
 
 from wildsr.report.page.page import Page, write_page
 
@@ -191,10 +191,10 @@ def test_two_fingers_zoom(opened):
     for apart in (80, 100, 120):
         touch("touchMove", apart)
     touch("touchEnd", 0)
-    time.sleep(0.1)
+    zoomed = pytest.approx(200, abs=20)
+    until(lambda: float(styles(opened, "#stage img")[0][0].rstrip("%")) == zoomed)
     left, right = styles(opened, "#stage img")
     assert left == right
-    assert float(left[0].rstrip("%")) == pytest.approx(200, abs=20)
 
 
 @needs_browser

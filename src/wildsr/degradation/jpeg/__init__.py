@@ -1,1 +1,1 @@
-"""JPEG: differentiable, by tables, and by libjpeg."""
+"""JPEG compression: differentiable, by tables, and by libjpeg itself."""

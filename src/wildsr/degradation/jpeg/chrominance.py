@@ -1,4 +1,4 @@
-"""The integer arithmetic of libjpeg around its blocks: YCbCr, at half the resolution and back.
+"""Colour conversion and chroma subsampling in libjpeg's integer arithmetic.
 
 Everything here is in levels minus 128, [-128, 127], in which no colour matrix needs an offset. The
 sums are exact in float32, so that the integers are those of libjpeg; every rounding and limit has
@@ -42,19 +42,24 @@ def whole(
 
 
 def to_ycc(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Full-range YCbCr of BT.601 in integers: (B, 3, H, W) -> Y (B, 1, H, W), CbCr (B, 2, H, W)."""
+    """Convert RGB to YCbCr in integers (BT.601, full range).
+
+    (B, 3, H, W) -> Y (B, 1, H, W), CbCr (B, 2, H, W).
+    """
     luminance, chrominance = _Mixed.apply(_TO_YCC, (1, 2), rgb)
     return whole(luminance), whole(chrominance, 0.5 - _UNIT)  # ties up, and down
 
 
 def to_rgb(luminance: Tensor, chrominance: Tensor) -> Tensor:
-    """The inverse of ``to_ycc`` but for the rounding."""
+    """Convert YCbCr back to RGB: the inverse of :func:`to_ycc` up to rounding."""
     (rgb,) = _Mixed.apply(_TO_RGB, (3,), luminance, chrominance)
     return whole(rgb)
 
 
 def subsampled(chrominance: Tensor, subsampling: str) -> Tensor:
-    """Means of 1 x 2 or 2 x 2 pixels, ties rounded down and up in turn.
+    """Halve chrominance by means of 1 x 2 or 2 x 2 pixels.
+
+    Ties round down and up in turn, as libjpeg's.
 
     Columns are repeated up to whole blocks of 8 before, as libjpeg does, rows only up to pairs.
     """
@@ -70,7 +75,7 @@ def subsampled(chrominance: Tensor, subsampling: str) -> Tensor:
 
 
 def upsampled(chrominance: Tensor, subsampling: str, height: int, width: int) -> Tensor:
-    """Subsampled chrominance of an image of this size, with libjpeg's "fancy upsampling".
+    """Upsample chrominance to the image's size by libjpeg's "fancy upsampling".
 
     That is 3/4 of the nearest value and 1/4 of the next one in each direction; plain repetition
     for one or two columns.
@@ -91,12 +96,12 @@ def upsampled(chrominance: Tensor, subsampling: str, height: int, width: int) ->
 
 
 def padded(x: Tensor, right: int, bottom: int) -> Tensor:
-    """The last column and row repeated."""
+    """Pad by repeating the last column and row."""
     return F.pad(x, (0, right, 0, bottom), "replicate") if right or bottom else x
 
 
 def cut(x: Tensor, height: int, width: int) -> Tensor:
-    """The top left of this size; without the copy that a slice makes backwards where it is all."""
+    """Crop to the top left; where that is the whole image, without a copy in the backward pass."""
     return x if x.shape[2:] == (height, width) else x[:, :, :height, :width]
 
 

@@ -1,4 +1,4 @@
-"""Files as Pillow writes and reads them, with the gradient of the identity."""
+"""Compress by Pillow's own encoders, with a straight-through gradient."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wildsr.pixels import at_least_float32, rounded, unit
 
 
 def libjpeg(image: Tensor, quality: Tensor | float, subsampling: str = "4:2:0") -> Tensor:
-    """JPEG files by the libjpeg of Pillow, one image at a time on the CPU.
+    """Compress images as JPEG by Pillow's libjpeg, one at a time on the CPU.
 
     The reference of :func:`wildsr.degradation.jpeg.jpeg.jpeg`, which is what to use where the
     gradient has to know of the quality.
@@ -40,7 +40,7 @@ def libjpeg(image: Tensor, quality: Tensor | float, subsampling: str = "4:2:0") 
 
 
 def webp(image: Tensor, quality: Tensor | float) -> Tensor:
-    """Lossy WebP files by Pillow, one image at a time on the CPU; always 4:2:0.
+    """Compress images as lossy WebP by Pillow, one at a time on the CPU; always 4:2:0.
 
     Args:
         image: (B, 3, H, W) or gray (B, 1, H, W) in [0, 1]; values outside are clamped.

@@ -1,4 +1,4 @@
-"""JPEG as libjpeg computes it, batched and with gradients."""
+"""Compress batches as libjpeg does, differentiably."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def jpeg(
     subsampling: str = "4:2:0",
     surrogate: str = "identity",
 ) -> Tensor:
-    r"""What is left of images after libjpeg has written and read them.
+    r"""Compress images as libjpeg would, with gradients.
 
     The arithmetic of libjpeg(-turbo) step by step: 8 bits, YCbCr in integers (full range, BT.601),
     chrominance averaged, cosine transform of 8 x 8 blocks, coefficients divided by the tables of
@@ -108,7 +108,7 @@ def jpeg(
 
 
 def quantisation_tables(quality: Tensor) -> tuple[Tensor, Tensor]:
-    r"""The tables of libjpeg for luminance and chrominance.
+    r"""The luminance and chrominance tables of libjpeg for a quality.
 
     .. math:: t = \lfloor (s\, T + 50) / 100 \rfloor \in [1, 255], \quad
         s = \lfloor 5000 / q \rfloor \text{ for } q < 50,\; \lfloor 200 - 2 q \rfloor \text{ else}

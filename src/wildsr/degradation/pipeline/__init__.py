@@ -1,1 +1,1 @@
-"""Degradations put together from steps."""
+"""Degradations composed of steps with random parameters."""

@@ -1,4 +1,4 @@
-"""The steps of pipelines that blur and sharpen: what is drawn, and from which ranges."""
+"""Pipeline steps that blur and sharpen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wildsr.error import UserError, unknown
 
 
 class Blur(Step):
-    """A kernel of a random shape, size, width and direction.
+    """Blurs each sample with a kernel of random shape, size, width and direction.
 
     Args:
         kinds: name -> frequency; of isotropic, anisotropic, generalized, generalized_anisotropic,
@@ -103,7 +103,7 @@ SHAPES: dict[str, Shape] = {
 
 
 class Sinc(Step):
-    """A circular low-pass, which rings: what resizing and JPEG leave at edges (Real-ESRGAN).
+    """Filters by a random sinc kernel, for the ringing of resizing and JPEG (Real-ESRGAN).
 
     Args:
         cutoff: range, in radians a pixel.
@@ -131,12 +131,12 @@ class Sinc(Step):
 
 
 def sinc_kernel(cutoff: float, size: int) -> tuple[Tensor, str]:
-    """The kernel and its description."""
+    """Sinc kernel with a description of it."""
     return kernels.sinc(torch.tensor([cutoff]), size)[0], f"sinc, cutoff {cutoff:.2f}"
 
 
 def blurred(canvas: Canvas, made: Sequence[Tensor], noted: Sequence[str]) -> Canvas:
-    """Every sample blurred by its own kernel, which ``noted`` describes."""
+    """Blur every sample by its own kernel, which ``noted`` describes."""
     size = max(kernel.shape[-1] for kernel in made)
     whole = torch.stack([F.pad(k, ((size - k.shape[-1]) // 2,) * 4) for k in made])
     canvas.image = blur(canvas.image, whole.to(canvas.image))
@@ -145,7 +145,7 @@ def blurred(canvas: Canvas, made: Sequence[Tensor], noted: Sequence[str]) -> Can
 
 
 class Sharpen(Step):
-    """Unsharp masking of the sharp picture, before it is degraded (Real-ESRGAN).
+    """Sharpens pictures by unsharp masking before they are degraded (Real-ESRGAN).
 
     Args:
         weight: of the detail that is added.

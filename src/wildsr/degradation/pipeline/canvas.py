@@ -1,4 +1,4 @@
-"""A batch whose samples have sizes, draws and a history of their own."""
+"""Batches of samples that differ in size, each with its draws and history."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Canvas:
         return all(size == whole for size in self.sizes)
 
     def numbers(self, values: Sequence[float]) -> Tensor:
-        """One number for each sample, where and as the image is."""
+        """One number for each sample as a tensor (B,), on the image's device."""
         return torch.tensor(values, device=self.image.device, dtype=self.image.dtype)
 
     def generators(self) -> list[torch.Generator] | None:
-        """Torch's generators for large draws: each sample's own on a CPU.
+        """Torch generators for large draws, one for each sample on a CPU.
 
         On other devices None, the device's: a draw for each sample would be a launch for each.
         """
@@ -58,12 +58,12 @@ class Canvas:
         return [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def note(self, step: str, **values: Sequence[object]) -> None:
-        """Remember what ``step`` drew: one value for each sample under each name."""
+        """Record what ``step`` drew: one value for each sample under each name."""
         for index, drawn in enumerate(self.drawn):
             drawn.append({"step": step, **{name: value[index] for name, value in values.items()}})
 
     def part(self, indices: Sequence[int]) -> Canvas:
-        """Some of the samples, on a canvas as large as the largest of them."""
+        """Select samples, on a canvas as large as the largest of them."""
         sizes = [self.sizes[i] for i in indices]
         height, width = (max(side) for side in zip(*sizes, strict=True))
         return replace(
@@ -76,7 +76,7 @@ class Canvas:
 
 
 def join(parts: Sequence[tuple[Sequence[int], Canvas]]) -> Canvas:
-    """The samples of several canvases in the order of their indices."""
+    """Merge several canvases, the samples in the order of their indices."""
     height, width = (max(part.image.shape[d] for _, part in parts) for d in (2, 3))
     padded = [
         F.pad(

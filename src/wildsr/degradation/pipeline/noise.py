@@ -1,4 +1,4 @@
-"""The steps of pipelines that add noise, and compression."""
+"""Pipeline steps that add noise and compress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = ("gaussian", "covariance", "poisson", "exact_poisson", "poisson_gauss", 
 
 
 class Noise(Step):
-    """One kind of noise for each sample; clamped to [0, 1] as a file would be.
+    """Adds one random kind of noise to each sample and clamps to [0, 1].
 
     Args:
         kinds: name -> frequency; of gaussian, covariance (between the channels, BSRGAN's),
@@ -117,7 +117,7 @@ def _covariance(draw: np.random.Generator) -> np.ndarray:
 
 
 class JPEG(Step):
-    """Compression of a random quality, rounded to 8 bits.
+    """Compresses each sample as JPEG of a random quality, rounded to 8 bits.
 
     Args:
         quality: range, 1 to 100; whole numbers are drawn, as files have them.
@@ -142,7 +142,7 @@ class JPEG(Step):
 
 
 class Sensor(Step):
-    """Noise where a camera has it: before demosaicking and the tone curve (BSRGAN, section 3.3).
+    """Adds sensor noise before demosaicking and the tone curve (BSRGAN, section 3.3).
 
     The picture goes back to what a sensor measured (tone curve, sRGB curve, colour matrix and white
     balance undone, one colour a pixel), gets shot and read noise, and comes forward again.

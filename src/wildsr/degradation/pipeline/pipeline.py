@@ -1,4 +1,4 @@
-"""Pipelines of degradations from YAML: in sequence, in random order, by choice; per sample."""
+"""Degradation pipelines: steps in sequence, random order or by choice, for each sample."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wildsr.pixels import to_8_bit
 
 
 class Step(nn.Module):
-    """One step of a pipeline: draws each sample's parameters and applies them to the batch.
+    """One step of a pipeline: draws each sample's parameters and applies them.
 
     Args:
         probability: of a sample to go through it.
@@ -30,33 +30,33 @@ class Step(nn.Module):
         self.probability = float(probability)
 
     def forward(self, canvas: Canvas) -> Canvas:
-        """Every sample through ``apply``, or as it is, as its own generator says."""
+        """Apply the step to each sample with its probability; others pass unchanged."""
         if self.probability == 1:
             return self.apply_to(canvas)
         chosen = [draw.random() < self.probability for draw in canvas.draws]
         return _each(canvas, [self.apply_to if yes else None for yes in chosen])
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """The step on all samples."""
+        """Apply the step to all samples."""
         raise NotImplementedError
 
 
 class Steps(Step):
-    """Steps one after the other."""
+    """Applies steps one after the other."""
 
     def __init__(self, steps: Mapping[str, Step], probability: float = 1.0) -> None:
         super().__init__(probability)
         self.steps = _modules(steps)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """All of them, in their order."""
+        """Apply all steps, in their order."""
         for step in self.steps.values():
             canvas = step(canvas)
         return canvas
 
 
 class RandomOrder(Step):
-    """Steps in an order that each sample draws for itself.
+    """Applies steps in an order that is drawn for each sample.
 
     Args:
         steps: by name.
@@ -84,7 +84,7 @@ class RandomOrder(Step):
                 )
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Samples that drew the same order go together."""
+        """Apply all steps; samples that drew the same order go together."""
         orders = [self._order(draw) for draw in canvas.draws]
         found: dict[tuple[str, ...], list[int]] = {}
         for index, order in enumerate(orders):
@@ -107,7 +107,7 @@ class RandomOrder(Step):
 
 
 class Choice(Step):
-    """One of several steps for each sample.
+    """Applies one of several steps, drawn for each sample.
 
     Args:
         steps: by name.
@@ -133,12 +133,14 @@ class Choice(Step):
             )
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Samples that drew the same step go together."""
+        """Apply the drawn step; samples that drew the same one go together."""
         return _each(canvas, [self.steps[pick(draw, self.weights)] for draw in canvas.draws])
 
 
 class Pipeline(nn.Module):
-    """``lr = round(steps(hr))``: a degradation of which every sample draws its own parameters.
+    """Degrades by a sequence of steps, with parameters drawn for each sample.
+
+    ``lr = round(steps(hr))``.
 
     On a CPU the samples go through one by one, in the sizes that they draw: this is quicker there,
     and a picture depends on its own seed alone, however a batch is split. On other devices a batch
@@ -210,12 +212,12 @@ class Pipeline(nn.Module):
         return replace(canvas, image=canvas.image[..., :height, :width])
 
     def describe(self) -> list[str]:
-        """The last batch in words, one line for each sample."""
+        """Describe what the last batch went through, one line for each sample."""
         return [", ".join(_words(drawn) for drawn in sample) for sample in self.drawn]
 
 
 def in_parallel(work: Callable[[Canvas], Canvas], parts: Sequence[Canvas]) -> list[Canvas]:
-    """``work`` on every part, as many at once as torch has threads, each on a single one.
+    """Run ``work`` on every part, one thread each, as many at once as torch has threads.
 
     Small tensors keep several threads less busy than one each; and a sum that one thread makes has
     one order, so that a picture is the same whatever it is made beside.
@@ -237,7 +239,7 @@ def in_parallel(work: Callable[[Canvas], Canvas], parts: Sequence[Canvas]) -> li
 
 
 def frequencies(argument: str, weights: Mapping[str, float]) -> dict[str, float]:
-    """Probabilities in proportion to ``weights``.
+    """Normalise ``weights`` to probabilities.
 
     Raises:
         UserError: negative weights, or none above 0.
@@ -252,7 +254,7 @@ def frequencies(argument: str, weights: Mapping[str, float]) -> dict[str, float]
 
 
 def pick(draw: np.random.Generator, weights: Mapping[str, float]) -> str:
-    """A name, as often as its probability says."""
+    """Draw a name by its probability."""
     place, total = draw.random(), 0.0
     for name, weight in weights.items():
         total += weight

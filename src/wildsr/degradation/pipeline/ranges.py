@@ -1,4 +1,4 @@
-"""Ranges that steps draw from."""
+"""Ranges from which the steps of a pipeline draw."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Range = Sequence[float]
 
 
 def uniform(draw: np.random.Generator, bounds: Range) -> float:
-    """A number between the two bounds."""
+    """Draw a number between two bounds."""
     return float(draw.uniform(bounds[0], bounds[1]))
 
 
 def ordered(**ranges: Range) -> dict[str, tuple[float, float]]:
-    """Each range as (smallest, largest).
+    """Check ranges and return each as (smallest, largest).
 
     Raises:
         UserError: something else than two numbers in their order.

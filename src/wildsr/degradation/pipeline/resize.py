@@ -1,4 +1,4 @@
-"""The steps of pipelines that resize: what is drawn, and from which ranges."""
+"""Pipeline steps that resize."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wildsr.error import UserError
 
 
 class RandomResize(Step):
-    """Enlarge, shrink or keep, by a factor of each sample's own.
+    """Enlarges, shrinks or keeps each sample, by a random factor.
 
     Args:
         bounds: range of the factor; enlarging draws from its part above 1, shrinking below.
@@ -63,7 +63,9 @@ class RandomResize(Step):
 
 
 class InverseResize(Step):
-    """Shrink to 1 / f of the HR size, f uniform: BSRGAN's way, more large factors than small.
+    """Shrinks to 1 / f of the HR size, f uniform (BSRGAN).
+
+    Large factors are more frequent than small ones.
 
     Args:
         bounds: range of f.
@@ -90,7 +92,9 @@ class InverseResize(Step):
 
 
 class ShiftedNearest(Blur):
-    """Blur, and keep one pixel of each s x s: the classical model, and BSRGAN's nearest.
+    """Blurs and keeps one pixel of each s x s block, without displacing the picture.
+
+    The classical degradation model, and BSRGAN's nearest-neighbour downscaling.
 
     The kernel is shifted by (s - 1) / 2 pixels, to the middle of the s x s pixels of which the
     first is kept, so that the picture does not move. Arguments are those of :class:`Blur`.
@@ -123,7 +127,7 @@ class ShiftedNearest(Blur):
 
 
 class ToLR(Step):
-    """Bring every sample to the LR size.
+    """Resizes every sample to the LR size.
 
     Args:
         kinds: name -> frequency, of the kinds of resizing.
@@ -143,7 +147,7 @@ ALIKE = {"area": 1.0, "bilinear": 1.0, "bicubic": 1.0}  # what the peers choose 
 
 
 def resized(canvas: Canvas, sizes: Sequence[tuple[int, int]], kinds: Sequence[str]) -> Canvas:
-    """Every sample to its own size by its own kind of resizing."""
+    """Resize every sample to its own size by its own kind of interpolation."""
     canvas.note("resize", kind=kinds, size=[f"{h}x{w}" for h, w in sizes])
     common = [max(side) for side in zip(*sizes, strict=True)]
     if len(canvas) == 1:

@@ -1,4 +1,4 @@
-"""What colours a photo has, in five numbers."""
+"""Colours of a photo, in five numbers."""
 
 from __future__ import annotations
 

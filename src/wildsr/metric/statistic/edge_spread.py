@@ -1,4 +1,4 @@
-"""How blurred the strongest edges of a photo are, by their direction."""
+"""Blur of a photo's strongest edges, by direction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RISE = 2.563  # 10-90 % rise of a Gaussian-blurred step, in its standard deviati
 
 
 def edge_spread(photo: Tensor) -> Tensor:
-    r"""The 10-90 % rise of the strongest straight edges, in pixels.
+    r"""Measure the 10-90 % rise of the strongest straight edges, in pixels.
 
     A step blurred by a Gaussian of width s has, after a further Gaussian of width t, a slope of
     ``contrast / sqrt(2 pi (s^2 + t^2))``: the ratio R of the slopes at t = a and t = b does not

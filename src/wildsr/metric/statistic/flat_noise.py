@@ -1,4 +1,4 @@
-"""The noise of one photo, by brightness, and how it is correlated: measured where it is flat."""
+"""Noise of a photo's flat regions: by brightness, and its correlation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAGS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))  # (down, right), in pixels
 
 
 def flat_noise(photo: Tensor) -> Tensor:
-    """Standard deviation of the noise at each brightness.
+    """Estimate the standard deviation of the noise at each brightness.
 
     From every 5x5 window of every channel its best quadratic surface is subtracted. Of windows of
     like brightness (``LEVELS`` equal steps) the quietest 5 % are taken for flat: were all flat,
@@ -49,7 +49,7 @@ def flat_noise(photo: Tensor) -> Tensor:
 
 
 def noise_correlation(photo: Tensor) -> Tensor:
-    """Correlation of the noise between pixels some way apart.
+    """Estimate the correlation of the noise between pixels some distance apart.
 
     That of the quietest tenth of all 8x8 windows, their best quadratic surfaces subtracted, less
     what white noise would show: subtraction makes its covariance ``1 - Q Q^T``, Q an orthonormal

@@ -1,4 +1,4 @@
-"""How much of JPEG's 8x8 grid is in a photo, wherever the grid begins."""
+"""Strength of JPEG's 8 x 8 grid in a photo, wherever the grid begins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTHING = 1.5  # 1/255; a coefficient below it was quantised to 0, as far as 8 b
 
 
 def jpeg_grid(photo: Tensor) -> Tensor:
-    """Share of vanished DCT coefficients on the best of 64 grids, above that on the middle one.
+    """Share of vanished DCT coefficients on the best of 64 grids, above the median grid's.
 
     JPEG rounds the coefficients of the blocks of one grid, and most fine ones vanish there; on all
     other grids the same pixels have coefficients like any photo. So without JPEG the 64 shares

@@ -1,4 +1,4 @@
-"""What small crops look like close up: noise, sharpness and coding, as little scene as possible."""
+"""Local features of small crops: noise, sharpness and coding, little of the scene."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPPONENT = torch.tensor(YCBCR, dtype=torch.float64)
 
 
 def local_features(photo: Tensor) -> Tensor:
-    """Numbers of each 16x16 crop of a photo, from differences of neighbouring pixels only.
+    """Features of each 16x16 crop of a photo, from differences of neighbouring pixels.
 
     Logarithms of the energy of first, second and mixed differences (of brightness and of the two
     chromas), correlations of the second differences one and two pixels apart and between red, green

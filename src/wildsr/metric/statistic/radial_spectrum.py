@@ -1,4 +1,4 @@
-"""How much there is of each coarseness of detail in a photo: its radially averaged spectrum."""
+"""Radially averaged power spectrum of a photo."""
 
 from __future__ import annotations
 

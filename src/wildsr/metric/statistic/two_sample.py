@@ -1,4 +1,7 @@
-"""Can a classifier tell two sets of photos apart? 50 % of its answers right: it cannot."""
+"""Classifier two-sample test: can two sets of photos be told apart?
+
+50 % of right answers means that they cannot.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ HALVINGS = 20
 
 @dataclass(frozen=True)
 class TwoSample:
-    """How well the sets are told apart.
+    """How well a classifier tells two sets apart.
 
     Attributes:
         accuracy: share of held-out crops that are told right, each photo and each set counting the
@@ -56,7 +59,9 @@ class _Photo:
 
 
 def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) -> TwoSample:
-    """Fisher's linear discriminant over features and random features, cross-validated by photo.
+    """Train Fisher's linear discriminant on two sets' features, cross-validated by photo.
+
+    On the features themselves and on random features of them.
 
     (Classifier two-sample test, Lopez-Paz and Oquab 2017, arXiv:1610.06545.) All crops of a photo
     are in one fold, because crops of one photo know each other by their scene. What chance gives

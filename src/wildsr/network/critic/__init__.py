@@ -1,1 +1,1 @@
-"""Networks that tell real from generated."""
+"""Critics (discriminators)."""

@@ -1,4 +1,4 @@
-"""What critics have in common: a front-end, stages, logits at the end."""
+"""The base class of critics: a front-end, stages, logits at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from wildsr.network.front.front import Chain
 
 
 class Critic(nn.Module):
-    """A network that judges images in stages, of which feature matching compares all but the last.
+    """Base class of networks that judge images in stages; the last stage gives the logits.
+
+    Feature matching compares the stages before it.
 
     Args:
         front: what the image passes before the first stage: a front-end, several by name in their
@@ -37,5 +39,5 @@ class Critic(nn.Module):
         return self.stages(self.front(image))[-1]
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What each stage but the last makes of ``image`` (B, C, H, W): (B, ...) each."""
+        """The outputs of all stages but the last for ``image`` (B, C, H, W): (B, ...) each."""
         return tuple(self.stages(self.front(image))[:-1])

@@ -1,4 +1,4 @@
-"""KernelGAN's critic: patches of 7 x 7 pixels, each judged on its own."""
+"""KernelGAN's critic, which judges patches of 7 x 7 pixels."""
 
 from __future__ import annotations
 

@@ -61,23 +61,12 @@ class MultiScaleCritic(nn.Module):
             for _ in range(scales)
         )
 
-    @property
-    def receptive_fields(self) -> list[int]:
-        """For each scale the side of the square of image pixels that one logit sees."""
-        fields = []
-        for halvings, critic in enumerate(self._scales()):
-            field = critic.receptive_field
-            for _ in range(halvings):
-                field = 2 * field + 1  # of 3 pixels with stride 2
-            fields.append(field)
-        return fields
-
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Judge ``image`` (B, in_channels, H, W) at each scale: logits (B, 1, h, w) each."""
         return tuple(stages[-1] for stages in self._stages(image))
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What each layer of each critic but the last makes of ``image`` (B, in_channels, H, W)."""
+        """The outputs of all critics' layers but the last for ``image`` (B, in_channels, H, W)."""
         return tuple(stage for stages in self._stages(image) for stage in stages[:-1])
 
     def _scales(self) -> Iterable[PatchCritic]:

@@ -1,4 +1,4 @@
-"""The critic of patches: one logit for every place, each of which sees only a neighbourhood."""
+"""The PatchGAN critic: one logit for every patch."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class PatchCritic(Critic):
 
     @property
     def window(self) -> Window:
-        """The pixels that a logit sees (statistics of norms aside).
+        """The image pixels that one logit sees, apart from normalisation statistics.
 
         Of the image, before the front-end: Haar doubles their side, a high-pass adds its size - 1.
         """
@@ -96,11 +96,6 @@ class PatchCritic(Critic):
         for kernel, stride in zip(self.kernels, self.strides, strict=True):
             window = window.after(kernel, stride, kernel // 2)
         return window
-
-    @property
-    def receptive_field(self) -> int:
-        """The side of its window."""
-        return self.window.side
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """The map after each layer's activation, then the logits (B, 1, h, w)."""

@@ -1,4 +1,4 @@
-"""The U-Net critic of Real-ESRGAN: one logit a pixel, from the whole neighbourhood."""
+"""The U-Net critic of Real-ESRGAN: one logit for every pixel."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Networks from HR to LR."""
+"""Degraders: networks from HR to LR."""

@@ -20,7 +20,9 @@ Draws = Tensor | tuple[Tensor, ...]
 
 
 class Camera(nn.Module):
-    """``lr = jpeg(sample(blur(hr)) + noise)``, each stage differentiable in its parameters.
+    """A camera model whose physical parameters are learned.
+
+    ``lr = jpeg(sample(blur(hr)) + noise)``, each stage differentiable in its parameters.
 
     - blur: an anisotropic Gaussian with covariance ``L L^T``, ``L = [[a, 0], [b, c]]`` (HR pixels).
       Its centre is pinned to the middle of an output pixel, between HR pixels for an even scale: a
@@ -101,7 +103,7 @@ class Camera(nn.Module):
         self.register_buffer("offsets", centred_grid(kernel_size, scale), persistent=False)
 
     def kernel(self) -> Tensor:
-        """The blur kernel, (1, k, k), summing to 1; of a blur that differs, the median one."""
+        """The blur kernel, (1, k, k), summing to 1; the median one where the blur varies."""
         a, c = self.spread.exp() + FLOOR
         return gaussian_kernel(a, self.shear, c, self.offsets)[None]
 
@@ -123,7 +125,7 @@ class Camera(nn.Module):
         return (read**2 + shot**2 * brightness.clamp(0, 1)).sqrt()
 
     def draws(self, hr: Tensor) -> Draws:
-        """The random numbers of ``forward`` for ``hr`` (B, 3, H, W).
+        """Draw the random numbers of one ``forward`` of ``hr`` (B, 3, H, W).
 
         Standard normal (B, 3, H/s, W/s), and where there is ``correlation`` with a margin of
         ``RADIUS`` pixels. Where more than the noise is random, a tuple: this, (B, 3) for
@@ -139,7 +141,7 @@ class Camera(nn.Module):
         return (noise, blur) if self.jpeg is None else (noise, blur, *self.jpeg.draws(b, hr))
 
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
-        """The LR picture (B, 3, H/s, W/s) of ``hr`` (B, 3, H, W) in [0, 1], given its draws.
+        """Degrade ``hr`` (B, 3, H, W) in [0, 1] to LR (B, 3, H/s, W/s), given its draws.
 
         Not clamped, unless JPEG does.
         """
@@ -159,7 +161,9 @@ class Camera(nn.Module):
 
     @torch.no_grad()
     def settling(self) -> Tensor:
-        """(N,) the parameters in steps that matter: 3 % of a width, 0.2/255 of noise, 1 of JPEG.
+        """The parameters (N,), each divided by the smallest change that matters.
+
+        3 % of a width, 0.2/255 of noise, 1 of JPEG's quality.
 
         For :class:`~wildsr.training.settling.Settling`.
         """
@@ -177,7 +181,7 @@ class Camera(nn.Module):
 
     @torch.no_grad()
     def physical(self) -> dict[str, float]:
-        """The parameters as a report prints them: pixels of HR, degrees, 1/255.
+        """The parameters by name, in the units of a report: HR pixels, degrees, 1/255.
 
         With the options that there are: ``blur_spread`` (a share: 0.1 is 10 %),
         ``noise_correlation`` (pixels of LR), ``gain_red``, ``gain_blue``, ``gamma``,
@@ -208,12 +212,12 @@ class Camera(nn.Module):
         return found
 
     def sentence(self) -> str:
-        """What the camera does, in words."""
+        """Describe the camera in words."""
         return sentence(self.physical())
 
 
 def sentence(physical: dict[str, float]) -> str:
-    """The parameters of a camera, named as :meth:`Camera.physical` names them, in words."""
+    """Describe a camera in words, from its parameters as :meth:`Camera.physical` names them."""
     said = f"blur {physical['blur_major']:.2f} x {physical['blur_minor']:.2f} px"
     if "blur_spread" in physical:
         said += f" +- {100 * physical['blur_spread']:.0f} %"

@@ -1,4 +1,4 @@
-"""JPEG of a learned quality: the last stage of a learned camera."""
+"""JPEG compression whose quality is learned, the last stage of a learned camera."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEP = 10.0  # points of quality, to either side, over which its effect on an im
 
 
 class LearnedJPEG(nn.Module):
-    """JPEG files whose quality is normally distributed, its mean and spread learned.
+    """Compresses as JPEG of normally distributed quality, whose mean and spread are learned.
 
     ``quality = 100 sigmoid(mean) + exp(spread) z``, z standard normal, one for each image; outside
     of 1 to 100 it counts as the nearest. Crops of real files cut the grid of blocks anywhere, so
@@ -52,17 +52,17 @@ class LearnedJPEG(nn.Module):
         self.spread = nn.Parameter(torch.tensor(math.log(spread)))
 
     def draws(self, images: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Standard normal numbers (images,), and a phase (2,) of the grid of blocks, y then x."""
+        """Draw standard normal numbers (images,) and a phase (2,) of the block grid, y then x."""
         # The phase stays on the CPU: it decides on shapes.
         normal = torch.randn(images, device=like.device, dtype=like.dtype)
         return normal, torch.randint(0, UNIT, (2,))
 
     def quality(self, normal: Tensor) -> Tensor:
-        """The quality of each image, not limited, from standard normal numbers (B,)."""
+        """The quality of each image, without limits, from standard normal numbers (B,)."""
         return 100 * self.mean.sigmoid() + self.spread.exp() * normal
 
     def forward(self, image: Tensor, normal: Tensor, phase: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the same size, multiples of 1/255, in float32 at least."""
+        """Compress (B, 3, H, W) in [0, 1]; the result is rounded to 1/255, float32 at least."""
         height, width = image.shape[-2:]
         top, left = phase.tolist()
         whole = image.index_select(-2, _mirrored(height, top, image.device))

@@ -1,4 +1,4 @@
-"""Noise whose neighbouring pixels are alike, as demosaicing and denoising leave it."""
+"""Noise that is correlated between pixels, as demosaicing and denoising leave it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RADIUS = 4  # LR pixels
 
 
 def correlated(noise: Tensor, width: Tensor) -> Tensor:
-    r"""White noise filtered by a Gaussian, of the standard deviation that it had.
+    r"""Filter white noise by a Gaussian and restore its standard deviation.
 
     .. math:: n = (g \otimes g) * z, \quad g_t \propto \exp(-t^2 / 2 w^2), \quad \sum_t g_t^2 = 1
 

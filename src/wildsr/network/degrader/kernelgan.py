@@ -1,4 +1,4 @@
-"""A deep linear network that shrinks as a photo's own camera would: KernelGAN's generator."""
+"""KernelGAN's generator, a deep linear network whose layers make one blur kernel."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class KernelGAN(nn.Module):
         )
 
     def filter(self) -> Tensor:
-        """The kernel that the layers are together, (1, k, k), as it is trained.
+        """The kernel that all layers together amount to, (1, k, k), during training.
 
         A correlation's response to a single white pixel is its kernel turned by 180 degrees.
         """
@@ -96,7 +96,7 @@ class KernelGAN(nn.Module):
         return response[0].flip(1, 2)
 
     def cleaned(self) -> Tensor:
-        """The kernel for use, (1, k, k): without low values, of sum 1, centred on the output."""
+        """The kernel for use, (1, k, k): small values removed, normalised and centred."""
         flat = self.filter().flatten(1)
         threshold = 0.75 * flat.topk(self.keep, dim=1).values[:, -1:]
         high = (flat - threshold).clamp_min(0)
@@ -108,7 +108,7 @@ class KernelGAN(nn.Module):
         return cascaded(self.cleaned(), self.halvings)
 
     def halve(self, image: Tensor, kernel: Tensor) -> Tensor:
-        """``image`` (B, C, H, W) correlated with ``kernel`` (1, k, k) at every second pixel.
+        """Downscale ``image`` (B, C, H, W) by 2 with ``kernel`` (1, k, k).
 
         Only where the kernel lies within: (B, C, (H - k) // 2 + 1, (W - k) // 2 + 1).
 
@@ -127,13 +127,13 @@ class KernelGAN(nn.Module):
         return shrunk.view(*image.shape[:2], *shrunk.shape[-2:])
 
     def draws(self, hr: Tensor) -> Tensor:
-        """Standard normal numbers for the noise on the LR of ``hr``: (B, 3, H / s, W / s)."""
+        """Draw standard normal numbers for the noise on the LR of ``hr``: (B, 3, H / s, W / s)."""
         batch, channels, height, width = hr.shape
         size = batch, channels, height // self.scale, width // self.scale
         return torch.randn(size, device=hr.device, dtype=hr.dtype)
 
     def forward(self, hr: Tensor, draws: Tensor) -> Tensor:
-        """The LR (B, 3, H / s, W / s) of ``hr`` (B, 3, H, W) in [0, 1], not clamped."""
+        """Degrade ``hr`` (B, 3, H, W) in [0, 1] to LR (B, 3, H / s, W / s), not clamped."""
         small = blur_and_sample(hr, self.kernel().to(hr.dtype), self.scale, offset=0)
         return small + self.noise * draws
 

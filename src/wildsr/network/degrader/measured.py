@@ -1,4 +1,4 @@
-"""A camera that was measured: each picture as one of the photos of a folder was taken."""
+"""A camera whose parameters were measured on the photos of a folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ Draws = tuple[Tensor, Tensor, Tensor]
 
 
 class MeasuredCamera(nn.Module):
-    """``lr = jpeg(process(sample(blur(hr)) + noise))``, its numbers a measured population's.
+    """Degrades each picture by the camera parameters measured on one of a folder's photos.
+
+    ``lr = jpeg(process(sample(blur(hr)) + noise))``.
 
     Every picture is taken by one of a population of cameras
     (:mod:`wildsr.network.degrader.physics`), and coded with the tables that go with it, on a grid
@@ -61,7 +63,7 @@ class MeasuredCamera(nn.Module):
 
     @torch.no_grad()
     def set(self, cameras: Tensor, codings: Sequence[Coding | None]) -> None:
-        """Take over a population, which is repeated until it is ``POPULATION`` long.
+        """Take over measured cameras, repeated until there are ``POPULATION``.
 
         Args:
             cameras: (n, P), to be drawn evenly.
@@ -79,7 +81,7 @@ class MeasuredCamera(nn.Module):
         self._forget()
 
     def population(self) -> dict[str, list[Any]]:
-        """The cameras and their codings as plain data, each coding once.
+        """The cameras and their JPEG codings as plain data, each coding once.
 
         ``cameras`` (POPULATION, P), ``coding`` (POPULATION,) indices of ``codings`` or null.
         """
@@ -99,7 +101,7 @@ class MeasuredCamera(nn.Module):
         }
 
     def draws(self, hr: Tensor) -> Draws:
-        """The random numbers of ``forward`` for ``hr`` (B, 3, H, W).
+        """Draw the random numbers of one ``forward`` of ``hr`` (B, 3, H, W).
 
         Which camera (B,); standard normal (B, 4, h, w) for the noise, with its margin; the phase of
         the grid of blocks (B, 2).
@@ -112,7 +114,7 @@ class MeasuredCamera(nn.Module):
 
     @torch.no_grad()
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
-        """The LR picture (B, 3, H/s, W/s) of ``hr`` (B, 3, H, W) in [0, 1], given its draws."""
+        """Degrade ``hr`` (B, 3, H, W) in [0, 1] to LR (B, 3, H/s, W/s), given its draws."""
         which, noise, phase = draws
         which = which.to(self.cameras.device)
         clean = blur_and_sample(hr, self._blurs(which).to(hr.dtype), self.scale)
@@ -124,7 +126,7 @@ class MeasuredCamera(nn.Module):
 
     @torch.no_grad()
     def kernel(self) -> Tensor:
-        """The mean blur of the population, sharpening in it, (1, k, k), summing to 1."""
+        """The mean blur kernel of all cameras, sharpening in it, (1, k, k), summing to 1."""
         parts = self.cameras.float().split(32)
         every = torch.cat([whole_kernels(part, self.scale) for part in parts])
         return every.mean(0, keepdim=True)
@@ -138,12 +140,12 @@ class MeasuredCamera(nn.Module):
         return ((read.square() + shot.square() * light) * lift).mean(1).sqrt()
 
     def physical(self) -> dict[str, float]:
-        """The median camera as a report prints it: HR pixels, degrees, 1/255, shares."""
+        """The median parameters by name, in report units: HR pixels, degrees, 1/255, shares."""
         said = physical(self.cameras.median(0).values.cpu(), self.scale)
         return {**said, "jpeg_share": float((self.subsampling >= 0).float().mean())}
 
     def sentence(self) -> str:
-        """What the median camera of the population does, in words."""
+        """Describe the median camera in words."""
         return sentence(self.physical())
 
     def _apply(self, fn: Any, recurse: bool = True) -> MeasuredCamera:
@@ -175,7 +177,7 @@ class MeasuredCamera(nn.Module):
 
 
 def sentence(said: dict[str, float]) -> str:
-    """The numbers of a camera, named as :meth:`MeasuredCamera.physical` names them, in words."""
+    """Describe a camera in words, from its parameters as :meth:`MeasuredCamera.physical`."""
     if said.get("bicubic", 0.0) > 0.5:
         words = "antialiased bicubic downscaling"
     else:

@@ -39,7 +39,7 @@ def _trunk(inputs: int, outputs: int, features: int, blocks: int, kernel: int) -
 
 
 class KernelNetwork(nn.Module):
-    """A blur kernel from a random vector: ``kernel = softmax(f(draw))``, f of 1x1 convolutions.
+    """Generates a blur kernel from a random vector, by 1x1 convolutions and a softmax.
 
     The start is the authors': weights 0 and bias 0 but for 1 at the middle tap, which after the
     softmax is nearly a uniform box (middle e / (e + 440) = 0.6 % at 21 x 21), no narrow blur.
@@ -77,7 +77,7 @@ class KernelNetwork(nn.Module):
             self.body[-1].bias[kernel_size**2 // 2] = 1  # type: ignore[operator]
 
     def forward(self, draw: Tensor) -> Tensor:
-        """The kernels (B, k, k) of ``draw`` (B, kernel_noise, 1, 1)."""
+        """Generate kernels (B, k, k) from ``draw`` (B, kernel_noise, 1, 1)."""
         # Running statistics instead would silently train another network than larger batches do.
         if self.training and draw.numel() == draw.shape[1]:
             raise UserError(
@@ -91,7 +91,7 @@ class KernelNetwork(nn.Module):
 
 
 class NoiseNetwork(nn.Module):
-    """Noise from an LR image and a random map: ``noise = f(lr, draw)``, f of 3x3 convolutions.
+    """Generates noise from an LR image and a random map, by 3x3 convolutions.
 
     Args:
         noise_dim: channels of the draw.
@@ -111,7 +111,7 @@ class NoiseNetwork(nn.Module):
         self.body = _trunk(3 + noise_dim, 3, features, blocks, kernel=3)
 
     def forward(self, lr: Tensor, draw: Tensor) -> Tensor:
-        """The noise (B, 3, H, W)."""
+        """Generate noise (B, 3, H, W)."""
         noise: Tensor = self.body(torch.cat([lr, draw.to(lr.dtype)], dim=1))
         return noise
 
@@ -167,7 +167,7 @@ class PDMDegrader(nn.Module):
         self.noise = NoiseNetwork(noise_dim, features, noise_blocks)
 
     def draws(self, hr: Tensor) -> tuple[Tensor, Tensor]:
-        """Standard normal draws: (B, kernel_noise, 1, 1) and (B, noise_dim, h, w)."""
+        """Draw standard normal numbers: (B, kernel_noise, 1, 1) and (B, noise_dim, h, w)."""
         batch, _, height, width = hr.shape
         kernel_draw = hr.new_empty(batch, self.kernel_noise, 1, 1).normal_()
         noise_draw = hr.new_empty(

@@ -68,7 +68,7 @@ WHITE = 0.25  # LR pixels; noise filtered by a narrower Gaussian is white
 
 
 def kernel_size(scale: int) -> int:
-    """Taps a side that hold any camera's blur."""
+    """The kernel size, in taps a side, that holds the blur of any camera."""
     return 8 * scale + 1
 
 
@@ -114,13 +114,15 @@ def whole_kernels(camera: Tensor, scale: int) -> Tensor:
 
 
 def noise_levels(camera: Tensor) -> tuple[Tensor, Tensor]:
-    """Standard deviation of the noise in the dark, and what white has beside it, in 1/255."""
+    """Standard deviation of the noise in the dark, and of what white adds to it, in 1/255."""
     middle, share = (2 * camera[..., 3]).exp(), camera[..., 4].sigmoid()
     return (middle * (1 - share)).sqrt(), (2 * middle * share).sqrt()
 
 
 def with_noise(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
-    """``clean`` (B, 3, H, W) in [0, 1] with the noise of each camera (B, len(PARAMETERS)).
+    """Add each camera's noise to ``clean`` (B, 3, H, W) in [0, 1].
+
+    The cameras are (B, len(PARAMETERS)).
 
     Args:
         clean: without noise; the noise's level follows it without a gradient.
@@ -149,7 +151,7 @@ def seen(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
 
 
 def physical(camera: Tensor, scale: int) -> dict[str, float]:
-    """One camera in the units of a report: HR pixels, degrees, 1/255, LR pixels, shares."""
+    """One camera's parameters in report units: HR pixels, degrees, 1/255, LR pixels, shares."""
     xx, yy, xy = covariance(camera.double(), scale).tolist()
     variance, axes = torch.linalg.eigh(torch.tensor([[xx, xy], [xy, yy]], dtype=torch.float64))
     read, shot = noise_levels(camera.double())

@@ -1,4 +1,4 @@
-"""The degraders of DSGAN and DASR: residual blocks, and the image made anew at their end."""
+"""The residual degraders of DSGAN and DASR."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From HR to LR by a free network, with a random vector for what it cannot know."""
+"""A free network from HR to LR, with noise inputs for what HR does not determine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from wildsr.network.residual import ResidualTrunk
 
 
 class SkipDegrader(nn.Module):
-    """``downscale(hr) + trunk(unshuffle(hr, noise map))``: starts as antialiased bicubic.
+    """Adds a residual network to bicubic downscaling, which is what it starts as.
+
+    ``downscale(hr) + trunk(unshuffle(hr, noise map))``.
 
     The sides of the image are folded into channels (``pixel_unshuffle``), so that the first 3x3
     convolution sees 3 x 3 whole blocks of ``scale`` x ``scale`` HR pixels: what a convolution of
@@ -59,13 +61,13 @@ class SkipDegrader(nn.Module):
         self.trunk = ResidualTrunk((3 + bool(noise_size)) * scale**2, features, blocks)
 
     def draws(self, hr: Tensor) -> Tensor:
-        """Standard normal vectors (B, noise_size, rows of cells, columns of cells)."""
+        """Draw standard normal vectors (B, noise_size, rows of cells, columns of cells)."""
         batch, _, height, width = hr.shape
         rows, columns = (-(-side // self.cell) for side in (height, width))
         return hr.new_empty(batch, self.noise_size, rows, columns).normal_()
 
     def forward(self, hr: Tensor, draw: Tensor | None = None) -> Tensor:
-        """The LR image (B, 3, h, w)."""
+        """Degrade ``hr`` to LR (B, 3, h, w)."""
         seen = hr
         if self.noise_size:
             if draw is None:

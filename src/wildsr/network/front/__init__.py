@@ -1,1 +1,1 @@
-"""What a critic sees of an image."""
+"""Front-ends of critics: fixed transforms of the image before the first layer."""

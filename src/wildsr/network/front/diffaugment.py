@@ -1,4 +1,4 @@
-"""Differentiable augmentation: the front-end with which a critic of few photos does not overfit."""
+"""Differentiable augmentation, which keeps a critic from overfitting to few photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ GREY = 0.5  # what is left empty: the paper's 0, in the middle of its [-1, 1]
 
 
 class DiffAugment(Front):
-    """DiffAugment (Zhao et al. 2020, arXiv:2006.10738), in training mode only.
+    """Augments images differentiably (DiffAugment, Zhao et al. 2020), in training mode only.
+
+    arXiv:2006.10738.
 
     The critic sees real and fake images alike through random changes, drawn anew for every image
     and call, and the generator's gradient passes them: augmenting the real images alone would teach
@@ -73,7 +75,7 @@ class DiffAugment(Front):
         self.translation, self.cutout = translation, cutout
 
     def forward(self, image: Tensor) -> Tensor:
-        """Change ``image`` (B, C, H, W), each of the batch in its own way."""
+        """Augment each image of ``image`` (B, C, H, W) at random."""
         if not self.training:
             return image
         steps = {"colour": self._colour, "translation": self._translate, "cutout": self._cut}

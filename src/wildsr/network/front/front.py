@@ -1,4 +1,4 @@
-"""What a critic's image passes through before its first layer: front-ends without parameters."""
+"""Front-ends of critics without parameters: transforms before the first layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wildsr.pixels import LUMA
 
 
 class Front(nn.Module):
-    """A map of images to images; what is said here is so where each pixel stays itself.
+    """Base class of front-ends; its defaults are those of a map pixel by pixel.
 
     Differentiable (twice, for gradient penalties), so that gradient reaches the generator.
 
@@ -27,21 +27,16 @@ class Front(nn.Module):
     layer: tuple[int, int, int] = (1, 1, 0)
 
     def channels(self, inputs: int) -> int:
-        """How many channels come out where ``inputs`` go in."""
+        """The number of output channels for ``inputs`` input channels."""
         return inputs
 
-    def receptive_field(self, side: int) -> int:
-        """The side of the square of input pixels that ``side`` pixels of the output see."""
-        window = self.window(Window())
-        return (side - 1) * window.jump + window.side
-
     def window(self, inputs: Window) -> Window:
-        """Which pixels the outputs see, of an image of which the inputs see ``inputs``."""
+        """The image pixels that an output sees, if the inputs see ``inputs``."""
         return inputs.after(*self.layer)
 
 
 class Chain(Front):
-    """Several front-ends, one after the other.
+    """Applies several front-ends one after the other.
 
     Args:
         front: one, several by name in their order (a None among them is passed over), or None.
@@ -63,34 +58,34 @@ class Chain(Front):
                 )
 
     def channels(self, inputs: int) -> int:
-        """How many channels come out of the last."""
+        """The number of output channels of the last one."""
         for member in self.members:
             inputs = member.channels(inputs)  # type: ignore[operator]
         return inputs
 
     def window(self, inputs: Window) -> Window:
-        """Through all of them, in their order."""
+        """The image pixels that an output of the last one sees."""
         for member in self.members:
             inputs = member.window(inputs)  # type: ignore[operator]
         return inputs
 
     def forward(self, image: Tensor) -> Tensor:
-        """All of them applied to ``image`` (B, C, H, W)."""
+        """Apply all of them to ``image`` (B, C, H, W)."""
         for member in self.members:
             image = member(image)
         return image
 
 
 class Raw(Front):
-    """The image as it is."""
+    """Passes the image on unchanged."""
 
     def forward(self, image: Tensor) -> Tensor:
-        """``image`` itself."""
+        """Return ``image``."""
         return image
 
 
 class Gray(Front):
-    """Luma, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601, full range): a critic blind to colour."""
+    """Converts RGB to luma (BT.601, full range), so that the critic sees no colour."""
 
     weights: Tensor
 
@@ -99,7 +94,7 @@ class Gray(Front):
         self.register_buffer("weights", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
 
     def channels(self, inputs: int) -> int:
-        """1; only RGB can be made grey.
+        """Always 1; only RGB is accepted.
 
         Raises:
             UserError: for any number of inputs but 3.
@@ -112,12 +107,12 @@ class Gray(Front):
         return 1
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 1, H, W), both in [0, 1]."""
+        """Convert (B, 3, H, W) to (B, 1, H, W), both in [0, 1]."""
         return (image * self.weights.to(image.dtype)).sum(1, keepdim=True)
 
 
 class HighPass(Front):
-    """The image minus its low-pass, around 0: texture and noise, no colour and no content.
+    """Subtracts a low-pass: texture and noise remain, around 0.
 
     ``image - K * image`` with K a box or a Gaussian of ``size`` pixels and sum 1. The border pixels
     are repeated, so that a constant image gives 0 everywhere. DSGAN (Fritsche et al. 2019,
@@ -160,7 +155,7 @@ class HighPass(Front):
         self.register_buffer("taps", taps, persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """The details of ``image`` (B, C, H, W)."""
+        """Return the details of ``image`` (B, C, H, W)."""
         # A small difference of large numbers: bfloat16 has none of its digits.
         with torch.autocast(image.device.type, enabled=False):
             image = image.to(torch.promote_types(image.dtype, self.taps.dtype))
@@ -173,7 +168,9 @@ class HighPass(Front):
 
 
 class Details(Front):
-    """The image around 0, and beside it its details, amplified: a level of noise is a small thing.
+    """Appends the image's amplified high-pass to the centred image.
+
+    Noise of a small level becomes large enough to be seen.
 
     ``[image - 1/2, gain (image - average of 3x3)]``: with both, a critic sees a few levels of noise
     long before it could with the image alone, and keeps brightness and colour.
@@ -188,16 +185,16 @@ class Details(Front):
         self.layer = self.details.layer
 
     def channels(self, inputs: int) -> int:
-        """Both."""
+        """Twice the inputs: image and details."""
         return 2 * inputs
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 2C, H, W)."""
+        """Map (B, C, H, W) to (B, 2C, H, W): the image minus 0.5, then its amplified details."""
         return torch.cat([image - 0.5, self.gain * self.details(image)], 1)
 
 
 class Haar(Front):
-    """Bands of the orthonormal Haar transform, at half the size.
+    """Splits the image into bands of the orthonormal Haar transform, at half the size.
 
     Of each 2x2 block [[a, b], [c, d]]: ll = (a + b + c + d) / 2, lh = (a + b - c - d) / 2
     (difference of the rows), hl = (a - b + c - d) / 2 (of the columns), hh = (a - b - c + d) / 2.
@@ -226,11 +223,11 @@ class Haar(Front):
                 raise unknown("Each of `bands`", band, self.SIGNS)
 
     def channels(self, inputs: int) -> int:
-        """So many for each band."""
+        """The inputs times the number of chosen bands."""
         return inputs * len(self.bands)
 
     def forward(self, image: Tensor) -> Tensor:
-        """The chosen bands of ``image`` (B, C, H, W)."""
+        """Return the chosen bands of ``image`` (B, C, H, W)."""
         image = pad_to(image.to(torch.promote_types(image.dtype, torch.float32)), 2)
         corners = [image[..., i::2, j::2] for i in (0, 1) for j in (0, 1)]
         bands = []
@@ -241,7 +238,7 @@ class Haar(Front):
 
 
 class Noise(Front):
-    """Gaussian noise on what the critic sees, in training mode only.
+    """Adds Gaussian noise to what the critic sees, in training mode only.
 
     It blurs both distributions until they overlap, so that the critic's gradient does not vanish
     (Arjovsky and Bottou 2017, arXiv:1701.04862; Sønderby et al. 2017, arXiv:1610.04490).
@@ -260,5 +257,5 @@ class Noise(Front):
         self.std = std
 
     def forward(self, image: Tensor) -> Tensor:
-        """``image`` (B, C, H, W) plus noise, independent by pixel and channel; not clamped."""
+        """Add noise to ``image`` (B, C, H, W), independent by pixel and channel; not clamped."""
         return image + self.std * torch.randn_like(image) if self.training else image

@@ -1,1 +1,1 @@
-"""Networks from LR to HR."""
+"""Upscalers: networks from LR to HR."""

@@ -1,4 +1,4 @@
-"""The compact plain network of Real-ESRGAN: the quickest of the upscalers here."""
+"""The compact network of Real-ESRGAN, the quickest upscaler here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deep back-projection network: an upscaler that goes up and down and corrects its errors."""
+"""D-DBPN, the deep back-projection network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Enhanced deep residual network, the upscaler that most unpaired methods report."""
+"""EDSR, the upscaler of most unpaired methods."""
 
 from __future__ import annotations
 

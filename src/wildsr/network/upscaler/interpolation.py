@@ -1,4 +1,4 @@
-"""Upscaling without anything to learn: nearest, bilinear, bicubic, Lanczos."""
+"""Interpolation as an upscaler: nearest, bilinear, bicubic, Lanczos."""
 
 from __future__ import annotations
 

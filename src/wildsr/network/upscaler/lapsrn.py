@@ -1,4 +1,4 @@
-"""The Laplacian pyramid network: an upscaler that doubles the image level by level."""
+"""LapSRN, the Laplacian pyramid network, which doubles the size level by level."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class LapSRN(nn.Module):
         nn.init.normal_(self.first[0].weight, std=1e-3)  # type: ignore[arg-type]
 
     def levels(self, lr: Tensor) -> tuple[Tensor, ...]:
-        """Every level's image, (B, 3, 2H, 2W), (B, 3, 4H, 4W), ..., for losses at each size."""
+        """Upscale to every level, (B, 3, 2H, 2W), (B, 3, 4H, 4W), ..., for losses at each size."""
         features, image = self.first(lr), lr
         images = []
         for level in self.pyramid:

@@ -1,4 +1,4 @@
-"""Upscalers that others have trained, as networks like any other."""
+"""Published weights of others as upscalers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wildsr.network.weights import read_weights
 
 
 class Published(nn.Module):
-    """A trained upscaler of any of the architectures that the spandrel package knows.
+    """A trained upscaler of any architecture that the spandrel package knows.
 
     The state dict has the architecture's original key names, so that what is written after a
     fine-tuning opens wherever the file itself did.
@@ -41,7 +41,7 @@ class Published(nn.Module):
 
     @classmethod
     def of(cls, weights: dict[str, Tensor], path: Path) -> Published:
-        """The same from weights that have been read from a file.
+        """Build one from weights that have been read from a file.
 
         Args:
             weights: by their original names.

@@ -1,1 +1,1 @@
-"""The report card: real LR photos against generated ones."""
+"""The report card, which compares generated LR with real LR."""

@@ -1,4 +1,4 @@
-"""The degradation report card: does generated LR look like what the camera took?"""
+"""The report card: does generated LR look like real LR?"""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MAKERS: Mapping[str, Callable[[Sequence[Tensor], Sequence[Tensor], int], Entry]]
 
 @dataclass(frozen=True)
 class Card:
-    """What :func:`card` found.
+    """The result of :func:`card`.
 
     Attributes:
         entries: the lines.
@@ -49,7 +49,7 @@ class Card:
 
     @property
     def headline(self) -> str:
-        """All lines in one."""
+        """The verdict of all entries in one sentence."""
         known = [entry for entry in self.entries if entry.state != UNKNOWN]
         wrong = [entry.title for entry in known if entry.state == DIFFERS]
         count, unknown = len(self.entries), len(self.entries) - len(known)
@@ -62,11 +62,11 @@ class Card:
         return f"Generated LR differs in {len(wrong)} of {count} respects: {listed}{rest}."
 
     def value(self, entry: str, name: str) -> float | None:
-        """A number of a line; None where there is none."""
+        """A number of an entry, by name; None where there is none."""
         return next((e.values.get(name) for e in self.entries if e.name == entry), None)
 
     def order(self) -> tuple[int, float]:
-        """What cards are compared by, the smaller the better.
+        """A tuple to sort cards by, the best first.
 
         The number of lines that differ, then the sliced Wasserstein distance of the finest details
         (infinite where it is not known).
@@ -82,7 +82,7 @@ class Card:
         return "\n".join([*lines, ""])
 
     def plain(self) -> dict[str, object]:
-        """Everything but the figures, as JSON can hold it."""
+        """Everything but the figures as plain data for JSON."""
         entries = [
             {
                 "name": entry.name,
@@ -97,7 +97,7 @@ class Card:
         return {"headline": self.headline, "entries": entries, "protocol": dict(self.protocol)}
 
     def photos(self) -> str:
-        """What was compared, in words."""
+        """Describe in words which photos were compared."""
         told = {"real": "real LR", "fake": "generated LR"}
         lines = []
         for name, words in told.items():

@@ -1,4 +1,4 @@
-"""How much two sets of photos differ, and how much chance alone could make them."""
+"""How much two sets of photos differ, and how much of that is chance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ERROR = 0.01  # of false alarms a line; eight lines make one in twelve cards
 
 @dataclass(frozen=True)
 class Comparison:
-    """Statistics of two sets.
+    """Statistics of two sets of photos.
 
     Attributes:
         real: (j,)
@@ -30,14 +30,14 @@ class Comparison:
 
     @property
     def difference(self) -> Tensor:
-        """(j,) generated minus real."""
+        """Generated minus real, (j,)."""
         return self.fake - self.real
 
 
 def compare(
     real: Tensor, fake: Tensor, statistic: Callable[[Tensor], Tensor], seed: int
 ) -> Comparison:
-    r"""The statistics of two sets, with what chance does to their difference.
+    r"""Compare the statistics of two sets, with resampled differences.
 
     Photos, not pixels, are what there could have been others of: the standard error s of each set
     is that of bootstrap samples of its photos, times ``sqrt(n / (n - 1))`` because a sample

@@ -1,4 +1,4 @@
-"""The report card of a run: photos that it may not have trained on, and what it makes of others."""
+"""The report card of a run, from photos that it may not have been trained on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENOUGH = 16  # held-out photos; where there are fewer, photos of the training co
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos for a card, (3, H, W) uint8.
+    """The photos of a report card, (3, H, W) uint8.
 
     Attributes:
         lr: real LR.
@@ -45,7 +45,7 @@ class Photos:
 def card_of_run(
     folder: Path, console: Console, device: torch.device = CPU, trust: bool = False
 ) -> Card | None:
-    """The card of a finished run, from its own photos; None, and why, where there cannot be one.
+    """Make the card of a finished run from its own photos; None with a reason if impossible.
 
     Args:
         folder: of the run.
@@ -73,7 +73,7 @@ def report(
     device: torch.device = CPU,
     trust: bool = False,
 ) -> None:
-    """Make the card of the run in ``folder``, write it into ``output`` and say what it says."""
+    """Make the card of the run in ``folder``, write it into ``output`` and print it."""
     made = card_of_run(folder, console, device, trust)
     if made is not None:
         path = write_card(made, output)
@@ -83,7 +83,7 @@ def report(
 
 
 def card_of(degrader: nn.Module, data: Folders, seed: int, most: int) -> Card:
-    """The card of a degrader.
+    """Make the card of a degrader.
 
     Args:
         degrader: (1, 3, sH, sW) in [0, 1] to (1, 3, H, W); takes random numbers from torch.
@@ -112,7 +112,7 @@ def card_of(degrader: nn.Module, data: Folders, seed: int, most: int) -> Card:
 
 
 def photos_of(data: Folders, seed: int, most: int) -> Photos:
-    """Squares of at most 256 LR pixels of real LR and of sharp photos.
+    """Crop squares of at most 256 LR pixels from real LR and from sharp photos.
 
     The validation photos come first; of pairs every other LR and the HR of the rest, so that no
     scene is on both sides. Where that makes fewer than 16 of a kind, photos of the training follow.

@@ -1,4 +1,4 @@
-"""The report card as files: its table, its numbers and one picture."""
+"""Write the report card: table, numbers and picture."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write_card(card: Card, folder: Path) -> Path:
 
 
 def card_sheet(card: Card, path: Path) -> None:
-    """Draw all entries, each with its verdict, into a PNG."""
+    """Draw all entries with their verdicts into a PNG."""
     rows = -(-len(card.entries) // COLUMNS)
     figure = Figure(figsize=(5.2 * COLUMNS, 4.6 * rows + 0.6), layout="constrained")
     figure.suptitle(card.headline, fontsize=15, fontweight="bold", wrap=True)

@@ -1,1 +1,1 @@
-"""What a run has learned of the degradation, drawn and in words."""
+"""Draw and describe the degradation that a run has learned."""

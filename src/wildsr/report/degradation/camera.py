@@ -1,4 +1,4 @@
-"""What a learned camera does to a photo, drawn: its blur kernel and its noise."""
+"""Draw a learned camera: its blur kernel and its noise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STYLES = {  # line and colour by whose noise it is; told apart without colour, t
 
 
 class CameraState(TypedDict):
-    """A camera as it is drawn."""
+    """A camera's kernel and noise at one time, for drawing."""
 
     kernel: Tensor  # (k, k), sums to 1
     brightness: Tensor  # (n,), [0, 1]
@@ -34,7 +34,7 @@ class CameraState(TypedDict):
 
 
 def kernel_statistics(kernel: Tensor) -> dict[str, float]:
-    """Centre, widths and direction of a kernel by its moments.
+    """Centre, widths and direction of a kernel, by its moments.
 
     With weights w of sum 1: the centre is ``m = sum w p``, and the widths are the square roots of
     the eigenvalues of ``sum w (p - m)(p - m)^T``.

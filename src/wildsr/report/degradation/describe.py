@@ -1,4 +1,4 @@
-"""What a degrader, learned or known, does to a picture: its kernel and its noise."""
+"""Describe the kernel and noise of a degrader, learned or known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEVELS = 17  # brightness levels at which noise is stated
 
 
 def describe(degrader: nn.Module) -> CameraState | None:
-    """The kernel and the noise of a degrader, in the form that ``camera_figure`` draws.
+    """Describe the kernel and noise of a degrader, for ``camera_figure``.
 
     A camera states its own (the median kernel of one whose blur differs, the noise before JPEG), as
     does whatever has ``kernel()`` and ``noise_std(brightness)``; a network that returns (LR,
@@ -60,7 +60,7 @@ def _measured(kernel: Tensor, std: Tensor) -> dict[str, float]:
 def measured_kernel(
     hr: Sequence[Tensor], lr: Sequence[Tensor], scale: int, size: int = 21, ridge: float = 1e-3
 ) -> Tensor:
-    """The blur that explains best how LR photos came from sharp ones, for any degrader.
+    """Estimate any degrader's blur kernel by least squares from HR and LR.
 
     Least squares, ``min_k sum |lr - (hr * k) sampled|^2 + ridge n |k|^2`` over random LR pixels of
     all channels (means taken off), with hr's values in [0, 1]: noise averages out, and what is not

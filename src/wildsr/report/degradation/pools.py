@@ -1,4 +1,4 @@
-"""The pools of noise and kernels that were harvested from real photos, in words and drawn."""
+"""Describe and draw the noise and kernel pools harvested from real photos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GAIN = 6  # of the noise in the sheet, around middle grey
 
 
 def harvested(pools: Any, flat: Flat) -> list[str]:
-    """What a harvest found, with its thresholds, and warnings where it looks too little.
+    """Describe a harvest with its thresholds, and warn where it found too little.
 
     Args:
         pools: the :class:`~wildsr.degradation.pools.Pools` that were filled.

@@ -1,4 +1,4 @@
-"""Real and generated LR side by side: pictures, their noise, their spectra, the kernel."""
+"""Draw real and generated LR side by side: pictures, noise, spectra, kernel."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def real_vs_fake(
     degrader: nn.Module,
     path: Path,
 ) -> None:
-    """Draw some real LR photos and some generated ones; the scenes differ, the camera should not.
+    """Draw real LR photos beside generated ones; scenes differ, the camera should not.
 
     Crops with the most texture, their details (the image less a 3x3 average) enlarged, the noise of
     flat places against brightness, the radially averaged spectrum, and the degrader's kernel: its

@@ -1,1 +1,1 @@
-"""What photos went through, before any training: the verb `look`."""
+"""The report of the verb `look`: what photos went through before any training."""

@@ -1,4 +1,4 @@
-"""A folder of photos looked at: which belong together, which are odd, and what their camera is."""
+"""Inspect a folder of photos: groups, odd photos, camera."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEAST = 0.3  # 1/255; noise below is all alike
 
 @dataclass(frozen=True)
 class Odd:
-    """A photo that differs from those of its group, and how."""
+    """A photo that differs from the others of its group, and how."""
 
     name: str
     reason: str
@@ -37,7 +37,7 @@ class Odd:
 
 @dataclass(frozen=True)
 class Folder:
-    """What a folder of photos shows.
+    """What was found in a folder of photos.
 
     Attributes:
         found: photos in the folder.
@@ -59,7 +59,7 @@ class Folder:
 
     @property
     def codings(self) -> Codings:
-        """Of the photos that were looked at."""
+        """JPEG codings of the photos that were inspected."""
         return Codings.of(look.coding for look in self.looks)
 
 
@@ -72,7 +72,7 @@ def look_into(
     limit: float | None,
     advance: Callable[[], None] = lambda: None,
 ) -> Folder:
-    """Look at the photos of a folder, and measure their camera where there are sharp photos.
+    """Inspect the photos of a folder; measure their camera where there are sharp photos.
 
     Args:
         lr: folder of the photos, or one photo.
@@ -144,7 +144,7 @@ def _camera(
 
 
 def odd_ones(looks: Sequence[Look]) -> list[Odd]:
-    """Photos whose coding or noise is far from what is usual among these."""
+    """Find photos whose coding or noise is unusual among the others."""
     if len(looks) < ENOUGH:
         return []
     reasons: dict[str, list[str]] = {}

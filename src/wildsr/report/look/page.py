@@ -1,4 +1,4 @@
-"""``look.html``: what photos went through, in one file that opens without a network."""
+"""Write ``look.html``: what photos went through, in one self-contained file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wildsr.report.look.words import cameras, findings
 
 
 def page(folder: Folder, scale: int, title: str) -> str:
-    """The page; whatever names files have, they are text on it."""
+    """Render the page; names of files are escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(
@@ -44,7 +44,7 @@ def page(folder: Folder, scale: int, title: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Text as UTF-8 can hold it, one line: names are bytes, and may hold anything."""
+    """Make text valid UTF-8 in one line; file names may hold any bytes."""
     whole = text.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole)
 

@@ -1,4 +1,4 @@
-"""One photo looked at: its coding, its noise, its edges, what is clipped of it."""
+"""Inspect one photo: coding, noise, edges, clipping."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THUMBNAIL = 96
 
 @dataclass(frozen=True)
 class Look:
-    """What one photo shows. Figures that it is too small for are None.
+    """What was found in one photo. Figures are None where it is too small for them.
 
     Attributes:
         name: below the folder.
@@ -58,14 +58,14 @@ class Look:
     thumbnail: str = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """The same as plain data."""
         plain = ("name", "width", "height", "noise", "correlation", "edge", "black", "white")
         found = {key: getattr(self, key) for key in plain}
         return {**found, "camera": self.camera, "coding": self.coding.to_dict()}
 
 
 def look_at(path: Path, name: str, limit: float | None) -> Look:
-    """Look at a photo.
+    """Inspect a photo.
 
     Args:
         path: of its file.
@@ -100,7 +100,7 @@ def look_at(path: Path, name: str, limit: float | None) -> Look:
 
 
 def middle(pixels: Pixels, side: int) -> Pixels:
-    """The middle of a photo (H, W, 3), at most ``side`` pixels high and wide."""
+    """Crop the middle of a photo (H, W, 3), at most ``side`` pixels high and wide."""
     top, left = (max(n - side, 0) // 2 for n in pixels.shape[:2])
     return pixels[top : top + side, left : left + side]
 

@@ -1,4 +1,4 @@
-"""What a look found, as sentences and as plain data."""
+"""The findings of `look` as sentences and as plain data."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ NAMED = 5  # photos in a sentence
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the answer."""
+    """One finding, with its subject."""
 
     title: str
     said: str
 
 
 def findings(folder: Folder, scale: int) -> list[Finding]:
-    """What the photos went through, one subject after the other."""
+    """Describe what the photos went through, one subject after the other."""
     looks = folder.looks
     lines = [
         Finding("photos", _photos(folder)),
@@ -50,7 +50,7 @@ def findings(folder: Folder, scale: int) -> list[Finding]:
 
 
 def document(folder: Folder, scale: int, seconds: float) -> dict[str, Any]:
-    """The same as plain data: ``look.json``; see docs/look.md for its keys."""
+    """The findings as plain data, ``look.json``; docs/look.md has its keys."""
     measured = folder.measured
     return {
         "schema": SCHEMA,
@@ -76,7 +76,7 @@ def document(folder: Folder, scale: int, seconds: float) -> dict[str, Any]:
 
 
 def cameras(folder: Folder, scale: int) -> list[dict[str, Any]]:
-    """Each group of photos that may be of one camera: its share, its photos, what is known of it.
+    """Each group of photos of possibly one camera: share, photos, what is known of it.
 
     ``physical`` and ``said`` where it was measured, in the units of docs/camera.md.
     """

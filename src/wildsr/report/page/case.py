@@ -1,4 +1,4 @@
-"""Photos for the page: which ones, which part of them, and as data that fits a budget."""
+"""Photos for the page: choose them, crop them, encode them within a budget."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ METHOD = 2  # WebP's effort: twice as fast as its default, 5 % larger
 
 @dataclass
 class Case:
-    """One photo on the page.
+    """A photo on the page.
 
     Attributes:
         photo_set: the photo's set.
@@ -57,7 +57,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The photos that found a place, and what is to be said of it.
+    """The photos on the page, with remarks.
 
     Args:
         cases: the worst first.
@@ -75,7 +75,7 @@ class Gallery:
 def gallery(
     summary: Summary, sets: Mapping[str, ValidationPhotos], scale: int, budget: int
 ) -> Gallery:
-    """Pictures of the worst and of the best cases, as many as fit.
+    """Choose pictures of the worst and best cases, as many as fit.
 
     Cases are ordered by what the last row gains over the first; they are taken from both ends in
     turn. The pictures are lossless if all of them then fit, else WebP of the best quality with
@@ -197,7 +197,7 @@ def _case(
 
 
 def data_uri(image: Tensor, quality: int | None) -> str:
-    """uint8 (3, H, W) as WebP; lossless for None."""
+    """Encode uint8 (3, H, W) as a WebP data URI; lossless for quality None."""
     return _uri(
         _pillow(image),
         "WEBP",
@@ -207,7 +207,7 @@ def data_uri(image: Tensor, quality: int | None) -> str:
 
 
 def file_uri(data: bytes, kind: str = "png") -> str:
-    """The bytes of a picture's file."""
+    """Encode a picture file as a data URI."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 

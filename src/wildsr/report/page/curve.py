@@ -1,4 +1,4 @@
-"""Training curves as lines for inline SVG."""
+"""Training curves as inline SVG."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 240, 80
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve.
+    """One curve, as an SVG line.
 
     Args:
         name: as in ``metrics.csv``, such as "upscale/pixel".
@@ -35,7 +35,10 @@ class Curve:
 
 
 def curves(path: Path) -> list[Curve]:
-    """The curves of a run's ``metrics.csv`` in the order of their beginnings; none without it."""
+    """Read the curves of a run's ``metrics.csv``, in the order of their beginnings.
+
+    None without the file.
+    """
     values: dict[str, list[tuple[int, float]]] = {}
     try:
         with path.open(newline="") as file:
@@ -50,7 +53,7 @@ def curves(path: Path) -> list[Curve]:
 
 
 def curve(name: str, values: list[tuple[int, float]]) -> Curve:
-    """A line through (iteration, value), thinned out."""
+    """Make a line through points (iteration, value), thinned out."""
     step = -(-len(values) // POINTS)
     stretches = [values[start : start + step] for start in range(0, len(values), step)]
     thin = [

@@ -1,4 +1,4 @@
-"""Where the numbers were made."""
+"""Describe the machine and software on which the numbers were made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("wildsr", "torch", "lightning", "kornia", "numpy", "pillow", "spandr
 
 
 def environment() -> dict[str, str]:
-    """Machine, software and time, as words."""
+    """Describe machine, software and time in words."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     found = {
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -1,4 +1,4 @@
-"""``report/index.html``: an evaluation in one file that opens without a network."""
+"""Write ``report/index.html``: an evaluation in one self-contained file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARROWS = {HIGHER: " ↑", LOWER: " ↓", "": ""}
 
 @dataclass(frozen=True)
 class Choice:
-    """The section on checkpoints.
+    """The page's section on checkpoints.
 
     Args:
         said: what the front is, in words.
@@ -43,7 +43,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Page:
-    """What is on the page beside the table and the pictures.
+    """The contents of the page beside the table and the pictures.
 
     Args:
         title: the heading.
@@ -65,7 +65,7 @@ class Page:
 def write_page(
     folder: Path, summary: Summary, sets: Mapping[str, ValidationPhotos], page: Page
 ) -> Path:
-    """Write ``report/index.html`` into a folder; its path."""
+    """Write ``report/index.html`` into a folder; returns its path."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(

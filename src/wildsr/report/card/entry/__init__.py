@@ -1,1 +1,1 @@
-"""The lines of the report card."""
+"""Entries of the report card, one file each."""

@@ -1,4 +1,4 @@
-"""Have the photos the same colours?"""
+"""Report card entry: colours and contrast."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MORE = {  # generated minus real, positive and negative
 
 
 def colour_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Compare colours and contrast, (3, H, W) with 0 to 255."""
+    """Compare colours and contrast of two sets of photos, (3, H, W) with 0 to 255."""
     found = [torch.stack([colour_statistics(photo) for photo in photos]) for photos in (real, fake)]
 
     def statistic(photos: Tensor) -> Tensor:

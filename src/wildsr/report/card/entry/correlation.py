@@ -1,4 +1,4 @@
-"""Is the noise as white, or as coarse?"""
+"""Report card entry: correlation of the noise between pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are edges as soft, in every direction?"""
+"""Report card entry: softness of edges, by direction."""
 
 from __future__ import annotations
 

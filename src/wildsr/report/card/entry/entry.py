@@ -1,4 +1,4 @@
-"""One line of a report card: what was measured, what it means, how it looks."""
+"""One entry of a report card: measurement, verdict and figure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FEWEST = 4  # photos of each set; below it nothing is told from chance
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the card.
+    """An entry of the report card.
 
     Attributes:
         name: short and stable, for JSON.
@@ -43,7 +43,7 @@ class Entry:
     draw: Callable[[Axes], None]
 
     def png(self) -> bytes:
-        """The figure by itself."""
+        """The figure alone as a PNG."""
         figure = Figure(figsize=(4.8, 3.4), layout="constrained")
         axes = figure.subplots()
         self.draw(axes)
@@ -53,12 +53,12 @@ class Entry:
         return file.getvalue()
 
     def caption(self, letters: int) -> str:
-        """The verdict in lines of at most so many letters."""
+        """The verdict, wrapped to lines of so many letters."""
         return fill(self.verdict, letters)
 
 
 def state_of(difference: float, margin: float, tolerance: float) -> str:
-    """Differs where a difference is beyond chance and large enough to matter.
+    """The state of an entry: "differs" for a difference beyond chance that matters.
 
     Agrees only where one would have been seen: not where chance alone makes differences of
     ``BLIND`` times what is tolerated.
@@ -71,12 +71,12 @@ def state_of(difference: float, margin: float, tolerance: float) -> str:
 
 
 def unclear(said: str, margin: str) -> str:
-    """The verdict where chance could hide a difference."""
+    """The verdict on an entry in which chance could hide a difference."""
     return f"Too few photos to tell: {said}, and chance alone makes up to {margin}."
 
 
 def too_few(real: Sequence[object], fake: Sequence[object]) -> str:
-    """Why nothing can be told from chance, or nothing where it can."""
+    """Say why there are too few photos for a verdict; empty if there are enough."""
     if min(len(real), len(fake)) >= FEWEST:
         return ""
     return (
@@ -86,5 +86,5 @@ def too_few(real: Sequence[object], fake: Sequence[object]) -> str:
 
 
 def number(value: float) -> float | None:
-    """As JSON can hold it."""
+    """The number itself; None for one that JSON cannot hold."""
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Were the files compressed alike?"""
+"""Report card entry: traces of JPEG compression."""
 
 from __future__ import annotations
 

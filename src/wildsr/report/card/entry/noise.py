@@ -1,4 +1,4 @@
-"""Is there as much noise, at every brightness?"""
+"""Report card entry: noise at every brightness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is there as much detail of every size?"""
+"""Report card entry: detail of every size."""
 
 from __future__ import annotations
 

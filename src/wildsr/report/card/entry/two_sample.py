@@ -1,4 +1,4 @@
-"""Can a classifier tell generated LR from real LR?"""
+"""Report card entry: can a classifier tell generated LR from real LR?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLEARLY = 0.75  # accuracy from which the sets are called easily told apart
 
 
 def two_sample_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Let a classifier of small crops' finest details judge, (3, H, W) with 0 to 255."""
+    """Run a classifier two-sample test on local features of (3, H, W) with 0 to 255."""
     name, title = "two_sample", "Two-sample test"
     few = too_few(real, fake)
     if few:

@@ -1,4 +1,4 @@
-"""How far apart are small patches altogether?"""
+"""Report card entry: sliced Wasserstein distance of small patches."""
 
 from __future__ import annotations
 

@@ -1,0 +1,157 @@
+"""Checks of a method's updates and stages, which need no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from wildsr.argument import check_integer
+from wildsr.error import UserError, unknown
+
+PARTS = ("trains", "terms", "every", "clip", "stages")  # of an update
+
+
+def check_method(config: DictConfig) -> None:
+    """Refuse impossible updates and stages of ``train``'s method.
+
+    Args:
+        config: of ``train``, composed.
+
+    Raises:
+        UserError: naming the key, the value and what it may be.
+    """
+    method: Any = OmegaConf.to_container(config.method, resolve=True)
+    stages = stages_of(method.get("stages"), config.iterations)
+    networks = named_values("`method.networks`", method.get("networks"))
+    updates = named_values("`method.updates`", method.get("updates"))
+    for name, spec in updates.items():
+        if spec is None:  # an update that was switched off
+            continue
+        terms = check_update(name, spec, networks, stages)
+        for key, term in terms.items():
+            chosen = named_values(f"Term `{name}/{key}`", term).get("loss")
+            if chosen not in config.loss:
+                raise unknown(f"Term `{name}/{key}`: loss", chosen, config.loss)
+            check_term(f"Term `{name}/{key}`", term)
+
+
+def check_update(
+    name: str, spec: object, networks: Collection[str], stages: Collection[str]
+) -> dict[str, Any]:
+    """Check an update and return its terms, without those that were switched off.
+
+    Args:
+        name: of the update.
+        spec: what the configuration holds under it.
+        networks: of the method, which it may train.
+        stages: names of the method's stages.
+
+    Raises:
+        UserError: naming the key, the value and what it may be.
+    """
+    where = f"`method.updates.{name}`"
+    update = named_values(where, spec)
+    known(where, update, PARTS)
+    trains = update.get("trains") or []
+    terms = named_values(f"{where}.terms", update.get("terms") or {})
+    terms = {key: value for key, value in terms.items() if value is not None}
+    if not trains or not terms:
+        raise UserError(f"{where} needs `trains` (networks) and `terms` (losses), got {update}.")
+    if isinstance(trains, str) or not isinstance(trains, Collection):
+        raise UserError(f"{where}.trains must be a list of networks, but got {trains!r}.")
+    known(f"{where}.trains", trains, networks)
+    check_integer(f"{where}.every", update.get("every", 1), 1)
+    clip = update.get("clip")
+    if clip is not None and not (_number(clip) and clip > 0):
+        raise UserError(f"{where}.clip must be a positive number or null, but got {clip!r}.")
+    during = stage_names(update) or []
+    if not isinstance(during, list):
+        raise UserError(f"{where}.stages must be a list of stages, but got {during!r}.")
+    known(f"{where}.stages", during, stages)
+    return terms
+
+
+def stage_names(update: Mapping[str, Any]) -> list[str] | None:
+    """The stages in which an update runs; None for all."""
+    during = update.get("stages")
+    return [during] if isinstance(during, str) else during
+
+
+def check_term(where: str, spec: Mapping[str, Any]) -> None:
+    """Refuse a term whose weight is no finite number or whose pool is no count.
+
+    Raises:
+        UserError: naming the term and the value.
+    """
+    weight = spec.get("weight", 1.0)
+    if not _number(weight):
+        raise UserError(f"{where}: weight must be a finite number, but got {weight!r}.")
+    check_integer(f"{where}: pool", spec.get("pool", 0), 0)
+
+
+def stages_of(spec: object, iterations: int) -> dict[str, tuple[float, str | None]]:
+    """Check stages and return each one's share and the network that may end it early.
+
+    Args:
+        spec: what the configuration holds under ``method.stages``: name -> share, or {share,
+            until_settled}; None for a method without stages.
+        iterations: of the run, at least one for each stage.
+
+    Raises:
+        UserError: a share that is not a positive number, an unknown key; fewer iterations than
+            stages.
+    """
+    if spec is not None and not isinstance(spec, Mapping):
+        raise UserError(f"`method.stages` must be names with shares, but got {spec!r}.")
+    found = {str(name): _share(str(name), one) for name, one in (spec or {}).items()}
+    if iterations < len(found):
+        raise UserError(
+            f"`iterations` must be at least {len(found)}, one for each of the stages "
+            f"{list(found)}, but got {iterations!r}."
+        )
+    return found
+
+
+def _share(name: str, spec: Any) -> tuple[float, str | None]:
+    stage = dict(spec) if isinstance(spec, Mapping) else {"share": spec}
+    share, settled = stage.pop("share", None), stage.pop("until_settled", None)
+    if stage:
+        raise UserError(
+            f"`method.stages.{name}` must be a share, or have `share` and `until_settled`, but "
+            f"has {sorted(stage)}."
+        )
+    if not (_number(share) and share > 0):
+        raise UserError(
+            f"`method.stages.{name}` must be a positive share of the iterations, but got {share!r}."
+        )
+    return float(share), settled
+
+
+def named_values(where: str, value: object) -> dict[str, Any]:
+    """Convert a node of the configuration to a dictionary.
+
+    Raises:
+        UserError: it is a value or a list.
+    """
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where} must be names with values, but got {value!r}.")
+    return dict(value)
+
+
+def known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:
+    """Refuse the first of ``names`` that is not among ``choices``.
+
+    Raises:
+        UserError: with the nearest name that is.
+    """
+    choices = list(choices)
+    for name in names:
+        if name not in choices:
+            raise unknown(where, name, choices)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,1 +1,0 @@
-"""Where configurations of earlier runs name the panel."""

@@ -1,1 +1,0 @@
-"""The lines of the degradation report card, one file each."""
