@@ -13,6 +13,7 @@ from collections import Counter
 import pytest
 import torch
 from support.processes import in_a_process
+from support.signals import heard
 
 from wildsr.cli import main as command
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
@@ -150,11 +151,11 @@ def test_a_signal_saves_and_leaves(
             os.kill(os.getpid(), number)
         step(training, batch, index)
 
-    before = signal.getsignal(number)
-    with monkeypatch.context() as patch:
+    with heard(), monkeypatch.context() as patch:
+        before = signal.getsignal(number)
         patch.setattr(Training, "training_step", interrupted)
         assert run("stopped", "iterations=6") == 128 + number
-    assert signal.getsignal(number) is before
+        assert signal.getsignal(number) is before
     folder = tmp_path / "stopped"
     assert (
         f"stopped and saved; go on with: python train.py resume={folder}" in capsys.readouterr().out
