@@ -210,3 +210,12 @@ def test_texts_of_a_png_come_along_to_the_bit(tmp_path):
         assert made.size == (12, 10)
         assert dict(made.text) == {"Title": "Rose \xdf", "Comment": "\u96ea", "Software": "x" * 500}
         assert made.text["Comment"].lang == "ja"
+
+
+def test_a_resolution_that_cannot_be_is_left_out(tmp_path, capfd):
+    Image.new("RGB", (6, 5)).save(tmp_path / "in.tif", dpi=(7e7, 7e7))
+    network = torch.nn.Upsample(scale_factor=2)
+    nearest = Upscaler(network, network, 2, "nearest")
+    upscale_file(nearest, tmp_path / "in.tif", tmp_path / "out.png")
+    assert capfd.readouterr().err == ""
+    assert Image.open(tmp_path / "out.png").info["dpi"][0] == pytest.approx(72, abs=1)

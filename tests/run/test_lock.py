@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import threading
 import time
 
@@ -73,6 +74,17 @@ def test_another_process_of_the_same_number_is_not_the_holder(tmp_path):
     path.write_text(json.dumps({**held, "process": os.getpid(), "begun": held["begun"] - 100}))
     with Lock(tmp_path):
         pass
+
+
+def test_a_copy_of_a_run_that_is_trained_is_free(tmp_path):
+    (tmp_path / "run").mkdir()
+    with Lock(tmp_path / "run"):
+        shutil.copytree(tmp_path / "run", tmp_path / "copy")
+        with Lock(tmp_path / "copy"):
+            pass
+        os.rename(tmp_path / "run", tmp_path / "moved")
+        with pytest.raises(UserError, match="is being used by"):
+            Lock(tmp_path / "moved").take()
 
 
 def test_a_holder_elsewhere_that_lives_keeps_it(tmp_path):

@@ -32,6 +32,7 @@ MOST = {"jpg": 65535, "webp": 16383}  # pixels a side, of the file format itself
 DEEP = ("png", "tif")  # know 16 bits
 KEEP_EXIF, KEEP = 1, 1 | 2 | 4 | 8  # EXIF, XMP, IPTC and the colour profile, in libvips' numbers
 PIECE = 2 << 20  # bytes that the network's thread hands to the encoder's at once
+DENSEST = 1e6  # pixels per millimetre that libvips takes; a header may hold any number
 WAITING = 16  # pieces between them
 _PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: PNG's number for them
 
@@ -174,8 +175,10 @@ def _finished(image: Any, target: Target, photo: Photo) -> Any:
         for name, value in exif_fields(photo.exif):
             kind_of = pyvips.GValue.blob_type if name == "exif-data" else pyvips.GValue.gstr_type
             image.set_type(kind_of, name, value)
-    across_mm, down_mm = photo.resolution or (72 / 25.4, 72 / 25.4)
-    return image.copy(xres=across_mm, yres=down_mm)
+    dense = photo.resolution
+    if dense is None or not all(0 < side < DENSEST for side in dense):
+        dense = (72 / 25.4, 72 / 25.4)
+    return image.copy(xres=dense[0], yres=dense[1])
 
 
 def _big(image: Any) -> bool:

@@ -36,6 +36,7 @@ class Holder:
         process: its number there.
         begun: when that process began, in seconds since 1970.
         token: of this one lock.
+        file: that says all this, as the holder calls it.
     """
 
     host: str
@@ -43,6 +44,7 @@ class Holder:
     process: int
     begun: float
     token: str
+    file: str
 
 
 class Lock:
@@ -141,10 +143,11 @@ class Lock:
         path = self.place / f"{number:08d}.held"
         process = os.getpid()
         begun = psutil.Process(process).create_time()
-        holder = Holder(platform.node(), machine(), process, begun, uuid.uuid4().hex)
+        own = os.path.realpath(path)
+        holder = Holder(platform.node(), machine(), process, begun, uuid.uuid4().hex, own)
         try:
             with path.open("x") as file:
-                file.write(json.dumps(vars(holder)))
+                file.write(json.dumps(vars(holder)))  # ASCII, whatever the name
                 file.flush()
                 os.fsync(file.fileno())
         except FileExistsError:
@@ -173,7 +176,7 @@ class Lock:
         while seen is not None:
             holder = _read(path)
             if holder is not None and holder.machine == machine():
-                if not _lives(holder):
+                if not _lives(holder) or _copied(path, holder):
                     return
                 raise self._held_by(holder)
             if age + time.monotonic() - since >= LEASE:
@@ -229,9 +232,22 @@ def _read(path: Path) -> Holder | None:
             int(held["process"]),
             float(held["begun"]),
             str(held["token"]),
+            str(held["file"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _copied(path: Path, holder: Holder) -> bool:
+    """Whether a file is a copy, with its whole folder, of one that is held elsewhere."""
+    original = Path(holder.file)
+    try:
+        if os.path.samefile(original, path):
+            return False
+    except OSError:
+        return False  # it was moved, and not copied
+    held = _read(original)
+    return held is not None and held.token == holder.token
 
 
 def _lives(holder: Holder) -> bool:
