@@ -51,7 +51,7 @@ def lost(folder, whole):
 
 
 def test_of_training(training, tmp_path):
-    kills, choose = count(3, 0.5), random.Random(0)
+    kills, choose = count(2, 0.5), random.Random(0)
     iterations = 60 if kills < 20 else 6 * kills
     straight = [*training, f"runs_dir={tmp_path}", f"iterations={iterations}"]
     code, said = run("train", [*straight, "name=straight"], tmp_path / "said.txt")
