@@ -87,7 +87,7 @@ def parts(names, side=256):
 
 def test_denoising_is_found_where_there_was_some():
     hidden = PRIOR.clone()
-    for name, value in {"noise": 2.2, "denoise": 0.9, "sharpen": 0.8, "lift": 0.6}.items():
+    for name, value in {"noise": 2.5, "denoise": 1.0, "sharpen": 1.0, "lift": 0.7}.items():
         hidden[PARAMETERS.index(name)] = value
     others = parts([*demo.LR, *demo.HELD_OUT])
     lr = [taken(photo, hidden, None, i) for i, photo in enumerate(others)]
