@@ -41,7 +41,7 @@ def test_no_file_grows_beyond_a_size(training, trained, photos, tmp_path, verb):
                 ]
             else:
                 command = verbs(trained, photos, output)[verb]
-            largest = int(2 ** choose.uniform(6, 17))
+            largest = int(2 ** choose.uniform(12, 17))  # what is said goes to a file, too
             code, said = run(verb, command, tmp_path / "said.txt", largest)
             problem = sentence(code, said) or half_written(output)
             if problem is None and (number % 4 == 0):
