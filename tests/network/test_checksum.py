@@ -8,7 +8,7 @@ from torch import nn
 
 from wildsr.error import UserError
 from wildsr.inference.weights import save_weights
-from wildsr.network.checksum import SEAL, check_seal, seal
+from wildsr.network.checksum import DIGEST, SEAL, check_seal, seal
 from wildsr.network.weights import read_weights
 from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from wildsr.run.load import _snapshot
@@ -104,3 +104,19 @@ def test_the_older_checkpoint_is_taken_and_that_is_said(tmp_path, caplog):
     path.with_name("iteration-00000002.ckpt").write_bytes(data[:100])
     with pytest.raises(UserError, match="has no readable checkpoint"):
         newest_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["weights", "snapshot"])
+def test_a_checksum_that_has_lost_its_name_is_missed(tmp_path, kind):
+    """Two damages: one of the name of the checksum, one of what it is of."""
+    if kind == "weights":
+        path = tmp_path / "weights.safetensors"
+        save_weights(network(), path, {"_target_": "x", "scale": 4}, 4)
+    else:
+        save_snapshot(tmp_path, {"upscale": network()}, 4, 2, 9)
+        (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes().replace(DIGEST.encode(), DIGEST.encode()[:-1] + b"c"))
+    data[-5] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="is damaged"):
+        (read_weights if kind == "weights" else _snapshot)(path)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from wildsr.error import UserError, first_line
-from wildsr.network.checksum import check_digest, check_seal
+from wildsr.network.checksum import DIGEST, check_digest, check_seal
 from wildsr.text_path import text_path
 
 
@@ -180,8 +180,15 @@ def _held(path: Path, what: str) -> tuple[Any, str | None]:
     return held, about if isinstance(about, str) else None
 
 
-def read_safetensors(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
+def read_safetensors(
+    path: Path, what: str, own: bool = False
+) -> tuple[dict[str, Tensor], str | None]:
     """The tensors in a file of safetensors, and what we wrote beside them.
+
+    Args:
+        path: the file.
+        what: it is called, in messages.
+        own: whether nobody else can have written it; else that is told by what stands beside.
 
     Raises:
         UserError: they are not those that were written.
@@ -192,6 +199,8 @@ def read_safetensors(path: Path, what: str) -> tuple[dict[str, Tensor], str | No
     with text_path(path) as name:
         tensors = load_file(name)
     about = metadata.get(KEY)
+    if (own or KEY in metadata) and metadata.keys() - {"format", KEY, DIGEST}:
+        raise UserError(f"{what} is damaged: beside its weights stands what nobody wrote.")
     check_digest(tensors, metadata, about, what)
     return tensors, about
 

@@ -129,7 +129,7 @@ def _networks(
 
 def _snapshot(path: Path) -> dict[str, dict[str, Tensor]]:
     try:
-        stored = read_safetensors(path, str(path))[0]
+        stored = read_safetensors(path, str(path), own=True)[0]
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is damaged: {first_line(error)}") from error
     weights: dict[str, dict[str, Tensor]] = {}
