@@ -123,6 +123,7 @@ def main() -> None:
                 "validate_every=1000000",
                 "baseline=false",
                 "logger=none",
+                "finish=none",
                 *length,
             )
         folders = [f"data.lr={options.lr}", f"data.hr={options.hr}"] if options.lr else []

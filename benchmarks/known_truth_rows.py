@@ -94,7 +94,7 @@ def overrides(setting: Setting, scenario: str, row: str) -> list[str]:
     typed += ["data.preview=1", f"data.patch={setting.patch}", f"data.batch={setting.batch}"]
     typed += [f"scale={scale}", f"seed={setting.seed}", f"network/upscaler={setting.upscaler}"]
     typed += [f"trainer.accelerator={setting.accelerator}", f"data.cache={setting.work / 'cache'}"]
-    typed += ["logger=none", "validate_every=1000000", "checkpoint_every=200"]
+    typed += ["logger=none", "validate_every=1000000", "checkpoint_every=200", "finish=none"]
     chosen = (ANYWHERE | VARIANTS).get(row, [f"method={row}"])
     if row == ORACLE:
         camera = f"{{_target_: hidden_camera.HiddenCamera, scenario: {scenario}, scale: {scale}}}"

@@ -86,7 +86,7 @@ def main() -> None:
             common += [f"seconds={options.seconds}", "iterations=1000000"]
         if options.quick:
             common += ["iterations=60"]
-        common += ["validate_every=1000000"]
+        common += ["validate_every=1000000", "finish=none"]
         runs = [
             train(root / "runs", f"seed{s}", f"seed={s}", "baseline=true", *common)
             for s in range(seeds)

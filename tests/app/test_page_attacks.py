@@ -67,7 +67,7 @@ def test_no_folder_is_removed_or_written_by_a_session_of_its_name(page, visitor,
     for session in (str(folder), f"../../../../../../{folder}", f"x/../../{folder}", "..", "."):
         for number in range(-1, 20):
             visitor.join(number, [], session)
-            visitor.join(number, [{"photo": "x"}, NAME, 2, 1], session)
+            visitor.join(number, [{"photo": "x"}, NAME, 2, 1, 0], session)
         name = session.replace("/", "%2F")
         assert visitor.ask("GET", f"/gradio_api/heartbeat/{name}")[0] in (400, 404)
         assert visitor.ask("GET", f"/gradio_api/queue/data?session_hash={name}")[0] == 400
@@ -342,7 +342,7 @@ def test_results_are_for_their_visitor_alone(page, visitor, other):
 def test_the_same_session_of_another_cookie_is_another_session(visitor, other):
     visitor.open(png(30, 20))
     other.session = visitor.session
-    sentence = other.call("upscale", [NAME, 2, 1])[-1]
+    sentence = other.call("upscale", [NAME, 2, 1, 0])[-1]
     assert "Drop a photo" in sentence
     assert other.call("zoomed", [1]) == [None]
     assert visitor.upscale(NAME)[1] is not None
@@ -634,21 +634,22 @@ def test_a_click_that_is_too_long_is_not_read(visitor):
 
 @pytest.mark.parametrize(
     "data",
-    [["three.safetensors", 2, 1], [NAME, 3.7, 1], [NAME, 2, 99], [NAME, "2", 1], [NAME, True, 1],
-     [NAME, 2], [NAME, 2, 1, 1], [[NAME], 2, 1], [None, None, None], [NAME, 1e308, 1]],
+    [["three.safetensors", 2, 1, 0], [NAME, 3.7, 1, 0], [NAME, 2, 99, 0], [NAME, "2", 1, 0],
+     [NAME, True, 1, 0], [NAME, 2, 1], [NAME, 2, 1, 0, 1], [[NAME], 2, 1, 0], [None] * 4,
+     [NAME, 1e308, 1, 0], [NAME, 2, 1, 0.3], [NAME, 2, 1, True], [NAME, 2, 1, "1"]],
 )  # fmt: skip
 def test_values_that_are_no_choice_do_not_reach_the_queue(visitor, data):
     assert visitor.join(visitor.numbers["upscale"], data)[0] == 400
 
 
 def test_clicks_that_wait_are_limited(page, other):
-    heavy = [other.join(other.numbers["upscale"], [NAME, 2, 1]) for _ in range(5)]
+    heavy = [other.join(other.numbers["upscale"], [NAME, 2, 1, 0]) for _ in range(5)]
     assert [status for status, _ in heavy] == [200, 200, 429, 429, 429]
     assert "wait for one of them" in heavy[-1][1]
     light = [other.join(other.numbers["zoomed"], [1])[0] for _ in range(20)]
     assert light == [200] * 14 + [429] * 6
     other.result()
-    assert other.join(other.numbers["upscale"], [NAME, 2, 1])[0] == 200
+    assert other.join(other.numbers["upscale"], [NAME, 2, 1, 0])[0] == 200
 
 
 def test_tabs_of_a_visitor_are_limited(page, other):

@@ -143,3 +143,22 @@ def test_two_at_once_get_their_own(photo, tmp_path):
     for name, colour in colours.items():
         made = torch.from_numpy(np.asarray(Image.open(results[name].path)).copy())
         assert (made == torch.tensor(colour)).all()
+
+
+def test_a_finish_is_loaded_at_the_strength_that_is_asked_for(tmp_path):
+    asked = []
+
+    def load(strength):
+        asked.append(strength)
+        return Upscaler(Repeat(), Repeat(), 2, "twice", tile=8)
+
+    studio = Studio({"twice": load}, limit=1, finished={"twice": 0.5})
+    assert studio.factors("twice")[-1] == 2
+    studio.upscaler("twice")
+    studio.upscaler("twice", 0.5)
+    assert studio.upscaler("twice", 1) is not studio.upscaler("twice", 0)
+    assert asked == [0.5, 1, 0]
+
+
+def test_without_a_finish_a_strength_says_nothing(studio):
+    assert studio.upscaler("twice", 1) is studio.upscaler("twice")

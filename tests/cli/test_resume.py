@@ -108,7 +108,7 @@ def curves(folder):
 
 def test_the_states_hold_what_they_should(straight):
     """Else the comparisons below would compare nothing."""
-    parts = {"networks", "ema", "optimizers", "pools", "stages", "settling"}
+    parts = {"networks", "ema", "optimizers", "pools", "stages", "settling", "guard"}
     assert straight.keys() == {"format", "iteration", *parts}
     assert set(straight["networks"]) == {"degrade", "critic", "upscale"}
     assert set(straight["ema"]) == {"upscale"}

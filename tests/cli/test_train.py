@@ -10,7 +10,8 @@ from wildsr.run.checkpoint import checkpoints, load_checkpoint
 
 
 def test_explain_prints_the_table_and_trains_nothing(tiny, tmp_path, carry_out, capsys):
-    assert carry_out("train", [*tiny, "explain=true", f"runs_dir={tmp_path / 'runs'}"]) == 0
+    typed = [*tiny, "explain=true", "finish=none", f"runs_dir={tmp_path / 'runs'}"]
+    assert carry_out("train", typed) == 0
     assert (
         "| upscale | upscale | pixel | draws, fake_lr, sr_levels, sr |" in capsys.readouterr().out
     )

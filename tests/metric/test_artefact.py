@@ -11,7 +11,8 @@ from skimage.color import deltaE_cie76, rgb2lab
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.error import UserError
-from wildsr.metric.consistency import discrepancy, drift
+from wildsr.loss.consistency import discrepancy
+from wildsr.metric.consistency import drift
 from wildsr.metric.grid import blockiness, checkerboard
 from wildsr.metric.noise import residue
 from wildsr.metric.panel import Panel

@@ -172,7 +172,7 @@ class Visitor:
 
     def upscale(self, weights):
         """(looks, the result's data, sentence)."""
-        looks, download, sentence = self.call("upscale", [weights, 2, 1])
+        looks, download, sentence = self.call("upscale", [weights, 2, 1, 0])
         return looks, (download or {}).get("value"), sentence
 
 

@@ -22,6 +22,7 @@ def load_upscaler(
     weights: str | Path | None = None,
     *,
     device: str = "auto",
+    strength: float | None = None,
     **options: Any,
 ) -> Upscaler:
     """Load an upscaler from a run's folder, or from a file of weights.
@@ -30,6 +31,8 @@ def load_upscaler(
         run: the folder of a run: the averaged networks of its newest checkpoint.
         weights: instead: a file of wildsr's, or of any architecture that spandrel knows.
         device: "auto", "cpu", "cuda" (or "cuda:1") or "mps".
+        strength: of a run with a finish, from 0 (the faithful upscaler) to 1 (the sharp one); None
+            for the run's own default.
         options: what :func:`wildsr.run.load.load_upscaler` takes beside these: `engine`,
             `precision`, `ensemble`, `colour_fix`, `tile`, `overlap`, `batch`; and `trust`, which
             lets a run name code that is not wildsr's, and so runs it.
@@ -46,7 +49,7 @@ def load_upscaler(
         >>> upscaler.upscale_file("lr/photo0.png", "large.png")
         PosixPath('large.png')
     """
-    return Upscaler(load.load_upscaler(run, weights, device=device, **options))
+    return Upscaler(load.load_upscaler(run, weights, device=device, strength=strength, **options))
 
 
 class Upscaler:

@@ -17,7 +17,15 @@ from wildsr.app.join import UPLOAD, Form
 from wildsr.app.limits import Refused
 from wildsr.app.sentence import said, told
 from wildsr.app.session import GONE, Session, Stored
-from wildsr.app.studio import FACTORS, ZOOMS, Result, Studio, close_look, overview
+from wildsr.app.studio import (
+    FACTORS,
+    STRENGTHS,
+    ZOOMS,
+    Result,
+    Studio,
+    close_look,
+    overview,
+)
 from wildsr.app.visitor import Visitors
 from wildsr.error import UserError
 from wildsr.photo.image import SUFFIXES, Pixels
@@ -79,20 +87,26 @@ class Page:
             return (*NOTHING, said(told(error, stored), wrong=True))
         return shown, *NOTHING[1:], said(f"{stored.name}: {width} x {height} pixels")
 
-    def factors(self, name: str) -> Any:
-        """An upscaler was chosen: the factors that it has."""
+    def factors(self, name: str) -> tuple[Any, Any]:
+        """An upscaler was chosen: the factors that it has, and its strength if it has a finish."""
         try:
             found = self.studio.factors(name)
         except UserError as error:
             sentence = html.escape(told(error, None))
             raise gr.Error(sentence, print_exception=False) from error
-        return gr.update(choices=[(f"{factor:g}", factor) for factor in found], value=found[-1])
+        choices = [(f"{factor:g}", factor) for factor in found]
+        default = self.studio.finished.get(name)
+        return (
+            gr.update(choices=choices, value=found[-1]),
+            gr.update(visible=default is not None, value=default or 0),
+        )
 
     def upscale(
         self,
         name: str,
         factor: float,
         zoom: int,
+        strength: float,
         request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008 (how Gradio finds it)
     ) -> tuple[Any, ...]:
@@ -110,15 +124,16 @@ class Page:
 
         try:
             with session.hold(), self.visitors.turn(session.visitor):
-                result = self._result(session, photo, name, float(factor), onwards)
+                result = self._result(session, photo, name, float(factor), float(strength), onwards)
                 if session.photo is not photo:  # another one was dropped meanwhile
                     return gr.skip(), gr.skip(), gr.skip()
                 looks = self._looks(session, zoom)
         except Exception as error:  # whatever a photo raises is told, and costs that photo only
             return gr.skip(), gr.skip(), said(told(error, photo), wrong=True)
+        at = f" at strength {strength:g}" if name in self.studio.finished else ""
         about = (
             f"{result.size[0]} x {result.size[1]} to {result.larger[0]} x {result.larger[1]} "
-            f"pixels by {name} in {result.seconds:.1f} s"
+            f"pixels by {name}{at} in {result.seconds:.1f} s"
         )
         assert session.result is not None  # set just now
         file = (session.result.path, session.result.name)
@@ -130,6 +145,7 @@ class Page:
         photo: Stored,
         name: str,
         factor: float,
+        strength: float,
         progress: Callable[[int, int], None],
     ) -> Result:
         """Upscale a photo into the session's folder."""
@@ -137,7 +153,7 @@ class Page:
             session.drop(session.result)
             session.result = None
         with self.visitors.ledger.reserved(session.visitor, self.studio.room(photo.path, factor)):
-            made = self.studio.upscale(photo.path, name, factor, session.folder, progress)
+            made = self.studio.upscale(photo.path, name, factor, session.folder, progress, strength)
         path = made.path.rename(session.place(made.path.suffix))
         shown = f"{PurePosixPath(photo.name).stem}_{factor:g}x{path.suffix}"
         stored = session.keep(path, shown, "result")
@@ -232,6 +248,16 @@ class Page:
                         label="Factor",
                         elem_id="factor",
                     )
+                    default = self.studio.finished.get(names[0])
+                    strength = gr.Slider(
+                        STRENGTHS[0],
+                        STRENGTHS[-1],
+                        value=default or 0,
+                        step=STRENGTHS[1],
+                        label="Strength: faithful to sharp",
+                        visible=default is not None,
+                        elem_id="strength",
+                    )
                     button = gr.Button("Upscale", variant="primary", elem_id="upscale")
                     whole = component.Image(
                         label="The photo: click where to look",
@@ -264,10 +290,10 @@ class Page:
             file.upload(self.opened, file, opened, api_name="opened", **quick)
             file.clear(self.opened, file, opened, api_name="cleared", **quick)
             gallery.select(self.picked, None, [file, *opened], api_name="picked", **quick)
-            name.change(self.factors, name, factor, api_name="factors", **quick)
+            name.change(self.factors, name, [factor, strength], api_name="factors", **quick)
             button.click(
                 self.upscale,
-                [name, factor, zoom],
+                [name, factor, zoom, strength],
                 [look, download, status],
                 concurrency_limit=1,
                 api_name="upscale",
@@ -287,7 +313,7 @@ class Page:
             "cleared": Form((UPLOAD,)),
             "picked": Form((), "index", len(self.samples)),
             "factors": Form((names,)),
-            "upscale": Form((names, FACTORS, ZOOMS), heavy=True),
+            "upscale": Form((names, FACTORS, ZOOMS, STRENGTHS), heavy=True),
             "pointed": Form((ZOOMS,), "point"),
             "zoomed": Form((ZOOMS,)),
         }

@@ -24,6 +24,7 @@ VIEW = 720  # pixels a side of a close look
 OVERVIEW = 900  # pixels of the longer side of a whole photo on the page
 FACTORS = (1, 1.5, 2, 3, 4, 8)
 ZOOMS = (1, 2, 4, 8)
+STRENGTHS = (0, 0.25, 0.5, 0.75, 1)  # of the slider
 
 
 @dataclass(frozen=True)
@@ -49,29 +50,43 @@ class Studio:
     Args:
         loaders: name -> what loads the upscaler.
         limit: megapixels of a photo.
+        finished: name -> the default strength, of those that have a finish; their loaders take a
+            strength.
     """
 
-    def __init__(self, loaders: Mapping[str, Callable[[], Upscaler]], limit: float) -> None:
+    def __init__(
+        self,
+        loaders: Mapping[str, Callable[..., Upscaler]],
+        limit: float,
+        finished: Mapping[str, float] | None = None,
+    ) -> None:
         self.loaders, self.limit = dict(loaders), limit
-        self._loaded: dict[str, Upscaler] = {}
+        self.finished = dict(finished or {})
+        self._loaded: dict[tuple[str, float | None], Upscaler] = {}
         self._one = threading.Lock()
 
-    def upscaler(self, name: str) -> Upscaler:
-        """The upscaler of this name.
+    def upscaler(self, name: str, strength: float | None = None) -> Upscaler:
+        """The upscaler of this name, of a finish at this strength.
 
         Raises:
             UserError: if there is none, or it cannot be loaded.
         """
         if name not in self.loaders:
             raise unknown("The upscaler", name, self.loaders)
-        if name not in self._loaded:
-            self._loaded[name] = self.loaders[name]()
-        return self._loaded[name]
+        if name not in self.finished:
+            strength = None
+        elif strength is None:
+            strength = self.finished[name]
+        if (name, strength) not in self._loaded:
+            chosen = {} if strength is None else {"strength": strength}
+            self._loaded[name, strength] = self.loaders[name](**chosen)
+        return self._loaded[name, strength]
 
     def factors(self, name: str) -> list[float]:
         """By which an upscaler can enlarge: at most by its own."""
-        if name in self._loaded:  # without waiting for a photo that is being upscaled
-            scale = self._loaded[name].scale
+        loaded = [upscaler for (known, _), upscaler in self._loaded.items() if known == name]
+        if loaded:  # without waiting for a photo that is being upscaled
+            scale = loaded[0].scale
         else:
             with self._one:
                 scale = self.upscaler(name).scale
@@ -103,6 +118,7 @@ class Studio:
         factor: float,
         folder: Path,
         progress: Callable[[int, int], None] = lambda done, all: None,
+        strength: float | None = None,
     ) -> Result:
         """Upscale a photo into ``folder``, under its name with the factor.
 
@@ -112,13 +128,14 @@ class Studio:
             factor: size of the result / size of the photo, at most the upscaler's.
             folder: is made if need be, in one that exists; nobody else's.
             progress: called with the pixels done and all of them.
+            strength: of the finish, where the upscaler has one; None for its default.
 
         Raises:
             UserError: whatever cannot be.
         """
         size = self.look(path)
         with self._one:
-            upscaler = self.upscaler(name)
+            upscaler = self.upscaler(name, strength)
             if not 0 < factor <= upscaler.scale:
                 raise UserError(f"{name} enlarges by {upscaler.scale} at most, not by {factor}.")
             begun = time.perf_counter()

@@ -18,7 +18,7 @@ from wildsr.app.limits import MB, Limits
 from wildsr.app.login import Login
 from wildsr.app.scratch import scratch
 from wildsr.app.signals import tidy_signals
-from wildsr.app.studio import Studio
+from wildsr.app.studio import STRENGTHS, Studio
 from wildsr.app.visitor import Visitors
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
@@ -28,8 +28,9 @@ from wildsr.inference.device import choose_device
 from wildsr.inference.upscaler import Upscaler
 from wildsr.network.weights import SUFFIXES
 from wildsr.photo.image import list_images
+from wildsr.run.finish import default_strength
 from wildsr.run.folder import BASELINE, config_of
-from wildsr.run.load import load_upscaler
+from wildsr.run.load import has_finish, load_upscaler
 from wildsr.run.photos import lr_photos
 
 SAMPLES = 12
@@ -116,6 +117,17 @@ def _loaders(config: DictConfig) -> dict[str, Callable[[], Upscaler]]:
     return found
 
 
+def _finished(config: DictConfig) -> dict[str, float]:
+    """The upscalers that have a finish, and their default strengths."""
+    if config.run is None:
+        return {}
+    folder = Path(str(config.run)).expanduser()
+    if not has_finish(folder, trusts(config)):
+        return {}
+    default = default_strength(folder)
+    return {folder.resolve().name: min(STRENGTHS, key=lambda one: abs(one - default))}
+
+
 def _samples(config: DictConfig) -> list[Path]:
     """Photos to pick from."""
     if config.samples is not None:
@@ -156,7 +168,7 @@ def _guarded(
         queue=config.queue,
     )
     visitors = Visitors(folder, limits)
-    made = Page(Studio(loaders, config.limit), _samples(config), visitors)
+    made = Page(Studio(loaders, config.limit, _finished(config)), _samples(config), visitors)
     page = made.blocks()
     # The guard counts clicks; these are for what it lets pass.
     page.queue(max_size=limits.queue + 4 * limits.visitors)

@@ -119,7 +119,7 @@ def _camera(config: DictConfig, console: Console) -> int:
 def _source(config: DictConfig) -> Source:
     if config.run is not None:
         folder = Path(str(config.run)).expanduser()
-        found = open_upscaler(run=folder, trust=trusts(config))
+        found = open_upscaler(run=folder, trust=trusts(config), strength=config.strength)
         assert found.method is not None
         method = (found.method.__name__, first_sentence(found.method.__doc__))
         where = folder / "export"
@@ -127,7 +127,7 @@ def _source(config: DictConfig) -> Source:
             found.network, found.scale, found.name, where, found.nodes, method, run=folder
         )
     path = Path(str(config.weights)).expanduser()
-    found = open_upscaler(weights=path)
+    found = open_upscaler(weights=path, strength=config.strength)
     return Source(found.network, found.scale, found.name, path.parent, found.nodes, file=path)
 
 

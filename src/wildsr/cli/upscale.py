@@ -103,7 +103,7 @@ def _settings(config: DictConfig) -> Settings:
 
 def _upscaler(config: DictConfig, console: Console) -> Upscaler:
     keys = ("engine", "device", "precision", "ensemble", "colour_fix", "tile", "overlap", "batch")
-    options = {key: config[key] for key in keys}
+    options = {key: config[key] for key in (*keys, "strength")}
     upscaler = load_upscaler(config.run, config.weights, **options, trust=trusts(config))
     if config.scale not in (None, upscaler.scale):
         raise UserError(

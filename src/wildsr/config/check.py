@@ -98,6 +98,7 @@ def check_evaluate(config: DictConfig) -> None:
         raise UserError(
             f"`checkpoints` must be last, all or a list of iterations, but got {shortened(which)}."
         )
+    _strength(config, several=True)
     _metrics(config)
     if not isinstance(config.panel, ListConfig) or not config.panel:
         raise UserError(f"`panel` must be a list of metrics, but got {shortened(config.panel)}.")
@@ -133,6 +134,7 @@ def check_upscale(config: DictConfig) -> None:
     _choice(config, "engine", ENGINES)
     _choice(config, "precision", PRECISIONS)
     check_device("`device`", config.device)
+    _strength(config)
     if config.input is None:
         raise UserError("`input` must be given: a photo, a folder of photos, or a video.")
     if config.output is None:
@@ -183,6 +185,7 @@ def check_export(config: DictConfig) -> None:
     if (config.run is None) == (config.weights is None):
         raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
     _choice(config, "format", (*WEIGHTS, *PROGRAMS, CAMERA))
+    _strength(config)
     if config.format == CAMERA and config.run is None:
         raise UserError("`format=camera` needs `run`: a file of weights has no camera.")
     for key in ("fp16", "trust"):
@@ -264,6 +267,21 @@ def _choice(config: DictConfig, key: str, choices: Collection[Any]) -> None:
 def _switch(config: DictConfig, key: str) -> None:
     if not isinstance(config[key], bool):
         raise UserError(f"`{key}` must be true or false, but got {shortened(config[key])}.")
+
+
+def _strength(config: DictConfig, several: bool = False) -> None:
+    """Refuse what is no strength; where several may be given, an empty list, too."""
+    value = config.strength
+    listed = list(value) if several and isinstance(value, ListConfig) else [value]
+    for number in listed if value is not None else ():
+        if not (_number(number) and 0 <= number <= 1):
+            raise UserError(
+                "`strength` must be a number from 0 (faithful) to 1 (finished)"
+                f"{', or a list of them,' if several else ''} or null, but got "
+                f"{shortened(number)}."
+            )
+    if not listed:
+        raise UserError("`strength` must not be an empty list.")
 
 
 def _integer(config: DictConfig, key: str, least: int) -> None:

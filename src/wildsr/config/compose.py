@@ -14,6 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from wildsr.config.finish import with_finish
 from wildsr.config.override import Override
 from wildsr.config.plain import as_config, literal
 from wildsr.config.shape import check_scalar, check_shape
@@ -54,7 +55,7 @@ def configure(name: str, overrides: Sequence[str]) -> DictConfig:
         raise UserError(f"{' '.join(first_line(error).split()).rstrip('.')}.") from error
     for key, default in before.items():  # the values of what was typed as references
         check_shape(key, default, _found(plain, key))
-    config = as_config(plain)
+    config = as_config(with_finish(plain) if "finish" in plain else plain)
     OmegaConf.set_struct(config, True)
     return config
 
@@ -181,7 +182,7 @@ def _apply(config: DictConfig, override: Override, kinds: dict[str, str], name: 
 
 
 # Below these, keys may be new: the objective checks every one of them itself.
-FREE = ("method.updates.",)
+FREE = ("method.updates.", "finish.updates.")
 
 
 def _parent(config: DictConfig, key: str) -> DictConfig | None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wildsr.config.trust import CALLS, TARGET
 from wildsr.error import UserError, first_line
+from wildsr.method.finishing import finishing
 from wildsr.method.part import Method
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import fill, read_weights
@@ -77,7 +78,7 @@ def method_class(config: DictConfig) -> type[Method]:
         raise UserError(f"`method.{TARGET}` must be a class, but got {target!r}.") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise UserError(f"`method.{TARGET}` must be a method, but got {target!r}.")
-    return found
+    return finishing(found) if config.method.get("finish") else found
 
 
 def make_networks(config: DictConfig, only: Collection[str] | None = None) -> dict[str, nn.Module]:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ListConfig, Node, ValueNode
 from wildsr.error import UserError, shortened
 
 # Lightning and stages take several types for one key, the objective knows its terms: they say it.
-FREE = ("trainer.", "method.updates.", "method.stages.")
+FREE = ("trainer.", "method.updates.", "method.stages.", "finish.updates.")
 LARGEST = 2**63 - 1  # of the integers that torch and most file formats have
 
 

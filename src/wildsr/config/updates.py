@@ -81,7 +81,7 @@ def stage_names(update: Mapping[str, Any]) -> list[str] | None:
 
 
 def check_term(where: str, spec: Mapping[str, Any]) -> None:
-    """Refuse a term whose weight is no finite number or whose pool is no count.
+    """Refuse a term whose weight is no finite number, or whose pool or ramp is no count.
 
     Raises:
         UserError: naming the term and the value.
@@ -89,15 +89,19 @@ def check_term(where: str, spec: Mapping[str, Any]) -> None:
     weight = spec.get("weight", 1.0)
     if not _number(weight):
         raise UserError(f"{where}: weight must be a finite number, but got {weight!r}.")
-    check_integer(f"{where}: pool", spec.get("pool", 0), 0)
+    for count in ("pool", "ramp"):
+        check_integer(f"{where}: {count}", spec.get(count, 0), 0)
 
 
-def stages_of(spec: object, iterations: int) -> dict[str, tuple[float, str | None]]:
-    """Check stages and return each one's share and the network that may end it early.
+StageSpec = tuple[float, str | None, dict[str, str]]
+
+
+def stages_of(spec: object, iterations: int) -> dict[str, StageSpec]:
+    """Check stages; each one's share, the network that may end it early, and what it starts.
 
     Args:
         spec: what the configuration holds under ``method.stages``: name -> share, or {share,
-            until_settled}; None for a method without stages.
+            until_settled, starts}; None for a method without stages.
         iterations: of the run, at least one for each stage.
 
     Raises:
@@ -115,19 +119,25 @@ def stages_of(spec: object, iterations: int) -> dict[str, tuple[float, str | Non
     return found
 
 
-def _share(name: str, spec: Any) -> tuple[float, str | None]:
+def _share(name: str, spec: Any) -> StageSpec:
     stage = dict(spec) if isinstance(spec, Mapping) else {"share": spec}
     share, settled = stage.pop("share", None), stage.pop("until_settled", None)
+    starts = stage.pop("starts", None) or {}
     if stage:
         raise UserError(
-            f"`method.stages.{name}` must be a share, or have `share` and `until_settled`, but "
-            f"has {sorted(stage)}."
+            f"`method.stages.{name}` must be a share, or have `share`, `until_settled` and "
+            f"`starts`, but has {sorted(stage)}."
+        )
+    if not isinstance(starts, Mapping):
+        raise UserError(
+            f"`method.stages.{name}.starts` must map a network to the one that it starts from, but "
+            f"got {starts!r}."
         )
     if not (_number(share) and share > 0):
         raise UserError(
             f"`method.stages.{name}` must be a positive share of the iterations, but got {share!r}."
         )
-    return float(share), settled
+    return float(share), settled, dict(starts)
 
 
 def named_values(where: str, value: object) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from torch import nn
 
 from wildsr.config.paths import paths_by_name, unused
@@ -19,8 +19,9 @@ from wildsr.evaluation.evaluate import Restore, delivered, interpolation, of_lr
 from wildsr.evaluation.saved_results import precomputed
 from wildsr.inference.tile import KINDS
 from wildsr.inference.upscaler import prepare
+from wildsr.run.finish import default_strength
 from wildsr.run.folder import BASELINE, config_of
-from wildsr.run.load import open_upscaler, restorer_of
+from wildsr.run.load import has_finish, open_upscaler, restorer_of
 from wildsr.run.snapshot import chosen
 
 
@@ -112,13 +113,35 @@ def of_run(
         network = restorer_of(folder / BASELINE, trust=trust)
         made[label] = Row(ready(partial(_same, network), label), scale, source)
     if config.checkpoints == "last":
-        load = partial(_same, restorer_of(folder, trust=trust))
-        return {**made, name: Row(ready(load, name), scale, source)}
+        for strength in strengths(folder, config.strength, has_finish(folder, trust)):
+            label = strength_label(name, strength)
+            load = partial(_same, restorer_of(folder, trust=trust, strength=strength))
+            made[label] = Row(ready(load, label), scale, source)
+        return made
+    one = config.strength if not isinstance(config.strength, ListConfig) else config.strength[0]
     for iteration in chosen(folder, config.checkpoints):  # opened when their turn comes
-        at = partial(restorer_of, folder, iteration, trust)
+        at = partial(restorer_of, folder, iteration, trust, one)
         label = f"{name} {iteration}"
         made[label] = Row(ready(at, label), scale, source, iteration)
     return made
+
+
+def strengths(folder: Path, asked: Any, finished: bool) -> list[float | None]:
+    """The strengths of a run's rows; None for a run without a finish.
+
+    Without any that was asked for: the faithful upscaler, the finished one, and the run's default
+    if that lies between them.
+    """
+    if asked is not None:
+        return list(asked) if isinstance(asked, ListConfig | list) else [asked]
+    return [*dict.fromkeys((0.0, 1.0, default_strength(folder)))] if finished else [None]
+
+
+def strength_label(name: str, strength: float | None) -> str:
+    """What a row is called: the faithful upscaler has the plain name."""
+    if not strength:
+        return name
+    return f"{name} finished" if strength == 1 else f"{name} strength {strength:g}"
 
 
 def _same(network: nn.Module) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from kornia.color import rgb_to_ycbcr
 from kornia.filters import get_gaussian_kernel2d
 from torch import Tensor, nn
@@ -44,6 +45,47 @@ def colour(prediction: Tensor, target: Tensor, sigma: float = 3.0) -> Tensor:
     """Mean absolute difference of the chroma of blurred images; see :class:`Colour`."""
     x, y = (_chroma(blurred) for blurred in _blurred(prediction, target, sigma))
     return l1(x, y)
+
+
+def discrepancy(draws: Tensor, lr: Tensor) -> Tensor:
+    r"""How far the misfit to an LR photo is from the noise that belongs there, in dB, (B,).
+
+    .. math:: | 10 \log_{10} \frac{mean (\bar{d} - lr)^2}{(1 + 1/n)\, mean\, var(d)} |
+
+    The noise is a constant for the gradient: a result is not to make room for a misfit by asking
+    for noise.
+
+    Args:
+        draws: (n, B, 3, H, W), [0, 1]: each result under n draws of the degradation, n at least 2.
+        lr: (B, 3, H, W), [0, 1].
+    """
+    if draws.ndim != 5 or len(draws) < 2 or draws.shape[1:] != lr.shape:
+        raise UserError(
+            f"Argument `draws` must be at least two of {tuple(lr.shape)}, the shape of `lr`, but "
+            f"got {tuple(draws.shape)}."
+        )
+    draws, lr = at_least_float32(draws), at_least_float32(lr)
+    misfit = (draws.mean(dim=0) - lr).square().mean(dim=(1, 2, 3))
+    noise = draws.var(dim=0).mean(dim=(1, 2, 3)).detach() * (1 + 1 / len(draws))
+    # Even without noise files are rounded to 8 bits, the LR photo's and the draws'.
+    floor = 2 / 12 / 255**2
+    return (10 * torch.log10((misfit + floor) / (noise + floor))).abs()
+
+
+class LRDiscrepancy(nn.Module):
+    """Mean over images of :func:`discrepancy`: SR leaves as much of its LR unexplained as is noise.
+
+    The discrepancy principle (Morozov 1966) as a loss. Unlike a consistency that asks for equality
+    it does not teach an upscaler to keep the noise.
+    """
+
+    def forward(self, draws: Tensor, lr: Tensor) -> Tensor:
+        """A scalar, in dB, from ``draws`` (n, B, 3, H, W) of the degraded SR and ``lr``.
+
+        Raises:
+            UserError: fewer than two draws, or of another shape than ``lr``.
+        """
+        return discrepancy(draws, lr).mean()
 
 
 class LRConsistency(nn.Module):

@@ -121,6 +121,7 @@ class Method:
         self.averages = averages or {}
         self.kept: dict[str, tuple[Value, frozenset[str]]] = {}
         self._sources: list[set[str]] = []  # one set for every tensor that is being computed
+        self._stand_ins: dict[str, str] = {}  # network -> the one that is read in its place
         self.events: list[tuple[str, str]] = []  # ("computed" or "kept", tensor), as it happens
 
     def __init_subclass__(cls) -> None:
@@ -147,6 +148,7 @@ class Method:
 
     def use_network(self, name: str) -> nn.Module:
         """The network ``name``, recorded as a source of the tensor that is being computed."""
+        name = self._stand_ins.get(name, name)
         if self._sources:
             self._sources[-1].add(name)
         return self.networks[name]
@@ -158,9 +160,27 @@ class Method:
 
         A constant: no gradient passes through it.
         """
+        name = self._stand_ins.get(name, name)
         with torch.no_grad():
             output: Tensor = self.averages.get(name, self.networks[name])(*inputs)
         return output
+
+    @contextmanager
+    def instead(self, name: str, other: str) -> Iterator[None]:
+        """Within the block the network ``other`` is read wherever a tensor reads ``name``.
+
+        Tensors that come from ``name`` are computed anew, and what comes from ``other`` is
+        forgotten at the end; all others are shared with the rest of the iteration, random draws
+        among them.
+        """
+        before, stand_ins = self.kept, self._stand_ins
+        self.kept = {n: kept for n, kept in before.items() if name not in kept[1]}
+        self._stand_ins = {**stand_ins, name: other}
+        try:
+            yield
+        finally:
+            new = {n: k for n, k in self.kept.items() if n not in before and other not in k[1]}
+            self.kept, self._stand_ins = before | new, stand_ins
 
     def use_tensor(self, name: str, compute: Callable[[Method], Value]) -> Value:
         """Compute the tensor ``name`` unless kept; its readers inherit its sources."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.error import UserError
+from wildsr.loss.consistency import discrepancy
 from wildsr.metric.kind import HIGHER, LOWER, Needs, Setting, Single
 
 DRAWS, SEED = 8, 0  # of a degradation with random numbers
@@ -91,22 +92,6 @@ def lr_consistency_learned(setting: Setting) -> Single:
     )
 
 
-def discrepancy(draws: Tensor, lr: Tensor) -> Tensor:
-    r"""Compare a result's misfit to its LR photo with the noise expected there, in dB, ().
-
-    .. math:: | 10 \log_{10} \frac{mean (\bar{d} - lr)^2}{(1 + 1/n)\, mean\, var(d)} |
-
-    Args:
-        draws: (n, 1, 3, H, W), [0, 1]: the result under n draws of the degradation.
-        lr: (1, 3, H, W), [0, 1].
-    """
-    misfit = (draws.double().mean(dim=0) - lr.double()).square().mean()
-    noise = draws.double().var(dim=0).mean() * (1 + 1 / len(draws))
-    # Even without noise files are rounded to 8 bits, the LR photo's and the draws'.
-    floor = 2 / 12 / 255**2
-    return (10 * torch.log10((misfit + floor) / (noise + floor))).abs()
-
-
 def lr_discrepancy(setting: Setting) -> Single:
     """Whether a result leaves as much of its LR photo unexplained as is noise.
 
@@ -121,7 +106,7 @@ def lr_discrepancy(setting: Setting) -> Single:
 
     def measure(sr: Tensor, lr: Tensor) -> float:
         assert degrader is not None
-        return discrepancy(_draws(degrader, sr, lr), lr).item()
+        return discrepancy(_draws(degrader, sr, lr).double(), lr.double()).item()
 
     return Single(
         title="LR discrepancy",

@@ -169,6 +169,7 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
     "pools": _pools,
     "stages": _stages,
     "settling": _settling,
+    "guard": _named,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,10 +22,13 @@ from wildsr.inference.device import choose_device
 from wildsr.inference.restorer import Restorer
 from wildsr.inference.upscaler import Upscaler, prepare
 from wildsr.inference.weights import open_weights
+from wildsr.method.finishing import FAITHFUL, FINISHED
 from wildsr.method.part import Method
+from wildsr.network.interpolation import check_strength, interpolated
 from wildsr.network.size_limit import size_limit
 from wildsr.network.weights import fill, read_safetensors
 from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint, part_of
+from wildsr.run.finish import SUFFIX, default_strength
 from wildsr.run.folder import config_of
 from wildsr.run.snapshot import SNAPSHOTS, snapshots
 
@@ -51,7 +55,10 @@ class Opened:
 
 
 def open_upscaler(
-    run: str | Path | None = None, weights: str | Path | None = None, trust: bool = False
+    run: str | Path | None = None,
+    weights: str | Path | None = None,
+    trust: bool = False,
+    strength: float | None = None,
 ) -> Opened:
     """The network of a run's newest checkpoint, or of a file of weights.
 
@@ -59,50 +66,81 @@ def open_upscaler(
         run: a run folder.
         weights: instead: a file of ours, or of any architecture that spandrel knows.
         trust: let the run name code that is not wildsr's, which is run.
+        strength: from 0, the faithful upscaler, to 1, the finished one; None for the run's own
+            default. Of a file NAME.safetensors the finished one is NAME_finished.safetensors.
 
     Raises:
-        UserError: neither or both were given, or it is missing, damaged or names code of others.
+        UserError: neither or both were given, or it is missing, damaged or names code of others;
+            a strength where nothing was finished.
     """
     if (run is None) == (weights is None):
         raise UserError("One of `run` (a run folder) and `weights` (a file) must be given.")
     if weights is not None:
         path = Path(weights).expanduser()
         found = open_weights(path)
+        if strength is not None:
+            _towards(found.network, path, strength)
         nodes = {} if found.node is None else {"": found.node}
         return Opened(found.network, found.scale, path.stem, nodes)
     folder = Path(str(run)).expanduser()
     config = config_of(folder, trust)
-    restorer = restorer_of(folder, trust=trust)
+    restorer = restorer_of(folder, trust=trust, strength=strength)
     networks: Any = OmegaConf.to_container(config.method.networks, resolve=True)
     name = folder.resolve().name
     return Opened(restorer, config.scale, name, networks, restorer.method, str(config.method.name))
 
 
-def restorer_of(folder: Path, iteration: int | None = None, trust: bool = False) -> Restorer:
+def _towards(network: nn.Module, path: Path, strength: float) -> None:
+    """Move the faithful network of a file towards the finished one beside it."""
+    check_strength("`strength`", strength)
+    other = path.with_name(f"{path.stem}{SUFFIX}{path.suffix}")
+    if not other.is_file():
+        raise UserError(
+            f"`strength` needs the finished upscaler beside {path.name}, but there is no {other}."
+        )
+    finished = open_weights(other).network.state_dict()
+    network.load_state_dict(interpolated(network.state_dict(), finished, strength))
+
+
+def restorer_of(
+    folder: Path,
+    iteration: int | None = None,
+    trust: bool = False,
+    strength: float | None = None,
+) -> Restorer:
     """The averaged networks of a run.
 
     Args:
         folder: of the run.
         iteration: at which; None for the newest checkpoint.
         trust: let the run name code that is not wildsr's, which is run.
+        strength: from 0, the faithful upscaler, to 1, the finished one; None for the run's default.
 
     Raises:
         UserError: if the folder is no run, has no sound checkpoint of its architecture, or names
-            code of others.
+            code of others; a strength of a run without a finish.
     """
     config = config_of(folder, trust)
     path = None if iteration is None else snapshots(folder / SNAPSHOTS).get(iteration)
     if path is not None:
-        return _averaged(folder, config, _snapshot(path))
+        return _averaged(folder, config, _snapshot(path), strength)
     if iteration is None:
         state = newest_checkpoint(folder)
     else:
         state = load_checkpoint(folder / "checkpoints" / f"iteration-{iteration:08d}.ckpt")
-    return _averaged(folder, config, part_of(state, "ema", folder))
+    return _averaged(folder, config, part_of(state, "ema", folder), strength)
+
+
+def has_finish(folder: Path, trust: bool = False) -> bool:
+    """Whether a run has a finished upscaler beside the faithful one."""
+    return FINISHED in config_of(folder, trust).method.networks
 
 
 def _averaged(
-    folder: Path, config: DictConfig, weights: Mapping[str, Mapping[str, Tensor]]
+    folder: Path,
+    config: DictConfig,
+    weights: Mapping[str, Mapping[str, Tensor]],
+    strength: float | None,
 ) -> Restorer:
     """A run's method with averaged networks of these weights."""
     for name in weights:
@@ -115,7 +153,33 @@ def _averaged(
     networks = _networks(folder, config, weights)
     for name, network in networks.items():
         fill(network, weights[name], f"The checkpoint's average of `{name}`")
+    if FINISHED in networks:
+        used = default_strength(folder) if strength is None else strength
+        check_strength("`strength`", used)
+        return at_strength(method_class(config), networks, config.scale, used)
+    if strength is not None:
+        raise UserError(
+            f"`strength` is for runs with a finish, which {folder} has not (finish=none)."
+        )
     return Restorer(method_class(config), networks, config.scale).eval()
+
+
+def at_strength(
+    method: type[Method], networks: Mapping[str, nn.Module], scale: int, strength: float
+) -> Restorer:
+    """The restorer of a method with a finish, its upscaler between the faithful and the finished.
+
+    Args:
+        method: with a finish.
+        networks: averages, the two upscalers among them; they stay as they are.
+        scale: HR size / LR size.
+        strength: in [0, 1].
+    """
+    used = {name: network for name, network in networks.items() if name != FINISHED}
+    between = copy.deepcopy(networks[FAITHFUL])
+    faithful, finished = (networks[name].state_dict() for name in (FAITHFUL, FINISHED))
+    between.load_state_dict(interpolated(faithful, finished, strength))
+    return Restorer(method, {**used, FAITHFUL: between}, scale).eval()
 
 
 def _networks(
@@ -199,6 +263,7 @@ def load_upscaler(
     overlap: int | None = None,
     batch: int | None = None,
     trust: bool = False,
+    strength: float | None = None,
 ) -> Upscaler:
     """An upscaler from a run folder, or from a file of weights.
 
@@ -214,11 +279,12 @@ def load_upscaler(
         overlap: LR pixels.
         batch: tiles computed at once.
         trust: let the run name code that is not wildsr's, which is run.
+        strength: see :func:`open_upscaler`.
 
     Raises:
         UserError: whatever of this cannot be.
     """
-    found = open_upscaler(run, weights, trust)
+    found = open_upscaler(run, weights, trust, strength)
     return prepare(
         found.network.requires_grad_(False),
         found.scale,

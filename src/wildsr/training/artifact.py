@@ -16,7 +16,13 @@ from wildsr.export.model_card import (
     markdown_card,
     results_of,
 )
+from wildsr.method.finishing import FINISHED
 from wildsr.training.module import Training
+
+FINISH = (
+    " The file whose name ends in `_finished` is the sharp upscaler of a GAN finish, the other one "
+    "the faithful upscaler; `strength=` of every verb goes from one to the other."
+)
 
 
 def artifact(
@@ -33,7 +39,7 @@ def artifact(
     Returns:
         Everything by its name within the run: weights, card, configuration, results, pictures.
     """
-    averaged = dict(training.ema.networks.items())
+    averaged = {n: net for n, net in training.ema.networks.items() if n != FINISHED}
     method = training.objective.method
     card = weights[0].with_name(f"{training.scale}x_{short(folder.name)}.md")
     text = markdown_card(
@@ -46,7 +52,8 @@ def artifact(
             (method.__name__, first_sentence(method.__doc__)),
             results_of(folder),
             {name: os.path.relpath(path, card.parent) for name, path in pictures.items()},
-            note="`python export.py` writes other formats, and states a licence.",
+            note="`python export.py` writes other formats, and states a licence."
+            + (FINISH if training.guard is not None else ""),
         )
     )
     write_text(card, text)

@@ -13,6 +13,7 @@ from wildsr.config.updates import known
 from wildsr.error import UserError
 from wildsr.network.protocol import Settles
 from wildsr.training.explain import explain, restored_from
+from wildsr.training.guard import Guard, limits_of
 from wildsr.training.module import Training
 from wildsr.training.objective import Objective
 from wildsr.training.stage import Stages
@@ -45,6 +46,12 @@ def build_training(config: DictConfig) -> Training:
     batch = sample_batch(config)
     explain(objective, made, batch, config.scale)
     averaged, _ = restored_from(objective.method, made, batch, config.scale)
+    for name, stage in stages.stages.items():
+        for started, origin in stage.starts.items():
+            known(f"`method.stages.{name}.starts`", [started, origin], made)
+            known(f"`method.stages.{name}.starts`: an origin", [origin], averaged)
+            averaged |= {started}
+    finish = plain.get("finish")
 
     def optimizer(name: str) -> Any:
         node, what = config.method.optimizers[name], f"method.optimizers.{name}"
@@ -64,6 +71,7 @@ def build_training(config: DictConfig) -> Training:
         config.method.ema,
         config.augment,
         stages,
+        Guard(limits_of(finish["guard"])) if finish else None,
     )
     loop.configure_optimizers()  # what they refuse is to be said now, not when all is set up
     return loop

@@ -37,10 +37,10 @@ class EMA(nn.Module):
         Args:
             networks: by name.
             updates: name -> earlier calls since training of it began; negative before that, when
-                the average has to be the network itself.
+                the average has to be the network itself. Those without stay where they are.
         """
-        for name, average in self.networks.items():
-            source, earlier = networks[name], updates[name]
+        for name, earlier in updates.items():
+            average, source = self.networks[name], networks[name]
             decay = min(self.decay, (1 + earlier) / (10 + earlier)) if earlier >= 0 else 0.0
             pairs = list(zip(average.parameters(), source.parameters(), strict=True))
             if pairs:
@@ -52,3 +52,12 @@ class EMA(nn.Module):
     def train(self, mode: bool = True) -> EMA:
         """Stay in evaluation mode: averages are for use, never for training."""
         return super().train(False)
+
+
+@torch.no_grad()
+def copy_weights(network: nn.Module, origin: nn.Module) -> None:
+    """Give ``network`` the parameters and buffers of ``origin``, of the same architecture."""
+    for whole in ("parameters", "buffers"):
+        pairs = zip(getattr(network, whole)(), getattr(origin, whole)(), strict=True)
+        for value, source in pairs:
+            value.copy_(source)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,18 @@ from rich.markup import escape
 from wildsr.data.module import Folders
 from wildsr.error import first_line
 from wildsr.evaluation.evaluate import Restore, evaluate, upscaling_protocol
+from wildsr.evaluation.rows import strength_label
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.export.handover import short
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.weights import save_weights
+from wildsr.method.finishing import FAITHFUL, FINISHED
 from wildsr.report import results
 from wildsr.report.card.of_run import ENOUGH, card_of
 from wildsr.report.card.sheet import write_card
 from wildsr.report.page.page import Page, write_page
+from wildsr.report.strength import draw_strengths
+from wildsr.run.finish import SUFFIX, write_finish
 from wildsr.run.folder import Run
 from wildsr.run.profile import said_of
 from wildsr.training.artifact import artifact
@@ -29,7 +35,8 @@ from wildsr.training.logger import Log
 from wildsr.training.module import Training
 from wildsr.training.pretrained import pretrained
 from wildsr.training.session import Job
-from wildsr.training.validation import pictures
+from wildsr.training.strength import RULE, STATED, measure_strengths
+from wildsr.training.validation import pictures, restoring
 
 
 def card_of_training(
@@ -46,6 +53,47 @@ def card_of_training(
         return None
     console.print(made.headline, markup=False, highlight=False)
     return path
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What a finish came to.
+
+    Attributes:
+        strength: the default.
+        record: what results say of it, plain.
+        said: one line.
+        plot: of PSNR against ST-LPIPS along the strengths.
+    """
+
+    strength: float
+    record: Mapping[str, Any]
+    said: str
+    plot: Path
+
+
+def finished(job: Job, folder: Run, training: Training) -> Finish:
+    """Find the default strength of a training with a finish; record it in the run's folder."""
+    assert training.guard is not None
+    networks = dict(training.networks.items())
+    averages = dict(training.ema.networks.items())
+    method, scale = training.objective.method, training.scale
+    found = measure_strengths(method, averages, networks, job.data, scale, training.device)
+    back = training.guard.back
+    record = {
+        "strength": found.strength,
+        "rule": RULE,
+        "measured": STATED,
+        "along": found.along,
+        "taken back": back,
+        "ended early": training.guard.ended,
+    }
+    write_finish(folder.folder, record)
+    plot = folder.folder / "strength.png"
+    draw_strengths(found.along, found.strength, plot)
+    trouble = f"; taken back {len(back)} times, see finish.json" if back else ""
+    said = f"finish: default strength {found.strength:g} of 0 (faithful) to 1 (finished){trouble}"
+    return Finish(found.strength, record, said, plot)
 
 
 PAGE = 10 * 10**6  # bytes of pictures on a run's page: made in seconds
@@ -65,22 +113,38 @@ def report_run(
         folder: of the run.
         training: finished, on the device that is to compute.
         upscalers: name -> what makes the function of a photo, called when its turn comes; the last
-            one is the training's.
+            one is the training's, and what it has finished is added.
         logs: where tables and pictures go.
     """
     console, config = job.console, job.config
     scale = config.scale
     sources = sorted(training.ema.networks)
     weights = []
-    for name in sources:
-        suffix = "" if len(sources) == 1 else f"_{name}"
+    plain = [name for name in sources if name != FINISHED]
+    for name in sorted(sources, key=FINISHED.__eq__):
+        faithful = FAITHFUL if name == FINISHED else name
+        suffix = "" if len(plain) == 1 else f"_{faithful}"
+        suffix += SUFFIX if name == FINISHED else ""
         architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
-        factor = scale if name == "upscale" else 1  # a cleaner leaves the size as it is
+        factor = scale if name in (FAITHFUL, FINISHED) else 1  # a cleaner leaves the size as it is
         path = folder.weights / f"{factor}x_{short(folder.folder.name)}{suffix}.safetensors"
         save_weights(training.ema.networks[name], path, architecture, factor)
         weights.append(path)
         console.print(f"weights: {path}", markup=False)
     begun = time.perf_counter()
+    last = next(reversed(upscalers))
+    shown = {"SR": upscalers[last]}
+    made: dict[str, Path] = {}
+    finish = None if training.guard is None else finished(job, folder, training)
+    if finish is not None:
+        console.print(finish.said, markup=False)
+        made["strength"] = finish.plot
+        for strength in dict.fromkeys((1.0, finish.strength)):
+            if strength > 0:
+                label = strength_label(last, strength)
+                device, tile = training.device, config.tile
+                upscalers[label] = cache(partial(restoring, training, device, tile, strength))
+                shown[label.removeprefix(f"{last} ")] = upscalers[label]
     photos = {"validation": job.data.photos}
     outcomes, of_sets = evaluate(
         upscalers, photos, job.panel, folder.folder / "results", device=training.device
@@ -97,9 +161,12 @@ def report_run(
     }
     if looked_through := pretrained(training.objective):
         protocol["losses"] = looked_through
+    if finish is not None:
+        protocol["finish"] = finish.record
     summary = summarise(outcomes, protocol, config.seed, of_sets, job.panel.parts)
     results.write(folder.folder, summary)
-    made = pictures(training, job.data, upscalers[next(reversed(upscalers))](), folder.folder)
+    columns = {name: make() for name, make in shown.items()}
+    made = {**pictures(training, job.data, columns, folder.folder), **made}
     if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
         made["report_card"] = card
     files = artifact(folder.folder, training, weights, made)

@@ -12,11 +12,15 @@ from torch import Tensor, nn
 
 from wildsr.data.crops import laid, ways
 from wildsr.error import UserError, first_line, unknown
+from wildsr.method.finishing import FINISHED, STAGE
+from wildsr.method.part import Method
 from wildsr.network.protocol import Settles
 from wildsr.network.weights import fill
 from wildsr.seed import mix_seeds
-from wildsr.training.ema import EMA
+from wildsr.training.ema import EMA, copy_weights
+from wildsr.training.guard import Guard
 from wildsr.training.objective import Objective, Update
+from wildsr.training.rollback import copies, go_back
 from wildsr.training.settling import Settling
 from wildsr.training.stage import Stages
 
@@ -43,6 +47,7 @@ class Training(lightning.LightningModule):
             has learned, so it is applied to neither domain unless the method wants it.
         stages: of the method; schedules count from the stage in which a network is first trained,
             and networks that a stage does not train are in evaluation mode there.
+        guard: of the stage ``finish``; None where there is none.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Training(lightning.LightningModule):
         decay: float = 0.999,
         augment: bool = False,
         stages: Stages | None = None,
+        guard: Guard | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -75,6 +81,8 @@ class Training(lightning.LightningModule):
         self.ema = EMA({name: self.networks[name] for name in sorted(averaged)}, decay)
         self.augment, self.stages = augment, stages or Stages({}, 1)
         self.settling = Settling(SETTLING)
+        self.guard = guard
+        self.say: Callable[[str], None] = lambda line: None  # of what is no error
         self.iteration = 0
         self.seconds = 0.0  # spent in iterations so far, over all parts of the run
         self.values: dict[str, Tensor] = {}  # of the last iteration, by update/term, on the device
@@ -113,17 +121,33 @@ class Training(lightning.LightningModule):
         self.values = {}
         stage = self.stages.at(self.iteration)
         self._set_modes(stage)
-        for update in self.objective.due(stage):
+        guard = self.guard if stage == STAGE else None
+        if guard is not None and not guard.good:
+            guard.good = copies(*self._finish())
+        wrong: str | None = None
+        for update in self.objective.due(stage) if guard is None or not guard.ended else ():
             if self.iteration % update.every == 0:
                 step.begin(update.trains)
-                self._carry_out(update, {term.name: term(step) for term in update.terms})
+                wrong = self._carry_out(update, {term.name: term(step) for term in update.terms})
+                if wrong is not None:
+                    break
+        # The faithful upscaler's average stays, for its training is over when the finish begins.
+        moving = [FINISHED] if stage == STAGE else list(self.ema.networks)
+        self.ema.update(dict(self.networks.items()), {n: self._age(n) for n in moving})
+        if guard is not None:
+            self._keep_sound(guard, step, wrong)
         self.networks.requires_grad_(True)  # DDP and checkpoints meet them as they were made
-        self.ema.update(dict(self.networks.items()), {n: self._age(n) for n in self.ema.networks})
         self.seconds += time.perf_counter() - start
         self._end_stage(stage)
         self.iteration += 1
+        for name, origin in self.stages.ahead(self.iteration - 1).items():
+            if name in self.ema.networks:  # until its stage it is the network that it starts from
+                copy_weights(self.ema.networks[name], self.ema.networks[origin])
         if self.stages.begin(self.iteration, self.seconds):
             self.settling.forget()
+            begun = self.stages.at(self.iteration)
+            for name, origin in self.stages.stages[str(begun)].starts.items():
+                copy_weights(self.networks[name], self.ema.networks[origin])
 
     # The parts of an iteration
 
@@ -148,6 +172,39 @@ class Training(lightning.LightningModule):
         if self.trainer.strategy.broadcast(ended, src=0):
             self.stages.end(self.iteration)
 
+    def _keep_sound(self, guard: Guard, step: Method, wrong: str | None) -> None:
+        """Look whether the finish is still good, if it is time; keep it, or take it back."""
+        age = self._age(FINISHED)
+        if wrong is None and guard.due(age):
+            step.begin(frozenset({FINISHED}))  # what it makes after its step, which is to be kept
+            parts: Any = step
+            with torch.no_grad():
+                wrong = guard.look(
+                    parts.finished_sr,
+                    parts.sr,
+                    parts.finished_truth,
+                    parts.fake_lr,
+                    self.networks["critic_finish"],
+                    parts.other_hr,
+                )
+            self.values |= {f"guard/{n}": torch.tensor(v) for n, v in guard.values.items()}
+            wrong = self.trainer.strategy.broadcast(wrong, src=0)  # one process decides for all
+            if wrong is None:
+                guard.good = copies(*self._finish())
+        if wrong is not None:
+            go_back(guard.good, *self._finish())
+            self.say(guard.taken_back(self.iteration, wrong))
+
+    def _finish(self) -> tuple[dict[str, nn.Module], dict[str, Any], nn.Module]:
+        """The networks of the finish, all optimisers, the average of what is finished."""
+        networks = {name: self.networks[name] for name in sorted(self.objective.trained(STAGE))}
+        return networks, self._plain_optimizers(), self.ema.networks[FINISHED]
+
+    def _plain_optimizers(self) -> dict[str, Any]:
+        listed = self.optimizers(use_pl_optimizer=False)
+        listed = listed if isinstance(listed, list) else [listed]
+        return dict(zip(self.optimizer_names, listed, strict=True))
+
     def _age(self, name: str) -> int:
         """Iterations since the first stage that trains a network began; negative before."""
         firsts = [
@@ -171,18 +228,27 @@ class Training(lightning.LightningModule):
         """The floating type of the networks (float64 in tests)."""
         return next(self.networks.parameters()).dtype
 
-    def _carry_out(self, update: Update, values: dict[str, Tensor]) -> None:
+    def _carry_out(self, update: Update, values: dict[str, Tensor]) -> str | None:
+        """One step; what went wrong, where a guard can mend it."""
+        age = min(self._age(name) for name in update.trains)
+        weights = {term.name: term.weight_at(age) for term in update.terms}
         total = sum(
-            (term.weight * values[term.name] for term in update.terms if term.weight),
+            (weight * values[name] for name, weight in weights.items() if weight),
             start=torch.zeros((), device=self.device),
         )
         for name, value in values.items():
             self.values[name] = value.detach()
-        if not bool(torch.isfinite(total)):
+        finite = bool(torch.isfinite(total))
+        if self._guarded(update):  # all ranks take the same branch
+            finite = self.trainer.strategy.reduce_boolean_decision(finite, all=True)
+        if not finite:
             culprits = [name for name, value in values.items() if not bool(torch.isfinite(value))]
-            raise self._diverged(f"Term {' and '.join(f'`{c}`' for c in culprits or values)}")
-        if not any(term.weight for term in update.terms):
-            return  # only logged
+            named = f"Term {' and '.join(f'`{c}`' for c in culprits or values)}"
+            if self._guarded(update):
+                return f"{named} became NaN or infinite"
+            raise self._diverged(named)
+        if not any(weights.values()):
+            return None  # only logged
         optimizers = self._optimizers(update)
         for optimizer in optimizers.values():
             optimizer.zero_grad()
@@ -192,11 +258,17 @@ class Training(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_(parameters, update.clip)
         for name, optimizer in optimizers.items():
             factor = self.schedules[name](self._age(name)) if name in self.schedules else 1.0
+            if self.guard is not None and self._guarded(update):
+                factor *= self.guard.factor
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
             optimizer.step()
             optimizer.zero_grad()  # a kept gradient would be one more copy of the network in memory
         torch.clear_autocast_cache()  # it holds casts of the weights from before the step
+        return None
+
+    def _guarded(self, update: Update) -> bool:
+        return self.guard is not None and update.stages == frozenset({STAGE})
 
     def _diverged(self, what: str) -> UserError:
         return UserError(
@@ -221,20 +293,17 @@ class Training(lightning.LightningModule):
         for name, network in self.networks.items():
             if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
                 raise self._diverged(f"Network `{name}`")
-        listed = self.optimizers(use_pl_optimizer=False)
-        listed = listed if isinstance(listed, list) else [listed]
         pools = [term.pool.state() for term in self.objective.terms]
         return {
             "iteration": self.iteration,
             "seconds": self.seconds,
             "networks": {name: _cpu(net.state_dict()) for name, net in self.networks.items()},
             "ema": {name: _cpu(net.state_dict()) for name, net in self.ema.networks.items()},
-            "optimizers": {
-                n: _cpu(o.state_dict()) for n, o in zip(self.optimizer_names, listed, strict=True)
-            },
+            "optimizers": {n: _cpu(o.state_dict()) for n, o in self._plain_optimizers().items()},
             "pools": _gather(pools),
             "stages": self.stages.state(),
             "settling": self.settling.state(),
+            "guard": {} if self.guard is None else _cpu(self.guard.state()),
         }
 
     def _check_optimizer(self, name: str, state: Any) -> None:
@@ -281,6 +350,8 @@ class Training(lightning.LightningModule):
                 term.pool.restore(images, torch.device("cpu"))
         self.stages.restore(state["stages"])
         self.settling.restore(state["settling"])
+        if self.guard is not None and state.get("guard"):
+            self.guard.restore(state["guard"])
         self.iteration, self.seconds = state["iteration"], state["seconds"]
 
 

@@ -31,6 +31,8 @@ class Term:
         networks: the loss's argument -> the method's network (critics).
         weight: its factor in the update's sum; 0 means it is only logged.
         pool: the history that its ``fake`` passes through.
+        ramp: iterations over which the weight rises from 0, since what its update trains is first
+            trained.
     """
 
     name: str
@@ -40,6 +42,11 @@ class Term:
     features: frozenset[str] = frozenset()
     weight: float = 1.0
     pool: ImagePool = field(default_factory=lambda: ImagePool(0))
+    ramp: int = 0
+
+    def weight_at(self, age: int) -> float:
+        """The weight at an iteration, counted from 0 where the ramp begins."""
+        return self.weight * min(1.0, age / self.ramp) if self.ramp else self.weight
 
     def __call__(self, step: Method) -> Tensor:
         """Its value, unweighted: a scalar tensor."""
@@ -99,8 +106,8 @@ class Objective:
 
     Args:
         method: the class that derives the tensors.
-        updates: name -> {trains, terms, every, clip, stages}; a term is {loss, weight, pool} and
-            the arguments and options of its loss.
+        updates: name -> {trains, terms, every, clip, stages}; a term is {loss, weight, pool,
+            ramp} and the arguments and options of its loss.
         losses: the catalogue: name -> {_target_, <options>}.
         frozen: networks that no update trains, on purpose.
         stages: the names of the method's stages, in their order.
@@ -169,10 +176,11 @@ class Objective:
         hints = get_type_hints(target.forward)  # type: ignore[attr-defined]
         critics = [argument for argument in operands if hints.get(argument) is nn.Module]
         settable = set(inspect.signature(target).parameters)
-        known(where, spec, {*operands, *settable, "weight", "pool"} - {"args", "kwargs"})
+        known(where, spec, {*operands, *settable, "weight", "pool", "ramp"} - {"args", "kwargs"})
 
         check_term(where, spec)
         weight, size = spec.pop("weight", 1.0), spec.pop("pool", 0)
+        ramp = spec.pop("ramp", 0)
         if size and "fake" not in operands:
             raise UserError(f"{where}: pool is for losses of a `fake`, which {chosen!r} is not.")
         names = {a: spec.pop(a) for a in list(spec) if a in operands}
@@ -198,4 +206,5 @@ class Objective:
             frozenset(a for a in names if hints.get(a) is Features),
             float(weight),
             ImagePool(size),
+            ramp,
         )

@@ -122,6 +122,7 @@ def fit(
             job.console.print(line, markup=False)
     if process_rank() == 0:
         forget_after(folder, training.iteration)
+    training.say = lambda line: job.console.print(line, markup=False)
     training.to(memory_format=torch.channels_last)
     seconds = config.seconds if seconds is None else seconds
     finished = training.iteration >= config.iterations or (
@@ -164,6 +165,8 @@ def forget_after(folder: Run, iteration: int) -> None:
 def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, int | None]:
     """The same upscaler, trained on bicubic pairs for as many seconds: what people do today.
 
+    As many as the faithful upscaler had, where a finish followed.
+
     The training, and the signal that ended it early, if one did.
     """
     plain = plain_config(job.config)
@@ -190,7 +193,8 @@ def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, i
     again = Job(config, job.data, job.panel, job.console)
     baseline = prepare(config, inner if sub.resumed else None)
     logs = run_loggers(again, {"kind": "csv"}, sub, baseline.iteration)
-    return baseline, fit(again, sub, baseline, BASELINE, logs, seconds=training.seconds)
+    seconds = training.seconds if training.guard is None else training.stages.began
+    return baseline, fit(again, sub, baseline, BASELINE, logs, seconds=seconds)
 
 
 def run_loggers(job: Job, settings: Mapping[str, Any], folder: Run, iteration: int) -> list[Log]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wildsr.config.updates import stages_of
@@ -20,10 +20,12 @@ class Stage:
             follow; only the ratios matter.
         until_settled: the network at whose rest it ends, if that comes first; see
             :class:`~wildsr.training.settling.Settling`.
+        starts: network -> the network whose average it begins the stage with.
     """
 
     share: float
     until_settled: str | None = None
+    starts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stages:
@@ -36,8 +38,8 @@ class Stages:
     planned prolong the last one.
 
     Args:
-        stages: name -> share, or {share, until_settled}, in their order. Empty, or None, for a
-            method without.
+        stages: name -> share, or {share, until_settled, starts}, in their order. Empty, or None,
+            for a method without.
         iterations: of the run.
         seconds: of training; None for no limit.
 
@@ -95,6 +97,11 @@ class Stages:
         if begins:
             self.began = seconds
         return begins
+
+    def ahead(self, iteration: int) -> dict[str, str]:
+        """The networks that a stage after that of ``iteration`` starts -> from which."""
+        later = [s for s, start in self.starts.items() if start > iteration]
+        return {name: origin for s in later for name, origin in self.stages[s].starts.items()}
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of it."""

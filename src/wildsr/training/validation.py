@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from wildsr.evaluation.evaluate import Restore, delivered, evaluate, interpolati
 from wildsr.evaluation.summary import summarise
 from wildsr.inference.restorer import Restorer
 from wildsr.inference.upscaler import prepare
+from wildsr.method.finishing import STAGE
 from wildsr.method.part import Method, tensor
 from wildsr.metric.panel import Panel
 from wildsr.pixels import floats, floats_of, on_cpu
 from wildsr.report.degradation.camera import camera_figure
 from wildsr.report.degradation.describe import describe
 from wildsr.report.sheet import contact_sheet
+from wildsr.run.load import at_strength
 from wildsr.training.logger import Log
 from wildsr.training.module import Training
 
@@ -71,53 +74,77 @@ class Validation(lightning.Callback):
     def look(self, training: Training) -> None:
         """Measure, draw and log; leaves training as it was."""
         at = training.iteration
-        restore = restoring(training, training.device, self.tile)
+        finishing = training.guard is not None and training.stages.at(at) == STAGE
+        restores = {"SR": restoring(training, training.device, self.tile)}
+        if finishing:
+            restores["finished"] = restoring(training, training.device, self.tile, 1.0)
+        rows = {"finished" if name == "finished" else "sr": r for name, r in restores.items()}
         if len(self.data.photos) and self.data.photos.photos[0][1] is not None:
             photos = {"validation": self.data.photos}
             outcomes, of_sets = evaluate(
-                {"sr": lambda: restore}, photos, self.panel, device=training.device
+                {name: partial(_same, restore) for name, restore in rows.items()},
+                photos,
+                self.panel,
+                device=training.device,
             )
             for outcome in outcomes:
                 if outcome.error is not None:
                     self.console.print(
                         f"validation, {outcome.image}: {outcome.error}", markup=False
                     )
-            means = summarise(outcomes, {}, None, of_sets).lines[0].values
-            known = {f"validation/{n}": v for n, v in means.items() if v is not None}
-            line = ", ".join(f"{name.split('/')[1]} {value:.3f}" for name, value in known.items())
-            self.console.print(f"iteration {at}: validation {line}", markup=False)
-            for log in self.logs:
-                log.scalars(known, at)
-        paths = pictures(training, self.data, restore, self.folder / f"iteration-{at:08d}")
+            for means in summarise(outcomes, {}, None, of_sets).lines:
+                group = "validation" if means.row == "sr" else f"validation_{means.row}"
+                known = {f"{group}/{n}": v for n, v in means.values.items() if v is not None}
+                line = ", ".join(f"{n.split('/')[1]} {value:.3f}" for n, value in known.items())
+                said = group.replace("_", ", ")
+                self.console.print(f"iteration {at}: {said} {line}", markup=False)
+                for log in self.logs:
+                    log.scalars(known, at)
+        paths = pictures(training, self.data, restores, self.folder / f"iteration-{at:08d}")
         for log in self.logs:
             log.pictures(paths, at)
 
 
-def restorer(training: Training) -> Restorer:
-    """The averaged networks, as one network from real LR to SR."""
-    average = training.ema.networks
-    return Restorer(training.objective.method, dict(average.items()), training.scale).eval()
+def _same(restore: Restore) -> Restore:
+    return restore
 
 
-def restoring(training: Training, device: torch.device, tile: int) -> Restore:
+def restorer(training: Training, strength: float = 0.0) -> Restorer:
+    """The averaged networks, as one network from real LR to SR; of a finish at this strength."""
+    average, method = dict(training.ema.networks.items()), training.objective.method
+    if training.guard is not None:
+        return at_strength(method, average, training.scale, strength)
+    return Restorer(method, average, training.scale).eval()
+
+
+def restoring(
+    training: Training, device: torch.device, tile: int, strength: float = 0.0
+) -> Restore:
     """The averaged networks as a function of a photo: what `upscale` would write of it now.
 
     Args:
         training: its averages are moved to ``device``, and keep their format.
         device: where to compute.
         tile: LR pixels a side.
+        strength: of the finish, if there is one; 0 is the faithful upscaler.
     """
-    network, scale = restorer(training), training.scale
+    network, scale = restorer(training, strength), training.scale
     return delivered(prepare(network, scale, "this run", device, precision=None, tile=tile))
 
 
 def pictures(
     training: Training,
     data: Folders,
-    restore: Restore,
+    restores: Mapping[str, Restore],
     folder: Path,
 ) -> dict[str, Path]:
     """A contact sheet, and the learned kernel and noise where there is a degrader.
+
+    Args:
+        training: whose networks are shown.
+        data: its photos.
+        restores: the upscalers, by the names of their columns.
+        folder: where the pictures go.
 
     Returns:
         name -> file, for the loggers.
@@ -134,7 +161,7 @@ def pictures(
                 "real LR": lr,
                 "fake LR": fake_lr(training.objective.method, networks, data, truth, index),
                 "bicubic": interpolation("bicubic", training.scale)(lr),
-                "SR": floats(restore(photo)),
+                **{name: floats(restore(photo)) for name, restore in restores.items()},
                 "truth": truth,
             }
         )

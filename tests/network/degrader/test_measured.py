@@ -64,3 +64,16 @@ def test_what_it_states_is_what_it_does():
     assert spread == pytest.approx(camera.noise_std(torch.tensor([0.5])).item(), rel=0.05)
     assert camera.sentence().startswith("blur 1.5 x 1.5 px, noise 1.4/255 in the dark and 2.4/255")
     assert two_kinds().physical()["jpeg_share"] == 0.5
+
+
+def test_it_can_be_learned_through_in_its_picture():
+    """The gradient reaches ``hr``, through JPEG as if it was not there; the picture is the same."""
+    camera = two_kinds()
+    hr = torch.rand(6, 3, 64, 64)
+    draws = camera.draws(hr)
+    assert set((draws[0] % 2).tolist()) == {0, 1}
+    sharp = hr.clone().requires_grad_()
+    lr = camera(sharp, draws)
+    torch.testing.assert_close(lr.detach(), camera(hr, draws))
+    (gradient,) = torch.autograd.grad(lr.sum(), sharp)
+    assert (gradient.abs().sum((1, 2, 3)) > 0).all()

@@ -112,9 +112,11 @@ class MeasuredCamera(nn.Module):
         noise = torch.randn(count, 4, *size, device=hr.device, dtype=hr.dtype)
         return which, noise, torch.randint(0, UNIT, (count, 2))
 
-    @torch.no_grad()
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
-        """Degrade ``hr`` (B, 3, H, W) in [0, 1] to LR (B, 3, H/s, W/s), given its draws."""
+        """Degrade ``hr`` (B, 3, H, W) in [0, 1] to LR (B, 3, H/s, W/s), given its draws.
+
+        Differentiable in ``hr``; through JPEG the gradient is that of the identity.
+        """
         which, noise, phase = draws
         which = which.to(self.cameras.device)
         clean = blur_and_sample(hr, self._blurs(which).to(hr.dtype), self.scale)
@@ -122,7 +124,9 @@ class MeasuredCamera(nn.Module):
         codings = [self._kinds()[index] for index in which.tolist()]
         if all(coding is None for coding in codings):
             return lr
-        return coded_each(lr, codings, [(int(y), int(x)) for y, x in phase.tolist()])
+        with torch.no_grad():
+            made = coded_each(lr, codings, [(int(y), int(x)) for y, x in phase.tolist()])
+        return lr + (made - lr).detach() if lr.requires_grad else made
 
     @torch.no_grad()
     def kernel(self) -> Tensor:

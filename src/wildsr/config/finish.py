@@ -1,0 +1,88 @@
+"""Adds the block ``finish`` of a training's configuration to its method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wildsr.error import UserError
+
+# As in wildsr.method.finishing, which imports torch; tests/config/test_finish.py compares.
+FAITHFUL, FINISHED, STAGE = "upscale", "finished", "finish"
+SHARPEN = "sharpen"  # the update that trains what is finished
+LEARN = "learn"  # the stage of a method without stages before the finish
+PARTS = ("networks", "optimizers", "schedules", "updates")
+
+
+def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a training, its finish made a stage of its method.
+
+    ``method.finish`` are terms that the method adds to those of its update ``sharpen``. The network
+    ``finished`` has the architecture of ``upscale``. The finish takes its share of the
+    iterations from the stages before it, whose ratios stay; a method without stages gets one,
+    ``learn``. Updates that named no stage run in all that the method had.
+
+    Args:
+        plain: of ``train``, without references. ``finish.kind`` "none" changes nothing, and a run
+            that is too short for an iteration of the finish has none.
+
+    Raises:
+        UserError: a share that is none; a name that the method has already.
+    """
+    config = dict(plain)
+    finish, method = dict(config.get("finish") or {}), dict(config["method"])
+    own = method.pop("finish", None) or {}
+    if not isinstance(own, Mapping):
+        raise UserError(f"`method.finish` must be terms by name, but got {own!r}.")
+    config["method"] = method
+    if finish.get("kind", "none") == "none":
+        return config
+    share = finish.get("share")
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        raise UserError(f"`finish.share` must be a number between 0 and 1, but got {share!r}.")
+    shaped = (method.get("networks"), method.get("updates"), method.get("stages") or {})
+    whole = isinstance(config["iterations"], int) and all(isinstance(m, Mapping) for m in shaped)
+    if not whole or round(share * config["iterations"]) < 1:
+        return config  # what cannot be meant is refused by those whom it concerns
+    if FAITHFUL not in method["networks"]:
+        raise UserError(f"`finish` needs a method with a network `{FAITHFUL}`: use finish=none.")
+    before = {n: _spec(s) for n, s in (method.get("stages") or {LEARN: 1}).items()}
+    total = sum(stage["share"] for stage in before.values())
+    last = {"share": total * share / (1 - share), "starts": {FINISHED: FAITHFUL}}
+    made = {
+        **method,
+        "finish": {"guard": finish.get("guard") or {}},
+        "stages": {**before, STAGE: last},
+        "updates": {
+            name: {**update, "stages": list(before)}
+            if isinstance(update, Mapping) and update.get("stages") is None
+            else update
+            for name, update in method["updates"].items()
+        },
+    }
+    for part in PARTS:
+        if not isinstance(made[part], Mapping):
+            raise UserError(f"`method.{part}` must be names with values, but got {made[part]!r}.")
+        if not isinstance(finish.get(part) or {}, Mapping):
+            raise UserError(f"`finish.{part}` must be names with values, got {finish[part]!r}.")
+        for name, node in (finish.get(part) or {}).items():
+            if name in made[part]:
+                raise UserError(f"`finish.{part}.{name}`: the method has a `{name}` already.")
+            if part == "updates" and isinstance(node, Mapping):
+                node = {**node, "stages": [STAGE]}
+                if name == SHARPEN and isinstance(node.get("terms"), Mapping):
+                    node["terms"] = {**node["terms"], **own}
+            made[part] = {**made[part], name: node}
+    made["networks"] = {**made["networks"], FINISHED: method["networks"][FAITHFUL]}
+    return {**config, "method": made}
+
+
+def _spec(stage: Any) -> dict[str, Any]:
+    """A stage as names with values; what is no stage is refused where stages are made."""
+    spec = dict(stage) if isinstance(stage, Mapping) else {"share": stage}
+    good = isinstance(spec.get("share"), int | float) and not isinstance(spec["share"], bool)
+    if not good:
+        raise UserError(
+            f"`method.stages` must have positive shares of the iterations, but got {stage!r}."
+        )
+    return spec

@@ -1,0 +1,158 @@
+"""How far towards the finished upscaler a run goes by default: measured, by a stated rule."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wildsr.data.module import Folders
+from wildsr.inference.degrader import Degrader
+from wildsr.inference.device import measuring_device, single_precision
+from wildsr.inference.tile import interpolate
+from wildsr.method.part import Method
+from wildsr.metric.panel import Panel
+from wildsr.pixels import floats, floats_of
+from wildsr.run.load import at_strength
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+COUNT, SIDE = 4, 48  # crops of each kind, LR pixels a side
+PAIRED = ("psnr", "st_lpips")  # on LR that the method generates of sharp photos
+SINGLE = ("lr_discrepancy", "colour_drift", "checkerboard", "ringing")  # on real LR photos
+LOSS = 0.3  # dB
+# Of LR discrepancy as much as a truth had on the demo, whose camera was measured, not known.
+SLACK = {"lr_discrepancy": 0.5, "colour_drift": 1.0, "checkerboard": 0.5, "ringing": 4.0}
+RULE = (
+    f"the largest of {list(STRENGTHS)} that loses at most {LOSS} dB of PSNR to strength 0, and "
+    "exceeds the larger of strength 0 and bicubic interpolation by at most "
+    f"{SLACK['colour_drift']:g} dE76 in colour drift, {SLACK['checkerboard']:g} levels in "
+    f"checkerboard, {SLACK['ringing']:g} levels in ringing and {SLACK['lr_discrepancy']:g} dB in "
+    "LR discrepancy; so do all smaller ones"
+)
+STATED = (
+    f"PSNR and ST-LPIPS on at most {COUNT} crops of {SIDE} x {SIDE} LR pixels that the method "
+    "generated of photos of the HR folder, all else on as many of the validation photos"
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run records of its strengths.
+
+    Attributes:
+        strength: the default.
+        along: for each strength, and for "bicubic": the metrics.
+    """
+
+    strength: float
+    along: Mapping[str, Mapping[str, float | None]]
+
+
+def measure_strengths(
+    method: type[Method],
+    averages: Mapping[str, nn.Module],
+    networks: Mapping[str, nn.Module],
+    data: Folders,
+    scale: int,
+    device: torch.device,
+) -> Found:
+    """Measure along the line from the faithful to the finished upscaler, and choose by ``RULE``.
+
+    Args:
+        method: with a finish.
+        averages: the two upscalers among them.
+        networks: of the training, for the degradation.
+        data: its photos.
+        scale: HR size / LR size.
+        device: where networks compute; metrics do so too if it is CUDA.
+    """
+    where = measuring_device(device)
+    degrader = Degrader(method, copy.deepcopy(dict(networks)), scale).eval().to(where)
+    pairs, real = _pairs(degrader, data, scale, where), _real(data, where)
+    paired = Panel("rgb", scale, PAIRED)
+    single = Panel("rgb", scale, SINGLE, degrader)
+    upscalers: dict[str, Any] = {"bicubic": lambda lr: interpolate(lr, scale, "bicubic")}
+    for strength in STRENGTHS:
+        upscalers[f"{strength:g}"] = at_strength(method, averages, scale, strength).to(device)
+    along = {}
+    with torch.no_grad(), single_precision():
+        for name, upscale in upscalers.items():
+            made = [upscale(lr.to(device)).clamp(0, 1).to(where) for lr, _ in pairs]
+            rows = [paired.measure(sr, *pair[::-1]) for sr, pair in zip(made, pairs, strict=True)]
+            made = [upscale(lr.to(device)).clamp(0, 1).to(where) for lr in real]
+            rows += [single.measure(sr, None, lr) for sr, lr in zip(made, real, strict=True)]
+            along[name] = _means(rows)
+    return Found(choose(along), along)
+
+
+def choose(along: Mapping[str, Mapping[str, float | None]]) -> float:
+    """The strength that ``RULE`` names, from the metrics at each; those that are None say nothing.
+
+    Args:
+        along: "bicubic" and every strength as text.
+    """
+    faithful, chosen = along["0"], 0.0
+    for strength in STRENGTHS[1:]:
+        here = along[f"{strength:g}"]
+        if _more(faithful, here, "psnr") > LOSS:
+            break
+        over = [
+            min(_more(here, faithful, name), _more(here, along["bicubic"], name)) > slack + 1e-9
+            for name, slack in SLACK.items()
+        ]
+        if any(over):
+            break
+        chosen = strength
+    return chosen
+
+
+def _more(one: Mapping[str, float | None], other: Mapping[str, float | None], metric: str) -> float:
+    """By how much the first has more of a metric; minus infinity where one is unknown."""
+    first, second = one.get(metric), other.get(metric)
+    return float("-inf") if first is None or second is None else first - second
+
+
+def _means(rows: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for name in (*PAIRED, *SINGLE):
+        values = [v for row in rows if (v := row.get(name)) is not None]
+        found[name] = sum(values) / len(values) if values else None
+    return found
+
+
+def _pairs(
+    degrader: Degrader, data: Folders, scale: int, device: torch.device
+) -> list[tuple[Tensor, Tensor]]:
+    """Generated LR with its truth: the middle of evenly spaced photos of the HR folder."""
+    store = data.hr_store
+    made = []
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(data.seed)
+        for index in _spaced(len(store)):
+            hr = _middle(floats_of(store.image(index)), SIDE * scale, scale).to(device)
+            made.append((degrader(hr), hr))
+    return made
+
+
+def _real(data: Folders, device: torch.device) -> list[Tensor]:
+    return [
+        _middle(floats(data.photos[index]["lr"]), SIDE, 1).to(device)
+        for index in _spaced(len(data.photos))
+    ]
+
+
+def _spaced(count: int) -> list[int]:
+    """At most ``COUNT`` indices, evenly spaced."""
+    return [index * count // COUNT for index in range(COUNT)] if count > COUNT else [*range(count)]
+
+
+def _middle(image: Tensor, side: int, multiple: int) -> Tensor:
+    """The middle of (1, 3, H, W): a square, or less of a small image; sides of a multiple."""
+    for dim in (-2, -1):
+        length = min(side, image.shape[dim] // multiple * multiple)
+        image = image.narrow(dim, (image.shape[dim] - length) // 2 // multiple * multiple, length)
+    return image
