@@ -55,7 +55,7 @@ PROCESSING = frozenset({SHARPEN, DENOISE, LIFT})  # what phones do beside
 FURTHER = COLOUR | PROCESSING
 OPTIONAL = frozenset({SHAPE, BICUBIC}) | FURTHER
 # In this order, and the misfit from which on each is looked for: what bends little, soon.
-GROWTH = ((SHARPENING, 1.0), (PLATEAU, 0.7), (COLOUR, 0.7), (PROCESSING, 1.0), (FURTHER, 1.0))
+GROWTH = ((SHARPENING, 1.0), (PLATEAU, 0.7), (COLOUR, 0.7), (PROCESSING, 0.8), (FURTHER, 0.8))
 AT_LEAST, AT_MOST = 0.7, 0.25  # of one photo's pictures: by bicubic downscaling, and by a blur
 DENOISED = 0.75  # at the start
 NOISE = PARAMETERS.index("noise")
