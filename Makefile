@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-heavy shuffle coverage check format docs notebook benchmarks clean
+.PHONY: help setup demo test test-heavy campaign shuffle coverage check format docs notebook benchmarks clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,11 @@ test: setup ## the tests, but for whole runs, on two cores
 
 test-heavy: setup ## whole runs and whole tables
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'heavy and not gpu and not slow and not download'
+
+# Kills, full disks, damaged files, odd commands: N of each kind, see docs/reliability.md.
+N ?= 200
+campaign: setup ## inject faults, N=200 of each kind, and print how many of how many held
+	OMP_NUM_THREADS=1 WILDSR_CAMPAIGN=$(N) WILDSR_FUZZ=$(N) $(BIN)/python -m pytest tests/faults -m '' -s
 
 shuffle: setup ## the tests in another order at each call
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p randomly -n 2

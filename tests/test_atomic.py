@@ -154,3 +154,23 @@ def test_a_folder_is_listed_once_however_many_files_are_written(tmp_path, monkey
 def test_names_stay_in_their_folder(text, name, tmp_path):
     assert file_name(text) == name
     assert (tmp_path / file_name(text)).resolve().parent == tmp_path.resolve()
+
+
+def test_a_private_folder_goes_at_the_end_and_after_a_kill(tmp_path):
+    killed = tmp_path / f".{machine()}.{2**22 + 1}.{'0' * 32}.folder"
+    alive = tmp_path / f".{machine()}.{os.getpid()}.{'0' * 32}.folder"
+    for folder in (killed, alive):
+        folder.mkdir()
+        (folder / "half").touch()
+    with atomic.private_folder(tmp_path) as folder:
+        (folder / "it").touch()
+        assert set(tmp_path.iterdir()) == {alive, folder}
+    assert set(tmp_path.iterdir()) == {alive}
+
+
+def test_a_folder_is_tried_before_the_work(tmp_path):
+    assert atomic.refusal(tmp_path / "new" / "folder") is None
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"`output`: nothing can be written into .*: Not a"):
+        atomic.check_output(tmp_path / "file" / "below")

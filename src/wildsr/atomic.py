@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from wildsr.error import UserError, first_line
 
 ABANDONED = 24 * 3600.0  # seconds without a write after which any unfinished file is dead
 _NAME = re.compile(r"\.[0-9a-f]{16}\.([0-9a-f]{16})\.(\d+)\.[0-9a-f]{32}\.part")
+_FOLDER = re.compile(r"\.([0-9a-f]{16})\.(\d+)\.[0-9a-f]{32}\.folder")
 _swept: set[str] = set()
 _lock = threading.Lock()
 
@@ -102,6 +104,58 @@ def writing(target: Path) -> Iterator[Path]:
     partial.keep()
 
 
+@contextlib.contextmanager
+def private_folder(parent: Path) -> Iterator[Path]:
+    """A hidden folder in ``parent``, which is made, for files on their way; removed at the end.
+
+    What killed processes left of theirs is removed at the beginning.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    _sweep(parent)
+    folder = parent / f".{machine()}.{os.getpid()}.{uuid.uuid4().hex}.folder"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def refusal(folder: Path, size: int = 1 << 16) -> str | None:
+    """Why nothing can be written into a folder, which is made; None where something can.
+
+    Args:
+        folder: where files are to go.
+        size: bytes that are written to try, and removed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{'0' * 16}.{machine()}.{os.getpid()}.{uuid.uuid4().hex}.part"
+        try:
+            with probe.open("xb") as file:
+                file.write(bytes(size))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        return error.strerror or first_line(error)
+    return None
+
+
+def check_output(folder: Path, argument: str = "output") -> None:
+    """See that results can be written, before any is computed.
+
+    Args:
+        folder: where they are to go; made.
+        argument: what the user calls it.
+
+    Raises:
+        UserError: no permission, no room, a file in the way, ...
+    """
+    if (reason := refusal(folder)) is not None:
+        raise UserError(f"`{argument}`: nothing can be written into {folder}: {reason}.")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
     with writing(path) as partial:
@@ -154,12 +208,25 @@ def _sweep(folder: Path) -> None:
         _swept.add(key)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if (found := _NAME.fullmatch(entry.name)) is None:
+            found = _NAME.fullmatch(entry.name) or _FOLDER.fullmatch(entry.name)
+            if found is None:
                 continue
             with contextlib.suppress(OSError):
                 dead = found.group(1) == machine() and not alive(int(found.group(2)))
-                if dead or time.time() - entry.stat().st_mtime > ABANDONED:
+                if not (dead or time.time() - _changed(entry) > ABANDONED):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
                     os.unlink(entry.path)
+
+
+def _changed(entry: os.DirEntry[str]) -> float:
+    """When a file, or one in a folder, was written to last."""
+    inside: list[os.DirEntry[str]] = []
+    if entry.is_dir(follow_symlinks=False):
+        inside = list(os.scandir(entry.path))
+    return max(file.stat().st_mtime for file in [entry, *inside])
 
 
 def _cannot(target: Path, error: OSError) -> UserError:

@@ -110,6 +110,12 @@ def test_the_overview_is_upright_on_white_and_small(tmp_path):
     assert overview(tmp_path / "turned.jpg").shape == (4, 2, 3)
 
 
+def test_what_stands_in_brackets_is_a_name_and_no_option(tmp_path):
+    path = tmp_path / "scan[shrink=8].png"
+    Image.new("RGB", (16, 8)).save(path)
+    assert overview(path).shape == (8, 16, 3)
+
+
 def test_two_at_once_get_their_own(photo, tmp_path):
     both = threading.Barrier(2, timeout=120)
     loaded = []

@@ -166,3 +166,32 @@ def test_a_kernel_is_measured_from_pairs():
     assert found["sigma_major"] == pytest.approx(exact["sigma_major"], rel=0.1)
     assert found["sigma_minor"] == pytest.approx(exact["sigma_minor"], rel=0.1)
     assert found["angle_degrees"] == pytest.approx(30, abs=8)
+
+
+def test_its_own_pairs_are_not_degraded_again(carry_out, fill, tmp_path):
+    hr = fill(tmp_path / "hr", 2, (32, 32))
+    for _ in range(3):
+        assert carry_out("degrade", [*KNOWN, f"hr={hr}", f"output={hr / 'pairs'}"]) == 0
+    assert len(pixels(hr / "pairs" / "hr")) == 2
+
+
+def test_a_start_that_was_cut_off_goes_on(carry_out, photos, tmp_path):
+    for side in ("hr", "lr"):
+        (tmp_path / "pairs" / side).mkdir(parents=True)
+    assert carry_out("degrade", [*KNOWN, f"hr={photos.hr}", f"output={tmp_path / 'pairs'}"]) == 0
+
+
+def test_what_one_photo_raises_costs_its_pair_alone(degrade, tmp_path, monkeypatch, capsys):
+    from wildsr.cli import degrade as verb
+
+    pair, seen = verb._pair, []
+
+    def odd(path, *rest):
+        seen.append(path)
+        if len(seen) == 2:
+            raise TypeError("odd")
+        return pair(path, *rest)
+
+    monkeypatch.setattr(verb, "_pair", odd)
+    assert degrade("pairs", *KNOWN) == 1
+    assert f"warning: {seen[1]}: odd" in capsys.readouterr().out.replace("\n", "")

@@ -180,7 +180,6 @@ def test_the_file_that_is_exported_is_not_overwritten(refused, finished):
 
 def test_a_program_that_differs_is_refused_and_removed(run, refused, monkeypatch, tmp_path):
     def written(upscaler, path, fmt, fp16, size):
-        path.parent.mkdir()
         path.write_text("a program")
         return lambda lr: upscaler(lr) + 0.01
 
@@ -193,7 +192,7 @@ def test_a_program_that_differs_is_refused_and_removed(run, refused, monkeypatch
 def test_a_folder_that_cannot_be_written_to_is_a_sentence(run, refused, tmp_path):
     (tmp_path / "file").touch()
     error = refused("export", [f"run={run}", f"output={tmp_path / 'file' / 'below'}"])
-    assert "Cannot write into" in error
+    assert "`output`: nothing can be written into" in error
 
 
 def test_what_cannot_be_said_is_said_to_be_unknown():

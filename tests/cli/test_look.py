@@ -126,6 +126,13 @@ def test_a_photo_that_cannot_be_read_is_said_and_counts(mixed, tmp_path, carry_o
     assert [one["name"] for one in found["unreadable"]] == ["[red]broken.jpg"]
 
 
+def test_photos_of_many_sizes_and_the_same_area(tmp_path, carry_out, capsys):
+    for number, size in enumerate(((48, 60), (60, 48), (40, 72), (72, 40), (64, 64))):
+        scene(number, size).save(tmp_path / f"{number}.png")
+    assert carry_out("look", [f"data.lr={tmp_path}", f"output={tmp_path / 'look'}"]) == 0
+    assert "to 64 x 64 pixels" in capsys.readouterr().out.replace("\n", " ")
+
+
 def test_photos_of_a_few_pixels_are_looked_at(tmp_path, carry_out):
     folder = tmp_path / "lr"
     folder.mkdir()

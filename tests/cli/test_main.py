@@ -124,7 +124,9 @@ def test_a_run_that_exists_is_refused_and_stays(refused, tiny, finished):
     assert before == {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file()}
 
 
-def test_a_run_without_checkpoint_cannot_be_resumed_or_evaluated(refused, finished, tmp_path):
+def test_results_without_a_checkpoint_can_be_neither_resumed_nor_evaluated(
+    refused, finished, tmp_path
+):
     copied = tmp_path / "it"
     shutil.copytree(finished, copied, ignore=shutil.ignore_patterns("*.ckpt"))
     assert "no checkpoint to resume from" in refused("train", [f"resume={copied}"])
@@ -210,3 +212,30 @@ def test_the_console_script(monkeypatch, capsys):
         f"error: The verb of `wildsr` must be one of {command.verbs()}, but got 'trian'. "
         "Did you mean 'train'?\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "/x/y"), "error: /x/y: No space left on device.\n"),
+        (OSError(122, "Disk quota exceeded"), "error: Disk quota exceeded.\n"),
+        (
+            PermissionError(13, "Permission denied", b"/\xdf"),
+            "error: /\\udcdf: Permission denied.\n",
+        ),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence(monkeypatch, capfd, error, said):
+    def work(arguments, console):
+        raise error
+
+    assert main.run(work, []) == 2
+    assert capfd.readouterr().err == said
+
+
+def test_other_errors_are_not_hidden():
+    def work(arguments, console):
+        raise OSError(99999, "what is this?")
+
+    with pytest.raises(OSError, match="what is this"):
+        main.run(work, [])

@@ -6,18 +6,22 @@ import os
 import random
 import shutil
 import signal
+import sys
 import time
 from collections import Counter
 
 import pytest
 import torch
 from support.processes import in_a_process
+from support.signals import heard
 
 from wildsr.cli import main as command
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
 from wildsr.run.folder import config_of
+from wildsr.run.lock import Lock
 from wildsr.run.saved import overrides_of
-from wildsr.training import session
+from wildsr.training import checkpointing, session
+from wildsr.training.checkpointing import SIGNALS
 from wildsr.training.module import Training
 
 # A pool, updates that are not always due, a schedule; BatchNorm and random draws come with PDM.
@@ -136,7 +140,7 @@ def test_resume_by_the_folder_alone(run, straight, tmp_path, carry_out):
     assert differences(straight, state(folder, 6)) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_signal_saves_and_leaves(
     run, straight, undisturbed, tmp_path, monkeypatch, capsys, number
 ):
@@ -147,11 +151,11 @@ def test_a_signal_saves_and_leaves(
             os.kill(os.getpid(), number)
         step(training, batch, index)
 
-    before = signal.getsignal(number)
-    with monkeypatch.context() as patch:
+    with heard(), monkeypatch.context() as patch:
+        before = signal.getsignal(number)
         patch.setattr(Training, "training_step", interrupted)
         assert run("stopped", "iterations=6") == 128 + number
-    assert signal.getsignal(number) is before
+        assert signal.getsignal(number) is before
     folder = tmp_path / "stopped"
     assert (
         f"stopped and saved; go on with: python train.py resume={folder}" in capsys.readouterr().out
@@ -162,6 +166,86 @@ def test_a_signal_saves_and_leaves(
     assert differences(straight, state(folder, 6)) == []
     assert curves(folder) == curves(undisturbed)
     assert (folder / "results.json").exists()
+
+
+def test_nohup_goes_on_when_the_terminal_is_gone(run, tmp_path, monkeypatch):
+    step = Training.training_step
+
+    def hung_up(training, batch, index):
+        os.kill(os.getpid(), signal.SIGHUP)
+        step(training, batch, index)
+
+    monkeypatch.setattr(Training, "training_step", hung_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run("it", "iterations=2") == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_terminal_that_is_gone_is_not_written_to(monkeypatch):
+    leader, follower = os.openpty()
+    with open(follower, "w") as terminal, open(os.devnull, "w") as other:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        monkeypatch.setattr(sys, "stderr", other)
+        os.close(leader)
+        with pytest.raises(OSError, match="Input/output error"):
+            print("is anybody there?", flush=True)
+        checkpointing._leave_the_terminal()
+        print("nobody", flush=True)
+        assert os.fstat(follower).st_rdev == os.stat(os.devnull).st_rdev
+
+
+def test_what_an_iteration_reports_is_there_before_its_checkpoint(run, tmp_path, monkeypatch):
+    saved, folder = [], tmp_path / "it"
+    save = checkpointing.save_checkpoint
+
+    def seen(place, state, keep):
+        number = state["iteration"]
+        reported = {name for i, name in curves(folder) if i == number}
+        saved.append(number)
+        assert {"validation/psnr", "judge/real", "upscale/pixel"} <= reported
+        assert (folder / "images" / f"iteration-{number:08d}" / "contact.png").exists()
+        assert (folder / "snapshots" / f"iteration-{number:08d}.safetensors").exists()
+        return save(place, state, keep)
+
+    monkeypatch.setattr(checkpointing, "save_checkpoint", seen)
+    every = ["checkpoint_every=2", "log_every=2", "validate_every=2", "snapshots=9"]
+    assert run("it", "iterations=4", *every) == 0
+    assert saved == [2, 4]
+
+
+def test_a_run_that_is_trained_is_not_resumed(run, undisturbed, tmp_path, capsys):
+    folder = shutil.copytree(undisturbed, tmp_path / "it")
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    before = {p: data for p, data in before.items() if ".lock" not in p.parts}
+    with Lock(folder, "trained"):
+        for typed in (["resume=auto"], [f"resume={folder}"]):
+            assert run("it", "iterations=9", *typed) == 2
+            error = capsys.readouterr().err
+            assert error.startswith(f"error: {folder} is being trained by process {os.getpid()}")
+            assert error.count("\n") == 1
+        assert run("it", "resume=auto", "explain=true") == 0  # only reads
+    assert all(path.read_bytes() == data for path, data in before.items())
+    assert run("it", "iterations=7", "resume=auto") == 0
+
+
+def test_one_that_was_stopped_before_its_first_checkpoint_begins_anew(
+    run, undisturbed, tmp_path, monkeypatch, capsys
+):
+    def ended(training, batch, index):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "training_step", ended)
+        with pytest.raises(MemoryError):
+            run("it", "iterations=6")
+    folder = tmp_path / "it"
+    assert not checkpoints(folder / "checkpoints")
+    capsys.readouterr()
+    assert run("it", f"resume={folder}") == 0
+    assert "it has no checkpoint yet, and begins anew" in capsys.readouterr().out
+    assert differences(state(undisturbed, 6), state(folder, 6)) == []
 
 
 def test_a_finished_run_is_only_reported_again(run, straight, undisturbed, tmp_path):
@@ -332,5 +416,23 @@ def test_a_kill_at_any_moment(run, tiny, tmp_path):
     assert run("killed", *TORN, f"iterations={last}", "resume=auto") == 0
     assert run("undisturbed", *TORN, f"iterations={last}") == 0
     assert differences(state(tmp_path / "undisturbed", last), state(folder, last)) == []
-    assert set(curves(folder).items()) <= set(curves(tmp_path / "undisturbed").items())
+    assert curves(folder) == curves(tmp_path / "undisturbed"), "no row is lost"
     assert not list((folder / "checkpoints").glob(".*"))
+
+
+def test_a_run_whose_photos_have_moved_or_changed(run, photos, fill, tmp_path, capsys):
+    """The key belongs to a choice that the run has made: it need not be made again."""
+    plain = ["method=supervised"]
+    assert run("it", "iterations=2", method=plain) == 0
+    moved = shutil.copytree(photos.hr, tmp_path / "moved")
+    capsys.readouterr()
+    go_on = [f"resume={tmp_path / 'it'}", f"data.hr={moved}"]
+    assert command.start("train", [*go_on, "iterations=3"]) == 0
+    assert "other photos" not in capsys.readouterr().out
+    assert config_of(tmp_path / "it").data.hr == str(moved)
+    fill(tmp_path / "more", 1, (64, 72), seed=9)
+    shutil.move(tmp_path / "more" / "photo0.png", moved / "photo9.png")
+    assert command.start("train", [*go_on, "iterations=4"]) == 0
+    assert "`data.hr` holds other photos than when the run was left (1 added)" in (
+        capsys.readouterr().out
+    )

@@ -20,12 +20,14 @@ def test_explain_prints_the_table_and_trains_nothing(tiny, tmp_path, carry_out, 
 
 def test_the_folder_of_a_run(finished):
     assert sorted(p.name for p in finished.iterdir()) == [
+        ".lock",
         "checkpoints",
         "config.yaml",
         "contact.png",
         "metrics.csv",
         "overrides.json",
         "per_image.csv",
+        "photos.json",
         "report",
         "results",
         "results.csv",

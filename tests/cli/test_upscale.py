@@ -194,6 +194,34 @@ def test_small_photos_of_one_size_go_together(tmp_path, noise_photo):
             assert np.array_equal(np.asarray(Image.open(task.target)), expected)
 
 
+def test_a_full_disk_stops_a_folder_and_keeps_what_is_there(tmp_path, noise_photo, monkeypatch):
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for number in range(6):
+        noise_photo(source / f"{number}.png", size=(8, 9), seed=number)
+    network = nn.Upsample(scale_factor=2)
+    seen = []
+
+    def full(folder, size):
+        seen.append(folder)
+        return "No space left on device"
+
+    def fails(upscaling):
+        if upscaling.target.stem >= "2":
+            raise UserError(f"{upscaling.target} cannot be written: No space left on device.")
+        upscaling.encoder.finish()
+        upscaling.partial.keep()
+
+    monkeypatch.setattr("wildsr.inference.job.refusal", full)
+    monkeypatch.setattr("wildsr.inference.file.Upscaling.finish", fails)
+    with pytest.raises(UserError, match=r"No space left on device\. 2 upscaled photos are there"):
+        carry_out_job(
+            Upscaler(network, network, 2, "nearest"), tasks(source, output, None), Settings()
+        )
+    assert seen == [output], "the others are not tried"
+    assert sorted(path.name for path in output.glob("[0-9]*")) == ["0.png", "1.png"]
+
+
 def test_stopping_leaves_nothing_half_written(tmp_path, noise_photo):
     for number in range(4):
         noise_photo(tmp_path / "in" / f"{number}.png", size=(40, 40), seed=number)

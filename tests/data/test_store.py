@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import random
 import shutil
 import signal
 import subprocess
@@ -228,6 +229,9 @@ DAMAGES = {
     "index missing": lambda folder: (folder / "index.json").unlink(),
     "index of another shape": lambda folder: (folder / "index.json").write_text("[]"),
     "another version": _other_version,
+    "a size changed": lambda folder: (folder / "index.json").write_text(
+        (folder / "index.json").read_text().replace('": [', '": [1', 1)
+    ),
 }
 
 
@@ -240,6 +244,41 @@ def test_damaged_store_is_rebuilt(photos, cache, damage):
     assert store.key == key
     _assert_holds(store, pixels)
     assert _stores(cache) == [key]
+
+
+def test_a_flipped_bit_is_told_once_and_decoded_anew(photos, cache):
+    folder, pixels = photos
+    store = _open(folder, cache)
+    path = cache / "stores" / store.key / "pixels.bin"
+    for place in random.Random(0).sample(range(path.stat().st_size), 20):
+        data = bytearray(path.read_bytes())
+        data[place] ^= 1 << place % 8
+        path.write_bytes(data)
+        damaged = _open(folder, cache)
+        seen = 0
+        for number in range(len(damaged)):
+            height, width = damaged.sizes[number]
+            size = min(height, width)
+            corner = np.array([number]), np.array([0]), np.array([0])
+            try:
+                damaged.gather(*corner, int(size))
+            except UserError as error:
+                said = str(error)
+                seen += "it is decoded anew" in said and damaged.names[number] in said
+        assert seen == 1
+        _assert_holds(_open(folder, cache), pixels)
+
+
+def test_every_flipped_bit_of_an_index_is_seen(photos, cache):
+    folder, pixels = photos
+    key = _open(folder, cache).key
+    path = cache / "stores" / key / "index.json"
+    sound = path.read_bytes()
+    for place in random.Random(0).sample(range(len(sound)), min(60, len(sound))):
+        data = bytearray(sound)
+        data[place] ^= 1 << place % 8
+        path.write_bytes(data)
+        _assert_holds(_open(folder, cache), pixels)
 
 
 def test_damaged_listing_is_rewritten(photos, cache):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 
 import pytest
 
@@ -83,6 +84,22 @@ def test_an_infinite_mean_is_withheld_and_said():
     found = results.structured(summarise(outcomes, {}, 0))
     assert found["rows"][0]["psnr"] is None
     assert "equals its truth" in found["protocol"]["not a number"]["same psnr"]
+
+
+def test_one_equal_pair_is_not_the_mean():
+    exact = float("inf")
+    outcomes = [
+        Outcome(row, "s", image, {"psnr": value})
+        for row, values in (("a", (exact, 20.0, 30.0)), ("b", (exact, 22.0, 28.0)))
+        for image, value in zip("xyz", values, strict=True)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summary = summarise(outcomes, {}, 0)
+    assert lines(summary)["a"].values["psnr"] == 50
+    assert summary.compared[0].difference.mean == 0
+    assert "count as 100 dB" in str(results.structured(summary)["protocol"]["equal pictures"])
+    assert results.per_image(summary)[0]["psnr"] == exact
 
 
 def test_a_set_metric_and_what_is_missing():

@@ -114,3 +114,12 @@ def test_other_codecs_by_kind(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xdb")
     kinds = {p.name: read_header(p).kind for p in tmp_path.iterdir()}
     assert kinds == {"lossy.webp": "WebP", "exact.webp": None, "a.png": None, "broken.jpg": None}
+
+
+def test_the_size_of_a_photo_does_not_matter(tmp_path, monkeypatch):
+    path = tmp_path / "large.jpg"
+    Image.new("RGB", (64, 48)).save(path, quality=70)
+    expected = read_header(path)
+    assert expected.source == "header"
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # of Pillow's own, one for the process
+    assert read_header(path) == expected

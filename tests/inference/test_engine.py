@@ -1,7 +1,9 @@
 """Engines compute what torch does; devices and formats are chosen with care; memory is counted."""
 
+import copy
 import sys
 
+import numpy as np
 import pytest
 import torch
 from support.reach import Strided, convolutions
@@ -14,8 +16,9 @@ from wildsr.inference.device import choose_device, choose_precision
 from wildsr.inference.engine import ENGINES, choose_engine
 from wildsr.inference.ensemble import Ensemble
 from wildsr.inference.memory import bytes_per_pixel, tile_for
-from wildsr.inference.strips import together
+from wildsr.inference.strips import together, upscale_image
 from wildsr.inference.tile import receptive_radius
+from wildsr.inference.upscaler import prepare
 from wildsr.inference.weights import save_weights
 from wildsr.network.upscaler.compact import Compact
 from wildsr.network.upscaler.rrdb import RRDBNet
@@ -181,18 +184,9 @@ def test_devices():
 
 @pytest.fixture
 def capable(monkeypatch):
-    """A CPU that says that it has half precision; ``clock(ratio)`` makes it that much faster."""
+    """A CPU that says that it has half precision; any network is enough for it."""
     monkeypatch.setattr(device, "supported", lambda dtype, place: True)
-    measured = device._trial
-
-    def clock(ratio):
-        def trial(network, lr):
-            half = lr.dtype != torch.float32
-            return measured(network, lr)[0], 1.0 / ratio if half else 1.0
-
-        monkeypatch.setattr(device, "_trial", trial)
-
-    return clock
+    monkeypatch.setattr(device, "WORK", {"cpu": 1})
 
 
 def test_half_precision_needs_instructions(monkeypatch):
@@ -204,13 +198,15 @@ def test_half_precision_needs_instructions(monkeypatch):
             choose_precision(wanted, network, CPU)
 
 
-def test_half_precision_needs_to_be_faster_and_close(capable):
+def test_half_precision_needs_enough_work_and_to_be_close(capable, monkeypatch):
     network = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False))
     network[0].weight.data = torch.eye(3).reshape(3, 3, 1, 1) * 0.25
     before = network[0].weight.clone()
-    capable(1.05)
-    assert choose_precision("auto", network, CPU) == torch.float32
-    capable(2.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "WORK", {"cpu": 19})  # 9 products and as many sums, a pixel
+        assert choose_precision("auto", network, CPU) == torch.float32
+        patch.setattr(device, "WORK", {"cpu": 18})
+        assert choose_precision("auto", network, CPU) == torch.bfloat16
     assert choose_precision("auto", network, CPU) == torch.bfloat16
     network[0].weight.data *= 3.9  # values near 1: bfloat16 rounds them by more than a level
     assert choose_precision("auto", network, CPU) == torch.float32
@@ -222,9 +218,34 @@ def test_half_precision_needs_to_be_faster_and_close(capable):
 def test_the_trial_leaves_the_weights_alone(capable):
     network = convolutions(3, 3)
     before = [p.clone() for p in network.parameters()]
-    capable(2.0)
     choose_precision("auto", network, CPU)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), before, strict=True))
+
+
+def test_results_of_16_bits_are_computed_in_single_precision(capable):
+    """Of a gradient of 16 bits, half precision leaves a fraction of the levels."""
+    network = nn.Upsample(scale_factor=2)
+    network.register_parameter("weight", nn.Parameter(torch.ones(1)))
+    rows = np.arange(1024, dtype=np.uint16).reshape(16, 64, 1) * 60
+    single = prepare(copy.deepcopy(network), 2, "it", CPU, precision="fp32")
+    whole = upscale_image(single, rows, np.dtype(np.uint16))
+    device_was, device.WORK = device.WORK, {"cpu": 0}
+    try:
+        chosen = prepare(network, 2, "it", CPU, precision="auto")
+    finally:
+        device.WORK = device_was
+    assert chosen.dtype == torch.bfloat16
+    assert np.array_equal(upscale_image(chosen, rows, np.dtype(np.uint16)), whole)
+    (both,) = together(chosen, [rows], np.dtype(np.uint16))
+    assert np.array_equal(both, whole)
+    assert chosen.of_depth(np.dtype(np.uint8)) is chosen
+    assert chosen.of_depth(np.dtype(np.uint16)) is chosen.of_depth(np.dtype(np.uint16))
+
+
+def test_half_precision_that_was_asked_for_is_kept_and_that_is_said(capable, caplog):
+    asked = prepare(nn.Conv2d(3, 3, 1), 1, "it", CPU, precision="bf16")
+    assert asked.of_depth(np.dtype(np.uint16)) is asked
+    assert "far fewer levels in bfloat16" in caplog.text
 
 
 # Memory ----------------------------------------------------------------------------------------
@@ -267,3 +288,21 @@ def test_strided_networks_take_batches(noise):
     network = Strided().eval()
     made = Upscaler(network, network, 2, "it", tile=16, batch=4)
     assert len(together(made, [noise(9, 9, seed=s) for s in range(4)], np.dtype(np.uint8))) == 4
+
+
+@pytest.mark.parametrize(
+    ("limit", "used"),
+    [
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ],
+)
+def test_a_container_has_the_memory_that_it_is_given(tmp_path, monkeypatch, limit, used):
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    free = memory.free_memory(CPU)
+    (tmp_path / "memory").mkdir()
+    (tmp_path / limit).write_text("3000\n")
+    (tmp_path / used).write_text("1000\n")
+    assert memory.free_memory(CPU) == 2000 < free
+    (tmp_path / limit).write_text("max\n" if "/" not in limit else "9223372036854771712\n")
+    assert memory.free_memory(CPU) > 2000

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from wildsr.error import UserError
 from wildsr.inference import alpha
 from wildsr.inference.file import Settings, upscale_file
+from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import Encoder
 from wildsr.photo.stream import Photo
 from wildsr.photo.vips import pyvips
@@ -191,3 +193,29 @@ def test_a_folder_that_cannot_be_written_to(noise, nearest, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         upscale_file(nearest(2), source, tmp_path / "file" / "b.png")
+
+
+def test_texts_of_a_png_come_along_to_the_bit(tmp_path):
+    said = PngInfo()
+    said.add_text("Title", "Rose \xdf")
+    said.add_itxt("Comment", "\u96ea", "ja", "Kommentar")
+    said.add_text("Software", "x" * 500, zip=True)
+    said.add_text("Raw profile type exif", "damaged")
+    Image.new("RGB", (6, 5), (9, 99, 199)).save(tmp_path / "in.png", pnginfo=said)
+    network = torch.nn.Upsample(scale_factor=2)
+    nearest = Upscaler(network, network, 2, "nearest")
+    upscale_file(nearest, tmp_path / "in.png", tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as made:
+        made.load()
+        assert made.size == (12, 10)
+        assert dict(made.text) == {"Title": "Rose \xdf", "Comment": "\u96ea", "Software": "x" * 500}
+        assert made.text["Comment"].lang == "ja"
+
+
+def test_a_resolution_that_cannot_be_is_left_out(tmp_path, capfd):
+    Image.new("RGB", (6, 5)).save(tmp_path / "in.tif", dpi=(7e7, 7e7))
+    network = torch.nn.Upsample(scale_factor=2)
+    nearest = Upscaler(network, network, 2, "nearest")
+    upscale_file(nearest, tmp_path / "in.tif", tmp_path / "out.png")
+    assert capfd.readouterr().err == ""
+    assert Image.open(tmp_path / "out.png").info["dpi"][0] == pytest.approx(72, abs=1)

@@ -6,7 +6,7 @@ import pytest
 
 from wildsr.error import UserError
 from wildsr.photo import folder as listing
-from wildsr.photo.folder import bare_stem, list_images, relative_names
+from wildsr.photo.folder import bare_stem, list_images, relative_names, without_results
 
 
 @pytest.fixture
@@ -133,3 +133,32 @@ def test_nothing_to_find(tmp_path):
 )
 def test_bare_stem(name, stem):
     assert bare_stem(name) == stem
+
+
+RESULTS = {
+    "a run": ("overrides.json", "config.yaml"),
+    "an evaluation": ("results.json", "per_image.csv"),
+    "pairs": ("degrade.json",),
+}
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_results_of_ours_are_no_photos_unless_they_are_named(tmp_path, caplog, kind):
+    listing.say_once.cache_clear()
+    below = tmp_path / "made" / "images"
+    below.mkdir(parents=True)
+    (tmp_path / "photo.png").touch()
+    (below / "picture.png").touch()
+    assert len(list_images(tmp_path, "data.lr")) == 2
+    for name in RESULTS[kind]:
+        (tmp_path / "made" / name).touch()
+    assert list_images(tmp_path, "data.lr") == [tmp_path / "photo.png"]
+    assert f"1 folder of results (made, {kind})" in caplog.text
+    assert list_images(tmp_path / "made", "data.lr") == [below / "picture.png"]
+
+
+def test_photos_below_the_output_are_results(tmp_path):
+    inside, outside = tmp_path / "out" / "a.png", tmp_path / "output" / "b.png"
+    assert without_results([inside, outside], tmp_path / "out") == [outside]
+    with pytest.raises(UserError, match="`hr` must hold photos, but all of them are in"):
+        without_results([inside], tmp_path / "out", "hr")

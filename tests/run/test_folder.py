@@ -1,5 +1,6 @@
 """Run folders: made once, found again."""
 
+import contextlib
 import json
 import os
 
@@ -11,6 +12,7 @@ from wildsr.atomic import write_text
 from wildsr.error import UserError
 from wildsr.run.checkpoint import save_checkpoint
 from wildsr.run.folder import config_of, create, merged, plain_config, to_resume
+from wildsr.run.lock import Lock
 from wildsr.run.saved import overrides_of
 
 
@@ -122,8 +124,12 @@ def test_auto_with_a_name_is_that_run(tmp_path):
 
 def test_a_folder_to_resume_must_be_a_run_with_a_checkpoint(tmp_path):
     folder = make(tmp_path, "mine", ["method=wild"])
+    assert to_resume(str(folder), tmp_path, None, []) == folder  # it begins anew
+    (folder / "weights").mkdir()
     with pytest.raises(UserError, match=r"mine has no checkpoint to resume from"):
         to_resume(str(folder), tmp_path, None, [])
+    with pytest.raises(UserError, match=r"mine has no checkpoint to resume from"):
+        to_resume("auto", tmp_path, "mine", [])
     save_checkpoint(folder / "checkpoints", {"iteration": 1, "x": torch.zeros(1)})
     assert to_resume(str(folder), tmp_path, None, []) == folder
     with pytest.raises(UserError, match=r"run folder .*nowhere does not exist"):
@@ -168,3 +174,44 @@ def test_a_config_as_plain_containers(tmp_path):
     assert plain == {"a": 2, "b": {"c": [2]}}
     assert type(plain) is dict
     assert type(plain["b"]["c"]) is list
+
+
+@pytest.mark.parametrize(
+    "left", [(), ("start/theirs.pth",), (".lock/00000001.free", "config.yaml")]
+)
+def test_a_start_that_was_cut_off_does_not_occupy_its_name(tmp_path, left):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in left:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("half")
+    made = create(config(tmp_path, "mine", **RUN), ["seed=3"], "unused")
+    assert made.folder == folder
+    assert overrides_of(folder) == ["seed=3"]
+    assert config_of(folder).scale == 4
+    assert not (folder / "start").exists()
+
+
+def test_a_folder_of_something_else_is_not_taken_for_one(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.jpg").write_text("")
+    with pytest.raises(UserError, match="exists already"):
+        create(config(tmp_path, "mine"), [], "unused")
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["photo.jpg"]
+
+
+def test_of_two_starts_of_one_name_one_is_told(tmp_path):
+    with contextlib.ExitStack() as held:
+
+        def claim(folder):
+            return held.enter_context(Lock(folder, "trained"))
+
+        first = create(config(tmp_path, "mine", resume="auto"), [], "unused", claim)
+        with pytest.raises(UserError, match=r"mine is being trained by process \d+ on "):
+            create(config(tmp_path, "mine", resume="auto"), [], "unused", claim)
+    assert first.lock is not None
+    with (
+        contextlib.ExitStack() as held,
+        pytest.raises(UserError, match="the same command now goes on with it"),
+    ):
+        create(config(tmp_path, "mine", resume="auto"), [], "unused", claim)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from wildsr.atomic import check_output
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
@@ -56,6 +57,8 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
     sets, scale = photo_sets(config, scales, paths_by_name(config.run, "run"))
     _first_readable(sets)
+    output = output or _new_folder(config)
+    check_output(output)
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
     ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
     panel = _panel(config, bool(ranked), device)
@@ -73,8 +76,8 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     protocol = {**panel.protocol(), "scale": scale, "photos": photos, "large images": STATED}
     protocol |= upscaling_protocol(config.tile, device, str(config.precision))
     summary = summarise(outcomes, protocol, config.seed, of_sets, panel.parts)
+    _say(summary, console)  # first: the disk may be full by now
     results.write(output, summary)
-    _say(summary, console)
     if all(found.photos[0][1] is None for found in sets.values()):
         console.print("No ground truth was given (data.hr): look at the pictures.")
     choice = None
@@ -170,8 +173,8 @@ def _say(summary: Summary, console: Console) -> None:
         console.print(f"[yellow]failed:[/] {len(failed) - 5} more; see per_image.csv")
 
 
-def _output(config: DictConfig) -> Path:
-    """A new folder, or the one that was named."""
+def _output(config: DictConfig) -> Path | None:
+    """The folder that was named, if one was."""
     if config.output is not None:
         folder = Path(str(config.output)).expanduser()
         used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
@@ -183,9 +186,26 @@ def _output(config: DictConfig) -> Path:
                 else f"`output` must be a folder, but {folder} is a file."
             )
         return folder
+    return None
+
+
+def _new_folder(config: DictConfig) -> Path:
+    """A new folder, which no other process of this moment gets.
+
+    Raises:
+        UserError: it cannot be made.
+    """
     runs = list(paths_by_name(config.run, "run").values())
     parent = runs[0] if len(runs) == 1 else Path()
     number = 1
-    while (folder := parent / f"evaluation-{number}").exists():
-        number += 1
-    return folder
+    while True:
+        folder = parent / f"evaluation-{number}"
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise UserError(
+                f"{folder} cannot be made ({error.strerror}); name another folder by `output`."
+            ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -206,8 +207,10 @@ def _plain(path: Path) -> Any:
             pixels = np.asarray(opened.convert("RGBA" if opened.has_transparency_data else "RGB"))
         image = pyvips.Image.new_from_array(pixels).copy_memory()
     else:
-        image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated")
-        if image.get("vips-loader") not in LOADERS.values():
+        # A source: of a file's name, what stands in brackets would be read as options.
+        source = pyvips.Source.new_from_file(os.fsencode(path))
+        image = pyvips.Image.new_from_source(source, "", access="random", fail_on="truncated")
+        if image.get("vips-loader").removesuffix("_source") not in LOADERS.values():
             raise UserError(f"{path} is no photo of a kind that can be shown.")
         image = image.autorot()
     image = image.colourspace("srgb").cast("uchar")

@@ -18,15 +18,16 @@ from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from wildsr.atomic import write_text, writing
+from wildsr.atomic import check_output, refusal, write_text, writing
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.make import make
 from wildsr.config.plain import read_json
 from wildsr.config.trust import trusts
-from wildsr.error import UserError
+from wildsr.error import UserError, first_line
 from wildsr.inference.device import choose_device
+from wildsr.photo.folder import without_results
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
 from wildsr.pixels import array_of, floats_of
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
@@ -45,8 +46,8 @@ def degrade(overrides: list[str], console: Console) -> int:
     config = _configured(overrides)
     if config.real is not None:
         list_images(Path(config.real).expanduser(), "real")
-    photos = list_images(Path(config.hr).expanduser(), "hr")
     out = Path(config.output).expanduser()
+    photos = without_results(list_images(Path(config.hr).expanduser(), "hr"), out, "hr")
     device = choose_device(config.device)
     tune_allocator()
     degrader: nn.Module = make(config.degradation, "degradation", nn.Module).eval().to(device)
@@ -63,8 +64,14 @@ def degrade(overrides: list[str], console: Console) -> int:
             if config.overwrite or not all(target.exists() for target in targets):
                 try:
                     _write(_pair(path, degrader, config, name, number, device), targets, config)
-                except UserError as error:
-                    failed.append(str(error))
+                except Exception as error:  # whatever a photo raises costs that photo only
+                    if (reason := refusal(out)) is not None:
+                        whole = number_of_pairs(out)
+                        raise UserError(
+                            f"Nothing more can be written into {out}: {reason}. The {whole} pairs "
+                            "that are there are whole, and the same command makes the others."
+                        ) from error
+                    failed.append(f"{path}: {first_line(error)}")
                     continue
             if number == 0 and len(shown) < SHOWN:
                 shown.append(tuple(_read(target) for target in targets))
@@ -123,14 +130,22 @@ def _settle(out: Path, settings: dict[str, Any], overwrite: bool = False) -> Non
                 f"was made with another {' and '.join(changed)}; overwrite=true makes its pairs "
                 "anew."
             )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:
+    elif out.exists() and (not out.is_dir() or not _empty(out)) and not overwrite:
         raise UserError(
             f"Argument `output` must be a new folder, but {out} holds other files; overwrite=true "
             "writes beside them."
         )
+    check_output(out)
     for side in ("hr", "lr"):
         (out / side).mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(settings, indent=1))
+
+
+def _empty(out: Path) -> bool:
+    """Whether a folder holds nothing, but for what a start that was cut off has made."""
+    made = {out / "hr", out / "lr"}
+    inside = [path for path in out.iterdir() if path.suffix != ".part"]
+    return set(inside) <= made and not any(any(folder.iterdir()) for folder in inside)
 
 
 def _jobs(photos: list[Path], draws: int) -> Iterator[tuple[Path, str, int]]:
@@ -148,6 +163,12 @@ def _jobs(photos: list[Path], draws: int) -> Iterator[tuple[Path, str, int]]:
 
 def _targets(out: Path, name: str, kind: str) -> tuple[Path, Path]:
     return out / "hr" / f"{name}.png", out / "lr" / f"{name}{SUFFIXES[kind]}"
+
+
+def number_of_pairs(out: Path) -> int:
+    """How many pairs a folder holds."""
+    hr = {path.stem for path in (out / "hr").glob("*.png")}
+    return sum(path.stem in hr for path in (out / "lr").iterdir() if path.suffix != ".part")
 
 
 def _pair(

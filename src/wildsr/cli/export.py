@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from torch import Tensor, nn
 
-from wildsr.atomic import write_bytes, write_text
+from wildsr.atomic import check_output, write_bytes, write_text
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import CAMERA, WEIGHTS, checked
 from wildsr.config.trust import trusts
@@ -82,6 +82,7 @@ def export(overrides: list[str], console: Console) -> int:
     if config.output is not None:
         source = replace(source, folder=Path(str(config.output)).expanduser())
     source = replace(source, name=str(config.name) if config.name is not None else source.name)
+    check_output(source.folder)
     where, crops = _crops(config, source)
     try:
         files, written = _write(config, source, crops, device)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from wildsr.atomic import write_text
+from wildsr.atomic import check_output, write_text
 from wildsr.calibration.measure import take_over
 from wildsr.config.check import checked
 from wildsr.config.plain import printable
@@ -31,6 +31,7 @@ def look(overrides: list[str], console: Console) -> int:
     lr = Path(str(config.data.lr)).expanduser()
     hr = Path(str(config.data.hr)).expanduser() if config.data.hr is not None else None
     output = _output(config)
+    check_output(output)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("looking", total=None)
         found = look_into(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -20,6 +21,15 @@ from wildsr.config.quiet import quiet_libraries
 from wildsr.error import UserError, unknown
 from wildsr.run.saved import check_overrides, overrides_of
 
+# What disks and networks refuse, wherever that happens; all else is a mistake of ours.
+OF_THE_SYSTEM = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ESTALE", "ENODEV"),
+        *("ENOENT", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "ELOOP", "EMFILE", "ENFILE", "ETIMEDOUT"),
+    )
+    if hasattr(errno, name)
+)
 Verb = Callable[[list[str], Console], int]
 
 
@@ -33,6 +43,17 @@ def run(verb: Verb, arguments: list[str]) -> int:
         return verb(arguments, console)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + getattr(signal, "SIGPIPE", 13)
+    except OSError as error:
+        if error.errno not in OF_THE_SYSTEM:
+            raise
+        about = (
+            f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        )
+        print(f"error: {about}{error.strerror}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

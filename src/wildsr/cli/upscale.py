@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -17,6 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from wildsr.atomic import check_output
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.trust import trusts
@@ -43,6 +45,7 @@ def upscale(overrides: list[str], console: Console) -> int:
     if not config.overwrite and all(task.target.exists() for task in todo):
         _summary(Outcome(skipped=[task.target for task in todo]), output, console)
         return 0
+    check_output(Path(os.path.commonpath([task.target.parent for task in todo])))
     upscaler = _upscaler(config, console)
     scale = upscaler.scale
     total = sum(task.pixels for task in todo) * scale**2
@@ -76,6 +79,7 @@ def _video(
     if target.exists() and not config.overwrite:
         console.print(f"{target} exists; overwrite=true makes it again", markup=False)
         return 0
+    check_output(target.parent)
     upscaler = _upscaler(config, console)
     with _bar(console) as bar:
         running = bar.add_task("upscaling", total=None)

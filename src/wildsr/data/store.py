@@ -3,7 +3,8 @@
 A store is a folder ``<cache>/stores/<key>`` of two files::
 
     pixels.bin    uint8 RGB rows of all images, one after the other, without gaps
-    index.json    size (height, width) by name, and the reason by name of unreadable files
+    index.json    size (height, width) and checksum by name, the reason by name of unreadable
+                  files, and a checksum of all this
 
 The key is a hash of the files' content: a store never goes stale, and a moved data set is not
 decoded again. ``<cache>/listings`` remembers the key of a list of files, sizes and dates, so that
@@ -17,9 +18,7 @@ import contextlib
 import hashlib
 import json
 import os
-import platform
 import shutil
-import sys
 import time
 import uuid
 from collections import deque
@@ -28,8 +27,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from wildsr.atomic import write_text
-from wildsr.data.packed import VERSION, PackedStore
+from wildsr.atomic import alive, machine, write_text
+from wildsr.data.packed import VERSION, PackedStore, digest_of, digest_of_index
 from wildsr.error import UserError
 from wildsr.photo.image import LIMIT, Pixels, UnreadableImage, read_image, relative_names
 
@@ -135,13 +134,14 @@ def _build(
     progress: Progress | None,
     limit: float | None,
 ) -> PackedStore:
-    host = _hash([platform.node()])
+    host = machine()
     private = folder.parent / f".{folder.name}.{host}.{os.getpid()}.{uuid.uuid4().hex}"
     _sweep(folder.parent, host)
     private.mkdir(parents=True)
     try:
         sizes: dict[str, tuple[int, ...]] = {}
         skipped: dict[str, str] = {}
+        digests: dict[str, str] = {}
         with open(private / "pixels.bin", "wb") as file:
             images = zip(relative_names(paths), _decoded(paths, workers, limit), strict=True)
             for done, (name, image) in enumerate(images, start=1):
@@ -149,6 +149,7 @@ def _build(
                     skipped[name] = image
                 else:
                     sizes[name] = image.shape[:2]
+                    digests[name] = digest_of(image)
                     file.write(image.data)
                 if progress is not None:
                     progress(done, len(paths))
@@ -157,10 +158,12 @@ def _build(
         if _listing(paths, limit) != listing:  # The key would promise another content.
             raise UserError(f"Argument `{argument}`: its files changed while they were being read.")
         _judge(skipped, len(paths), argument)
-        with open(private / "index.json", "w", encoding="utf-8") as index:
-            json.dump({"version": VERSION, "sizes": sizes, "skipped": skipped}, index)
-            index.flush()
-            os.fsync(index.fileno())
+        index = {"version": VERSION, "sizes": sizes, "skipped": skipped, "digests": digests}
+        index["check"] = digest_of_index(index)
+        with open(private / "index.json", "w", encoding="utf-8") as written:
+            json.dump(index, written)
+            written.flush()
+            os.fsync(written.fileno())
         return _publish(private, folder, argument)
     finally:
         shutil.rmtree(private, ignore_errors=True)
@@ -218,15 +221,5 @@ def _sweep(stores: Path, host: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             _, _, builder, process, _ = leftover.name.split(".")
             newest = max(part.stat().st_mtime for part in [leftover, *leftover.iterdir()])
-            if time.time() - newest > _ABANDONED or (builder == host and not _alive(int(process))):
+            if time.time() - newest > _ABANDONED or (builder == host and not alive(int(process))):
                 shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    if sys.platform == "win32":  # Signal 0 would be Ctrl+C there; age alone decides.
-        return True
-    try:
-        os.kill(process, 0)
-    except OSError as error:
-        return not isinstance(error, ProcessLookupError)  # else: somebody else's
-    return True

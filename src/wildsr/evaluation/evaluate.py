@@ -22,6 +22,7 @@ from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, overlap_for
 from wildsr.metric.kind import Set
 from wildsr.metric.panel import Gathering, Panel
+from wildsr.photo.folder import say_once
 from wildsr.photo.image import read_image
 from wildsr.pixels import floats, levels, save_png
 
@@ -187,6 +188,16 @@ def _failing(error: Exception) -> Restore:
     return restore
 
 
+def _kept(sr: Tensor, path: Path) -> Path | None:
+    """Write a picture; None, which is said, where it cannot be: its figures are still good."""
+    try:
+        save_png(sr, path)
+    except UserError as error:
+        say_once(f"{first_line(error)} The figures are those of the picture all the same.")
+        return None
+    return path
+
+
 def _outcome(
     row: str,
     restore: Restore,
@@ -206,8 +217,7 @@ def _outcome(
             bounded.add(gathering, sr)
         path = None
         if folder is not None:
-            path = folder / f"{file_name(image)}.png"
-            save_png(sr, path)
+            path = _kept(sr, folder / f"{file_name(image)}.png")
     except Exception as error:  # whatever it is, the other photos are still to be measured
         return Outcome(row, name, image, error=first_line(error))
     return Outcome(row, name, image, values, picture=path)

@@ -78,7 +78,8 @@ def difference(first: Sequence[float], second: Sequence[float], seed: int) -> Di
     Returns:
         None without images, or where a difference is not finite.
     """
-    gaps = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # of two infinite ones
+        gaps = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     if len(gaps) == 0 or not np.isfinite(gaps).all():
         return None
     low, high = interval(gaps.tolist(), seed) or (None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -10,6 +11,7 @@ from wildsr.evaluation.evaluate import OfSets, Outcome
 from wildsr.evaluation.significance import Difference, difference, interval
 from wildsr.metric.kind import Metric
 
+EXACT = 100.0  # dB, that equal pictures count as in means
 ALL_PAIRS = 8  # rows; of more, each is compared with the first only
 
 
@@ -86,7 +88,8 @@ def summarise(
 ) -> Summary:
     """Means over the photos that *every* row has, so that a failure does not favour its row.
 
-    A row without a single success takes no part in that choice.
+    A row without a single success takes no part in that choice. Among others, equal pictures, whose
+    PSNR is infinite, count as 100 dB, as the protocol states: one black page would be the mean.
 
     Args:
         outcomes: of all rows and sets.
@@ -114,7 +117,7 @@ def summarise(
         for row in rows:
             for metric in single:
                 found = [values[(row, *key)].get(metric) for key in keys] if row in working else []
-                numbers = [float(value) for value in found if value is not None]
+                numbers = _bounded([float(value) for value in found if value is not None])
                 known = numbers and len(numbers) == len(found)
                 columns[row, metric] = numbers if known else None
             own = of_sets.get((row, photo_set), {})
@@ -139,7 +142,16 @@ def summarise(
                 made = difference(first, second, int(seed or 0)) if first and second else None
                 if made is not None:
                     compared.append(Compared(other, one, photo_set, metric, made))
+    if any(value == math.inf for outcome in outcomes for value in outcome.values.values()):
+        protocol = {**protocol, "equal pictures": f"count as {EXACT:g} dB; their PSNR is infinite"}
     return Summary([*single, *whole], sets, lines, compared, list(outcomes), protocol, parts or {})
+
+
+def _bounded(values: list[float]) -> list[float]:
+    """Values as they count in a mean: PSNR of equal pictures is infinite, and no other figure."""
+    if all(value == math.inf for value in values):
+        return values
+    return [EXACT if value == math.inf else value for value in values]
 
 
 def _mean(numbers: Sequence[float] | None) -> float | None:

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wildsr.error import UserError, first_line
+from wildsr.atomic import private_folder
+from wildsr.error import UserError, first_line, shortened
 from wildsr.inference.engine import TRACED, to_onnx
 from wildsr.network.weights import check_finite
 from wildsr.text_path import text_path
@@ -200,17 +201,19 @@ def write_program(
     """
     check_finite(network.state_dict(), f"{path} is not written: the network")
     kind = PROGRAMS[fmt]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
-        partial = Path(folder) / path.name
+    with private_folder(path.parent) as folder:
+        partial = folder / path.name
         try:
             kind.write(network, partial, fp16, size)
             kind.reopen(partial, fp16)
+        except OSError as error:
+            said = error.strerror or first_line(error)
+            raise UserError(f"{path} cannot be written: {said}.") from error
         except Exception as error:  # exporters and runtimes raise what they like
             if isinstance(error, UserError) and EXTRA in str(error):
                 raise
             raise UserError(
-                f"`format={fmt}` cannot hold this network: {first_line(error)}."
+                f"`format={fmt}` cannot hold this network: {shortened(first_line(error), '')}."
             ) from error
         for suffix in kind.suffixes:
             os.replace(partial.with_suffix(suffix), path.with_suffix(suffix))

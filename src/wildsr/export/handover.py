@@ -18,6 +18,7 @@ from wildsr.atomic import writing
 from wildsr.export.formats import Upscale
 from wildsr.inference.restorer import Restorer
 from wildsr.inference.weights import open_weights, save_weights
+from wildsr.network.checksum import seal
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import KEY, check_finite
 
@@ -114,6 +115,7 @@ def write_weights(
             held[KEY] = json.dumps(about)
         with writing(path) as partial:
             torch.save(held, partial)
+            seal(partial)
     return opened(path)
 
 

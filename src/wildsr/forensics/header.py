@@ -9,6 +9,7 @@ from typing import IO, Any
 from PIL import Image
 
 from wildsr.forensics.coding import HEADER, NONE, Coding, jpeg_coding, upright
+from wildsr.photo.header import open_header
 
 ORIENTATION = 0x0112
 _SUBSAMPLINGS = {
@@ -33,7 +34,7 @@ def read_header(path: Path | str) -> Coding:
         ``source`` "header", or "none" for PNG and all that states no lossy coding, or is no photo.
     """
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             if image.format in ("JPEG", "MPO"):
                 return _jpeg(image)
             if image.format == "WEBP" and _lossy_webp(path):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from wildsr.argument import check_device
 from wildsr.error import UserError, unknown
 from wildsr.inference.tile import evaluating
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-TRIAL = 128  # LR pixels a side of the image on which half precision is timed
-GAIN = 1.15  # how much faster half precision must be
+TRIAL = 128  # LR pixels a side of the image on which half precision is tried
+# Operations for an LR pixel from which half precision pays: of fewer, memory is what takes time.
+WORK = {"cpu": 200_000, "cuda": 20_000}
 DEVIATION = 1 / 255  # how far its result may be from that of single precision
 
 
@@ -80,8 +81,9 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
     """Choose the number format for ``network``, which is on ``device`` in single precision.
 
     ``auto`` takes half precision (fp16 on a GPU, bf16 on a CPU) where the device has instructions
-    for it, a trial on random pixels is at least 1.15 times as fast, and the result stays within one
-    255th.
+    for it, the network computes enough for each pixel that they pay, and the result of random
+    pixels stays within one 255th. No clock is asked: the same network on the same kind of device
+    always gets the same format, and so the same photo the same pixels.
 
     Raises:
         UserError: an unknown precision, or one that the device can only emulate.
@@ -100,26 +102,32 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
     half = torch.bfloat16 if device.type == "cpu" else torch.float16
     if not supported(half, device):
         return torch.float32
+    if _work(network, device) < WORK[device.type]:
+        return torch.float32
     lr = torch.rand(1, 3, TRIAL, TRIAL, generator=torch.Generator().manual_seed(0)).to(device)
     lr = lr.contiguous(memory_format=torch.channels_last)
-    single, slow = _trial(network, lr)
+    single = _trial(network, lr)
     try:  # of a copy: rounded weights do not come back
-        rounded, fast = _trial(copy.deepcopy(network).to(half), lr.to(half))
+        rounded = _trial(copy.deepcopy(network).to(half), lr.to(half))
     except RuntimeError:  # an operation that does not exist in this format
         return torch.float32
     close = bool((single - rounded.float()).abs().max() <= DEVIATION)  # false for NaN
-    return half if close and slow > GAIN * fast else torch.float32
+    return half if close else torch.float32
+
+
+def _work(network: nn.Module, device: torch.device) -> float:
+    """Operations for an LR pixel."""
+    side = TRIAL // 2
+    lr = torch.zeros(1, 3, side, side, device=device)
+    counter = FlopCounterMode(display=False)
+    # Not in inference mode, in which operations cannot be counted.
+    with evaluating(network), torch.no_grad(), counter:
+        network(lr.contiguous(memory_format=torch.channels_last))
+    return float(counter.get_total_flops()) / side**2
 
 
 @torch.inference_mode()
-def _trial(network: nn.Module, lr: torch.Tensor) -> tuple[torch.Tensor, float]:
-    """The output, and the seconds of the faster of two calls after the first."""
-    seconds = []
+def _trial(network: nn.Module, lr: torch.Tensor) -> torch.Tensor:
     with evaluating(network):
-        for _ in range(3):
-            begun = time.perf_counter()
-            sr = network(lr)
-            if lr.device.type == "cuda":
-                torch.cuda.synchronize(lr.device)
-            seconds.append(time.perf_counter() - begun)
-    return sr, min(seconds[1:])
+        sr: torch.Tensor = network(lr)
+    return sr

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
+import os
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -201,7 +204,26 @@ def to_onnx(network: nn.Module, path: Path, size: int | None = None) -> None:
     }
     with evaluating(network), torch.no_grad(), warnings.catch_warnings(), text_path(path) as name:
         warnings.simplefilter("ignore")
-        torch.onnx.export(network, (lr,), name, **options)
+        with _unsaid():
+            torch.onnx.export(network, (lr,), name, **options)
+
+
+@contextlib.contextmanager
+def _unsaid() -> Iterator[None]:
+    """What libraries in C++ write to the process's output goes nowhere: torch's whole graph."""
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+    except (OSError, ValueError):  # there is no output
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @torch.inference_mode()

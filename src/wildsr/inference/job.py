@@ -10,15 +10,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from wildsr.atomic import LONGEST
+from wildsr.atomic import LONGEST, refusal
 from wildsr.error import UserError, first_line, unknown
 from wildsr.inference.file import Settings, Upscaling
 from wildsr.inference.strips import strips, together
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import FORMATS
+from wildsr.photo.folder import without_results
 from wildsr.photo.image import UnreadableImage, list_images
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import Photo, size_of
+
+ROOM = 1 << 20  # bytes that must find room, or no photo will
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def tasks(source: Path, output: Path, format: str | None) -> list[Task]:
         targets = [output]
     else:
         inside = output.resolve()
-        photos = [path for path in photos if single or inside not in path.resolve().parents]
+        photos = photos if single else without_results(photos, output)
         root = source.parent if single else source
         if inside == root.resolve():
             raise UserError(f"Argument `output` must be another folder than the photos' ({root}).")
@@ -143,6 +146,13 @@ def carry_out(
         reason = error.reason if isinstance(error, UnreadableImage) else first_line(error)
         outcome.failed.append((task.source, reason))
         say(f"{task.source}: {reason}")
+        folder = task.target.parent
+        if not isinstance(error, UnreadableImage) and (why := refusal(folder, ROOM)) is not None:
+            raise UserError(
+                f"Nothing more can be written into {folder}: {why}. {len(outcome.done)} upscaled "
+                f"photos are there and whole; the same command makes the other "
+                f"{len(todo) - len(outcome.done) - len(outcome.skipped)}."
+            ) from error
 
     def finish() -> None:
         for task, upscaling in waiting:

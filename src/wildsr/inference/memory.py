@@ -52,6 +52,13 @@ class Peak(TorchDispatchMode):
         self.alive -= size
 
 
+GROUP = Path("/sys/fs/cgroup")  # of a container, as it sees itself
+LIMITS = (
+    ("memory.max", "memory.current"),  # cgroup v2
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),  # v1: no limit is a huge one
+)
+
+
 def bytes_per_pixel(network: nn.Module) -> float:
     """Measure a network's peak of bytes in live tensors, for each LR pixel."""
     device, dtype = place_of(network, torch.empty(0))
@@ -66,13 +73,11 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
-    group = Path("/sys/fs/cgroup")
-    try:
-        most = (group / "memory.max").read_text().strip()
-        if most != "max":
-            free = min(free, int(most) - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):
-        pass  # not Linux, or no limit
+    for limit, used in LIMITS:
+        try:
+            free = min(free, int((GROUP / limit).read_text()) - int((GROUP / used).read_text()))
+        except (OSError, ValueError):
+            continue  # not Linux, the other version, or no limit, which is "max"
     return max(free, 0)
 
 

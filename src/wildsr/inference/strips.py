@@ -45,6 +45,7 @@ def strips(
     Raises:
         UserError: even the smallest tile does not fit into memory.
     """
+    upscaler = upscaler.of_depth(dtype)
     scale, whole = upscaler.scale, rows.height * rows.width * upscaler.scale**2
     single = max(rows.height, rows.width) <= upscaler.side
     overlap = Overlap(0, 0) if single else _seams(upscaler, rows.channels)
@@ -174,6 +175,7 @@ def together(upscaler: Upscaler, images: list[Array], dtype: np.dtype[Any]) -> l
         images: (h, w, channels) each; not larger than a tile.
         dtype: uint8 or uint16 of the results.
     """
+    upscaler = upscaler.of_depth(dtype)
     with torch.inference_mode():
         return [whole_numbers(image, dtype) for image in _tiles(upscaler, images, dtype)]
 

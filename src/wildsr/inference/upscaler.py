@@ -13,9 +13,13 @@ From Python::
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +31,7 @@ from wildsr.inference.ensemble import Ensemble
 from wildsr.inference.memory import bytes_per_pixel, tile_for
 from wildsr.inference.tile import CELL, place_of, receptive_radius
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, Overlap, overlap_for
+from wildsr.photo.folder import say_once
 
 ENGINES_OF_TORCH = ("torch", "compile")
 BATCH = {"cuda": 4}  # tiles computed at once; a CPU is not faster with more than one
@@ -46,6 +51,8 @@ class Upscaler:
         tile: LR pixels a side; None takes what the free memory suggests.
         overlap: LR pixels; None takes the receptive radius.
         batch: tiles computed at once; None takes 4 on CUDA and 1 elsewhere.
+        single: makes the same one in single precision, where half precision was chosen for it and
+            not asked for; results of 16 bits need it.
     """
 
     network: nn.Module
@@ -57,6 +64,7 @@ class Upscaler:
     tile: int | None = None
     overlap: int | None = None
     batch: int | None = None
+    single: Callable[[], Upscaler] | None = None
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < CELL:
@@ -77,6 +85,24 @@ class Upscaler:
                 f"an input of {tuple(lr.shape)} came out as {tuple(sr.shape)}."
             )
         return sr.to(lr.device).float()
+
+    def of_depth(self, depth: np.dtype[Any]) -> Upscaler:
+        """The one that computes results of this type: of 16 bits in single precision.
+
+        A half-precision number has 8 or 11 bits; where it was asked for, that is said once.
+        """
+        if depth != np.uint16 or self.dtype not in (torch.float16, torch.bfloat16):
+            return self
+        if self.single is not None:
+            return self._exact
+        kind = str(self.dtype).removeprefix("torch.")
+        say_once(f"results of 16 bits have far fewer levels in {kind}; precision=fp32 has all")
+        return self
+
+    @cached_property
+    def _exact(self) -> Upscaler:
+        assert self.single is not None
+        return self.single()
 
     @cached_property
     def radius(self) -> int | None:
@@ -139,11 +165,21 @@ def prepare(
     """
     network = network.eval().to(device)
     _, dtype = place_of(network, torch.empty(0))
+    single: Callable[[], Upscaler] | None = None
     if precision is None:
         network.to(memory_format=torch.channels_last)
     elif engine in ENGINES_OF_TORCH:
         network.to(memory_format=torch.channels_last)
         dtype = choose_precision(precision, network, device)
+        if precision == "auto" and dtype != torch.float32:
+            kept = copy.deepcopy(network).cpu()
+            given: dict[str, Any] = {
+                "engine": engine,
+                "ensemble": ensemble,
+                "colour_fix": colour_fix,
+            }
+            sizes: dict[str, Any] = {"tile": tile, "overlap": overlap, "batch": batch}
+            single = partial(prepare, kept, scale, name, device, **given, **sizes)
         network.to(dtype)
     elif precision not in ("auto", "fp32"):
         raise UserError(f"Argument `precision` must be 'fp32' for engine={engine}.")
@@ -156,5 +192,14 @@ def prepare(
         return (ColourFix(inner, scale) if colour_fix else inner).eval()
 
     return Upscaler(
-        dressed(network), dressed(carried), scale, name, device, dtype, tile, overlap, batch
+        dressed(network),
+        dressed(carried),
+        scale,
+        name,
+        device,
+        dtype,
+        tile,
+        overlap,
+        batch,
+        single,
     )

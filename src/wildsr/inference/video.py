@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from wildsr.inference.container import container_of, open_video
 from wildsr.inference.engine import needed
 from wildsr.inference.strips import together, upscale_image
 from wildsr.inference.upscaler import Upscaler
+from wildsr.photo.folder import say_once
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import LIMIT
 
@@ -27,6 +29,7 @@ CONTAINERS = {
 }
 VIDEOS = (*CONTAINERS, ".avi")  # which are read; AVI cannot hold the times of frames
 COLOURS = ("color_primaries", "color_trc", "colorspace", "color_range")
+FULL, STUDIO = 2, 1  # FFmpeg's numbers for values of 0 to 255, and of 16 to 235
 UNSAID = 2  # FFmpeg's number for a colour matrix that the file does not name
 
 
@@ -93,6 +96,12 @@ def upscale_video(
     return done
 
 
+def _range(frame: Any) -> int:
+    """Whether black is 0 or 16: as the frame says it, or its format, else 16."""
+    full = int(frame.color_range) == FULL or frame.format.name.startswith(("yuvj", "rgb", "gbr"))
+    return FULL if full else STUDIO
+
+
 class _Frames:
     """From one open container to the other."""
 
@@ -105,8 +114,9 @@ class _Frames:
         self.video.thread_type = "AUTO"
         written.metadata.update(read.metadata)
         self.out: Any = None  # made of the first frame: only then it is known which way is up
+        self.carried = self._carried()
         self.sound: dict[Any, Any] = {}
-        self.held: list[Any] = []  # packets of sound that came before the first frame
+        self.held: list[Any] = []  # packets of sound and text that came before the first frame
 
     def carry_out(self, progress: Callable[[int, int], None]) -> int:
         """All frames; how many."""
@@ -121,10 +131,27 @@ class _Frames:
             self.written.mux(self.out.encode(None))
         return count
 
+    def _carried(self) -> list[Any]:
+        """Sound, and subtitles that the container can hold; what stays behind is said once."""
+        known = self.written.supported_codecs
+        kept, left = list(self.read.streams.audio), []
+        for stream in self.read.streams:
+            if stream is self.video or stream in kept:
+                continue
+            codec = getattr(stream, "codec", None)
+            if stream.type == "subtitle" and codec is not None and codec.canonical_name in known:
+                kept.append(stream)
+            else:
+                left.append(stream.type)
+        if left:
+            said = ", ".join(f"{count} {kind}" for kind, count in Counter(left).items())
+            say_once(f"{self.read.name}: left out of {self.written.format.name}: {said} stream(s)")
+        return kept
+
     def _batches(self) -> Iterator[list[Any]]:
         """Decoded frames, as many as are computed at once; sound is passed on."""
         waiting: list[Any] = []
-        for packet in self.read.demux(self.video, *self.read.streams.audio):
+        for packet in self.read.demux(self.video, *self.carried):
             if packet.stream is not self.video:
                 if packet.dts is not None:
                     self.held.append(packet)
@@ -152,7 +179,12 @@ class _Frames:
         images = []
         for frame in frames:
             matrix = self._matrix(frame)
-            pixels = frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray()
+            pixels = frame.reformat(
+                format="rgb24",
+                src_colorspace=matrix,
+                src_color_range=_range(frame),
+                dst_color_range=FULL,
+            ).to_ndarray()
             images.append(np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))))
         alike = len({image.shape for image in images}) == 1
         if len(images) > 1 and alike and max(images[0].shape) <= self.upscaler.side:
@@ -172,6 +204,8 @@ class _Frames:
             format="yuv420p",
             dst_colorspace=matrix,
             interpolation="LANCZOS",
+            src_color_range=FULL,
+            dst_color_range=_range(frame),
         )
         made.pts, made.time_base = frame.pts, frame.time_base
         self.written.mux(self.out.encode(made))
@@ -192,11 +226,13 @@ class _Frames:
         self.out.codec_context.time_base = frame.time_base
         for name in COLOURS:
             setattr(self.out.codec_context, name, getattr(self.video.codec_context, name))
+        if _range(frame) == FULL:  # which formats of their own say, too
+            self.out.codec_context.color_range = FULL
         if self.video.sample_aspect_ratio:
             turned = round(frame.rotation / 90) % 2
             ratio = self.video.sample_aspect_ratio
             self.out.codec_context.sample_aspect_ratio = 1 / ratio if turned else ratio
-        for stream in self.read.streams.audio:
+        for stream in self.carried:
             self.sound[stream] = self.written.add_stream_from_template(stream)
 
     def _matrix(self, frame: Any) -> int | None:

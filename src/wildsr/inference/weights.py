@@ -14,6 +14,7 @@ from torch import nn
 from wildsr.atomic import write_bytes
 from wildsr.error import UserError
 from wildsr.network.architecture import Architecture
+from wildsr.network.checksum import DIGEST, digest_of
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import KEY, check_finite, read_file
 
@@ -58,6 +59,7 @@ def save_weights(
     if architecture and not isinstance(network, Published):
         metadata[KEY] = json.dumps({"network": dict(architecture), "scale": scale})
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
+    metadata[DIGEST] = digest_of(weights, metadata.get(KEY))
     write_bytes(path, save(weights, metadata=metadata))
 
 

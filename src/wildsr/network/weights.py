@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from wildsr.error import UserError, first_line
+from wildsr.network.checksum import DIGEST, check_digest, check_seal
 from wildsr.text_path import text_path
 
 
@@ -158,11 +159,9 @@ def _held(path: Path, what: str) -> tuple[Any, str | None]:
     """What a file holds, and the description that we may have put beside the weights."""
     try:
         if path.suffix == ".safetensors":
-            with text_path(path) as name, safe_open(name, framework="pt") as file:
-                about = (file.metadata() or {}).get(KEY)
-            with text_path(path) as name:
-                return load_file(name), about
+            return read_safetensors(path, what)
         check_archive(path, what)
+        check_seal(path, what)
         held = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise UserError(
@@ -179,6 +178,31 @@ def _held(path: Path, what: str) -> tuple[Any, str | None]:
         raise UserError(f"{what} cannot be read: {first_line(error)}") from error
     about = held.get(KEY) if isinstance(held, Mapping) else None
     return held, about if isinstance(about, str) else None
+
+
+def read_safetensors(
+    path: Path, what: str, own: bool = False
+) -> tuple[dict[str, Tensor], str | None]:
+    """The tensors in a file of safetensors, and what we wrote beside them.
+
+    Args:
+        path: the file.
+        what: it is called, in messages.
+        own: whether nobody else can have written it; else that is told by what stands beside.
+
+    Raises:
+        UserError: they are not those that were written.
+        SafetensorError: it is no such file.
+    """
+    with text_path(path) as name, safe_open(name, framework="pt") as file:
+        metadata = file.metadata() or {}
+    with text_path(path) as name:
+        tensors = load_file(name)
+    about = metadata.get(KEY)
+    if (own or KEY in metadata) and metadata.keys() - {"format", KEY, DIGEST}:
+        raise UserError(f"{what} is damaged: beside its weights stands what nobody wrote.")
+    check_digest(tensors, metadata, about, what)
+    return tensors, about
 
 
 def check_archive(path: Path, what: str) -> None:

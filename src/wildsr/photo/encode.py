@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wildsr.error import UserError, unknown
-from wildsr.photo.metadata import add_exif_to_tiff, exif_fields
+from wildsr.photo.metadata import add_exif_to_tiff, add_text_to_png, exif_fields
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import Photo
 from wildsr.photo.vips import pyvips
@@ -32,6 +32,7 @@ MOST = {"jpg": 65535, "webp": 16383}  # pixels a side, of the file format itself
 DEEP = ("png", "tif")  # know 16 bits
 KEEP_EXIF, KEEP = 1, 1 | 2 | 4 | 8  # EXIF, XMP, IPTC and the colour profile, in libvips' numbers
 PIECE = 2 << 20  # bytes that the network's thread hands to the encoder's at once
+DENSEST = 1e6  # pixels per millimetre that libvips takes; a header may hold any number
 WAITING = 16  # pieces between them
 _PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: PNG's number for them
 
@@ -110,6 +111,9 @@ class Encoder:
         if self.target.format == "tif" and self.photo.exif is not None:
             add_exif_to_tiff(self.path, self.photo.exif, self.target.width, self.target.height)
 
+        if self.target.format == "png" and self.photo.texts:
+            add_text_to_png(self.path, self.photo.texts)
+
     def abandon(self) -> None:
         """Stop encoding, for a file that is not wanted any more."""
         self.feed.put(None)
@@ -171,8 +175,10 @@ def _finished(image: Any, target: Target, photo: Photo) -> Any:
         for name, value in exif_fields(photo.exif):
             kind_of = pyvips.GValue.blob_type if name == "exif-data" else pyvips.GValue.gstr_type
             image.set_type(kind_of, name, value)
-    across_mm, down_mm = photo.resolution or (72 / 25.4, 72 / 25.4)
-    return image.copy(xres=across_mm, yres=down_mm)
+    dense = photo.resolution
+    if dense is None or not all(0 < side < DENSEST for side in dense):
+        dense = (72 / 25.4, 72 / 25.4)
+    return image.copy(xres=dense[0], yres=dense[1])
 
 
 def _big(image: Any) -> bool:

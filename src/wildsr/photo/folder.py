@@ -20,6 +20,13 @@ SUFFIXES = (
 KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif"
 LOG = logging.getLogger("wildsr.photo")
 
+# What a folder of our own results is told by; it is searched only where it is named itself.
+RESULTS = {
+    "a run": {"overrides.json", "config.yaml"},
+    "an evaluation": {"results.json", "per_image.csv"},
+    "pairs": {"degrade.json"},
+}
+
 _ENDING = re.compile(r"(?:[-_. ]?x[2348]|[-_](?:lr|hr)[2348]?)+$")
 _SHOWN = 6  # suffixes that a line names
 
@@ -28,7 +35,8 @@ def list_images(folder: Path | str, argument: str) -> list[Path]:
     """List the photos below a folder, in an order that does not depend on the file system.
 
     What is left out is said in one line, once: files of other kinds with their suffixes, links
-    that lead out of the folder, what is no regular file, folders that cannot be listed. Hidden
+    that lead out of the folder, what is no regular file, folders that cannot be listed, folders of
+    results (runs, evaluations, pairs) below the one that was named. Hidden
     files and folders are left out without a word.
 
     Args:
@@ -64,6 +72,24 @@ def list_images(folder: Path | str, argument: str) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(root).parts)
 
 
+def without_results(photos: list[Path], output: Path, argument: str | None = None) -> list[Path]:
+    """The photos that are not below the folder that results are written to.
+
+    Args:
+        photos: of :func:`list_images`.
+        output: the folder, which need not exist.
+        argument: what the user calls the photos; None lets there be none left.
+
+    Raises:
+        UserError: there are only results.
+    """
+    inside = os.path.realpath(output)
+    kept = [path for path in photos if not _within(os.path.realpath(path), inside)]
+    if argument is not None and not kept:
+        raise UserError(f"Argument `{argument}` must hold photos, but all of them are in {output}.")
+    return kept
+
+
 def _search(root: Path, left: _LeftOut, argument: str) -> list[Path]:
     def refuse(error: OSError) -> None:
         if Path(error.filename) == root:
@@ -86,6 +112,10 @@ def _search(root: Path, left: _LeftOut, argument: str) -> list[Path]:
             else:
                 left.links += 1
         folders[:] = below
+        if place != str(root) and (made := _made_by_us({*files})):
+            left.results.append(f"{os.path.relpath(place, root)}, {made}")
+            folders[:] = []
+            continue
         for name in files:
             if name.startswith("."):
                 continue
@@ -105,6 +135,11 @@ def _within(real: str, folder: str) -> bool:
     return real == folder or real.startswith(folder.rstrip(os.sep) + os.sep)
 
 
+def _made_by_us(names: set[str]) -> str | None:
+    """What a folder is, by the files in it, that is full of pictures which are no photos."""
+    return next((made for made, marks in RESULTS.items() if marks <= names), None)
+
+
 class _LeftOut:
     """What a search did not take."""
 
@@ -112,6 +147,7 @@ class _LeftOut:
         self.kinds: Counter[str] = Counter()
         self.links = self.odd = 0
         self.closed: list[str] = []
+        self.results: list[str] = []
 
     def words(self) -> str:
         """All of it in half a sentence; empty for nothing."""
@@ -124,6 +160,9 @@ class _LeftOut:
             parts.append(f"{self.links} link{'s' * (self.links > 1)} that lead out of the folder")
         if self.odd:
             parts.append(f"{_files(self.odd)} that cannot be opened as regular files")
+        if self.results:
+            several = "s" * (len(self.results) > 1)
+            parts.append(f"{len(self.results)} folder{several} of results ({self.results[0]})")
         if self.closed:
             several = "s" * (len(self.closed) > 1)
             first = self.closed[0]

@@ -6,7 +6,7 @@ import mmap
 import re
 import stat
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,8 @@ _MAGIC = {
     b"BM": "bmp",
     b"GIF8": "gif",
 }
+TEXTS = 1 << 20  # bytes of text in a PNG that are kept
+_KEPT_ELSEWHERE = (b"XML:com.adobe.xmp\0", b"Raw profile type ")  # or made anew: XMP, EXIF, IPTC
 SCANS = 100  # of a JPEG; cameras and optimisers write up to some 20, each costs a pass
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # the next one after entropy-coded data
 _SOS, _EOI, _DRI, _PROGRESSIVE = 0xDA, 0xD9, 0xDD, (0xC2, 0xC6, 0xCA, 0xCE)
@@ -93,10 +95,12 @@ class Png:
     Attributes:
         frames: of an APNG; 1 for a picture.
         exif: the block, or None.
+        texts: whole chunks of text (titles, comments, ...); not what is kept elsewhere.
     """
 
     frames: int = 1
     exif: bytes | None = None
+    texts: list[bytes] = field(default_factory=list)
 
 
 def png_structure(path: Path) -> Png:
@@ -107,7 +111,7 @@ def png_structure(path: Path) -> Png:
     Raises:
         ValueError: the file ends before its last chunk.
     """
-    found, size = Png(), path.stat().st_size
+    found, size, room = Png(), path.stat().st_size, TEXTS
     with path.open("rb") as file:
         place = 8
         while True:
@@ -125,6 +129,11 @@ def png_structure(path: Path) -> Png:
                 found.frames = max(struct.unpack(">I", file.read(4))[0], 1)
             elif kind == b"eXIf" and found.exif is None:
                 found.exif = file.read(length)
+            elif kind in (b"tEXt", b"zTXt", b"iTXt") and length <= room:
+                chunk = head + file.read(length + 4)
+                if not chunk[8:].startswith(_KEPT_ELSEWHERE):
+                    found.texts.append(chunk)
+                    room -= length
 
 
 def lab_photometric(file: IO[bytes]) -> tuple[int, int] | None:

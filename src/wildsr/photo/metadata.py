@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +174,19 @@ def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> N
         file.write(struct.pack(f"{order}H", len(numbered)) + b"".join(numbered) + following)
         file.seek(4)
         file.write(struct.pack(f"{order}L", place + len(block)))
+
+
+def add_text_to_png(path: Path, chunks: Sequence[bytes]) -> None:
+    """Give a PNG file chunks of text, as they are: libvips writes all text as Latin-1.
+
+    They go before the last chunk, which is empty and always the same.
+    """
+    with path.open("r+b") as file:
+        file.seek(-12, 2)
+        last = file.read()
+        if last[4:8] == b"IEND":
+            file.seek(-12, 2)
+            file.write(b"".join(chunks) + last)
 
 
 def _tags(header: bytes, exif: Image.Exif, width: int, height: int) -> ImageFileDirectory_v2:

@@ -65,6 +65,7 @@ class Photo:
         kind: suffix of a format that keeps all of it: "jpg", "png", "webp" or "tif".
         exif: see :func:`wildsr.photo.metadata.exif_of`.
         blobs: the colour profile, XMP and IPTC by libvips' names.
+        texts: a PNG's chunks of text, which a PNG that is made of it gets.
         resolution: pixels per millimetre across and down, None where the file says nothing.
 
     Raises:
@@ -109,9 +110,11 @@ class Photo:
         self.exif: Image.Exif | None = None
         self.resolution = whole.resolution
         self.blobs: dict[str, bytes] = {}
+        self.texts: list[bytes] = []
 
     def _open_stream(self) -> None:
         self._whole, self._row, self._fail_on = None, 0, "error"
+        self.texts = []
         self._held: bytes | None = None  # of a file that is decoded from memory: libvips only
         self._lab: int | None = None  # borrows it
         self._padded = True
@@ -122,6 +125,7 @@ class Photo:
         elif self.format == "png":
             structure = png_structure(self.path)
             png_frames, late_exif = structure.frames, structure.exif
+            self.texts = structure.texts
         elif self.format == "tiff":
             self._take_lab()
         opened = self._opened("sequential")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import math
 import pickle
 import re
@@ -14,9 +16,11 @@ from torch import Tensor
 
 from wildsr.atomic import writing
 from wildsr.error import UserError, first_line
+from wildsr.network.checksum import check_seal, seal
 from wildsr.network.weights import check_archive, check_total
 
 FORMAT = 1
+LOG = logging.getLogger("wildsr.run")
 _NAME = re.compile(r"iteration-(\d+)\.ckpt")
 
 
@@ -33,8 +37,13 @@ def save_checkpoint(folder: Path, state: dict[str, Any], keep: int = 2) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"iteration-{state['iteration']:08d}.ckpt"
-    with writing(path) as partial, partial.open("wb") as file:
-        torch.save({"format": FORMAT, **state}, file)
+    with writing(path) as partial:
+        try:
+            with partial.open("wb") as file:
+                torch.save({"format": FORMAT, **state}, file)
+        except RuntimeError as error:  # torch's own, of a disk that is full
+            raise OSError(errno.EIO, f"its disk is full or fails ({first_line(error)})") from error
+        seal(partial)
     for old in checkpoints(folder)[keep:]:
         old.unlink(missing_ok=True)
     return path
@@ -54,6 +63,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         check_archive(path, str(path))
+        check_seal(path, str(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"There is no checkpoint {path}.") from error
@@ -164,7 +174,7 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
 
 
 def newest_checkpoint(run: Path) -> dict[str, Any]:
-    """The newest readable checkpoint of the run folder ``run``; damaged ones are passed over.
+    """The newest sound checkpoint of the run folder ``run``; damaged ones are passed over, aloud.
 
     Raises:
         UserError: if the folder does not exist or has no readable checkpoint.
@@ -177,7 +187,11 @@ def newest_checkpoint(run: Path) -> dict[str, Any]:
     errors = []
     for path in found:
         try:
-            return load_checkpoint(path)
+            state = load_checkpoint(path)
         except UserError as error:
             errors.append(str(error))
+            continue
+        for said in errors:
+            LOG.warning("%s Iteration %d is taken instead.", said, state["iteration"])
+        return state
     raise UserError(f"The run folder {run} has no readable checkpoint: {errors[0]}")

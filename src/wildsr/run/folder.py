@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from wildsr.config.plain import literal
 from wildsr.config.recorded import recorded_config
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
-from wildsr.run.saved import NEVER_SAVED, override_key, overrides_of
+from wildsr.run.lock import PLACE, Lock
+from wildsr.run.saved import NEVER_SAVED, OVERRIDES, override_key, overrides_of
 
 START = "start"  # the folder, within a run's, of the weights that it started from
 DEGRADATION = "degradation"  # and of the run whose degradation it uses
@@ -37,10 +39,12 @@ class Run:
     Attributes:
         folder: where everything that belongs to the run is.
         resumed: whether it has a checkpoint to go on from.
+        lock: that keeps other processes out; None where another process of this one's holds it.
     """
 
     folder: Path
     resumed: bool
+    lock: Lock | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -136,17 +140,15 @@ def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str
     started with the same choices.
 
     Raises:
-        UserError: if a folder that was named does not exist or is no run.
+        UserError: if a folder that was named does not exist or is no run, or has results alone.
     """
     if resume != "auto":
         folder = Path(resume).expanduser()
         overrides_of(folder)
-        if not checkpoints(folder / "checkpoints"):
-            raise UserError(f"The run folder {folder} has no checkpoint to resume from.")
-        return folder
+        return _not_emptied(folder)
     if name is not None:
         folder = runs_dir / name
-        return folder if (folder / "overrides.json").exists() else None
+        return _not_emptied(folder) if (folder / OVERRIDES).exists() else None
     candidates = []
     for path in runs_dir.glob("*/overrides.json"):
         folder = path.parent
@@ -163,11 +165,36 @@ def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str
     )
 
 
-def create(config: DictConfig, overrides: list[str], default_name: str) -> Run:
-    """Make a new run folder.
+def _not_emptied(folder: Path) -> Path:
+    """Refuse a run whose results are there, but no checkpoint: they would be replaced.
+
+    One that was stopped before its first checkpoint may begin anew.
 
     Raises:
-        UserError: if ``name`` was given and is taken, or the folder cannot be made.
+        UserError: saying so.
+    """
+    made = (folder / "results.json", folder / "weights")
+    if not checkpoints(folder / "checkpoints") and any(path.exists() for path in made):
+        raise UserError(f"The run folder {folder} has no checkpoint to resume from.")
+    return folder
+
+
+def create(
+    config: DictConfig,
+    overrides: list[str],
+    default_name: str,
+    claim: Callable[[Path], Lock | None] = lambda folder: None,
+) -> Run:
+    """Make a new run folder, or take one whose start was cut off before anything was trained.
+
+    Args:
+        config: of the training.
+        overrides: what was typed.
+        default_name: of the folder, where ``name`` was not given; numbered where it is taken.
+        claim: takes the lock of the folder before anything is written into it.
+
+    Raises:
+        UserError: if ``name`` was given and is taken, or the folder cannot be made or written to.
     """
     runs_dir = Path(config.runs_dir).expanduser()
     number = 1
@@ -179,14 +206,51 @@ def create(config: DictConfig, overrides: list[str], default_name: str) -> Run:
             break
         except FileExistsError:
             if config.name is not None:
-                raise UserError(
-                    f"The run folder {folder} exists already; choose another `name`, "
-                    f"or add `resume=auto` to go on with it."
-                ) from None
+                if unfinished(folder):
+                    break
+                raise _taken(config, folder, claim) from None
             number += 1
         except OSError as error:
             raise UserError(f"Cannot make the run folder {folder}: {error.strerror}.") from error
-    if config.get("weights") is not None:  # kept, for resuming and evaluating need them again
+    lock = claim(folder)
+    if (folder / OVERRIDES).exists():  # another process was faster, and has ended since
+        raise _taken(config, folder, lambda folder: None)
+    try:
+        _fill(folder, config)
+    except OSError as error:
+        raise UserError(f"Cannot write into the run folder {folder}: {error.strerror}.") from error
+    record(folder, config, overrides)
+    return Run(folder, False, lock)
+
+
+def unfinished(folder: Path) -> bool:
+    """Whether a folder holds nothing but the beginning of a start that was cut off."""
+    made = {PLACE, START, DEGRADATION, CAMERA, "config.yaml"}
+    try:
+        return all(e.name in made or e.suffix == ".part" for e in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _taken(config: DictConfig, folder: Path, claim: Callable[[Path], Lock | None]) -> UserError:
+    """Why a name cannot be had; raised at once where another process trains under it."""
+    if config.get("resume") == "auto" and (folder / OVERRIDES).exists():
+        claim(folder)
+        return UserError(
+            f"The run folder {folder} was made by another process meanwhile; the same command "
+            "now goes on with it."
+        )
+    return UserError(
+        f"The run folder {folder} exists already; choose another `name`, "
+        f"or add `resume=auto` to go on with it."
+    )
+
+
+def _fill(folder: Path, config: DictConfig) -> None:
+    """Copy what resuming and evaluating will need again, wherever it comes from."""
+    for left in (START, DEGRADATION):
+        shutil.rmtree(folder / left, ignore_errors=True)  # of a start that was cut off
+    if config.get("weights") is not None:
         source = Path(str(config.weights)).expanduser()
         kept = folder / START / source.name
         kept.parent.mkdir()
@@ -195,8 +259,6 @@ def create(config: DictConfig, overrides: list[str], default_name: str) -> Run:
         _copy(Path(str(used)).expanduser(), folder / DEGRADATION)
     if (given := (config.get("degradation") or {}).get("file")) is not None:
         shutil.copyfile(Path(str(given)).expanduser(), folder / CAMERA)
-    record(folder, config, overrides)
-    return Run(folder, resumed=False)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -215,11 +277,11 @@ def _copy(source: Path, target: Path) -> None:
 
 def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:
     """Write what was configured into the run folder."""
-    kept = [o for o in overrides if override_key(o) not in NEVER_SAVED]
-    write_text(folder / "overrides.json", json.dumps(kept, indent=1))
     # Plain text, for it is read as such: `${` in a name refers to nothing.
     plain = yaml.safe_dump(plain_config(config), sort_keys=False, allow_unicode=True)
     write_text(folder / "config.yaml", plain)
+    kept = [o for o in overrides if override_key(o) not in NEVER_SAVED]
+    write_text(folder / OVERRIDES, json.dumps(kept, indent=1))  # last: now it is a run's folder
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:

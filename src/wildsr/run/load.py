@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from wildsr.config.make import make_networks, method_class
@@ -27,12 +26,11 @@ from wildsr.method.finishing import FAITHFUL, FINISHED
 from wildsr.method.part import Method
 from wildsr.network.interpolation import check_strength, interpolated
 from wildsr.network.size_limit import size_limit
-from wildsr.network.weights import fill
+from wildsr.network.weights import fill, read_safetensors
 from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint, part_of
 from wildsr.run.finish import SUFFIX, default_strength
 from wildsr.run.folder import config_of
 from wildsr.run.snapshot import SNAPSHOTS, snapshots
-from wildsr.text_path import text_path
 
 
 @dataclass(frozen=True)
@@ -195,8 +193,7 @@ def _networks(
 
 def _snapshot(path: Path) -> dict[str, dict[str, Tensor]]:
     try:
-        with text_path(path) as name:
-            stored = load_file(name)
+        stored = read_safetensors(path, str(path), own=True)[0]
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is damaged: {first_line(error)}") from error
     weights: dict[str, dict[str, Tensor]] = {}

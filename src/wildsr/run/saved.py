@@ -8,6 +8,7 @@ from pathlib import Path
 from wildsr.config.plain import read_json
 from wildsr.error import UserError
 
+OVERRIDES = "overrides.json"  # in a run's folder
 # Of one command alone: a run that says of itself that it is to be trusted is not.
 NEVER_SAVED = ("resume", "explain", "trust", "degradation.trust")
 
@@ -25,7 +26,7 @@ def overrides_of(folder: Path) -> list[str]:
     """
     if not folder.exists():
         raise UserError(f"The run folder {folder} does not exist.")
-    path = folder / "overrides.json"
+    path = folder / OVERRIDES
     if not path.exists():
         raise UserError(f"The run folder {folder} is not a run folder (no overrides.json).")
     try:

@@ -13,6 +13,7 @@ from torch import nn
 
 from wildsr.atomic import write_bytes
 from wildsr.error import UserError, first_line
+from wildsr.network.checksum import DIGEST, digest_of
 from wildsr.run.checkpoint import checkpoints
 
 SNAPSHOTS = "snapshots"
@@ -52,7 +53,9 @@ def save_snapshot(
     }
     path = folder / f"iteration-{iteration:08d}.safetensors"
     try:
-        write_bytes(path, save(weights))  # bytes: its own writer takes no name that is not text
+        write_bytes(
+            path, save(weights, metadata={DIGEST: digest_of(weights, None)})
+        )  # bytes: its own writer takes no name that is not text
     except SafetensorError as error:
         raise UserError(f"{path} cannot be written: {first_line(error)}.") from error
 

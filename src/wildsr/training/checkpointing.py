@@ -1,9 +1,12 @@
-"""Checkpoints at intervals, and a clean leave on Ctrl-C, SIGTERM or when the time is up."""
+"""Checkpoints at intervals, and a clean leave when asked to by a signal or when time is up."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,6 +15,14 @@ import lightning
 
 from wildsr.run.checkpoint import save_checkpoint
 from wildsr.training.module import Training
+
+# Ctrl-C; a scheduler that needs the machine; a terminal or connection that is gone; and what
+# schedulers are told to send ahead of the end of a job's time.
+SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+)
 
 
 class Checkpointing(lightning.Callback):
@@ -23,6 +34,7 @@ class Checkpointing(lightning.Callback):
         keep: how many checkpoints stay.
         extra: what else each checkpoint holds: plain containers.
         seconds: end after this much training time; None for no limit.
+        check: called before anything is written; raises where the run is no longer this process's.
     """
 
     def __init__(
@@ -32,7 +44,9 @@ class Checkpointing(lightning.Callback):
         keep: int,
         extra: dict[str, Any],
         seconds: float | None = None,
+        check: Callable[[], None] | None = None,
     ) -> None:
+        self.check = check
         self.folder, self.every, self.keep = folder, every, keep
         self.extra, self.seconds = extra, seconds
         self.signal: int | None = None
@@ -46,13 +60,17 @@ class Checkpointing(lightning.Callback):
         assert isinstance(training, Training)
         self._saved = training.iteration
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in SIGNALS:
+                if signal.getsignal(number) == signal.SIG_IGN and number != signal.SIGINT:
+                    continue  # `nohup`, say: it is to go on
                 self._previous[number] = signal.signal(number, self._asked_to_stop)
 
     def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = number
+        if number == getattr(signal, "SIGHUP", None):
+            _leave_the_terminal()
 
     def on_train_batch_end(
         self,
@@ -90,5 +108,21 @@ class Checkpointing(lightning.Callback):
             return
         state = training.state()  # on every rank: the pools are gathered
         if trainer.is_global_zero:
+            if self.check is not None:
+                self.check()
             save_checkpoint(self.folder, {**state, **self.extra}, self.keep)
         self._saved = training.iteration
+
+
+def _leave_the_terminal() -> None:
+    """Write to nowhere from now on, where the terminal that was written to is gone."""
+    with open(os.devnull, "w") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                number = stream.fileno()
+            except (ValueError, AttributeError):  # a stream that is no file
+                continue
+            try:
+                os.write(number, b"")
+            except OSError:
+                os.dup2(nowhere.fileno(), number)

@@ -48,17 +48,25 @@ class CSV:
     def __init__(self, path: Path, start: int) -> None:
         rows = []
         if path.exists():
-            with path.open(newline="") as file:
-                complete = [row for row in csv.reader(file) if len(row) == 3 and row[0].isdigit()]
-            rows = [r for r in complete if int(r[0]) <= start and not r[1].startswith("test/")]
+            rows = [
+                row
+                for row in _complete(path)
+                if int(row[0]) <= start and not row[1].startswith("test/")
+            ]
         with writing(path) as partial, partial.open("w", newline="") as file:
             csv.writer(file).writerows([["iteration", "name", "value"], *rows])
         self.path = path
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
         """Append one row for each value."""
-        with self.path.open("a", newline="") as file:
-            csv.writer(file).writerows([iteration, n, f"{v:.7g}"] for n, v in values.items())
+        try:
+            with self.path.open("a", newline="") as file:
+                csv.writer(file).writerows([iteration, n, f"{v:.7g}"] for n, v in values.items())
+                file.flush()
+                os.fsync(file.fileno())  # a checkpoint of this iteration is, too, and may follow
+        except OSError as error:
+            said = error.strerror or first_line(error)
+            raise UserError(f"{self.path} cannot be written: {said}.") from error
 
     def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
         """Nothing: the pictures are files already."""
@@ -71,6 +79,14 @@ class CSV:
 
     def finish(self) -> None:
         """Nothing: every row is on disk already."""
+
+
+def _complete(path: Path) -> list[list[str]]:
+    """The rows that were written to their end; the last one may be cut off."""
+    text = path.read_bytes().decode("utf-8", "replace").replace("\0", "")
+    whole = text[: text.rfind("\n") + 1]
+    rows = csv.reader(whole.splitlines(keepends=True))
+    return [row for row in rows if len(row) == 3 and row[0].isascii() and row[0].isdigit()]
 
 
 class WandB:
@@ -124,14 +140,14 @@ class WandB:
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
         """Log the values at this iteration."""
-        self.run.log({**values, "iteration": iteration})
+        self._log(values, iteration)
 
     def pictures(self, paths: Mapping[str, Path], iteration: int) -> None:
         """Log the pictures at this iteration."""
         import wandb
 
         images = {name: wandb.Image(str(path)) for name, path in paths.items()}
-        self.run.log({**images, "iteration": iteration})
+        self._log(images, iteration)
 
     def files(self, paths: Mapping[str, Path]) -> None:
         """Log the files as an artifact of type "model", a new version after each part of a run."""
@@ -148,7 +164,15 @@ class WandB:
 
         columns: list[str | int] = list(dict.fromkeys(key for line in lines for key in line))
         rows = [[line.get(str(column)) for column in columns] for line in lines]
-        self.run.log({name: wandb.Table(columns=columns, data=rows), "iteration": iteration})
+        self._log({name: wandb.Table(columns=columns, data=rows)}, iteration)
+
+    def _log(self, values: Mapping[str, Any], iteration: int) -> None:
+        """Log under the iteration as W&B's own step, too.
+
+        A run that goes on from a checkpoint repeats the iterations behind it, to the bit; of steps
+        that W&B has already it takes none a second time.
+        """
+        self.run.log({**values, "iteration": iteration}, step=iteration)
 
     def finish(self) -> None:
         """Close the run."""

@@ -273,7 +273,7 @@ class Training(lightning.LightningModule):
     def _diverged(self, what: str) -> UserError:
         return UserError(
             f"{what} became NaN or infinite at iteration {self.iteration}; training stopped, and "
-            "the checkpoints hold the last good state."
+            "nothing of that is in a checkpoint."
         )
 
     def _optimizers(self, update: Update) -> dict[str, Any]:

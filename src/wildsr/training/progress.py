@@ -15,6 +15,32 @@ from wildsr.training.logger import Log
 from wildsr.training.module import Training
 
 
+class Waiting(lightning.Callback):
+    """Measures the time from the end of one iteration, its callbacks included, to the next.
+
+    The last of the callbacks.
+
+    Attributes:
+        seconds: so far.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._ended = 0.0
+
+    def on_train_start(self, *_: Any) -> None:
+        """Waiting for the first batch begins."""
+        self._ended = time.perf_counter()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """The batch is there."""
+        self.seconds += time.perf_counter() - self._ended
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """The next one is waited for."""
+        self._ended = time.perf_counter()
+
+
 class ProgressBar(lightning.Callback):
     """Shows and logs how training goes.
 
@@ -27,6 +53,9 @@ class ProgressBar(lightning.Callback):
         logs: where the curves go.
         console: where the bar goes.
         seconds: the time that training may take, if that is what ends it.
+
+    Attributes:
+        waiting: measures what is shown; a callback to be called last.
     """
 
     def __init__(
@@ -50,8 +79,8 @@ class ProgressBar(lightning.Callback):
             transient=True,
         )
         self.task: TaskID | None = None
-        self.waited = 0.0
-        self.begun = self.ended = self.last_line = self.mark = 0.0
+        self.waiting = Waiting()
+        self.last_line = self.mark = self.waited = 0.0
         self.marked = 0
 
     def on_train_start(
@@ -59,17 +88,13 @@ class ProgressBar(lightning.Callback):
     ) -> None:
         """Open the bar."""
         assert isinstance(training, Training)
-        self.begun = self.ended = self.last_line = self.mark = time.perf_counter()
+        self.last_line = self.mark = time.perf_counter()
         self.marked = training.iteration
         if trainer.is_global_zero:
             self.bar.start()
             self.task = self.bar.add_task(
                 self.name, total=self.iterations, completed=training.iteration, note=""
             )
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """The time since the last iteration ended was spent waiting for data."""
-        self.waited += time.perf_counter() - self.ended
 
     def on_train_batch_end(
         self,
@@ -84,7 +109,7 @@ class ProgressBar(lightning.Callback):
             done = training.iteration
             if done % self.every == 0 or done == self.iterations:
                 speed = (done - self.marked) / max(now - self.mark, 1e-9)
-                waiting = self.waited / max(now - self.mark, 1e-9)
+                waiting = (self.waiting.seconds - self.waited) / max(now - self.mark, 1e-9)
                 self._log(training, speed, waiting)
                 left = (self.iterations - done) / max(speed, 1e-9)
                 goal = f"{done}/{self.iterations}"
@@ -102,8 +127,7 @@ class ProgressBar(lightning.Callback):
                         f"{escape(self.name)}: {escape(note)}  {max(left, 0):.0f} s left"
                     )
                     self.last_line = now
-                self.mark, self.marked, self.waited = now, done, 0.0
-        self.ended = time.perf_counter()
+                self.mark, self.marked, self.waited = now, done, self.waiting.seconds
 
     def _log(self, training: Training, speed: float, waiting: float) -> None:
         values = {name: float(value) for name, value in training.values.items()}

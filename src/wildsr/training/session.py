@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from wildsr.method.part import given
 from wildsr.metric.panel import Panel
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint
 from wildsr.run.folder import BASELINE, Run, create, plain_config, record
+from wildsr.run.lock import Lock
 from wildsr.run.snapshot import SNAPSHOTS
 from wildsr.training.build import build_trainer, build_training
 from wildsr.training.checkpointing import Checkpointing
@@ -74,9 +76,21 @@ def explained(config: DictConfig) -> str:
 
 
 def run_folder(
-    config: DictConfig, overrides: list[str], resumed: Path | None, data: Folders
+    config: DictConfig,
+    overrides: list[str],
+    resumed: Path | None,
+    data: Folders,
+    claim: Callable[[Path], Lock | None],
 ) -> Run:
-    """The folder of this training: the one that is resumed, or a new one; the same in all ranks."""
+    """The folder of this training: the one that is resumed, or a new one; the same in all ranks.
+
+    Args:
+        config: of the training.
+        overrides: what makes it.
+        resumed: the run folder that it goes on from.
+        data: gives a new folder its name.
+        claim: the lock of the folder; taken already where it goes on.
+    """
     if process_rank() > 0:
         named = config.name and Path(config.runs_dir).expanduser() / config.name
         if _RUN not in os.environ and not named:
@@ -85,9 +99,9 @@ def run_folder(
         return Run(folder, bool(checkpoints(folder / "checkpoints")))
     if resumed is not None:
         record(resumed, config, overrides)
-        made = Run(resumed, bool(checkpoints(resumed / "checkpoints")))
+        made = Run(resumed, bool(checkpoints(resumed / "checkpoints")), claim(resumed))
     else:
-        made = create(config, overrides, f"{config.method.name}-{data.label}")
+        made = create(config, overrides, f"{config.method.name}-{data.label}", claim)
     os.environ[_RUN] = str(made.folder)
     return made
 
@@ -107,6 +121,8 @@ def fit(
         for line in harvest(training, job.data, shown):
             job.console.print(line, markup=False)
     training.say = lambda line: job.console.print(line, markup=False)
+    if process_rank() == 0:
+        forget_after(folder, training.iteration)
     training.to(memory_format=torch.channels_last)
     seconds = config.seconds if seconds is None else seconds
     finished = training.iteration >= config.iterations or (
@@ -123,16 +139,27 @@ def fit(
         config.keep,
         {"config": plain_config(config)},
         seconds,
+        check=folder.lock.check if folder.lock is not None else None,
     )
     progress = ProgressBar(name, config.iterations, config.log_every, logs, job.console, seconds)
     validation = Validation(
         data, job.panel, config.validate_every, folder.images, logs, config.tile, job.console
     )
     snapshots = Snapshots(folder.folder / SNAPSHOTS, config.checkpoint_every, config.snapshots)
-    # In this order, so that the time of a checkpoint or a look is not taken for waiting for data.
-    trainer = build_trainer(config, [checkpointing, snapshots, validation, progress])
+    # What an iteration reports is on disk before its checkpoint is, from which the next process
+    # would go on without it. None of it is taken for waiting for data.
+    callbacks = [snapshots, validation, progress, checkpointing, progress.waiting]
+    trainer = build_trainer(config, callbacks)
     trainer.fit(training, train_dataloaders=data.train_dataloader())
     return checkpointing.signal
+
+
+def forget_after(folder: Run, iteration: int) -> None:
+    """Remove the pictures of iterations that are repeated, as their rows are."""
+    for path in folder.images.glob("iteration-*"):
+        number = path.name.removeprefix("iteration-")
+        if number.isdecimal() and int(number) > iteration:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, int | None]:
@@ -160,7 +187,7 @@ def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, i
     ends_by_the_clock = 100 * plain["iterations"]
     config = as_config({**plain, "method": method, "iterations": ends_by_the_clock, "snapshots": 0})
     inner = folder.folder / BASELINE
-    sub = Run(inner, bool(checkpoints(inner / "checkpoints")))
+    sub = Run(inner, bool(checkpoints(inner / "checkpoints")), folder.lock)
     inner.mkdir(exist_ok=True)
     record(inner, config, [])
     again = Job(config, job.data, job.panel, job.console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -21,7 +22,10 @@ from wildsr.evaluation.evaluate import Restore, interpolation, of_lr
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.panel import Panel
 from wildsr.run.folder import BASELINE, Run, to_resume
+from wildsr.run.lock import Lock
 from wildsr.run.resume import resumed_config
+from wildsr.run.saved import override_key
+from wildsr.training import inventory
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
 from wildsr.training.pretrained import stand_ins
@@ -36,6 +40,8 @@ from wildsr.training.session import (
     run_loggers,
 )
 from wildsr.training.validation import readable, restoring
+
+WHICH = ("resume", "runs_dir", "name", "trust")  # the keys that say which run goes on
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,36 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     Raises:
         UserError: for what was configured wrong.
     """
-    config = configure("train", overrides)
+    with ExitStack() as held:
+        return _train(overrides, console, held)
+
+
+def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained | None:
+    """As :func:`train`.
+
+    Args:
+        overrides: what was typed.
+        console: of the user.
+        held: lets go of the run's lock at the end.
+    """
+    # First only which run it is: what else was typed may belong to choices that the run has made.
+    config = configure("train", [o for o in overrides if override_key(o) in WHICH])
+    locks: dict[Path, Lock] = {}
+
+    def claim(folder: Path) -> Lock:
+        if folder not in locks:
+            locks[folder] = held.enter_context(Lock(folder, "trained"))
+        return locks[folder]
+
     resumed = _resumed(config, overrides)
     if resumed is not None:
+        if process_rank() == 0 and "explain=true" not in overrides:
+            claim(resumed)  # before anything of it is read that its process may still change
         config, overrides = resumed_config(resumed, overrides, trusts(config))
-    elif (scale := scale_of_weights(config, overrides)) is not None:
-        config = configure("train", [*overrides, f"scale={scale}"])
+    else:
+        config = configure("train", overrides)
+        if (scale := scale_of_weights(config, overrides)) is not None:
+            config = configure("train", [*overrides, f"scale={scale}"])
     check_config(config)
     console.quiet = console.quiet or process_rank() > 0
     tune_allocator()
@@ -80,9 +110,15 @@ def train(overrides: list[str], console: Console) -> Trained | None:
     for line in [*data.report.lines(), *stand_ins(training.objective)]:
         console.print(line, markup=False)
     readable(data.photos, console)
-    folder = run_folder(config, overrides, resumed, data)
+    folder = run_folder(config, overrides, resumed, data, claim)
     shown = f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}"
     console.print(shown, markup=False)
+    if resumed is not None and not folder.resumed:
+        console.print("it has no checkpoint yet, and begins anew", markup=False)
+    if process_rank() == 0:
+        for line in inventory.changes(folder.folder, data) if folder.resumed else []:
+            console.print(f"note: {line}", markup=False)
+        inventory.write(folder.folder, data)
 
     job = Job(config, data, panel, console)
     name = str(config.method.name)

@@ -17,6 +17,7 @@ from wildsr.forensics.coding import Coding
 from wildsr.forensics.photo import read_coding
 from wildsr.metric.statistic.edge_spread import edge_spread
 from wildsr.metric.statistic.flat_noise import flat_noise, noise_correlation
+from wildsr.photo.header import open_header
 from wildsr.photo.image import Pixels, read_image
 
 KEPT = 1024  # pixels a side of the middle of a photo that a camera is measured on
@@ -111,7 +112,7 @@ def _finite(value: float) -> float | None:
 def _stated_camera(path: Path) -> str:
     """Maker and model as EXIF has them, on one line of at most 80 characters."""
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             exif = image.getexif()
             words = [str(exif.get(tag, "")).strip("\0 ") for tag in (0x010F, 0x0110)]
     except Exception:  # decoders meet broken files with nearly every exception there is

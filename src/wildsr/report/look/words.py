@@ -112,7 +112,7 @@ def _photos(folder: Folder) -> str:
         each = [size if len(sizes) == 1 else f"{size} ({n})" for size, n in sizes.items()]
         said += f", {_few(each)} pixels"
     else:
-        areas = sorted((look.width * look.height, look) for look in looks)
+        areas = sorted(((k.width * k.height, k) for k in looks), key=lambda one: one[0])
         low, high = areas[0][1], areas[-1][1]
         said += f", {low.width} x {low.height} to {high.width} x {high.height} pixels"
     stated = _counts([look.camera for look in looks if look.camera])
