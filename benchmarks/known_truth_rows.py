@@ -220,7 +220,8 @@ def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -
     scale, root = SCALES[scenario], setting.work / "photos" / scenario
     restore = of_lr(interpolation("bicubic", scale))
     if folder is not None:
-        options = {"device": "cpu", "precision": "fp32", "tile": 512, "trust": True}
+        device = "cpu" if setting.accelerator == "cpu" else "auto"
+        options = {"device": device, "precision": "fp32", "tile": 512, "trust": True}
         restore = delivered(load_upscaler(folder, **options))
     found = []
     for path in sorted((root / "test_lr").iterdir())[:limit]:
