@@ -149,7 +149,7 @@ def unit(batch: dict[str, Tensor], *names: str) -> Iterator[Tensor]:
     return (batch[name].float().div_(255) for name in names)
 
 
-def bare_gan(nets: dict[str, nn.Module], cast: Callable[[], object]) -> Bare:
+def bare_gan(nets: dict[str, nn.Module], cast: Callable[[], object], beside: Training) -> Bare:
     upscale, critic = nets["upscale"].train(), nets["critic"].train()
     step_up, step_critic = adam(upscale.parameters()), adam(critic.parameters())
     average = Average(upscale)
@@ -175,7 +175,7 @@ def bare_gan(nets: dict[str, nn.Module], cast: Callable[[], object]) -> Bare:
     return iteration
 
 
-def bare_wild(nets: dict[str, nn.Module], cast: Callable[[], object]) -> Bare:
+def bare_wild(nets: dict[str, nn.Module], cast: Callable[[], object], beside: Training) -> Bare:
     upscale, degrade = nets["upscale"].train(), nets["degrade"].requires_grad_(False)
     optimizer = adam(upscale.parameters())
     average = Average(upscale)
@@ -194,12 +194,15 @@ def bare_wild(nets: dict[str, nn.Module], cast: Callable[[], object]) -> Bare:
     return iteration
 
 
-def bare_finish(nets: dict[str, nn.Module], cast: Callable[[], object]) -> Bare:
+def bare_finish(nets: dict[str, nn.Module], cast: Callable[[], object], beside: Training) -> Bare:
     finished, critic = nets["finished"].train(), nets["critic_finish"].train()
     degrade = nets["degrade"].requires_grad_(False)
     step_up, step_critic = adam(finished.parameters()), adam(critic.parameters())
     average = Average(finished)
-    seen, grid = STLPIPS("vgg", shift=1, crop=48), Grid(SCALE, cells=4)
+    losses = {term.name: term.loss for term in beside.objective.terms}
+    ours = losses["sharpen/seen"]
+    assert isinstance(ours, STLPIPS)
+    seen, grid = STLPIPS("vgg", shift=ours.shift, crop=ours.crop), Grid(SCALE, cells=4)
 
     def iteration(batch: dict[str, Tensor]) -> None:
         hr, real_lr, other = unit(batch, "hr", "real_lr", "other_hr")
@@ -296,7 +299,7 @@ def measure(
         return torch.autocast(device, torch.bfloat16) if mixed else contextlib.nullcontext()
 
     given = batches(count + warm, PATCH, BATCH, device)
-    turns = Turns(made(nets, cast), given, warm, device)
+    turns = Turns(made(nets, cast, training), given, warm, device)
     accelerator = "cpu" if device == "cpu" else "gpu"
     typed = [f"trainer.accelerator={accelerator}", f"trainer.precision={precision}"]
     trainer = build_trainer(configure("train", typed), [turns])
