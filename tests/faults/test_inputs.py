@@ -83,12 +83,12 @@ def test_photos(tmp_path, upscaler):
 
 
 GOOD = {
-    "train": ["data=folders", "data.lr=/nowhere/lr", "data.hr=/nowhere/hr", "iterations=3"],
-    "evaluate": ["data.lr=/nowhere/lr", "upscaler=bicubic", "scale=4"],
-    "upscale": ["weights=/nowhere/w.pth", "input=/nowhere/in", "output=/nowhere/out"],
-    "degrade": ["hr=/nowhere", "output=/nowhere/out", "degradation=bicubic", "scale=4"],
-    "export": ["weights=/nowhere/w.pth", "format=onnx"],
-    "look": ["data.lr=/nowhere/lr"],
+    "train": ["data=folders", "data.lr=nowhere/lr", "data.hr=nowhere/hr", "iterations=3"],
+    "evaluate": ["data.lr=nowhere/lr", "upscaler=bicubic", "scale=4"],
+    "upscale": ["weights=nowhere/w.pth", "input=nowhere/in", "output=nowhere/out"],
+    "degrade": ["hr=nowhere", "output=nowhere/out", "degradation=bicubic", "scale=4"],
+    "export": ["weights=nowhere/w.pth", "format=onnx"],
+    "look": ["data.lr=nowhere/lr"],
 }
 WORDS = [
     *[

@@ -10,7 +10,6 @@ from wildsr.calibration.simulate import SharpWindows
 from wildsr.calibration.statistics import NAMES
 from wildsr.network.degrader.physics import LOWEST, PARAMETERS, PRIOR
 
-WELL = 1.0  # misfit up to which no further part of a camera is looked for
 EXPLAINED = 1.0  # misfit up to which a camera explains the photos
 BELIEVED, DOUBTED = 1.5, 2.5  # misfit up to which a camera is believed, and from which not at all
 WITNESSES = [i for i, name in enumerate(NAMES) if name.startswith(("steepest", "sharpness"))]

@@ -14,6 +14,7 @@ from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR, 
 SHARPEN, SHAPE = PARAMETERS.index("sharpen"), PARAMETERS.index("shape")
 BICUBIC = PARAMETERS.index("bicubic")
 DENOISE, LIFT = PARAMETERS.index("denoise"), PARAMETERS.index("lift")
+BLOTCH = PARAMETERS.index("blotch")
 MISFIT = 0.15  # dB (or levels) that no figure is trusted beyond
 OWN = 0.2  # share of each figure's variance that counts as its own: covariances of 39 are uncertain
 WORTH = 16.0  # by how much chi^2 must fall for a part to be taken in: four standard errors

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from wildsr.calibration.statistics import statistics
 from wildsr.degradation.coding import Coding, coded_each
@@ -43,18 +43,43 @@ class SharpWindows:
         order = [random.permutation(len(large)) for _ in range(-(-count // max(len(large), 1)))]
         chosen = [large[i] for i in np.concatenate(order)[:count]] if large else []
         self.spectra = torch.fft.rfft2(cut(chosen, self.side, random))
+        # A kernel's spectrum as two products: its centre at the first sampled pixel.
+        size, start = kernel_size(scale), (scale - 1) // 2
+        taps = (torch.arange(size) - size // 2 + start) / self.side
+        phase = 2j * math.pi * torch.arange(self.side)[:, None] * taps
+        self.rows = torch.exp(phase)
+        self.columns = self.rows[: self.side // 2 + 1].T.contiguous()
+        self.folded = _folds(self.side, scale)
 
     def __len__(self) -> int:
         return len(self.spectra)
 
     def blurred(self, index: Tensor, cameras: Tensor) -> Tensor:
-        """(B, 3, window, window): each chosen window as a camera (B, P) sees it without noise."""
-        size, start = kernel_size(self.scale), (self.scale - 1) // 2
-        taps = F.pad(kernels(cameras, self.scale), [0, self.side - size] * 2)
-        taps = torch.fft.rfft2(taps.roll((-(size // 2),) * 2, (1, 2)))[:, None]
-        seen = torch.fft.irfft2(self.spectra[index] * taps.conj(), s=(self.side, self.side))
-        seen = seen[..., start :: self.scale, start :: self.scale]
-        return seen[..., BORDER:-BORDER, BORDER:-BORDER]
+        """(B, 3, window, window): each chosen window as a camera (B, P) sees it without noise.
+
+        Every ``scale``-th pixel is all that is asked for. To sample is to fold the spectrum, which
+        is done before it is transformed back.
+        """
+        taps = kernels(cameras, self.scale).to(self.rows.dtype)
+        seen = self.spectra[index].mul_((self.rows @ taps @ self.columns)[:, None])
+        count, side = self.scale, self.side // self.scale
+        seen = torch.fft.ifft(seen.unflatten(2, (count, side)).sum(2), dim=2)
+        places, mirrored = self.folded
+        parts = seen[..., places]
+        parts = torch.where(mirrored, parts.conj(), parts).sum(-2) / count**2
+        lr = torch.fft.irfft(parts, side, dim=3)
+        return lr[..., BORDER:-BORDER, BORDER:-BORDER]
+
+
+def _folds(side: int, scale: int) -> tuple[Tensor, Tensor]:
+    """Where each frequency of a sampled row comes from, (scale, side / scale / 2 + 1).
+
+    Indices into a half spectrum of ``side // 2 + 1``, and which are of its mirrored half.
+    """
+    sampled = side // scale
+    whole = torch.arange(sampled // 2 + 1) + sampled * torch.arange(scale)[:, None]
+    mirrored = whole > side // 2
+    return torch.where(mirrored, side - whole, whole), mirrored
 
 
 def cut(photos: Sequence[Photo], side: int, random: np.random.Generator) -> Tensor:

@@ -14,7 +14,6 @@ from wildsr.calibration.doubt import (
     BELIEVED,
     BLUR,
     EXPLAINED,
-    WELL,
     WIDTH,
     by_edges,
     doubt,
@@ -22,6 +21,7 @@ from wildsr.calibration.doubt import (
 )
 from wildsr.calibration.fit import (
     BICUBIC,
+    BLOTCH,
     DENOISE,
     FEWEST,
     LIFT,
@@ -49,8 +49,13 @@ LENS, MOTION = (
 )  # ratio of the blur's widths: the most that a lens does, the least of motion
 STRETCH = [PARAMETERS.index(n) for n in ("stretch_x", "stretch_d")]
 SHARPENING = frozenset({SHARPEN})
+PLATEAU = frozenset({SHAPE})  # a disc, a box
+COLOUR = frozenset({BLOTCH})
 PROCESSING = frozenset({SHARPEN, DENOISE, LIFT})  # what phones do beside
-OPTIONAL = frozenset({SHAPE, BICUBIC}) | PROCESSING
+FURTHER = COLOUR | PROCESSING
+OPTIONAL = frozenset({SHAPE, BICUBIC}) | FURTHER
+# In this order, and the misfit from which on each is looked for: what bends little, soon.
+GROWTH = ((SHARPENING, 1.0), (PLATEAU, 0.7), (COLOUR, 0.7), (PROCESSING, 0.8), (FURTHER, 0.8))
 AT_LEAST, AT_MOST = 0.7, 0.25  # of one photo's pictures: by bicubic downscaling, and by a blur
 DENOISED = 0.75  # at the start
 NOISE = PARAMETERS.index("noise")
@@ -103,7 +108,7 @@ class Study:
         """The camera (P,) that is found when anything is possible."""
         alike = torch.zeros(len(codings), len(PARAMETERS))
         middle = (LOWEST + HIGHEST) / 2
-        middle[[SHAPE, BICUBIC, DENOISE, LIFT]] = 0.0
+        middle[list(OPTIONAL - SHARPENING)] = 0.0
         model = self._around(middle, REACH, alike, alike[0], codings, SHARPENING)
         return self._best(model, photos).camera
 
@@ -157,11 +162,14 @@ class Study:
         What phones do beside is taken in only where it explains the photos: it can bend to anything
         a little, and what no part explains must be seen to be unexplained.
         """
-        for grown, enough in ((SHARPENING, math.inf), (PROCESSING, BELIEVED * len(NAMES))):
-            if grown > parts and solution.chi2 > len(NAMES) * WELL:
-                further = self._grown(solution.camera, grown, deviations, jitter, photos, codings)
-                if further.chi2 < min(solution.chi2 - WORTH, enough):
-                    solution = further
+        for more, limit in GROWTH:
+            grown = parts | more
+            if grown == parts or solution.chi2 <= len(NAMES) * limit:
+                continue
+            further = self._grown(solution.camera, grown, deviations, jitter, photos, codings)
+            enough = BELIEVED * len(NAMES) if DENOISE in grown else math.inf
+            if further.chi2 < min(solution.chi2 - WORTH, enough):
+                solution, parts = further, grown
         return solution
 
     def _grown(
@@ -174,15 +182,15 @@ class Study:
         codings: Sequence[Coding | None],
     ) -> Solution:
         """The best camera with further parts, from one without: both of its last two rounds."""
-        camera = camera.clone()
+        camera, unseen = camera.clone(), DENOISE in parts and camera[DENOISE] == 0
         for part in parts:
             if camera[part] == 0:
                 camera[part] = HIGHEST[part] / 3
-        if DENOISE in parts:  # what is left of noise is coarse and even; what it was, is not
+        if unseen:  # what is left of noise is coarse and even; what it was, is not
             camera[DENOISE] = DENOISED
             camera[UNSEEN] = PRIOR[UNSEEN]
             camera[NOISE] += 0.5
-        for share in (RADII[0], *RADII) if DENOISE in parts else RADII:
+        for share in (RADII[0], *RADII) if unseen else RADII:
             model = self._around(camera, REACH * share, deviations, jitter, codings, parts)
             held = {i: float(camera[i]) for i in OPTIONAL - parts}
             solution = solve(model, photos, len(self.sharp), held)
@@ -206,7 +214,7 @@ class Study:
     ) -> Solution:
         """Optional parts as they are; with these if they explain much that is not explained."""
         held = {i: float(model.centre[i]) for i in OPTIONAL}
-        plain = solve(model, photos, len(self.sharp), held | dict.fromkeys(PROCESSING, 0.0))
+        plain = solve(model, photos, len(self.sharp), held | dict.fromkeys(FURTHER, 0.0))
         if not parts or _explains(plain):
             return plain
         held = {i: float(model.centre[i]) for i in OPTIONAL - parts}

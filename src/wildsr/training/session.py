@@ -120,9 +120,9 @@ def fit(
         shown = folder.folder if process_rank() == 0 else None
         for line in harvest(training, job.data, shown):
             job.console.print(line, markup=False)
-    training.say = lambda line: job.console.print(line, markup=False)
     if process_rank() == 0:
         forget_after(folder, training.iteration)
+    training.say = lambda line: job.console.print(line, markup=False)
     training.to(memory_format=torch.channels_last)
     seconds = config.seconds if seconds is None else seconds
     finished = training.iteration >= config.iterations or (

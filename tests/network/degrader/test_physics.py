@@ -105,6 +105,21 @@ def test_a_lift_makes_the_dark_noisy_and_white_quiet():
     assert levels[2] / levels[1] == pytest.approx(math.exp(-0.5), rel=0.05)
 
 
+def test_blotches_are_coarse_in_colour_and_hardly_show_in_the_luma():
+    generator = torch.Generator().manual_seed(0)
+    normal = torch.randn(1, 4, 128 + 2 * MARGIN, 128 + 2 * MARGIN, generator=generator)
+    clean, found = torch.full((1, 3, 128, 128), 0.5), {}
+    for blotch in (0.0, 1.5):
+        made = camera(noise=math.log(6.0), correlation=0.4, blotch=blotch)[None]
+        noise = (with_noise(clean, made, normal) - clean)[0] * 255
+        assert noise.std() == pytest.approx(6.0, rel=0.06)
+        colour = noise[0] - noise[1]
+        beside = torch.corrcoef(torch.stack([colour[:, 1:].ravel(), colour[:, :-1].ravel()]))[0, 1]
+        found[blotch] = float(noise.mean(0).std()), float(beside)
+    assert found[1.5][0] < 0.1 * found[0.0][0]
+    assert found[1.5][1] > 0.8 > 0.5 > found[0.0][1]
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_bicubic_is_the_downscaling_that_everybody_uses(scale):
     hr = torch.rand(1, 3, 24 * scale, 24 * scale)

@@ -198,6 +198,8 @@ def sentence(said: dict[str, float]) -> str:
         words += f", correlated over {said['noise_correlation']:.1f} px"
     if said["noise_gray"] > 0.3:
         words += f", {said['noise_gray']:.0%} of it the same in all channels"
+    if said.get("noise_blotch", 1.0) > 1.2:
+        words += f", in colour {said['noise_blotch']:.1f} times as coarse"
     if said.get("denoising", 0.0) > 0.05:
         words += f", denoised by {said['denoising']:.0%}"
     if abs(said["sharpening"]) > 0.05:

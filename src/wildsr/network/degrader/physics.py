@@ -1,4 +1,4 @@
-"""Twelve numbers that describe a camera, and the picture that it takes.
+"""Thirteen numbers that describe a camera, and the picture that it takes.
 
 A camera is a vector of ``len(PARAMETERS)`` numbers, on scales on which like steps have like
 effects, so that it can be fitted, averaged and spread:
@@ -17,7 +17,9 @@ effects, so that it can be fitted, averaged and spread:
   its own, 0 where by the blur above;
 - ``denoise``: share, 0 to 1, of an edge-preserving filter that the noisy picture went through;
 - ``lift``: by how much noise is larger in the dark than the two figures above say, and smaller at
-  white, as a logarithm at either end: a tone curve amplifies what is dark.
+  white, as a logarithm at either end: a tone curve amplifies what is dark;
+- ``blotch``: how much coarser the noise that channels do not share is than the one they do, as the
+  logarithm of the ratio of the two filters; the coarser it is, the less it shows in the luma.
 
 Light is blurred and sampled, gets noise, is denoised and sharpened: ``seen`` does the latter three.
 """
@@ -47,23 +49,25 @@ PARAMETERS = (
     "bicubic",
     "denoise",
     "lift",
+    "blotch",
 )
 LOWEST = torch.tensor(
-    [math.log(0.13), -1.3, -1.3, math.log(0.12), -4.0, 0.2, 0.0, -0.3, -0.4, 0.0, 0.0, -0.6]
+    [math.log(0.13), -1.3, -1.3, math.log(0.12), -4.0, 0.2, 0.0, -0.3, -0.4, 0.0, 0.0, -0.6, 0.0]
 )
 HIGHEST = torch.tensor(
-    [math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0, 1.0, 1.2]
+    [math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0, 1.0, 1.2, 2.0]
 )
 # What cameras are like before anything is seen: mean and standard deviation of each parameter. The
 # mean blur is the Gaussian nearest to bicubic downscaling.
 PRIOR = torch.tensor(
-    [math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0]
+    [math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 )
-PRIOR_SPREAD = torch.tensor([0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5, 0.7, 0.5])
+PRIOR_SPREAD = torch.tensor([0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5, 0.7, 0.5, 0.8])
 POINTS = (-1 / 3, 0.0, 1 / 3)  # of a pixel; where a kernel is taken, each way
 SPREAD = 2 / 27  # variance of these points, which the kernel is to have all in all
 NARROWEST = 0.02  # squared HR pixels
 MARGIN = 4  # LR pixels to each side that filtering the noise uses up
+COARSEST = 2.0  # LR pixels, standard deviation of the widest filter of noise
 WHITE = 0.25  # LR pixels; noise filtered by a narrower Gaussian is white
 
 
@@ -130,9 +134,15 @@ def with_noise(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
         normal: standard normal (B, 4, H + 2 MARGIN, W + 2 MARGIN): three channels of their own, and
             the one that they share.
     """
-    noise = _filtered(normal, camera[:, 5])
+    blotch = camera[:, 12]
+    if bool((blotch > 0).any()):
+        coarser = (camera[:, 5] * blotch.exp()).clamp(max=COARSEST)
+        own = _without_luma(_filtered(normal[:, :3], coarser), blotch)
+        shared = _filtered(normal[:, 3:], camera[:, 5])
+    else:
+        own, shared = _filtered(normal, camera[:, 5]).split([3, 1], 1)
     gray = camera[:, 6].clamp(0, 1)[:, None, None, None]
-    noise = (1 - gray + 1e-12).sqrt() * noise[:, :3] + (gray + 1e-12).sqrt() * noise[:, 3:]
+    noise = (1 - gray + 1e-12).sqrt() * own + (gray + 1e-12).sqrt() * shared
     read, shot = (level[:, None, None, None] / 255 for level in noise_levels(camera))
     light = clean.detach().clamp(0, 1)
     deviation = (read.square() + shot.square() * light).sqrt()
@@ -168,6 +178,7 @@ def physical(camera: Tensor, scale: int) -> dict[str, float]:
         "bicubic": float(camera[9]),
         "denoising": float(camera[10]),
         "noise_lift": float(camera[11].exp()),
+        "noise_blotch": float(camera[12].exp()),
     }
 
 
@@ -187,6 +198,13 @@ def _bells(covariances: Tensor, exponent: Tensor, grid: Tensor) -> Tensor:
     size, power = (value[:, None, None, None] for value in (size, exponent))
     height = torch.exp(-((distance / size + 1e-12) ** power)).sum(1)
     return height / height.sum((1, 2), keepdim=True)
+
+
+def _without_luma(noise: Tensor, share: Tensor) -> Tensor:
+    """Noise (B, 3, H, W) less a share (B,) of its mean over the channels, of the same variance."""
+    share = share.clamp(0, 1)[:, None, None, None]
+    rest = noise - share * noise.mean(1, keepdim=True)
+    return rest / (1 - (2 * share - share.square()) / 3).sqrt()
 
 
 def _filtered(normal: Tensor, width: Tensor) -> Tensor:

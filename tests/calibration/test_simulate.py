@@ -1,0 +1,29 @@
+"""Windows that are blurred and sampled in their spectrum are those of the plain way."""
+
+import numpy as np
+import pytest
+import torch
+
+from wildsr.calibration.simulate import BORDER, SharpWindows
+from wildsr.degradation.blur import blur_and_sample
+from wildsr.network.degrader.physics import PRIOR, kernels
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
+def test_sampling_in_the_spectrum_changes_nothing(scale):
+    random = np.random.default_rng(0)
+    photos = [random.integers(0, 256, (400, 380, 3), np.uint8) for _ in range(2)]
+    windows = SharpWindows(photos, 3, scale, 32, random)
+    cameras = PRIOR.repeat(3, 1)
+    cameras[:, 1], cameras[:, 2] = 0.4, torch.tensor([0.2, 0.0, -0.5])
+    index = torch.tensor([2, 0, 1])
+    shown = windows.blurred(index, cameras)
+    sharp = torch.fft.irfft2(windows.spectra[index], s=(windows.side, windows.side))
+    plain = torch.cat(
+        [
+            blur_and_sample(photo[None], kernel[None], scale)
+            for photo, kernel in zip(sharp, kernels(cameras, scale), strict=True)
+        ]
+    )
+    assert shown.shape == (3, 3, 32, 32)
+    assert torch.allclose(shown, plain[..., BORDER:-BORDER, BORDER:-BORDER], atol=2e-6)
