@@ -119,3 +119,29 @@ def test_a_dry_run_of_the_training_benchmark(tmp_path):
     found = json.loads((tmp_path / "it.json").read_text())["training"]
     assert set(found) == {"supervised + critic", "wild", "finish"}
     assert all(row["ours_ms"] > 0 and row["bare_ms"] > 0 for row in found.values())
+
+
+def test_a_budget_curve_by_hand(scripts, tmp_path):
+    import budget
+    from known_truth_rows import Setting
+
+    setting = Setting(tmp_path, (), (), (), 1.0, 1.0)
+    results = tmp_path / "results"
+    results.mkdir()
+
+    def write(name, psnr, **facts):
+        images = [{"image": "1", "psnr": psnr - 1, "ssim": 0.5}]
+        images += [{"image": "2", "psnr": psnr + 1, "ssim": 0.5}]
+        (results / f"a-{name}.json").write_text(json.dumps({"images": images, **facts}))
+
+    write("start", 20.0)
+    write("oracle-10s", 22.0, iterations=5, seconds=11.0)
+    write("oracle-60s", 24.0, iterations=50, seconds=61.0, planned=59.0)
+    write("wild-10s", 21.0, iterations=3, seconds=30.0, planned=12.0)
+    found = budget.curves(setting, "a", ["wild", "oracle"], [60.0, 10.0])
+    assert [(p["seconds"], p["gap"]) for p in found["wild"]] == [(12.0, 0.25)]
+    assert [(p["seconds"], p["gap"]) for p in found["oracle"]] == [(11.0, 0.5), (59.0, 1.0)]
+    lines = list(budget.table(found, [10.0, 60.0]))
+    assert lines[2] == "| wild | 21.00 dB, 25% (12 s, 3) |  |"
+    budget.plot(found, tmp_path / "it.png")
+    assert (tmp_path / "it.png").stat().st_size > 1000
