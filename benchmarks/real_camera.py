@@ -29,7 +29,7 @@ from pathlib import Path
 from known_truth_rows import LEARN, train
 
 BICUBIC, TRAINED, PAIRS = "bicubic", "bicubic-trained", "pairs"
-ROWS = (BICUBIC, TRAINED, "wild", PAIRS)
+ROWS = (BICUBIC, TRAINED, "impressionism", "wild", PAIRS)
 HALVES = ("even", "odd")
 FIGURES = ("psnr", "ssim", "st_lpips")
 

@@ -23,6 +23,7 @@ IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff")
 WEIGHTS = ("safetensors", "pth")
 PROGRAMS = ("onnx", "torchscript", "ncnn")
 CAMERA = "camera"
+TRAINERS = ("realesrgan", "trainner", "neosr")
 ENGINES = ("torch", "compile", "onnxruntime", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
@@ -184,10 +185,10 @@ def check_export(config: DictConfig) -> None:
     """Refuse impossible values of ``export``."""
     if (config.run is None) == (config.weights is None):
         raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
-    _choice(config, "format", (*WEIGHTS, *PROGRAMS, CAMERA))
+    _choice(config, "format", (*WEIGHTS, *PROGRAMS, CAMERA, *TRAINERS))
     _strength(config)
-    if config.format == CAMERA and config.run is None:
-        raise UserError("`format=camera` needs `run`: a file of weights has no camera.")
+    if config.format in (CAMERA, *TRAINERS) and config.run is None:
+        raise UserError(f"`format={config.format}` needs `run`: a file of weights has no camera.")
     for key in ("fp16", "trust"):
         _switch(config, key)
     check_device("`device`", config.device)
