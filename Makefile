@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-heavy campaign shuffle coverage check format docs notebook benchmarks clean
+.PHONY: gpu help setup demo test test-heavy campaign shuffle coverage check format docs notebook benchmarks clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ notebook: setup ## run docs/notebooks anew, with its pictures
 
 benchmarks: setup ## every figure of the README, quickly
 	for script in benchmarks/*.py; do $(BIN)/python $$script --quick || exit 1; done
+
+gpu: setup ## every figure of a GPU in one go: its tests, then 8 minutes; docs/gpu.json and docs/gpu.md
+	$(BIN)/python benchmarks/gpu.py
 
 clean: ## remove .venv and caches; runs stay
 	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -45,16 +45,16 @@ PIPELINES = ("classical", "mild", "bsrgan", "realesrgan")
 Call = Callable[[], object]
 
 
-def crops(device: str) -> Tensor:
+def crops(device: str, side: int = SIDE, batch: int = BATCH) -> Tensor:
     """Twelve different crops of scikit-image's photos."""
     found = []
     for name in demo.HR:
         photo = torch.from_numpy(demo.photo(name).copy()).permute(2, 0, 1).float() / 255
         for top, left in ((0, 0), (100, 200), (200, 60)):
-            crop = photo[:, top : top + SIDE, left : left + SIDE]
-            if crop.shape[1:] == (SIDE, SIDE):
+            crop = photo[:, top : top + side, left : left + side]
+            if crop.shape[1:] == (side, side):
                 found.append(crop)
-    return torch.stack(found[:BATCH]).to(device)
+    return torch.stack(found[:batch]).to(device)
 
 
 def in_turns(calls: dict[str, Call], rounds: int, device: str) -> dict[str, float]:
@@ -78,7 +78,7 @@ def parts(hr: Tensor) -> dict[str, tuple[str, dict[str, Call]]]:
     kernel = kernels.anisotropic(sigma, sigma.flip(0), sigma, 21)
     quality = torch.linspace(30, 95, count, device=hr.device)
     leaf, taps = hr.clone().requires_grad_(), kernel.clone().requires_grad_()
-    half = (SIDE // 2, SIDE // 2)
+    half = (hr.shape[2] // 2, hr.shape[3] // 2)
 
     def backward(value: Tensor) -> None:
         value.sum().backward()
@@ -175,15 +175,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels of a crop")
+    parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     rounds = 1 if options.quick else options.rounds
     tune_allocator()
     torch.manual_seed(0)
-    hr, figures = crops(options.device), {}
+    hr, figures = crops(options.device, options.side, options.batch), {}
 
-    print("| part (12x3x256x256) | ours, ms | theirs, ms | ratio | theirs is |")
+    size = f"{len(hr)}x3x{options.side}x{options.side}"
+    print(f"| part ({size}) | ours, ms | theirs, ms | ratio | theirs is |")
     print("| --- | ---: | ---: | ---: | --- |")
     for name, (what, calls) in parts(hr).items():
         taken = in_turns(calls, rounds, options.device)

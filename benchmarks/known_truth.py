@@ -130,8 +130,9 @@ def settled(options: argparse.Namespace) -> Setting:
     if options.full:
         more = {"upscaler": "edsr", "patch": 48, "batch": 16, "accelerator": "gpu"}
         more["small"] = False
+    test = test[: options.photos]
     if options.quick:
-        more = {"singles": 1}
+        more |= {"singles": 1}
         test = test[:2]
     work = options.work.resolve()
     sides = (tuple(hr), tuple(lr), tuple(test))
@@ -147,7 +148,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="of one thread, for each row (60)")
     parser.add_argument("--start", type=float, help="of one thread, on bicubic pairs before (120)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=2, help="rows at a time")
+    parser.add_argument("--jobs", type=int, help="rows at a time (2; with --full 1)")
+    parser.add_argument("--photos", type=int, help="test photos, at most; all that there are")
     parser.add_argument(
         "--work", type=Path, default=Path("runs/known_truth"), help="kept between calls"
     )
@@ -160,8 +162,7 @@ def main() -> None:
         parser.error("--hr and --lr come together")
     options.seconds = options.seconds or (7200 if options.full else 0.5 if options.quick else 60)
     options.start = options.start or (7200 if options.full else 0.5 if options.quick else 120)
-    if options.full:
-        options.jobs = 1
+    options.jobs = options.jobs or (1 if options.full else 2)
     if options.quick:
         import tempfile
 

@@ -85,6 +85,7 @@ class Setting:
     accelerator: str = "cpu"
     singles: int = SINGLES
     small: bool = True
+    tag: str = ""  # ends the names of runs and results, where one row is trained in several ways
 
 
 def overrides(setting: Setting, scenario: str, row: str) -> list[str]:
@@ -190,6 +191,8 @@ def train(setting: Setting, name: str, typed: list[str], seconds: float) -> dict
         iterations = max(round((seconds - before) / each), 6)
         planned.parent.mkdir(parents=True, exist_ok=True)
         planned.write_text(str(iterations))
+        costs = {"before": round(before, 1), "planned": round(before + iterations * each, 1)}
+        planned.with_suffix(".cost").write_text(json.dumps(costs))
     begun = time.process_time()
     typed = [*typed, f"runs_dir={folder.parent}", f"name={name}", f"iterations={iterations}"]
     if (folder / "checkpoints").exists() and any((folder / "checkpoints").iterdir()):
@@ -203,6 +206,8 @@ def train(setting: Setting, name: str, typed: list[str], seconds: float) -> dict
     if code != 0:
         raise RuntimeError(f"{name} ended with {code}: {said.getvalue().splitlines()[-1]}")
     made = {"iterations": iterations, "seconds": round(time.process_time() - begun, 1)}
+    if (costs := planned.with_suffix(".cost")).exists():
+        made |= json.loads(costs.read_text())
     facts.write_text(json.dumps(made))
     return made
 
@@ -220,7 +225,8 @@ def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -
     scale, root = SCALES[scenario], setting.work / "photos" / scenario
     restore = of_lr(interpolation("bicubic", scale))
     if folder is not None:
-        options = {"device": "cpu", "precision": "fp32", "tile": 512, "trust": True}
+        device = "cpu" if setting.accelerator == "cpu" else "auto"
+        options = {"device": device, "precision": "fp32", "tile": 512, "trust": True}
         restore = delivered(load_upscaler(folder, **options))
     found = []
     for path in sorted((root / "test_lr").iterdir())[:limit]:
@@ -239,7 +245,7 @@ def carry_out(setting: Setting, scenario: str, row: str) -> str:
     import torch
 
     torch.set_num_threads(1)
-    result = setting.work / "results" / f"{scenario}-{row}.json"
+    result = setting.work / "results" / f"{scenario}-{row}{setting.tag}.json"
     if result.exists():
         return str(result)
     begun, facts = time.perf_counter(), {}
@@ -258,7 +264,7 @@ def carry_out(setting: Setting, scenario: str, row: str) -> str:
                 "network/upscaler=",
             )
             typed = [o for o in overrides(setting, scenario, row) if not o.startswith(free)]
-            name = f"{scenario}-{row}-{path.stem}"
+            name = f"{scenario}-{row}{setting.tag}-{path.stem}"
             typed += ["data.patch=16"]  # crops of 64, as the authors'
             typed += [
                 f"data.lr={path}",
@@ -270,6 +276,7 @@ def carry_out(setting: Setting, scenario: str, row: str) -> str:
             images += [image for image in every if image["image"] == path.name]
     else:
         name = f"x{SCALES[scenario]}-{row}" if row in ANYWHERE else f"{scenario}-{row}"
+        name += setting.tag
         typed = [*overrides(setting, scenario, row), weights(setting, scenario)]
         facts = train(setting, name, typed, setting.seconds)
         images = measured(setting, scenario, setting.work / "runs" / name, len(setting.test))

@@ -13,6 +13,10 @@ on the same weights, with OpenCV reading and writing, where the package can be i
 install realesrgan`; its broken import of torchvision is mended here); otherwise it is left out. It
 needs weights of the compact architecture.
 
+The CPU, its instructions and the load stand above the table. Ratios are left out where other
+programs take more than a tenth of the cores before the benchmark or between its rounds, for then
+they do not hold on a quiet machine; --loaded prints them all the same, and says so.
+
 --large takes 200 megapixels of output out of a network of 2044 weights, and one photo of 96
 megapixels of output for both: there memory is the question, not speed.
 
@@ -33,7 +37,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ENGINES = ("torch", "onnxruntime", "openvino")
+import machine
+
+ENGINES = ("torch", "torch-fp32", "onnxruntime", "openvino")  # torch: precision=auto
 NEEDS = {"onnxruntime": ("onnxruntime", "onnx"), "openvino": ("openvino", "onnx")}
 PEER = "realesrgan"
 TILE = 256  # of the package
@@ -71,7 +77,9 @@ def ours(engine: str, weights: Path):
     from wildsr.run.load import load_upscaler
 
     tune_allocator()
-    upscaler = load_upscaler(weights=weights, engine=engine, device="cpu")
+    name, _, kind = engine.partition("-")
+    options = {"engine": name, "precision": kind or "auto", "device": "cpu"}
+    upscaler = load_upscaler(weights=weights, **options)
     return lambda source, target: upscale_file(upscaler, source, target)
 
 
@@ -158,7 +166,12 @@ def spawn(row: str, weights: Path, photos: list[Path], warm: Path) -> dict[str, 
     return figures
 
 
-def table(title: str, taken: dict[str, list[dict[str, float]]], figures: dict[str, float]) -> None:
+def table(
+    title: str,
+    taken: dict[str, list[dict[str, float]]],
+    figures: dict[str, object],
+    ratios: bool = True,
+) -> None:
     head = ["", "MPix/s", "x", "MPix per processor-second", "x", "peak memory, GB", "x"]
     print(f"\n{title}\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
     base: list[float] = []
@@ -172,10 +185,16 @@ def table(title: str, taken: dict[str, list[dict[str, float]]], figures: dict[st
         key = f"{title.split(':')[0]}/{row}".replace(" ", "_")
         names = ("mpix_per_second", "mpix_per_processor_second", "peak_gb")
         figures |= {f"{key}/{name}": value for name, value in zip(names, found, strict=True)}
-        cells = [f"{new:.2f} | {new / old:.2f}" for new, old in zip(found, base, strict=True)]
-        label = f"realesrgan, tile {TILE}" if row == PEER else f"upscale, engine={row}"
+        times = [f"{new / old:.2f}" if ratios else "" for new, old in zip(found, base, strict=True)]
+        cells = [f"{new:.2f} | {time}" for new, time in zip(found, times, strict=True)]
+        name, _, kind = row.partition("-")
+        label = f"upscale, engine={name}" + (f" precision={kind}" if kind else "")
+        label = f"realesrgan, tile {TILE}" if row == PEER else label
         print(f"| {label} | {' | '.join(cells)} |")
-    print(f"\nx: of the first row ({next(iter(taken))}).")
+    if ratios:
+        print(f"\nx: of the first row ({next(iter(taken))}).")
+    else:
+        print("\nNo ratios: other programs ran; on a quiet machine, or with --loaded.")
 
 
 def main() -> None:
@@ -187,6 +206,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", nargs="+", default=[PEER, *ENGINES])
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--loaded", action="store_true", help="ratios in spite of other programs")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--row", help=argparse.SUPPRESS)
@@ -199,7 +219,10 @@ def main() -> None:
         return
     if options.quick:
         options.rounds = 1
-    figures: dict[str, float] = {}
+    found = machine.facts()
+    figures: dict[str, object] = {"machine": found}
+    print(f"On {machine.sentence(found)}.")
+    most = [float(found["busy"])]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         warm = generated(root / "warm.png", 64, 64)
@@ -214,15 +237,20 @@ def main() -> None:
         for _ in range(options.rounds):
             for name in names:
                 taken[name].append(spawn(name, weights, photos, warm))
-        table("photos: all cores", taken, figures)
+            most.append(machine.busy())
+        figures["busy"] = most
+        ratios = options.loaded or max(most) <= machine.BUSY
+        if max(most) > machine.BUSY:
+            print(f"\nOther programs took up to {max(most):.0%} of the cores meanwhile.")
+        table("photos: all cores", taken, figures, ratios)
         if options.large:
             tiny = random_weights(root / "tiny.pth", features=4, convolutions=1)
             wide = [generated(root / "wide.png", 3000, 2000)]
             both = {row: [spawn(row, tiny, wide, warm)] for row in rows([PEER, "torch"])}
-            table("96 MPix: 3000x2000 to 12000x8000, a tiny network", both, figures)
+            table("96 MPix: 3000x2000 to 12000x8000, a tiny network", both, figures, ratios)
             huge = [generated(root / "huge.png", 4096, 3072)]
             one = {"torch": [spawn("torch", tiny, huge, warm)]}
-            table("201 MPix: 4096x3072 to 16384x12288, a tiny network", one, figures)
+            table("201 MPix: 4096x3072 to 16384x12288, a tiny network", one, figures, ratios)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
 

@@ -23,6 +23,7 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
+from wildsr.inference.closeness import BOUND
 from wildsr.inference.device import choose_device
 from wildsr.inference.file import Settings
 from wildsr.inference.job import Outcome, carry_out, tasks
@@ -111,6 +112,8 @@ def _upscaler(config: DictConfig, console: Console) -> Upscaler:
             "`outscale` is the size of the result / size of the photo."
         )
     kind = str(upscaler.dtype).removeprefix("torch.")
+    if upscaler.single is not None:
+        kind += f" where a photo stays within {BOUND:.0f} dB of float32"
     console.print(
         escape(f"{upscaler.name}: x{upscaler.scale}, {config.engine} on {upscaler.device}, {kind}")
     )

@@ -78,7 +78,7 @@ def upscale_file(
     """
     settings, target = settings or Settings(), Path(target)
     job = Upscaling(Photo(source, settings.limit), target, upscaler.scale, settings)
-    job.compute(lambda rows, dtype: strips(upscaler, rows, dtype, progress))
+    job.compute(lambda rows, dtype: strips(upscaler, rows, dtype, progress, job.planned.dtype))
     job.finish()
     return target
 

@@ -219,7 +219,8 @@ def _alike(opened: list[tuple[Task, Upscaling]]) -> list[list[tuple[Task, Upscal
     kinds: dict[object, list[tuple[Task, Upscaling]]] = {}
     for task, upscaling in opened:
         rows = upscaling.rows
-        kind = (rows.height, rows.width, rows.channels, rows.dtype, upscaling.between)
+        size = (rows.height, rows.width, rows.channels)
+        kind = (*size, rows.dtype, upscaling.between, upscaling.planned.dtype)
         kinds.setdefault(kind, []).append((task, upscaling))
     return list(kinds.values())
 
@@ -258,11 +259,14 @@ def _compute(
             progress(done // upscaler.scale**2 - before)
             before = done // upscaler.scale**2
 
-        some[0][1].compute(lambda rows, dtype: strips(upscaler, rows, dtype, advance))
+        one = some[0][1]
+        depth = one.planned.dtype
+        one.compute(lambda rows, dtype: strips(upscaler, rows, dtype, advance, depth))
         return
     if not some:
         return
-    results = together(upscaler, images, some[0][1].between)
+    first = some[0][1]
+    results = together(upscaler, images, first.between, first.planned.dtype)
     for (task, upscaling), result in zip(some, results, strict=True):
         upscaling.compute(lambda rows, dtype, result=result: [result])  # type: ignore[misc]
         progress(task.pixels)

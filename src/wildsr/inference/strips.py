@@ -27,6 +27,7 @@ def strips(
     rows: Rows,
     dtype: np.dtype,
     progress: Callable[[int, int], None] = lambda done, all: None,
+    depth: np.dtype[Any] | None = None,
 ) -> Iterator[Array]:
     """Upscale an image from top to bottom, in memory bounded by a strip and a tile.
 
@@ -35,9 +36,12 @@ def strips(
 
     Args:
         upscaler: network and tiles.
-        rows: the image; read once, not further than needed.
+        rows: the image; read once, not further than needed, and anew for a look at its patches
+            where half precision was chosen for it.
         dtype: uint8 or uint16 of the output.
         progress: called with the output pixels done and all of them, after each strip.
+        depth: the type in the end, where ``dtype`` is only on the way to it: it decides about half
+            precision.
 
     Yields:
         (some rows, scale * width, channels).
@@ -45,7 +49,7 @@ def strips(
     Raises:
         UserError: even the smallest tile does not fit into memory.
     """
-    upscaler = upscaler.of_depth(dtype)
+    upscaler = upscaler.suited(rows, depth or dtype)
     scale, whole = upscaler.scale, rows.height * rows.width * upscaler.scale**2
     single = max(rows.height, rows.width) <= upscaler.side
     overlap = Overlap(0, 0) if single else _seams(upscaler, rows.channels)
@@ -167,17 +171,29 @@ def _strip(
     return strip
 
 
-def together(upscaler: Upscaler, images: list[Array], dtype: np.dtype[Any]) -> list[Array]:
+def together(
+    upscaler: Upscaler,
+    images: list[Array],
+    dtype: np.dtype[Any],
+    depth: np.dtype[Any] | None = None,
+) -> list[Array]:
     """Upscale several whole images of one size and kind in one call of the network.
 
     Args:
         upscaler: the network.
         images: (h, w, channels) each; not larger than a tile.
         dtype: uint8 or uint16 of the results.
+        depth: see :func:`strips`.
     """
-    upscaler = upscaler.of_depth(dtype)
+    suited = [upscaler.suited(Still(image), depth or dtype) for image in images]
+    whole: list[Array] = list(images)
     with torch.inference_mode():
-        return [whole_numbers(image, dtype) for image in _tiles(upscaler, images, dtype)]
+        for one in {id(upscaler): upscaler for upscaler in suited}.values():
+            where = [number for number, other in enumerate(suited) if other is one]
+            made = _tiles(one, [images[number] for number in where], dtype)
+            for number, image in zip(where, made, strict=True):
+                whole[number] = whole_numbers(image, dtype)
+    return whole
 
 
 def _tiles(

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError
+from wildsr.inference.closeness import BOUND, patches, psnr_to
 from wildsr.inference.colour import ColourFix
 from wildsr.inference.device import choose_precision
 from wildsr.inference.engine import choose_engine
@@ -32,6 +33,7 @@ from wildsr.inference.memory import bytes_per_pixel, tile_for
 from wildsr.inference.tile import CELL, place_of, receptive_radius
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, Overlap, overlap_for
 from wildsr.photo.folder import say_once
+from wildsr.photo.rows import Rows
 
 ENGINES_OF_TORCH = ("torch", "compile")
 BATCH = {"cuda": 4}  # tiles computed at once; a CPU is not faster with more than one
@@ -52,7 +54,8 @@ class Upscaler:
         overlap: LR pixels; None takes the receptive radius.
         batch: tiles computed at once; None takes 4 on CUDA and 1 elsewhere.
         single: makes the same one in single precision, where half precision was chosen for it and
-            not asked for; results of 16 bits need it.
+            not asked for; results of more than 8 bits need it, and photos on which it would show.
+        reference: in that case, ``network`` in single precision.
     """
 
     network: nn.Module
@@ -65,6 +68,7 @@ class Upscaler:
     overlap: int | None = None
     batch: int | None = None
     single: Callable[[], Upscaler] | None = None
+    reference: nn.Module | None = None
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < CELL:
@@ -87,17 +91,35 @@ class Upscaler:
         return sr.to(lr.device).float()
 
     def of_depth(self, depth: np.dtype[Any]) -> Upscaler:
-        """The one that computes results of this type: of 16 bits in single precision.
+        """The one that computes results of this type: of more than 8 bits in single precision.
 
         A half-precision number has 8 or 11 bits; where it was asked for, that is said once.
         """
-        if depth != np.uint16 or self.dtype not in (torch.float16, torch.bfloat16):
+        if depth == np.uint8 or self.dtype not in (torch.float16, torch.bfloat16):
             return self
         if self.single is not None:
             return self._exact
-        kind = str(self.dtype).removeprefix("torch.")
-        say_once(f"results of 16 bits have far fewer levels in {kind}; precision=fp32 has all")
+        if depth == np.uint16:
+            kind = str(self.dtype).removeprefix("torch.")
+            say_once(f"results of 16 bits have far fewer levels in {kind}; precision=fp32 has all")
         return self
+
+    def suited(self, image: Rows, depth: np.dtype[Any]) -> Upscaler:
+        """The one for this image: in single precision where half precision would show.
+
+        Half precision that was asked for stays; that which was chosen must come within 50 dB of
+        single precision on the image's own patches, which are the same at every call.
+
+        Args:
+            image: from which patches are read; it is read anew, not from here on.
+            depth: uint8, uint16 or float32 of the result.
+        """
+        chosen = self.of_depth(depth)
+        if chosen is not self or self.single is None or self.reference is None:
+            return chosen
+        place = torch.empty(0, device=self.device, dtype=self.dtype)
+        found = psnr_to(self.reference, self.network, patches(image.again()), place)
+        return self if found >= BOUND else self._exact
 
     @cached_property
     def _exact(self) -> Upscaler:
@@ -166,20 +188,21 @@ def prepare(
     network = network.eval().to(device)
     _, dtype = place_of(network, torch.empty(0))
     single: Callable[[], Upscaler] | None = None
+    reference: nn.Module | None = None
     if precision is None:
         network.to(memory_format=torch.channels_last)
     elif engine in ENGINES_OF_TORCH:
         network.to(memory_format=torch.channels_last)
         dtype = choose_precision(precision, network, device)
         if precision == "auto" and dtype != torch.float32:
-            kept = copy.deepcopy(network).cpu()
+            reference = copy.deepcopy(network)
             given: dict[str, Any] = {
                 "engine": engine,
                 "ensemble": ensemble,
                 "colour_fix": colour_fix,
             }
             sizes: dict[str, Any] = {"tile": tile, "overlap": overlap, "batch": batch}
-            single = partial(prepare, kept, scale, name, device, **given, **sizes)
+            single = partial(prepare, reference, scale, name, device, **given, **sizes)
         network.to(dtype)
     elif precision not in ("auto", "fp32"):
         raise UserError(f"Argument `precision` must be 'fp32' for engine={engine}.")
@@ -202,4 +225,5 @@ def prepare(
         overlap,
         batch,
         single,
+        None if reference is None else dressed(reference),
     )

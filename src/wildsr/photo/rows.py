@@ -29,6 +29,10 @@ class Rows(Protocol):
         """The next ``count`` rows, (count, width, channels)."""
         ...
 
+    def again(self) -> Rows:
+        """The same image from its first row, for another reader."""
+        ...
+
 
 class Still:
     """Reads the rows of an image that is in memory.
@@ -46,6 +50,10 @@ class Still:
         """The next ``count`` rows."""
         self._row += count
         return self._pixels[self._row - count : self._row]
+
+    def again(self) -> Still:
+        """The same image from its first row."""
+        return Still(self._pixels)
 
 
 class Ahead:
@@ -77,6 +85,10 @@ class Ahead:
         joined = np.concatenate(parts) if len(parts) > 1 else self._rest
         self._rest = joined[count:]
         return joined[:count]
+
+    def again(self) -> Rows:
+        """The same image from its first row, not read ahead."""
+        return self._rows.again()
 
     def close(self) -> None:
         """Stop reading."""

@@ -102,6 +102,10 @@ class Photo:
         self._row += count
         return rows
 
+    def again(self) -> Photo:
+        """The same photo from its first row: the file is opened and decoded anew."""
+        return Photo(self.path, self.limit)
+
     def _open_whole(self) -> None:
         self._whole: WholeImage | None = WholeImage(self.path, self.format, self.limit)
         whole = self._whole

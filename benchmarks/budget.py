@@ -1,0 +1,174 @@
+"""How soon each method closes the gap to the true degradation: PSNR against processor time.
+
+    python benchmarks/budget.py --hr bsds500/train --lr bsds500/test --plot docs/budget.png
+    python benchmarks/budget.py ... --seconds 10 30 --row wild oracle        a part of it
+
+One scenario of known_truth.py: the same photos, the same upscaler from the same start (trained on
+bicubic pairs), one thread. Every point is a training of its own, as long as the budget says, so
+that schedules and the finish of each run are those of its length. The time of a point is what its
+plan came to: what a method measures before its first iteration, and the iterations, in processor
+seconds; six iterations at least, so that a point may lie right of its budget.
+
+    gap closed = (method - start) / (oracle at the longest budget - start), in PSNR over all photos.
+
+Finished points are kept in --work, and a point that was stopped goes on; with the same --work
+known_truth.py's photos and start are used. Prints a Markdown table. --quick: two points that mean
+nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from hidden_camera import SCALES, SCENARIOS
+from known_truth import means, settled
+from known_truth_rows import ORACLE, ROWS, Setting, carry_out, measured, photos, prepare
+
+BUDGETS = 10.0, 30.0, 60.0, 300.0
+SHOWN = "wild", "pdm", "impressionism", ORACLE
+
+
+def tagged(setting: Setting, seconds: float) -> Setting:
+    """The setting of one budget."""
+    return replace(setting, seconds=seconds, tag=f"-{seconds:g}s")
+
+
+def start(setting: Setting, scenario: str) -> float:
+    """PSNR of the start of all rows."""
+    kept = setting.work / "results" / f"{scenario}-start.json"
+    if not kept.exists():
+        folder = setting.work / "runs" / f"start-x{SCALES[scenario]}"
+        images = measured(setting, scenario, folder, len(setting.test))
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps({"images": images}))
+    return means(json.loads(kept.read_text()))["psnr"]
+
+
+def curves(
+    setting: Setting, scenario: str, rows: list[str], budgets: list[float]
+) -> dict[str, list[dict[str, float]]]:
+    """The points that there are, in the order of their time."""
+    found: dict[str, list[dict[str, float]]] = {row: [] for row in rows}
+    for row in rows:
+        for seconds in sorted(budgets):
+            name = f"{scenario}-{row}{tagged(setting, seconds).tag}.json"
+            file = setting.work / "results" / name
+            if file.exists():
+                point = json.loads(file.read_text())
+                spent = point.get("planned", point["seconds"])
+                facts = {"iterations": point["iterations"], **means(point)}
+                found[row].append({"budget": seconds, "seconds": spent, **facts})
+    low = start(setting, scenario)
+    high = max((p for p in found.get(ORACLE, [])), key=lambda p: p["budget"], default=None)
+    for point in (p for points in found.values() for p in points):
+        if high is not None and high["psnr"] > low:
+            point["gap"] = (point["psnr"] - low) / (high["psnr"] - low)
+    return found
+
+
+def table(found: dict[str, list[dict[str, float]]], budgets: list[float]) -> Iterator[str]:
+    """PSNR, the gap closed, the seconds that it took and the iterations."""
+    yield "| method | " + " | ".join(f"{seconds:g} s" for seconds in budgets) + " |"
+    yield "| --- |" + " --- |" * len(budgets)
+    for row, points in found.items():
+        cells = []
+        for seconds in budgets:
+            point = next((p for p in points if p["budget"] == seconds), None)
+            cell = "" if point is None else f"{point['psnr']:.2f} dB"
+            if point is not None and "gap" in point:
+                cell += f", {point['gap']:.0%}"
+            if point is not None:
+                cell += f" ({point['seconds']:.0f} s, {point['iterations']:.0f})"
+            cells.append(cell)
+        yield f"| {row} | " + " | ".join(cells) + " |"
+
+
+def plot(found: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """The gap closed against the time, on a logarithmic axis."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for marker, (row, points) in zip("osD^vpXhP*", found.items(), strict=False):
+        shown = [(p["seconds"], 100 * p["gap"]) for p in points if "gap" in p]
+        if shown:
+            axes.plot(*zip(*shown, strict=True), marker=marker, label=row)
+    axes.set_xscale("log")
+    axes.axhline(0, color="gray", linewidth=1)
+    axes.axhline(100, color="gray", linewidth=1, linestyle="dashed")
+    axes.set(xlabel="processor seconds of one thread", ylabel="gap closed in PSNR, %")
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], -150))
+    axes.grid(alpha=0.3)
+    if axes.lines[2:]:
+        axes.legend(fontsize="small")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--hr", type=Path, help="folder of sharp photos")
+    parser.add_argument("--lr", type=Path, help="folder of other sharp photos, for LR and test")
+    parser.add_argument("--scenario", choices=SCENARIOS, default="a")
+    parser.add_argument("--row", nargs="+", choices=ROWS, default=list(SHOWN))
+    parser.add_argument("--seconds", nargs="+", type=float, default=list(BUDGETS))
+    parser.add_argument("--start", type=float, help="of one thread, on bicubic pairs before (120)")
+    parser.add_argument("--photos", type=int, help="test photos, at most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="points at a time")
+    parser.add_argument("--work", type=Path, default=Path("runs/budget"))
+    parser.add_argument("--plot", type=Path, help="a PNG")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    if bool(options.hr) != bool(options.lr):
+        parser.error("--hr and --lr come together")
+    options.start = options.start or (0.5 if options.quick else 120)
+    options.full = False
+    if options.quick:
+        scratch = tempfile.TemporaryDirectory()
+        options.work = Path(scratch.name)
+        options.row, options.seconds = [ORACLE], [0.5, 1.0]
+    budgets = sorted(set(options.seconds))
+    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "WANDB_MODE": "offline"}
+    setting = settled(options_of(options))
+    photos(setting, [options.scenario])
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, context) as pool:
+        pool.submit(prepare, setting, options.scenario).result()
+        jobs = {  # the cheap points first
+            pool.submit(carry_out, tagged(setting, seconds), options.scenario, row): (row, seconds)
+            for seconds in budgets
+            for row in options.row
+        }
+        for future, (row, seconds) in jobs.items():
+            try:
+                future.result()
+            except Exception as error:  # one point's failure is not that of the others
+                print(f"{row} {seconds:g} s failed: {error}", file=sys.stderr)
+    found = curves(setting, options.scenario, options.row, budgets)
+    print("\n".join(table(found, budgets)))
+    if options.plot:
+        plot(found, options.plot)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def options_of(options: argparse.Namespace) -> argparse.Namespace:
+    """What known_truth.py's setting is made of: there ``seconds`` is one number."""
+    return argparse.Namespace(**{**vars(options), "seconds": max(options.seconds)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The scripts under benchmarks/: what they say about the machine, and that they run."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = ROOT / "benchmarks"
+MACHINE = {
+    "cpu": "A CPU",
+    "flags": ["avx2"],
+    "cores": 2,
+    "threads": 1,
+    "torch": "2.6",
+    "busy": 0.03,
+    "load": [0.1, 0.2, 0.3],
+}
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """The scripts' folder on the path of imports, as it is where one of them runs."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+
+
+def carry_out(name, *typed):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, str(SCRIPTS / name), *map(str, typed)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_the_machine_says_what_it_is(scripts):
+    import machine
+
+    found = machine.facts()
+    assert found["cores"] == os.cpu_count()
+    assert 0 <= found["busy"] <= 1
+    assert json.loads(json.dumps(found)) == found
+    assert machine.sentence(MACHINE) == (
+        "A CPU (avx2), 2 cores, torch 2.6 with 1 threads, 3% busy and a load of 0.1 before it began"
+    )
+    card = {"gpu": "A card", "gpu_memory_gb": 80.1}
+    assert machine.sentence(MACHINE | card).startswith("A card (80 GB), A CPU (avx2)")
+
+
+@pytest.mark.parametrize("ratios", [True, False])
+def test_no_ratios_beside_other_programs(scripts, capsys, ratios):
+    import upscale
+
+    def figures(seconds):
+        return [{"megapixels": 3.0, "seconds": seconds, "worked": seconds, "peak": 0.5}]
+
+    taken = {"realesrgan": figures(3.0), "torch": figures(2.0)}
+    upscale.table("photos", taken, {}, ratios)
+    said = capsys.readouterr().out
+    assert "| upscale, engine=torch | 1.50 |" in said
+    assert ("1.50 | 1.50" in said) is ratios
+    assert ("No ratios: other programs ran" in said) is not ratios
+
+
+def test_the_page_of_the_gpu_is_what_was_measured(scripts):
+    """Nobody types a figure into it."""
+    import gpu_page
+
+    measured = ROOT / "docs/gpu.json"
+    found = json.loads(measured.read_text()) if measured.exists() else None
+    assert (ROOT / "docs/gpu.md").read_text() == gpu_page.page(found)
+    assert found is None or ("gpu" in found["machine"] and not found["quick"])
+
+
+def test_what_failed_and_what_was_not_reached_is_said(scripts):
+    import gpu_page
+
+    found = {"machine": MACHINE, "quick": False, "minutes": 8.0, "date": "2026-01-01"}
+    row = {"network": "rrdb", "precision": "fp32", "engine": "torch", "tile": 512}
+    rows = [row | {"mpix_per_s": 1.234, "peak_gb": 2.0}, row | {"failed": "out of memory"}]
+    found["upscaling"] = {"rows": rows, "size": "9x9", "rounds": 3, "tf32": True}
+    found["training"] = {"failed": "ValueError: no"}
+    page = gpu_page.page(found)
+    assert "| rrdb | fp32 | torch | 512 | 1.23 |  | 2 |" in page
+    assert "| rrdb | fp32 | torch | 512 | out of memory |" in page
+    assert "Not measured: ValueError: no" in page
+    assert page.count("Not measured: the time was up.") == 2
+
+
+def test_without_a_gpu_the_command_says_so(tmp_path):
+    done = carry_out("gpu.py", "--out", tmp_path)
+    import torch
+
+    if not torch.cuda.is_available():
+        assert done.returncode == 2
+        assert "torch finds no GPU here" in done.stderr
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.heavy
+def test_a_dry_run_of_the_gpu_command(tmp_path):
+    done = carry_out("gpu.py", "--quick", "--out", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert {row["precision"] for row in found["upscaling"]["rows"]} == {"fp32", "auto"}
+    assert all(row["mpix_per_s"] > 0 for row in found["upscaling"]["rows"])
+    assert all(row["ratio"] > 0 for row in found["training"]["rows"])
+    assert found["degradation"]["figures"]["realesrgan_over_reference"] > 0
+    assert found["known_truth"]["missing"] == []
+    page = (tmp_path / "gpu.md").read_text()
+    assert "A dry run" in page
+    assert "Not measured" not in page
+
+
+@pytest.mark.heavy
+def test_a_dry_run_of_the_training_benchmark(tmp_path):
+    done = carry_out("training.py", "--quick", "--json", tmp_path / "it.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "it.json").read_text())["training"]
+    assert set(found) == {"supervised + critic", "wild", "finish"}
+    assert all(row["ours_ms"] > 0 and row["bare_ms"] > 0 for row in found.values())
+
+
+def test_a_budget_curve_by_hand(scripts, tmp_path):
+    import budget
+    from known_truth_rows import Setting
+
+    setting = Setting(tmp_path, (), (), (), 1.0, 1.0)
+    results = tmp_path / "results"
+    results.mkdir()
+
+    def write(name, psnr, **facts):
+        images = [{"image": "1", "psnr": psnr - 1, "ssim": 0.5}]
+        images += [{"image": "2", "psnr": psnr + 1, "ssim": 0.5}]
+        (results / f"a-{name}.json").write_text(json.dumps({"images": images, **facts}))
+
+    write("start", 20.0)
+    write("oracle-10s", 22.0, iterations=5, seconds=11.0)
+    write("oracle-60s", 24.0, iterations=50, seconds=61.0, planned=59.0)
+    write("wild-10s", 21.0, iterations=3, seconds=30.0, planned=12.0)
+    found = budget.curves(setting, "a", ["wild", "oracle"], [60.0, 10.0])
+    assert [(p["seconds"], p["gap"]) for p in found["wild"]] == [(12.0, 0.25)]
+    assert [(p["seconds"], p["gap"]) for p in found["oracle"]] == [(11.0, 0.5), (59.0, 1.0)]
+    lines = list(budget.table(found, [10.0, 60.0]))
+    assert lines[2] == "| wild | 21.00 dB, 25% (12 s, 3) |  |"
+    budget.plot(found, tmp_path / "it.png")
+    assert (tmp_path / "it.png").stat().st_size > 1000
