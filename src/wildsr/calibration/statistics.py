@@ -14,6 +14,7 @@ from wildsr.pixels import LUMA
 WINDOW = 64  # LR pixels a side
 PIECE = 16  # LR pixels a side of the pieces whose spectra are taken, overlapping by half
 QUIET = 0.15  # quantile of the pieces: what noise there is shows where there is little else
+FLOOR = 0.1  # squared levels, the noise of rounding to 8 bits: JPEG leaves blocks with nothing
 STEEP = 0.015  # share of the pixels that count as edges
 BANDS = (0.5, 2.3, 4.3, 6.3, 8.01)  # borders, in cycles per piece; beyond the last: the corners
 DIRECTIONS = (0, 45, 90, 135)  # degrees of a gradient or a wave, from right to down
@@ -97,7 +98,7 @@ def _slopes(luma: Tensor, width: float) -> Tensor:
 
 
 def _decibel(power: Tensor) -> Tensor:
-    return 10 * (power + 1e-3).log10()  # far below the noise of rounding to 8 bits
+    return 10 * (power + FLOOR).log10()
 
 
 def _quantile(x: Tensor, share: float) -> Tensor:
