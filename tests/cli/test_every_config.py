@@ -8,6 +8,7 @@ import pytest
 import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
+from PIL import Image
 from torch.utils.data import DataLoader
 
 import wildsr
@@ -64,7 +65,7 @@ def targets(node):
 def test_groups_mirror_packages():
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert groups - packages == {"trainer", "logger", "experiment"}
+    assert groups - packages == {"trainer", "logger", "experiment", "finish"}
     above = {
         "api",
         "app",
@@ -177,20 +178,20 @@ TABLES = {
 | generate | clean, degrade, upscale         | fool, fool_clean, gap, cycle, identity, geometry, pixel | clean_lr, draws, fake_lr, cleaned, pseudo_clean, sr, restored, same_clean, way, cleaned_laid |                                          |
 | judge    | critic, critic_clean, critic_hr | real, clean, hr                                         |                                                                                              | fake_lr, clean_lr, cleaned, restored, sr |""",  # noqa: E501
     "dasr": """\
-| stage   | update   | trains    | terms            | tensors computed                                  | constants |
-| ------- | -------- | --------- | ---------------- | ------------------------------------------------- | --------- |
-| degrade | judge    | critic    | real             | fake_lr                                           |           |
-| degrade | degrade  | degrade   | colour, fool     | fake_lr, clean_lr                                 |           |
-| upscale | upscale  | upscale   | pixel, low, fool | fake_lr, sr_levels, sr, domain_distance, restored |           |
-| upscale | judge_hr | critic_hr | real             |                                                   | restored  |""",  # noqa: E501
+| stage   | update   | trains    | terms                  | tensors computed                                                                                      | constants |
+| ------- | -------- | --------- | ---------------------- | ----------------------------------------------------------------------------------------------------- | --------- |
+| degrade | judge    | critic    | real                   | fake_lr                                                                                               |           |
+| degrade | degrade  | degrade   | colour, fool           | fake_lr, clean_lr                                                                                     |           |
+| upscale | upscale  | upscale   | pixel, low, seen, fool | fake_lr, sr_levels, sr, domain_distance, vgg16_shift_tolerant(sr), vgg16_shift_tolerant(hr), restored |           |
+| upscale | judge_hr | critic_hr | real                   |                                                                                                       | restored  |""",  # noqa: E501
     "dsgan": """\
-| stage   | update   | trains    | terms            | tensors computed                 | constants |
-| ------- | -------- | --------- | ---------------- | -------------------------------- | --------- |
-| degrade | judge    | critic    | real             | clean_lr, fake_lr                |           |
-| degrade | degrade  | degrade   | colour, fool     | fake_lr                          | clean_lr  |
-| degrade | prepare  | upscale   | pixel            | sr_clean                         | clean_lr  |
-| upscale | upscale  | upscale   | pixel, low, fool | clean_lr, fake_lr, sr_levels, sr |           |
-| upscale | judge_hr | critic_hr | real             |                                  | sr        |""",  # noqa: E501
+| stage   | update   | trains    | terms                     | tensors computed                                                                     | constants |
+| ------- | -------- | --------- | ------------------------- | ------------------------------------------------------------------------------------ | --------- |
+| degrade | judge    | critic    | real                      | clean_lr, fake_lr                                                                    |           |
+| degrade | degrade  | degrade   | colour, fool              | fake_lr                                                                              | clean_lr  |
+| degrade | prepare  | upscale   | pixel                     | sr_clean                                                                             | clean_lr  |
+| upscale | upscale  | upscale   | pixel, content, low, fool | clean_lr, fake_lr, sr_levels, sr, vgg16_shift_tolerant(sr), vgg16_shift_tolerant(hr) |           |
+| upscale | judge_hr | critic_hr | real                      |                                                                                      | sr        |""",  # noqa: E501
     "pdm": """\
 | update  | trains  | terms       | tensors computed              | constants |
 | ------- | ------- | ----------- | ----------------------------- | --------- |
@@ -206,9 +207,11 @@ TABLES = {
 | ------- | ------- | ----- | ---------------------- | --------- |
 | upscale | upscale | pixel | fake_lr, sr_levels, sr |           |""",
     "wild": """\
-| update  | trains  | terms | tensors computed              | constants |
-| ------- | ------- | ----- | ----------------------------- | --------- |
-| upscale | upscale | pixel | draws, fake_lr, sr_levels, sr |           |""",
+| stage  | update       | trains        | terms                                     | tensors computed                                                                                                                                                                                  | constants      |
+| ------ | ------------ | ------------- | ----------------------------------------- | ------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------- | -------------- |
+| learn  | upscale      | upscale       | pixel                                     | draws, fake_lr, sr_levels, sr                                                                                                                                                                     |                |
+| finish | sharpen      | finished      | pixel, seen, fool, artifacts, grid, again | draws, fake_lr, sr_levels, sr, finished_sr, finished_truth, vgg16_shift_tolerant(finished_sr), vgg16_shift_tolerant(finished_truth), finished_mixed, sr_average, finished_average, finished_again |                |
+| finish | judge_finish | critic_finish | mixed                                     |                                                                                                                                                                                                   | finished_mixed |""",
 }
 
 
@@ -375,7 +378,12 @@ def test_trainer(name):
     ],
 )
 def test_data(name, photos, small, tmp_path, carry_out):
+    for side, length in (("lr", 16), ("hr", 64)):  # aligned
+        (tmp_path / side).mkdir()
+        for path in sorted(photos.hr.iterdir()):
+            Image.open(path).resize((length, length)).save(tmp_path / side / path.name)
     folders = {
+        "pairs": [f"data.lr={tmp_path / 'lr'}", f"data.hr={tmp_path / 'hr'}", "data.patch=8"],
         "folders": [f"data.lr={photos.lr}", f"data.hr={photos.hr}", "data.patch=8"],
         "photo": [f"data.lr={photos.hr / 'photo0.png'}", "data.patch=8"],
     }
@@ -425,6 +433,8 @@ TERMS = {  # update, term: where each loss of the catalogue has its place
     "focal_frequency": ("upscale", "prediction: sr, target: hr"),
     "amplitude": ("upscale", "prediction: sr, target: hr"),
     "lr_consistency": ("upscale", "sr: sr, lr: fake_lr"),
+    "lr_discrepancy": ("sharpen", "draws: finished_draws, lr: fake_lr"),
+    "grid": ("upscale", "prediction: sr, target: hr"),
     "low_pass": ("upscale", "prediction: sr, target: hr"),
     "low_frequency": ("upscale", "prediction: sr, target: fake_lr"),
     "colour": ("upscale", "prediction: sr, target: hr"),
@@ -451,15 +461,20 @@ NEEDS |= {"st_lpips": STAND_IN}
 def test_the_catalogue_is_complete():
     assert LOSSES.keys() == TERMS.keys()
     config = configure("train", [])
-    assert OmegaConf.to_container(config.loss) == LOSSES
+    resolved = OmegaConf.create({"scale": config.scale, "losses": LOSSES})
+    expected = OmegaConf.to_container(resolved, resolve=True)["losses"]
+    assert OmegaConf.to_container(config.loss, resolve=True) == expected
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss(name, fit, plain_batches):
     update, operands = TERMS[name]
     term = f"+method.updates.{update}.terms.more={{loss: {name}, {operands}}}"
-    method = "kernelgan_zssr" if update == "align" else "adversarial_camera"
+    method = {"align": "kernelgan_zssr", "sharpen": "wild"}.get(update, "adversarial_camera")
     overrides = [f"method={method}", term, "data.patch=8"]
+    if update == "sharpen":
+        overrides[1:2] = [f"+method.finish.more={{loss: {name}, {operands}}}", "finish.share=0.5"]
+        overrides.append("iterations=2")
     stands_in = name in ("content", "texture") and not missing_trunk(STAND_IN)
     if name in NEEDS and missing_trunk(NEEDS[name]) and not stands_in:
         with pytest.raises(

@@ -46,7 +46,10 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
         return config  # what cannot be meant is refused by those whom it concerns
     if FAITHFUL not in method["networks"]:
         raise UserError(f"`finish` needs a method with a network `{FAITHFUL}`: use finish=none.")
-    before = {n: _spec(s) for n, s in (method.get("stages") or {LEARN: 1}).items()}
+    stages = (method.get("stages") or {LEARN: 1}).items()
+    before = {name: spec for name, stage in stages if (spec := _spec(stage)) is not None}
+    if len(before) < len(stages):
+        return config
     total = sum(stage["share"] for stage in before.values())
     last = {"share": total * share / (1 - share), "starts": {FINISHED: FAITHFUL}}
     made = {
@@ -77,12 +80,8 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "method": made}
 
 
-def _spec(stage: Any) -> dict[str, Any]:
-    """A stage as names with values; what is no stage is refused where stages are made."""
+def _spec(stage: Any) -> dict[str, Any] | None:
+    """A stage as names with values; None for what is none."""
     spec = dict(stage) if isinstance(stage, Mapping) else {"share": stage}
-    good = isinstance(spec.get("share"), int | float) and not isinstance(spec["share"], bool)
-    if not good:
-        raise UserError(
-            f"`method.stages` must have positive shares of the iterations, but got {stage!r}."
-        )
-    return spec
+    share = spec.get("share")
+    return spec if isinstance(share, int | float) and not isinstance(share, bool) else None

@@ -28,7 +28,8 @@ LOSS = 0.3  # dB
 SLACK = {"lr_discrepancy": 0.5, "colour_drift": 1.0, "checkerboard": 0.5, "ringing": 4.0}
 HIGHEST = 0.5  # hatching along edges, which no meter sees, shows beyond
 RULE = (
-    f"the largest of {[s for s in STRENGTHS if s <= HIGHEST]} that loses at most {LOSS} dB of PSNR to strength 0, and "
+    f"the largest of {[s for s in STRENGTHS if s <= HIGHEST]} that loses at most {LOSS} dB of PSNR "
+    "to strength 0, and "
     "exceeds the larger of strength 0 and bicubic interpolation by at most "
     f"{SLACK['colour_drift']:g} dE76 in colour drift, {SLACK['checkerboard']:g} levels in "
     f"checkerboard, {SLACK['ringing']:g} levels in ringing and {SLACK['lr_discrepancy']:g} dB in "
