@@ -211,7 +211,7 @@ TABLES = {
 | ------ | ------------ | ------------- | ----------------------------------------- | ------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------- | -------------- |
 | learn  | upscale      | upscale       | pixel                                     | draws, fake_lr, sr_levels, sr                                                                                                                                                                     |                |
 | finish | sharpen      | finished      | pixel, seen, fool, artifacts, grid, again | draws, fake_lr, sr_levels, sr, finished_sr, finished_truth, vgg16_shift_tolerant(finished_sr), vgg16_shift_tolerant(finished_truth), finished_mixed, sr_average, finished_average, finished_again |                |
-| finish | judge_finish | critic_finish | mixed                                     |                                                                                                                                                                                                   | finished_mixed |""",
+| finish | judge_finish | critic_finish | mixed                                     |                                                                                                                                                                                                   | finished_mixed |""",  # noqa: E501
 }
 
 
