@@ -21,7 +21,10 @@ SIZE = ["data.patch=32", "iterations=2"]  # AlexNet needs 31 pixels of LR
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
-        ("dsgan", {"upscale/content", "upscale/low", "upscale/fool", "judge_hr/real"}),
+        (
+            "dsgan",
+            {"upscale/content", "upscale/pixel", "upscale/low", "upscale/fool", "judge_hr/real"},
+        ),
         (
             "dasr",
             {"upscale/lpips", "upscale/pixel", "upscale/low", "upscale/fool", "judge_hr/real"},
