@@ -64,6 +64,7 @@ def test_the_form_of_the_results(finished):
 @pytest.mark.heavy
 def test_the_rows_of_a_demo_and_what_it_leaves(small, tmp_path, carry_out, capsys):
     overrides = [*small, "iterations=20", "data.batch=2", "data.patch=8", "validate_every=1000"]
+    overrides += ["finish=none"]  # whose rows tests/training/test_finish.py has
     assert carry_out("train", [*overrides, f"runs_dir={tmp_path}"]) == 0
     folder = tmp_path / "wild-demo"
     found = json.loads((folder / "results.json").read_text())

@@ -128,7 +128,7 @@ def test_the_stages_of_dasr_run_together(both, of, small, plain_batches, tmp_pat
     steps = {n: int(o["state"][0]["step"]) for n, o in first["state"]["optimizers"].items()}
     assert steps == dict.fromkeys(("degrade", "critic", "upscale", "critic_hr"), 2)
     assert first["values"].keys() == {
-        *(f"upscale/{term}" for term in ("pixel", "low", "fool")),
+        *(f"upscale/{term}" for term in ("pixel", "seen", "low", "fool")),
         "judge_hr/real",
     }
 
