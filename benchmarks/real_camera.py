@@ -3,8 +3,9 @@
     python benchmarks/real_camera.py --lr DIR --hr DIR --test LR_DIR HR_DIR
 
 LR = photos of a camera; HR = unrelated sharp photos; test = LR photos of that camera with their
-truth. Rows: interpolation, an upscaler trained on bicubic pairs, the default, and one trained on
-true pairs of the camera, in two halves: each upscaler restores the half that it was not trained on.
+truth. Rows: interpolation, an upscaler trained on bicubic pairs, a published method, the default,
+and one trained on true pairs of the camera, in two halves: each upscaler restores the half that it
+was not trained on.
 Every row has the same upscaler, the same start (trained on bicubic pairs) and the same time, as in
 known_truth.py. Figures: means over the test photos, RGB, border = scale; PSNR and SSIM may part
 ways on real pairs, so ST-LPIPS (VGG, on the middle 256 x 256 pixels) stands beside.

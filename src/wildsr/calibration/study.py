@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,8 +12,7 @@ from torch import Tensor
 from wildsr.calibration.doubt import (
     BELIEVED,
     BLUR,
-    EXPLAINED,
-    WIDTH,
+    NOISE,
     by_edges,
     doubt,
     doubtful,
@@ -35,6 +33,16 @@ from wildsr.calibration.fit import (
     solve,
     surrogate,
 )
+from wildsr.calibration.population import (
+    STRETCH,
+    VARIED,
+    Group,
+    evidence,
+    explains,
+    near_bicubic,
+    rows_of,
+    with_few,
+)
 from wildsr.calibration.simulate import SharpWindows, simulated
 from wildsr.calibration.statistics import NAMES
 from wildsr.degradation.coding import Coding
@@ -47,7 +55,6 @@ LENS, MOTION = (
     2.5,
     3.5,
 )  # ratio of the blur's widths: the most that a lens does, the least of motion
-STRETCH = [PARAMETERS.index(n) for n in ("stretch_x", "stretch_d")]
 SHARPENING = frozenset({SHARPEN})
 PLATEAU = frozenset({SHAPE})  # a disc, a box
 COLOUR = frozenset({BLOTCH})
@@ -56,44 +63,8 @@ FURTHER = COLOUR | PROCESSING
 OPTIONAL = frozenset({SHAPE, BICUBIC}) | FURTHER
 # In this order, and the misfit from which on each is looked for: what bends little, soon.
 GROWTH = ((SHARPENING, 1.0), (PLATEAU, 0.7), (COLOUR, 0.7), (PROCESSING, 0.8), (FURTHER, 0.8))
-AT_LEAST, AT_MOST = 0.7, 0.25  # of one photo's pictures: by bicubic downscaling, and by a blur
 DENOISED = 0.75  # at the start
-NOISE = PARAMETERS.index("noise")
 UNSEEN = [PARAMETERS.index(n) for n in ("shot", "correlation", "gray")]
-ROWS = 32  # of a group's cameras, at least
-NEAR = 0.35  # of the logarithm of a width, or of a ratio of widths
-NOISES = [PARAMETERS.index(n) for n in ("noise", "shot", "correlation", "gray")]
-VARIED = [PARAMETERS.index(n) for n in ("width", "stretch_x", "stretch_d", "noise")]
-
-
-@dataclass
-class Group:
-    """What was measured of some photos that may be of one camera.
-
-    Attributes:
-        cameras: (n r, P), to draw from: r for each photo, photo by photo (all alike where they
-            agree), but for the share ``bicubic`` of them, and the share ``doubt``, which stand for
-            what was not explained.
-        jitter: (n r, P) standard deviation of what differs from photo to photo and was not
-            resolved, and of the measurement.
-        solution: the common camera, its errors and misfits.
-        misfit: mean squared difference of photos and model in standard errors; about 1 or less
-            where the model explains the photos.
-        doubt: share, 0 to 1.
-        bicubic: share, 0 to 1, that bicubic downscaling is taken to have made.
-    """
-
-    cameras: Tensor
-    jitter: Tensor
-    solution: Solution
-    misfit: float
-    doubt: float
-    bicubic: float
-
-    def replace(self, rows: Tensor, bicubic: Solution) -> None:
-        """Let these rows be bicubic downscaling, with the noise that was measured for it."""
-        self.cameras[rows], self.jitter[rows] = bicubic.camera, 0.0
-        self.jitter[rows[:, None], NOISES] = bicubic.error[NOISES]
 
 
 class Study:
@@ -126,16 +97,16 @@ class Study:
         solution = self._with_more(solution, parts, deviations, jitter, photos, codings)
         share = 0.0
         bicubic = solution
-        if len(photos) < FEWEST or _near_bicubic(solution):
+        if len(photos) < FEWEST or near_bicubic(solution):
             bicubic = self._as_bicubic(solution.camera, jitter, photos, codings)
-            share = _evidence(bicubic, solution)
+            share = evidence(bicubic, solution)
         chosen = bicubic if share > 0.5 else solution
         group = Group(
-            *_rows(solution, deviations, jitter),
+            *rows_of(solution, deviations, jitter),
             chosen,
             chosen.chi2 / len(NAMES),
             doubt(chosen.chi2 / len(NAMES)),
-            _with_few(share, len(photos)),
+            with_few(share, len(photos)),
         )
         order = torch.from_numpy(self.random.permutation(len(group.cameras)))
         group.replace(order[: round(group.bicubic * len(order))], bicubic)
@@ -215,7 +186,7 @@ class Study:
         """Optional parts as they are; with these if they explain much that is not explained."""
         held = {i: float(model.centre[i]) for i in OPTIONAL}
         plain = solve(model, photos, len(self.sharp), held | dict.fromkeys(FURTHER, 0.0))
-        if not parts or _explains(plain):
+        if not parts or explains(plain):
             return plain
         held = {i: float(model.centre[i]) for i in OPTIONAL - parts}
         further = solve(model, photos, len(self.sharp), held)
@@ -256,52 +227,6 @@ class Study:
         coarse = _coarseness(codings) @ model.beside
         alike = alike - coarse[torch.from_numpy(source)]
         return shrunk(*deviations_of(model, camera, photos - coarse, alike, VARIED))
-
-
-def _explains(solution: Solution) -> bool:
-    """Whether no further part is looked for."""
-    return solution.chi2 < len(NAMES) * EXPLAINED
-
-
-def _near_bicubic(solution: Solution) -> bool:
-    """Whether a blur may be about as wide as that of bicubic downscaling, in all directions."""
-    off = (solution.camera - PRIOR).abs() - 2 * solution.error
-    return float(off[WIDTH]) < NEAR and float(torch.linalg.vector_norm(off[STRETCH])) < NEAR
-
-
-def _rows(solution: Solution, deviations: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor]:
-    """Cameras of each photo and what of each is drawn at random, ``ROWS`` or more of them.
-
-    The widths are a standard error less than measured: too wide a blur costs much (the upscaler
-    sharpens what is sharp), too narrow a one costs little.
-    """
-    copies = -(-ROWS // len(deviations))  # so that a share of few photos is one, too
-    cameras = (solution.camera + deviations).repeat_interleave(copies, 0)
-    error = torch.zeros(len(PARAMETERS))
-    error[VARIED] = solution.error[VARIED]
-    cameras[:, WIDTH] -= error[WIDTH]
-    return cameras, torch.sqrt(jitter.square() + error.square()).repeat(len(cameras), 1)
-
-
-def _evidence(bicubic: Solution, solution: Solution) -> float:
-    """How far, 0 to 1, bicubic downscaling is taken to have made the photos.
-
-    Wholly where a measured blur explains them hardly better, not at all where it does so by far:
-    what most people's photos went through is believed until there is evidence against it.
-    """
-    if not _explains(bicubic):
-        return 0.0
-    return min(max(0.5 - (bicubic.chi2 - solution.chi2 - WORTH) / WORTH, 0.0), 1.0)
-
-
-def _with_few(share: float, photos: int) -> float:
-    """The share of the pictures that bicubic downscaling makes, given how far it is believed.
-
-    A few photos are no evidence for either: one of a soft scene looks as if it were blurred, one of
-    a sharp scene as if it were not. Then both are trained through.
-    """
-    thin = max(1 - photos / FEWEST, 0.0)
-    return min(max(share, thin * AT_LEAST), 1 - thin * AT_MOST)
 
 
 def _coarseness(codings: Sequence[Coding | None]) -> Tensor:

@@ -16,10 +16,11 @@ from rich.markup import escape
 from torch import Tensor, nn
 
 from wildsr.atomic import check_output, write_bytes, write_text
+from wildsr.cli.export_camera import export_camera
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import CAMERA, TRAINERS, WEIGHTS, checked
 from wildsr.config.trust import trusts
-from wildsr.data.demo import HELD_OUT, HR, photo
+from wildsr.data.demo import HELD_OUT, photo
 from wildsr.error import UserError
 from wildsr.export.formats import PROGRAMS, Upscale, write_program
 from wildsr.export.handover import Piece, file_name, pieces, spandrel_model, write_weights
@@ -32,18 +33,14 @@ from wildsr.export.model_card import (
     markdown_card,
     results_of,
 )
-from wildsr.export.trainers import SUFFIX, distance, handover, written
 from wildsr.inference.device import choose_device, single_precision
 from wildsr.photo.image import UnreadableImage, read_image
 from wildsr.pixels import floats_of
 from wildsr.run.load import open_upscaler
 from wildsr.run.photos import lr_photos
-from wildsr.run.profile import FILE, checked_profile, write_profile
-from wildsr.run.run_profile import profile_of_run
 
 SIDES = ((96, 96), (70, 53))  # LR pixels of the crops that a program is compared on
 WHOLE = ((96, 96), (64, 48))  # for weights: whole windows, since each tool pads in its own way
-CROP, CROPS = 48, 20  # LR pixels a side, and how many, to compare a camera's pictures on
 ALIKE = 1e-3  # in [0, 1]; a file in single precision that is further off computes something else
 OPENED_BY = {"onnx": "ONNX Runtime, chaiNNer", "torchscript": "libtorch", "ncnn": "Upscayl, ncnn"}
 
@@ -77,7 +74,7 @@ def export(overrides: list[str], console: Console) -> int:
     """Write, compare and describe; returns the exit code."""
     config = checked("export", overrides)
     if config.format == CAMERA or config.format in TRAINERS:
-        return _camera(config, console)
+        return export_camera(config, console)
     device = choose_device(config.device)
     tune_allocator()
     source = _source(config)
@@ -102,52 +99,6 @@ def export(overrides: list[str], console: Console) -> int:
             )
     console.print(f"model card: {card}", markup=False)
     return 0
-
-
-def _camera(config: DictConfig, console: Console) -> int:
-    """Write the camera of a run, as ``camera.json`` or for another trainer; the exit code."""
-    run = Path(str(config.run)).expanduser()
-    document = profile_of_run(run, trusts(config))
-    folder = run / "export"
-    if config.output is not None:
-        folder = Path(str(config.output)).expanduser()
-    if config.format in TRAINERS:
-        return _settings(config, folder, document, console)
-    name = FILE if config.name is None else f"{config.name}.json"
-    path = write_profile(folder, document, name)
-    console.print(f"{path}  (degradation=profile degradation.file=...)", markup=False)
-    console.print(str(document["sentence"]), markup=False)
-    return 0
-
-
-def _settings(config: DictConfig, folder: Path, document: dict[str, Any], console: Console) -> int:
-    """Write the settings of another trainer that come nearest to a camera; the exit code."""
-    camera, trainer = checked_profile(document, str(config.run)), str(config.format)
-    side = CROP * camera.scale
-    crops = [crop for name in HR for crop in _squares(photo(name), side)]
-    handed = handover(camera, crops[:: max(len(crops) // CROPS, 1)][:CROPS], config.seed)
-    name = trainer if config.name is None else str(config.name)
-    path = folder / f"{name}{SUFFIX[trainer]}"
-    check_output(folder)
-    write_text(path, written(handed, trainer, camera.scale))
-    apart = sorted(handed.apart.items(), key=lambda one: -abs(one[1]))[:3]
-    said = ", ".join(f"{figure} {value:+.1f}" for figure, value in apart)
-    console.print(f"{path}  (keys of {trainer})", markup=False)
-    console.print(
-        f"beside the camera's own pictures: {distance(handed.apart):.1f} dB apart over "
-        f"{len(handed.apart)} statistics; most: {said}",
-        markup=False,
-    )
-    for sentence in handed.lost:
-        console.print(f"  {sentence}", markup=False)
-    return 0
-
-
-def _squares(pixels: np.ndarray[Any, Any], side: int) -> list[Tensor]:
-    """(1, 3, side, side) in [0, 1]: as many as lie beside each other in a photo (H, W, 3)."""
-    whole = floats_of(pixels)
-    rows, columns = (range(0, length - side + 1, side) for length in pixels.shape[:2])
-    return [whole[..., y : y + side, x : x + side] for y in rows for x in columns]
 
 
 def _source(config: DictConfig) -> Source:
