@@ -27,7 +27,6 @@ _swept: set[str] = set()
 _lock = threading.Lock()
 
 LONGEST = 255  # bytes of a name, on nearly every file system
-ROOM = 40  # of them, for what a hidden name has beside the file's own
 
 
 class Partial:
@@ -160,13 +159,6 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
     with writing(path) as partial:
         partial.write_bytes(data)
-
-
-def _brief(name: str) -> str:
-    """A file's name, with room for more behind it: a digest where it is as long as names get."""
-    if len(os.fsencode(name)) <= LONGEST - ROOM:
-        return name
-    return hashlib.blake2b(os.fsencode(name), digest_size=16).hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:
