@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.data.crops import laid, ways
-from wildsr.error import UserError, first_line, unknown
+from wildsr.error import UserError, unknown
 from wildsr.method.finishing import FINISHED, STAGE
 from wildsr.method.part import Method
 from wildsr.network.protocol import Settles
@@ -23,8 +23,10 @@ from wildsr.training.objective import Objective, Update
 from wildsr.training.rollback import copies, go_back
 from wildsr.training.settling import Settling
 from wildsr.training.stage import Stages
+from wildsr.training.state import check_optimizer, copied, gathered, own_rank
 
 Schedule = Callable[[int], float]
+CPU = torch.device("cpu")
 SETTLING = 150  # iterations of a window in which a network has to stay where it was
 
 
@@ -297,30 +299,18 @@ class Training(lightning.LightningModule):
         return {
             "iteration": self.iteration,
             "seconds": self.seconds,
-            "networks": {name: _cpu(net.state_dict()) for name, net in self.networks.items()},
-            "ema": {name: _cpu(net.state_dict()) for name, net in self.ema.networks.items()},
-            "optimizers": {n: _cpu(o.state_dict()) for n, o in self._plain_optimizers().items()},
-            "pools": _gather(pools),
+            "networks": {
+                name: copied(net.state_dict(), CPU) for name, net in self.networks.items()
+            },
+            "ema": {name: copied(net.state_dict(), CPU) for name, net in self.ema.networks.items()},
+            "optimizers": {
+                n: copied(o.state_dict(), CPU) for n, o in self._plain_optimizers().items()
+            },
+            "pools": gathered(pools),
             "stages": self.stages.state(),
             "settling": self.settling.state(),
-            "guard": {} if self.guard is None else _cpu(self.guard.state()),
+            "guard": {} if self.guard is None else copied(self.guard.state(), CPU),
         }
-
-    def _check_optimizer(self, name: str, state: Any) -> None:
-        """Refuse the state of another optimiser, or of another network's."""
-        parameters = list(self.networks[name].parameters())
-        try:
-            trial = self._make_optimizer[name](parameters)
-            trial.load_state_dict(state)
-            for parameter, values in trial.state.items():
-                for key in values.keys() & _MOMENTS:
-                    if isinstance(values[key], Tensor) and values[key].shape != parameter.shape:
-                        raise UserError(f"its `{key}` is {tuple(values[key].shape)}")
-        except Exception as error:  # whatever it makes of a state that is not its own
-            raise UserError(
-                f"The checkpoint's optimiser state of `{name}` belongs to another optimiser: "
-                f"{first_line(error)}."
-            ) from error
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what ``state`` gave; call before the trainer's fit.
@@ -339,15 +329,16 @@ class Training(lightning.LightningModule):
         if missing:
             raise UserError(f"The checkpoint has no optimiser state of {missing}.")
         for name in self.optimizer_names:
-            self._check_optimizer(name, state["optimizers"][name])
+            parameters = list(self.networks[name].parameters())
+            check_optimizer(name, self._make_optimizer[name], parameters, state["optimizers"][name])
         self._restored_optimizers = dict(state["optimizers"])
         ranks = state["pools"]
-        rank = _rank()
+        rank = own_rank()
         if rank < len(ranks):
             if len(ranks[rank]) != len(self.objective.terms):
                 raise UserError("The checkpoint has the pools of other terms.")
             for term, images in zip(self.objective.terms, ranks[rank], strict=True):
-                term.pool.restore(images, torch.device("cpu"))
+                term.pool.restore(images, CPU)
         self.stages.restore(state["stages"])
         self.settling.restore(state["settling"])
         if self.guard is not None and state.get("guard"):
@@ -355,29 +346,5 @@ class Training(lightning.LightningModule):
         self.iteration, self.seconds = state["iteration"], state["seconds"]
 
 
-# What optimisers keep of each weight, in its shape.
-_MOMENTS = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "grad_avg"}
 # What a checkpoint has to hold.
 _STATE = ("iteration", "seconds", "networks", "ema", "optimizers", "pools", "stages", "settling")
-
-
-def _cpu(state: Any) -> Any:
-    if isinstance(state, Tensor):
-        return state.detach().cpu().clone()
-    if isinstance(state, Mapping):
-        return {key: _cpu(value) for key, value in state.items()}
-    if isinstance(state, list | tuple):
-        return [_cpu(value) for value in state]
-    return state
-
-
-def _rank() -> int:
-    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-
-
-def _gather(value: list[list[Tensor]]) -> list[list[list[Tensor]]]:
-    if not torch.distributed.is_initialized():
-        return [value]
-    everyone: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyone, value)
-    return everyone

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
+
+from wildsr.training.state import copied
 
 
 def copies(
@@ -13,9 +15,9 @@ def copies(
 ) -> dict[str, Any]:
     """The present state of all of these, in plain containers."""
     return {
-        "networks": {name: _copied(network.state_dict()) for name, network in networks.items()},
-        "optimizers": {name: _copied(optimizers[name].state_dict()) for name in networks},
-        "average": _copied(average.state_dict()),
+        "networks": {name: copied(network.state_dict()) for name, network in networks.items()},
+        "optimizers": {name: copied(optimizers[name].state_dict()) for name in networks},
+        "average": copied(average.state_dict()),
     }
 
 
@@ -28,16 +30,5 @@ def go_back(
     """Give all of these the state that :func:`copies` took."""
     for name, network in networks.items():
         network.load_state_dict(state["networks"][name])
-        optimizers[name].load_state_dict(_copied(state["optimizers"][name]))
+        optimizers[name].load_state_dict(copied(state["optimizers"][name]))
     average.load_state_dict(state["average"])
-
-
-def _copied(state: Any) -> Any:
-    """A copy of nested containers and tensors, each tensor where it is."""
-    if isinstance(state, Tensor):
-        return state.detach().clone()
-    if isinstance(state, Mapping):
-        return {key: _copied(value) for key, value in state.items()}
-    if isinstance(state, list | tuple):
-        return [_copied(value) for value in state]
-    return state
