@@ -2,13 +2,14 @@
 
 import math
 import tomllib
+from dataclasses import replace
 
 import pytest
 import torch
 import yaml
 
 from wildsr.degradation.coding import Coding
-from wildsr.export.trainers import distance, handover, pipeline_of, settings_of, written
+from wildsr.export.trainers import distance, handover, lost_of, pipeline_of, settings_of, written
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR
 
@@ -70,6 +71,14 @@ def test_every_trainer_reads_its_file(sharp):
     assert toml["degradations"]["blur_sigma"] == read["datasets"]["train"]["blur_sigma"]
     assert any("grain" in sentence for sentence in handed.lost)
     assert any("sharpened" in sentence for sentence in handed.lost)
+
+
+def test_colour_at_its_full_size_is_said_to_be_lost():
+    assert not any("4:2:0" in sentence for sentence in lost_of(camera()))
+    full = camera()
+    full.set(PRIOR[None], [replace(Coding.libjpeg(70), subsampling="4:4:4")])
+    for made in (full, camera(quality=None)):
+        assert any("4:2:0" in sentence and "100% are not" in sentence for sentence in lost_of(made))
 
 
 def test_it_is_the_same_every_time(sharp):

@@ -17,7 +17,7 @@ from wildsr.degradation.pipeline.blur import Blur
 from wildsr.degradation.pipeline.noise import JPEG, Noise
 from wildsr.degradation.pipeline.pipeline import Pipeline
 from wildsr.degradation.pipeline.resize import RandomResize, ToLR
-from wildsr.network.degrader.measured import MeasuredCamera
+from wildsr.network.degrader.measured import SUBSAMPLINGS, MeasuredCamera
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR, covariance
 from wildsr.pixels import to_8_bit
 
@@ -183,6 +183,12 @@ def lost_of(camera: MeasuredCamera) -> tuple[str, ...]:
     if median["jpeg_share"] < 1:
         share = median["jpeg_share"]
         found.append(f"JPEG is for all pictures or none; of this camera's {share:.0%} have it.")
+    halved = camera.subsampling == SUBSAMPLINGS.index("4:2:0")
+    if not bool(halved.all()):
+        share = float((~halved).float().mean())
+        found.append(
+            f"Colour is coded at half its size (4:2:0); of this camera's pictures {share:.0%} are not."
+        )
     for key, limit, words in (
         ("noise_correlation", 0.3, "The noise is white; this camera's has a grain."),
         ("sharpening", 0.05, "LR is not sharpened; this camera's is."),
