@@ -187,7 +187,7 @@ def lost_of(camera: MeasuredCamera) -> tuple[str, ...]:
     if not bool(halved.all()):
         share = float((~halved).float().mean())
         found.append(
-            f"Colour is coded at half its size (4:2:0); of this camera's pictures {share:.0%} are not."
+            f"Colour is halved (4:2:0); of this camera's pictures {share:.0%} are not."
         )
     for key, limit, words in (
         ("noise_correlation", 0.3, "The noise is white; this camera's has a grain."),
