@@ -186,9 +186,7 @@ def lost_of(camera: MeasuredCamera) -> tuple[str, ...]:
     halved = camera.subsampling == SUBSAMPLINGS.index("4:2:0")
     if not bool(halved.all()):
         share = float((~halved).float().mean())
-        found.append(
-            f"Colour is halved (4:2:0); of this camera's pictures {share:.0%} are not."
-        )
+        found.append(f"Colour is halved (4:2:0); of this camera's pictures {share:.0%} are not.")
     for key, limit, words in (
         ("noise_correlation", 0.3, "The noise is white; this camera's has a grain."),
         ("sharpening", 0.05, "LR is not sharpened; this camera's is."),
