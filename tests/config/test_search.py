@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
+from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.override import Override, written
 from wildsr.config.search import Choices, Range, objective_of, space_of
 from wildsr.config.trials import checked_sweep, identity, trial_overrides
-from wildsr.error import UserError
 
 FOLDERS = ["data=folders", "data.lr=a", "data.hr=b"]
 LR = "method.optimizers.upscale.lr"
@@ -127,7 +127,19 @@ def test_a_mistyped_key_is_told_without_torch():
     assert "networks/upscaler" in done.stderr
 
 
-def test_many_runs_are_a_sweep():
-    for flag in ("-m", "--multirun"):
-        with pytest.raises(UserError, match="wildsr sweep"):
-            Override.of(flag)
+def test_what_the_agent_of_wandb_calls_composes():
+    """By W&B's own function, as docs/sweep.md says that it is called."""
+    utils = pytest.importorskip("wandb.sdk.launch.sweeps.utils")
+    drawn = {
+        "method.updates.upscale.terms.pixel.weight": 0.3,
+        "network/upscaler": "edsr",
+        "augment": True,
+        "seconds": "null",
+    }
+    command = {"args": {key: {"value": value} for key, value in drawn.items()}}
+    typed = utils.create_sweep_command_args(command)["args_no_hyphens"]
+    config = checked("train", [*FOLDERS, *typed])
+    assert config.method.updates.upscale.terms.pixel.weight == 0.3
+    assert config.network.upscaler == configure("train", ["network/upscaler=edsr"]).network.upscaler
+    assert config.augment is True
+    assert config.seconds is None

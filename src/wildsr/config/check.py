@@ -223,8 +223,8 @@ def check_app(config: DictConfig) -> None:
 
 def check_sweep(config: DictConfig) -> None:
     """Refuse impossible values of ``sweep`` that show without composing any trial."""
-    check_search(config)
     check_config(config)
+    check_search(config)
 
 
 CHECKS: dict[str, Callable[[DictConfig], None]] = {

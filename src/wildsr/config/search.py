@@ -137,7 +137,7 @@ def space_of(config: DictConfig) -> dict[str, Range | Choices]:
     Raises:
         UserError: nothing is searched, or a key has no range.
     """
-    if OmegaConf.is_missing(config, "search") or config.search is None:
+    if config.search is None:
         raise UserError(f"`search` must be given: {{key: {RANGE}}}.")
     searched: Any = OmegaConf.to_container(config, resolve=True)
     searched = searched["search"]
