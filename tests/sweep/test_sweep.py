@@ -80,7 +80,7 @@ def test_another_sweep_does_not_go_on_in_its_folder(search, tmp_path, capsys):
 
 
 def test_a_trial_that_falls_behind_is_ended(search, tmp_path, monkeypatch):
-    """The later a trial, the worse it is: after the first ones all are ended at their first look."""
+    """The first ones are good, the later ones bad from their first look on."""
     monkeypatch.setattr(study, "STARTUP", 2)
     values = iter([5.0, 5.0, 4.0, 4.0, -9.0, -8.0])
     monkeypatch.setattr(Objective, "of", lambda *_: next(values))
