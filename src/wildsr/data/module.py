@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from wildsr.argument import check_integer, check_scale
+from wildsr.atomic import one_at_a_time
 from wildsr.data.batches import Batches
 from wildsr.data.inspect import Lines, inspect
 from wildsr.data.pairs import Pairs, pair
-from wildsr.data.store import open_store
+from wildsr.data.store import default_cache, open_store
 from wildsr.data.validation import ValidationPhotos
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
@@ -115,7 +118,7 @@ class Folders(LightningDataModule):
         self.report: Lines | None = None
 
     def prepare_data(self) -> None:
-        """Decode both folders into the cache, unless they are there (one process a machine)."""
+        """Decode both folders into the cache, unless they are there: one process, others wait."""
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
             for folder, argument in self._folders():
@@ -124,8 +127,15 @@ class Folders(LightningDataModule):
                 def show(done: int, total: int, bar: TaskID = bar) -> None:
                     bars.update(bar, completed=done, total=total, visible=True)
 
-                paths = list_images(folder, argument)
-                open_store(paths, self.cache, argument, _THREADS, show, self.limit)
+                with one_at_a_time(self._lock(folder)):
+                    paths = list_images(folder, argument)
+                    open_store(paths, self.cache, argument, _THREADS, show, self.limit)
+
+    def _lock(self, folder: str) -> Path:
+        """The file by which the processes of a training take turns at a folder."""
+        whole = os.fsencode(os.path.abspath(folder))
+        name = f"{hashlib.blake2b(whole, digest_size=8).hexdigest()}.lock"
+        return (self.cache or default_cache()).expanduser() / "locks" / name
 
     def setup(self, stage: str | None = None) -> None:
         """Open both folders, inspect them and find the validation photos."""
