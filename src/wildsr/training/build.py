@@ -99,7 +99,7 @@ def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> li
     if settings["strategy"] == "auto" and _processes(settings) > 1:
         settings["strategy"] = "ddp_find_unused_parameters_true"  # no update uses all networks
     # Signals end a training as everywhere; whoever started it queues it again (docs/cluster.md).
-    plugins = [SLURMEnvironment(auto_requeue=False)] if _by_srun() else None
+    plugins = [SLURMEnvironment(auto_requeue=False)] if _by_srun(settings) else None
     made: lightning.Trainer = make(
         settings,
         "trainer",
@@ -117,11 +117,12 @@ def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> li
     return made
 
 
-def _by_srun() -> bool:
-    """Whether SLURM has started this process, as one of several."""
+def _by_srun(settings: Mapping[str, Any]) -> bool:
+    """Whether it is SLURM that has started the processes of this training, each a task."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that srun exists and was not used
-        return SLURMEnvironment.detect() and int(os.environ["SLURM_NTASKS"]) > 1
+        started = SLURMEnvironment.detect()
+    return started and int(os.environ["SLURM_NTASKS"]) == _processes(settings)
 
 
 def _processes(settings: Mapping[str, Any]) -> int:
