@@ -28,6 +28,7 @@ ROOMS = (
     "network",
     "forensics",
     "degradation",
+    "archive",
     "photo",
     "pixels",
     "atomic",

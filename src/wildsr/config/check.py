@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from wildsr.archive.shard import shard_of
 from wildsr.argument import SCALES, check_device, check_integer
 from wildsr.config.compose import check_scalars, configure
 from wildsr.config.paths import paths_by_name
@@ -132,6 +133,9 @@ def check_upscale(config: DictConfig) -> None:
         raise UserError(f"`limit` must be positive, but got {config.limit}.")
     if config.format is not None:
         _choice(config, "format", IMAGES)
+    shard_of(config.shard)
+    if config.retry not in (None, "failed"):
+        raise UserError(f"`retry` must be failed or null, but got {shortened(config.retry)}.")
     _choice(config, "engine", ENGINES)
     _choice(config, "precision", PRECISIONS)
     check_device("`device`", config.device)
