@@ -51,7 +51,7 @@ def test_the_latest_attempt_counts_whatever_the_order_of_files(tmp_path):
 def test_half_lines_and_lines_of_others_are_passed_over(tmp_path):
     made = write(tmp_path, Entry("a", "b", error="x"))
     with made.path.open("a") as file:
-        file.write('[1]\n{"input": 3}\n{}\nnull\n{"input": "c", "outp')
+        file.write('[1]\n{"input": 3, "output": "b", "time": 9e9}\n{}\nnull\n{"input": "c", "outp')
     assert failed(tmp_path) == {"a"}
 
 
@@ -70,7 +70,7 @@ def test_what_is_found_is_noted_once_over_all_starts(tmp_path):
         manifest.close()
     lines = [n for p in (tmp_path / FOLDER).iterdir() for n in p.read_text().splitlines()]
     assert sorted(json.loads(n)["input"] for n in lines) == ["a", "b", "bad", "bad"]
-    assert read(tmp_path)["a"].hash == "1" * 64
+    assert read(tmp_path)["a.png"].hash == "1" * 64
     assert failed(tmp_path) == frozenset()
 
 

@@ -80,7 +80,7 @@ class Manifest:
             UserError: the output cannot be written to.
         """
         if self._known is not None:
-            self._known.add(place(entry.input))
+            self._known.add(place(entry.output))
         line = json.dumps({**asdict(entry), "time": round(time.time(), 3)}) + "\n"
         try:
             self._append(line.encode("ascii"))
@@ -93,8 +93,8 @@ class Manifest:
         """Note a result that was there already, unless some manifest knows the photo."""
         if self._known is None:
             entries = _lines(self.output)
-            self._known = {place(e.input) for e in entries if e.error is None}
-        if place(input) not in self._known:
+            self._known = {place(e.output) for e in entries if e.error is None}
+        if place(output) not in self._known:
             self.add(Entry(input, output))
 
     def close(self) -> None:
@@ -128,11 +128,14 @@ class Manifest:
 
 
 def read(output: Path | Store) -> dict[str, Entry]:
-    """The latest entry of each photo, of all manifests in an output, whichever shard wrote them."""
+    """The latest entry of each result, of all manifests in an output, whichever shard wrote them.
+
+    By the result's path below the output.
+    """
     found: dict[str, Entry] = {}
     for entry in _lines(output):
-        if entry.input not in found or found[entry.input].time <= entry.time:
-            found[entry.input] = entry
+        if entry.output not in found or found[entry.output].time <= entry.time:
+            found[entry.output] = entry
     return found
 
 
@@ -148,7 +151,7 @@ def failed(output: Path | Store) -> frozenset[str]:
             f"`retry=failed` takes the photos that a manifest names, but {output} has none; "
             "without `retry` all photos without a result are made."
         )
-    return frozenset(name for name, entry in entries.items() if entry.error is not None)
+    return frozenset(entry.input for entry in entries.values() if entry.error is not None)
 
 
 def digest(path: Path) -> str:
@@ -164,7 +167,8 @@ def _lines(output: Path | Store) -> Iterator[Entry]:
         ):  # half a line, or none of ours
             values = json.loads(line)
             entry = Entry(**{key: values.get(key) for key in Entry.__dataclass_fields__})
-            if isinstance(entry.input, str) and isinstance(entry.time, int | float):
+            texts = isinstance(entry.input, str) and isinstance(entry.output, str)
+            if texts and isinstance(entry.time, int | float):
                 yield entry
 
 

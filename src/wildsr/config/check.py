@@ -133,9 +133,7 @@ def check_upscale(config: DictConfig) -> None:
         raise UserError(f"`limit` must be positive, but got {config.limit}.")
     if config.format is not None:
         _choice(config, "format", IMAGES)
-    shard_of(config.shard)
-    if config.retry not in (None, "failed"):
-        raise UserError(f"`retry` must be failed or null, but got {shortened(config.retry)}.")
+    _part(config)
     _choice(config, "engine", ENGINES)
     _choice(config, "precision", PRECISIONS)
     check_device("`device`", config.device)
@@ -165,6 +163,7 @@ def check_degrade(config: DictConfig) -> None:
     if config.scale is not None:
         _choice(config, "scale", SCALES)
     _choice(config, "format", PAIRS)
+    _part(config)
     for key in ("overwrite", "trust"):
         _switch(config, key)
     check_device("`device`", config.device)
@@ -287,6 +286,13 @@ def _strength(config: DictConfig, several: bool = False) -> None:
             )
     if not listed:
         raise UserError("`strength` must not be an empty list.")
+
+
+def _part(config: DictConfig) -> None:
+    """Refuse what names no part of the photos."""
+    shard_of(config.shard)
+    if config.retry not in (None, "failed"):
+        raise UserError(f"`retry` must be failed or null, but got {shortened(config.retry)}.")
 
 
 def _integer(config: DictConfig, key: str, least: int) -> None:

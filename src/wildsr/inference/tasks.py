@@ -15,7 +15,7 @@ from wildsr.archive.shard import Shard
 from wildsr.atomic import LONGEST
 from wildsr.error import UserError, unknown
 from wildsr.photo.encode import FORMATS
-from wildsr.photo.folder import list_images, walk_images
+from wildsr.photo.folder import Results, list_images, walk_images
 
 
 @dataclass(frozen=True)
@@ -144,38 +144,14 @@ def _batches(
 
     Names are settled among all photos of a folder, whichever shard they belong to.
     """
-    inside, real = os.path.realpath(output), os.path.realpath(root)
-    some = False
+    results, some = Results(output), False
+    look = results.between(root)
     for names in walk_images(root, "input"):
-        own = _no_results(names, root, real, inside)
+        own = [name for name in names if root / name not in results] if look else names
         some = some or bool(own)
         yield [pair for pair in result_names(own, format) if _posix(pair[0]) in choice]
     if not some:
         raise UserError(f"Argument `input`: {root} holds only results, in {output}.")
-
-
-def _no_results(names: list[str], root: Path, real: str, inside: str) -> list[str]:
-    """The photos of one folder that are not below the output."""
-    if not _below(inside, real) and not _below(real, inside):
-        return names
-    folders: dict[str, bool] = {}
-    kept = []
-    for name in names:
-        path = root / name
-        if path.is_symlink():
-            if not _below(os.path.realpath(path), inside):
-                kept.append(name)
-            continue
-        folder = os.path.dirname(name)
-        if folder not in folders:
-            folders[folder] = _below(os.path.realpath(root / folder), inside)
-        if not folders[folder]:
-            kept.append(name)
-    return kept
-
-
-def _below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _posix(name: str) -> str:

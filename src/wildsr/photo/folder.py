@@ -88,6 +88,31 @@ def walk_images(folder: Path | str, argument: str) -> Iterator[list[str]]:
         say_once(f"`{argument}`: left out of {root}: {words}")
 
 
+class Results:
+    """What lies below a folder that results are written to, wherever links lead.
+
+    Args:
+        output: the folder, which need not exist.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.real = os.path.realpath(output)
+        self._folders: dict[str, bool] = {}
+
+    def __contains__(self, path: Path) -> bool:
+        if path.is_symlink():
+            return _within(os.path.realpath(path), self.real)
+        folder = os.path.dirname(path)
+        if folder not in self._folders:
+            self._folders = {folder: _within(os.path.realpath(folder), self.real)}
+        return self._folders[folder]
+
+    def between(self, root: Path) -> bool:
+        """Whether some of the files below ``root`` may be results, if links stay below it."""
+        real = os.path.realpath(root)
+        return _within(self.real, real) or _within(real, self.real)
+
+
 def _must(argument: str) -> str:
     return f"Argument `{argument}` must be a folder of images ({KINDS})"
 
@@ -125,8 +150,8 @@ def without_results(photos: list[Path], output: Path, argument: str | None = Non
     Raises:
         UserError: there are only results.
     """
-    inside = os.path.realpath(output)
-    kept = [path for path in photos if not _within(os.path.realpath(path), inside)]
+    results = Results(output)
+    kept = [path for path in photos if path not in results]
     if argument is not None and not kept:
         raise UserError(f"Argument `{argument}` must hold photos, but all of them are in {output}.")
     return kept
