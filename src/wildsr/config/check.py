@@ -62,6 +62,7 @@ def check_config(config: DictConfig) -> None:
     for key in ("patch", "batch"):
         _integer(config, f"data.{key}", 1)
     _integer(config, "data.workers", 0)
+    _integer(config, "trainer.num_nodes", 1)
     _logger(config)
     missing = sorted(f"`{key}`" for key in OmegaConf.missing_keys(config))
     if missing:
