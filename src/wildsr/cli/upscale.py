@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -28,6 +29,7 @@ from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.archives import Work, manifests_of, works
 from wildsr.inference.closeness import BOUND
+from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.device import choose_device
 from wildsr.inference.file import Settings
 from wildsr.inference.job import Outcome, carry_out
@@ -53,31 +55,37 @@ def upscale(overrides: list[str], console: Console) -> int:
             return 0
         return _video(config, film, Path(output).expanduser(), settings, console)
     only = None if config.retry is None else failed(manifests_of(output))
+    cluster = _cluster(config, console)
     if shard.count > 1:
         console.print(f"shard {shard} of the photos (shard=null takes all)", markup=False)
     outcome = Outcome()
     with works(source, output, settings.format, Choice(shard, only), config.overwrite) as found:
         opened = functools.cache(lambda: _upscaler(config, console))
         for work in found:
-            outcome += _carry_out(work, opened, shard, settings, config.overwrite, console)
+
+            def first(work: Work = work) -> Upscaler:
+                work.check()
+                return opened()
+
+            upscale_these: Callable[..., Outcome] = functools.partial(carry_out, first)
+            if cluster is not None:
+                if not work.apart:
+                    raise UserError("`cluster` takes folders and stores: one process fills a file.")
+                upscale_these = functools.partial(carry_out_on, cluster, work.check)
+            outcome += _carry_out(work, upscale_these, shard, settings, config.overwrite, console)
     _summary(outcome, output, console)
     return 1 if outcome.failed else 0
 
 
 def _carry_out(
     work: Work,
-    opened: Callable[[], Upscaler],
+    upscale_these: Callable[..., Outcome],
     shard: Shard,
     settings: Settings,
     overwrite: bool,
     console: Console,
 ) -> Outcome:
     """Upscale the photos that go to one place."""
-
-    def checked_first() -> Upscaler:
-        work.check()
-        return opened()
-
     manifest = None if work.output is None else Manifest(work.output, shard)
     with _bar(console) as bar:
         running = bar.add_task("upscaling", total=None, pixels=0)
@@ -92,11 +100,20 @@ def _carry_out(
                 bar.console.print(f"[red]failed[/red] {escape(line)}")
 
         try:
-            return carry_out(checked_first, work.todo, settings, overwrite, advance, note, manifest)
+            return upscale_these(work.todo, settings, overwrite, advance, note, manifest)
         finally:
             work.stop()
             if manifest is not None:
                 manifest.close()
+
+
+def _cluster(config: DictConfig, console: Console) -> Cluster | None:
+    """The cluster that was asked for; its network is opened once here, to see what is wrong."""
+    if config.cluster is None:
+        return None
+    _upscaler(config, console, "cpu")
+    made = functools.partial(load_upscaler, config.run, config.weights, **_options(config))
+    return Cluster(str(config.cluster), made, config.workers, config.cores)
 
 
 def _video(
@@ -132,21 +149,25 @@ def _settings(config: DictConfig) -> Settings:
     return Settings(**named)
 
 
-def _upscaler(config: DictConfig, console: Console) -> Upscaler:
+def _options(config: DictConfig) -> dict[str, Any]:
+    """How a network is opened."""
     keys = ("engine", "device", "precision", "ensemble", "colour_fix", "tile", "overlap", "batch")
-    options = {key: config[key] for key in (*keys, "strength")}
-    upscaler = load_upscaler(config.run, config.weights, **options, trust=trusts(config))
+    return {key: config[key] for key in (*keys, "strength")} | {"trust": trusts(config)}
+
+
+def _upscaler(config: DictConfig, console: Console, device: str | None = None) -> Upscaler:
+    options = _options(config) | ({} if device is None else {"device": device, "engine": "torch"})
+    upscaler = load_upscaler(config.run, config.weights, **options)
     if config.scale not in (None, upscaler.scale):
         raise UserError(
             f"`scale` must be that of the network, {upscaler.scale}, but got {config.scale}; "
             "`outscale` is the size of the result / size of the photo."
         )
+    where = upscaler.device if config.cluster is None else config.cluster
     kind = str(upscaler.dtype).removeprefix("torch.")
     if upscaler.single is not None:
         kind += f" where a photo stays within {BOUND:.0f} dB of float32"
-    console.print(
-        escape(f"{upscaler.name}: x{upscaler.scale}, {config.engine} on {upscaler.device}, {kind}")
-    )
+    console.print(escape(f"{upscaler.name}: x{upscaler.scale}, {config.engine} on {where}, {kind}"))
     return upscaler
 
 

@@ -33,6 +33,7 @@ class Work:
         check: sees that results can be written, before a network is opened.
         found: how many are known by now.
         stop: looks for no more.
+        apart: whether each result is a file of its own, which any process may write.
     """
 
     todo: Iterable[Task]
@@ -41,6 +42,7 @@ class Work:
     check: Callable[[], None]
     found: Callable[[], int]
     stop: Callable[[], None] = lambda: None
+    apart: bool = True
 
 
 def place_of(text: str, argument: str) -> Place:
@@ -254,7 +256,7 @@ def _into(output: str, overwrite: bool, fill: Fill) -> Iterator[Work]:
     place = place_of(folder, "output")
     there = (place / name).exists() if isinstance(place, Path) else place.exists(name)
     if there and not overwrite:
-        yield Work([], place, output, lambda: None, lambda: 0)
+        yield Work([], place, output, lambda: None, lambda: 0, apart=False)
         return
     if isinstance(place, Path):
         partial = Partial(place / name)
@@ -267,7 +269,7 @@ def _into(output: str, overwrite: bool, fill: Fill) -> Iterator[Work]:
     container = Container(path, kind)
     todo, found, stop = fill(container)
     try:
-        yield Work(todo, place, output, lambda: None, found, stop)
+        yield Work(todo, place, output, lambda: None, found, stop, apart=False)
         container.close()
     except BaseException:
         ended[1]()

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wildsr.archive.manifest import Entry, Manifest, digest
+from wildsr.archive.manifest import Entry, Notes, digest
 from wildsr.archive.place import Scratch, Target
 from wildsr.atomic import refusal
 from wildsr.error import UserError, first_line
@@ -80,7 +80,7 @@ def carry_out(
     overwrite: bool = False,
     progress: Callable[[float, int], None] = lambda photos, pixels: None,
     say: Callable[[str], None] = lambda line: None,
-    manifest: Manifest | None = None,
+    manifest: Notes | None = None,
 ) -> Outcome:
     """Upscale all photos; one that fails is noted and the others go on.
 
@@ -116,7 +116,7 @@ class _Job:
         overwrite: bool,
         progress: Callable[[float, int], None],
         say: Callable[[str], None],
-        manifest: Manifest | None,
+        manifest: Notes | None,
     ) -> None:
         self.settings, self.overwrite = settings, overwrite
         self.progress, self.say, self.manifest = progress, say, manifest
