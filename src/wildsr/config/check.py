@@ -137,6 +137,13 @@ def check_upscale(config: DictConfig) -> None:
     if config.format is not None:
         _choice(config, "format", IMAGES)
     _part(config)
+    where = config.cluster
+    if not (where in (None, "ray") or (isinstance(where, str) and where.startswith("ray://"))):
+        raise UserError(
+            f"`cluster` must be ray, ray://HOST:PORT or null, but got {shortened(where)}."
+        )
+    check_integer("`workers`", config.workers, 1, null=True)
+    check_integer("`cores`", config.cores, 1)
     _choice(config, "engine", ENGINES)
     _choice(config, "precision", PRECISIONS)
     check_device("`device`", config.device)

@@ -124,6 +124,11 @@ def result_names(names: list[str], format: str | None) -> list[tuple[str, str]]:
     return found
 
 
+def result_name(name: str, format: str | None) -> str:
+    """The name of a photo's result where no other photo could have the same."""
+    return _plain(name, format)[1]
+
+
 def _plain(name: str, format: str | None) -> tuple[str, str]:
     """The suffix of a photo's result, and its path with it."""
     stem, own = os.path.splitext(name)
