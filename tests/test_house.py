@@ -29,6 +29,7 @@ ROOMS = (
     "network",
     "forensics",
     "degradation",
+    "archive",
     "photo",
     "pixels",
     "atomic",
