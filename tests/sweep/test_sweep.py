@@ -119,6 +119,7 @@ def test_a_sweep_of_failures_says_why(search, monkeypatch, capsys):
     )
 
 
+@pytest.mark.heavy
 def test_a_signal_ends_it_and_the_trial_goes_on_where_it_was(search, tmp_path, monkeypatch, capsys):
     step, seen = Training.training_step, []
 
