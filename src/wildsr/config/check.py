@@ -13,6 +13,7 @@ from wildsr.archive.shard import shard_of
 from wildsr.argument import SCALES, check_device, check_integer
 from wildsr.config.compose import check_scalars, configure
 from wildsr.config.paths import paths_by_name
+from wildsr.config.search import check_search
 from wildsr.config.updates import check_method
 from wildsr.error import UserError, shortened, unknown
 
@@ -61,6 +62,7 @@ def check_config(config: DictConfig) -> None:
     for key in ("patch", "batch"):
         _integer(config, f"data.{key}", 1)
     _integer(config, "data.workers", 0)
+    _integer(config, "trainer.num_nodes", 1)
     _logger(config)
     missing = sorted(f"`{key}`" for key in OmegaConf.missing_keys(config))
     if missing:
@@ -231,8 +233,15 @@ def check_app(config: DictConfig) -> None:
     check_device("`device`", config.device)
 
 
+def check_sweep(config: DictConfig) -> None:
+    """Refuse impossible values of ``sweep`` that show without composing any trial."""
+    check_config(config)
+    check_search(config)
+
+
 CHECKS: dict[str, Callable[[DictConfig], None]] = {
     "train": check_config,
+    "sweep": check_sweep,
     "evaluate": check_evaluate,
     "upscale": check_upscale,
     "degrade": check_degrade,
