@@ -12,15 +12,18 @@ from PIL import Image
 
 from wildsr.atomic import LONGEST, refusal
 from wildsr.error import UserError, first_line, unknown
-from wildsr.inference.file import Settings, Upscaling
+from wildsr.inference.file import Upscaling, begin
+from wildsr.inference.raster import RasterUpscaling
+from wildsr.inference.settings import Settings
 from wildsr.inference.strips import strips, together
 from wildsr.inference.upscaler import Upscaler
-from wildsr.photo.encode import FORMATS
+from wildsr.photo.encode import BECOME, FORMATS
 from wildsr.photo.folder import without_results
 from wildsr.photo.image import UnreadableImage, list_images
 from wildsr.photo.rows import Array
-from wildsr.photo.stream import Photo, size_of
+from wildsr.photo.stream import size_of
 
+Begun = Upscaling | RasterUpscaling
 ROOM = 1 << 20  # bytes that must find room, or no photo will
 
 
@@ -101,7 +104,7 @@ def _check_name(output: Path, single: bool) -> None:
 def _targets(names: list[Path], output: Path, format: str | None) -> list[Path]:
     def plain(name: Path) -> Path:
         kept = name.suffix.lower().removeprefix(".") in FORMATS and format is None
-        suffix = name.suffix if kept else f".{format or 'png'}"
+        suffix = name.suffix if kept else f".{format or BECOME.get(name.suffix.lower(), 'png')}"
         stem = name.stem
         while len(os.fsencode(stem + suffix)) > LONGEST:  # .png that becomes .webp
             stem = stem[:-1]
@@ -139,8 +142,8 @@ def carry_out(
         say: called with a line for each failure.
     """
     outcome, begun = Outcome(), time.perf_counter()
-    waiting: list[tuple[Task, Upscaling]] = []
-    opened: list[tuple[Task, Upscaling]] = []
+    waiting: list[tuple[Task, Begun]] = []
+    opened: list[tuple[Task, Begun]] = []
 
     def failed(task: Task, error: Exception) -> None:
         reason = error.reason if isinstance(error, UnreadableImage) else first_line(error)
@@ -174,13 +177,12 @@ def carry_out(
                     progress(task.pixels)
                     continue
                 try:
-                    photo = Photo(task.source, settings.limit)
-                    opened.append((task, Upscaling(photo, task.target, upscaler.scale, settings)))
+                    opened.append((task, begin(upscaler, task.source, task.target, settings)))
                 except Exception as error:
                     failed(task, error)
                     progress(task.pixels)
             for some in _alike(opened):
-                computed: list[tuple[Task, Upscaling]] = []
+                computed: list[tuple[Task, Begun]] = []
                 some, images = _together(some, failed, progress)
                 try:
                     _compute(upscaler, some, images, progress)
@@ -214,22 +216,19 @@ def _groups(todo: list[Task], upscaler: Upscaler) -> Iterator[list[Task]]:
             yield group[start : start + upscaler.together]
 
 
-def _alike(opened: list[tuple[Task, Upscaling]]) -> list[list[tuple[Task, Upscaling]]]:
+def _alike(opened: list[tuple[Task, Begun]]) -> list[list[tuple[Task, Begun]]]:
     """Those of one kind (gray, colour, alpha, 8 or 16 bits in and out) together."""
-    kinds: dict[object, list[tuple[Task, Upscaling]]] = {}
+    kinds: dict[object, list[tuple[Task, Begun]]] = {}
     for task, upscaling in opened:
-        rows = upscaling.rows
-        size = (rows.height, rows.width, rows.channels)
-        kind = (*size, rows.dtype, upscaling.between, upscaling.planned.dtype)
-        kinds.setdefault(kind, []).append((task, upscaling))
+        kinds.setdefault(upscaling.alike, []).append((task, upscaling))
     return list(kinds.values())
 
 
 def _together(
-    some: list[tuple[Task, Upscaling]],
+    some: list[tuple[Task, Begun]],
     failed: Callable[[Task, Exception], None],
     progress: Callable[[int], None],
-) -> tuple[list[tuple[Task, Upscaling]], list[Array]]:
+) -> tuple[list[tuple[Task, Begun]], list[Array]]:
     """Those of several photos that can be read, and their pixels; of one, nothing is read yet."""
     if len(some) == 1:
         return some, []
@@ -247,7 +246,7 @@ def _together(
 
 def _compute(
     upscaler: Upscaler,
-    some: list[tuple[Task, Upscaling]],
+    some: list[tuple[Task, Begun]],
     images: list[Array],
     progress: Callable[[int], None],
 ) -> None:

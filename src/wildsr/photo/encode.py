@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from wildsr.error import UserError, unknown
+from wildsr.photo.folder import RAW
 from wildsr.photo.metadata import add_exif_to_tiff, add_text_to_png, exif_fields
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import Photo
@@ -27,6 +28,14 @@ FORMATS = {
     "webp": "webp",
     "tif": "tif",
     "tiff": "tif",
+    "npy": "npy",
+    "npz": "npz",
+}
+# What others become, where no format is chosen; what is not here becomes PNG.
+BECOME = {
+    **dict.fromkeys(RAW, "tif"),
+    **dict.fromkeys((".btf", ".tf8", ".tf2"), "tif"),
+    **dict.fromkeys((".dicom", ".ima"), "dcm"),
 }
 MOST = {"jpg": 65535, "webp": 16383}  # pixels a side, of the file format itself
 DEEP = ("png", "tif")  # know 16 bits

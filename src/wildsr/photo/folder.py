@@ -12,12 +12,20 @@ from pathlib import Path
 
 from wildsr.error import UserError
 
-# What phones, cameras and browsers call the formats that are read.
+# What phones, cameras and browsers call the formats that are read,
+RAW = (
+    *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf"),
+    *(".pef", ".srw", ".rwl", ".iiq", ".3fr", ".erf", ".mrw", ".x3f"),
+)
+# and what sensors' programs do.
+MEASURED = (".btf", ".tf8", ".tf2", ".npy", ".npz", ".dcm", ".dicom", ".ima")
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"),
-    *(".jpe", ".jfif", ".gif", ".avif"),
+    *(".jpe", ".jfif", ".gif", ".avif", ".heic", ".heif", ".hif"),
+    *RAW,
+    *MEASURED,
 )
-KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif"
+KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif, heic, dng, npy, npz, dcm, ..."
 LOG = logging.getLogger("wildsr.photo")
 
 # What a folder of our own results is told by; it is searched only where it is named itself.

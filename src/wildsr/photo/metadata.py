@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from wildsr.photo.vips import pyvips
 
 EXIF, GPS = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
+_DESCRIPTION, _SHAPED = 270, '{"shape"'  # by which tifffile knows the files that it has written
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 BLOBS = ("icc-profile-data", "xmp-data", "iptc-data")  # libvips' names; copied as they are
 # Tags of TIFF's first directory that describe how the pixels are stored, and blobs kept elsewhere.
@@ -55,6 +56,8 @@ def exif_of(
         return None, {}
     exif = Image.Exif()
     for tag, value in found.items():
+        if tag == _DESCRIPTION and str(value).startswith(_SHAPED):
+            continue  # the size as it was
         if tag not in STORAGE and tag not in (EXIF, GPS) and _writable(tag, value):
             exif[tag] = _as_stored(value)
     for ifd, tags in inner.items():
