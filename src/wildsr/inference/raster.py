@@ -165,6 +165,8 @@ def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster)
         values = unit.astype(kind) * (high - low).astype(kind) + low.astype(kind)
     else:
         values = unit.clip(0, 1) * np.float32(of_type(made, None)[1])
+        if look.masked or page.dtype.kind == "f":
+            values = values.clip(1)  # 0 stands for what was not measured
     if look.alpha is not None and made.dtype.kind == "f" and page.dtype.kind != "f":
         values[..., -1] = unit[..., -1] * high[-1]
     cast = _cast(values, made.dtype)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wildsr.photo.raster.array import ArrayRaster
 from wildsr.photo.raster.base import Raster
+from wildsr.photo.raster.geo import GeoRaster
 from wildsr.photo.raster.tiff import TiffRaster, what_tiff
 
 FORMATS = ("npy", "npz", "dicom")  # that never hold an ordinary photo
@@ -25,7 +26,9 @@ def open_raster(path: Path, format: str, limit: float | None) -> Raster | None:
     """
     if format == "tiff":
         ordinary, more, geo = what_tiff(path)
-        return TiffRaster(path, limit) if geo or more or not ordinary else None
+        if geo:
+            return GeoRaster(path, limit)
+        return TiffRaster(path, limit) if more or not ordinary else None
     return _other(path, format, limit)
 
 

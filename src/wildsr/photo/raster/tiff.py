@@ -6,6 +6,7 @@ Ordinary photos (a single page of 8 or 16 bits, gray or RGB) are read by
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -31,7 +32,14 @@ def open_tiff(path: Path) -> Any:
     """The file by tifffile, which is closed by a ``with`` statement."""
     import tifffile
 
-    return tifffile.TiffFile(path)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is said by us
+    file = tifffile.TiffFile(path)
+    try:
+        file.pages[0]
+    except IndexError as error:
+        file.close()
+        raise ValueError("damaged, or it ends early (its first page is not there)") from error
+    return file
 
 
 def is_plain(page: Any) -> bool:
@@ -122,6 +130,7 @@ class TiffRaster(Raster):
             if is_plain(file.pages[0]) and bits in (10, 12, 14):
                 self.stated = (0, 2**bits - 1)
             self.stated = _significant(file.ome_metadata) or self.stated
+            self.nodata = _nodata(file.pages[0], self.pages[0].bands)
         allow_pages(path, self.pages, limit)
 
     @staticmethod
@@ -191,6 +200,14 @@ def _plain_page(page: Any, channel: int) -> Page:
     dtype = np.dtype(page.dtype).newbyteorder("=")
     height, width = int(page.imagelength), int(page.imagewidth)
     return Page(height, width, samples, dtype, colour, alpha, channel)
+
+
+def _nodata(page: Any, bands: int) -> tuple[float | None, ...]:
+    """GDAL's value for "not measured", which is one for all bands."""
+    try:
+        return (float(str(page.tags.valueof(42113)).rstrip("\0 ")),) * bands
+    except ValueError:
+        return ()
 
 
 def _check_whole(page: Any, size: int) -> None:

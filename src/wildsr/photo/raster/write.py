@@ -12,6 +12,7 @@ from wildsr.error import UserError
 from wildsr.photo.encode import DEEP, Encoder, Target
 from wildsr.photo.raster.array import ArrayWriter
 from wildsr.photo.raster.base import Plan, Raster, Values, Writer
+from wildsr.photo.raster.geo import GeoRaster, GeoWriter
 from wildsr.photo.raster.tiff_write import TiffWriter
 
 RASTERS = ("tif", "npy", "npz", "dcm")
@@ -63,6 +64,8 @@ def writer_for(format: str, path: Path, source: Raster, plan: Plan, quality: int
     if format in ("npy", "npz"):
         return ArrayWriter(path, format, source, plan)
     if format == "tif":
+        if isinstance(source, GeoRaster):
+            return GeoWriter(path, source, plan)
         return TiffWriter(path, source, plan)
     return PictureWriter(path, format, plan, quality)
 
