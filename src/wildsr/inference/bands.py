@@ -36,6 +36,7 @@ class Look:
         low, high: of every band of the page; seen as 0 and 1.
         missing: of every band of the page the value that stands for "not measured", or None.
         alpha: the band that says how opaque pixels are, or None.
+        cut: whether the result ends where the ranges do, so that nothing outside is wanted.
     """
 
     bands: list[int]
@@ -44,6 +45,7 @@ class Look:
     high: Values
     missing: list[float | None]
     alpha: int | None = None
+    cut: bool = False
 
     @property
     def masked(self) -> bool:
@@ -115,7 +117,7 @@ def _joined(
     there = valid(values, [look.missing[band] for band in look.bands])
     low, high = look.low[look.bands], look.high[look.bands]
     outside = there & ((values < low) | (values > high))
-    if outside.any():
+    if outside.any() and not look.cut:
         wide = values.astype(np.float64)
         beyond = np.where(outside, wide - wide.clip(low, high), 0) / (high - low)
         below = len(seen) - above - count

@@ -103,6 +103,8 @@ def _check_name(output: Path, single: bool) -> None:
 
 def _targets(names: list[Path], output: Path, format: str | None) -> list[Path]:
     def plain(name: Path) -> Path:
+        if name.suffix == "" or name.suffix[1:].isdigit():  # DICOM, of which numbers are names
+            return name.with_name(f"{name.name}.{format or 'dcm'}")
         kept = name.suffix.lower().removeprefix(".") in FORMATS and format is None
         suffix = name.suffix if kept else f".{format or BECOME.get(name.suffix.lower(), 'png')}"
         stem = name.stem

@@ -67,6 +67,8 @@ class RasterUpscaling:
         if FORMATS.get(suffix, FORMATS[chosen]) != FORMATS[chosen]:
             raise UserError(f"Argument `format` is {chosen!r}, but the result is called {target}.")
         self.format, self.settings = FORMATS[chosen], settings
+        if self.format != raster.suffix:
+            raster.in_units()
         wanted = _pages(raster, settings.page)
         self.looks = {n: _look(raster.pages[n], settings.bands, raster, n) for n in wanted}
         for look in self.looks.values():
@@ -112,7 +114,9 @@ class RasterUpscaling:
         try:
             for place, number in enumerate(numbers):
                 low, high = found[number]
-                look = replace(self.looks[number], low=low, high=high)
+                made, page = self.plan.pages[place], self.raster.pages[number]
+                cut = not _same(page, made)
+                look = replace(self.looks[number], low=low, high=high, cut=cut)
                 writer.page(place, self._strips(place, number, look, strips_of))
             self._written(writer)
         except BaseException:
@@ -158,7 +162,7 @@ def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster)
     bands = [*look.bands, *([] if look.alpha is None else [look.alpha])]
     low, high = look.low[bands], look.high[bands]
     unit: Any = strip.unit
-    same = made.dtype == page.dtype or made.dtype.kind == "f"
+    same = _same(page, made)
     if same:
         wide = page.dtype.itemsize > 2 and page.dtype != np.float32
         kind = np.float64 if wide else np.float32
@@ -178,6 +182,11 @@ def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster)
     if same:
         colours = _not_missing(colours, strip.there, look, raster)
     return np.concatenate([colours, cast[..., count:]], axis=-1)
+
+
+def _same(page: Page, made: Page) -> bool:
+    """Whether the numbers of a result mean what those of its source do."""
+    return made.dtype == page.dtype or made.dtype.kind == "f"
 
 
 def _cast(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Values:

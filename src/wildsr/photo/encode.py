@@ -30,6 +30,7 @@ FORMATS = {
     "tiff": "tif",
     "npy": "npy",
     "npz": "npz",
+    "dcm": "dcm",
 }
 # What others become, where no format is chosen; what is not here becomes PNG.
 BECOME = {

@@ -66,7 +66,7 @@ def list_images(folder: Path | str, argument: str) -> list[Path]:
         what = "does not exist" if missing else f"cannot be opened ({_reason(error)})"
         raise UserError(f"{must}, but {root} {what}.") from error
     if stat.S_ISREG(kind):
-        if root.suffix.lower() in SUFFIXES:
+        if root.suffix.lower() in SUFFIXES or is_nameless(root):
             return [root]
         raise UserError(f"{must}, but got file {root}.")
     if not stat.S_ISDIR(kind):
@@ -128,7 +128,7 @@ def _search(root: Path, left: _LeftOut, argument: str) -> list[Path]:
             if name.startswith("."):
                 continue
             path, suffix = Path(place, name), os.path.splitext(name)[1].lower()
-            if suffix not in SUFFIXES:
+            if suffix not in SUFFIXES and not is_nameless(path):
                 left.kinds[suffix or "without suffix"] += 1
             elif path.is_symlink() and not _within(os.path.realpath(path), inside):
                 left.links += 1
@@ -137,6 +137,20 @@ def _search(root: Path, left: _LeftOut, argument: str) -> list[Path]:
             else:
                 found.append(path)
     return found
+
+
+def is_nameless(path: Path) -> bool:
+    """Whether a file without a suffix, or with one of digits, is DICOM, as such files often are."""
+    suffix = path.suffix
+    if suffix and not suffix[1:].isdigit():
+        return False
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def _within(real: str, folder: str) -> bool:

@@ -82,6 +82,10 @@ class Raster(ABC):
         """The range that the file asks to be shown in: a window, or None."""
         return None
 
+    def in_units(self) -> None:
+        """From now on give what the stored values stand for, where the file says that."""
+        return
+
     inverted = False  # whether the smallest value is to be shown as white
 
 

@@ -188,7 +188,9 @@ class GeoWriter(Writer):
             options["crs"] = system
         elif file.crs is not None or not file.transform.is_identity:
             options["crs"] = file.crs
-            options["transform"] = file.transform * file.transform.scale(1 / across, 1 / down)
+            t = file.transform
+            steps = (t.a / across, t.b / down, t.c, t.d / across, t.e / down, t.f)
+            options["transform"] = type(t)(*steps)
         return options
 
     def _nodata(self, file: Any) -> float | None:

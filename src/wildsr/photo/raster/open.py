@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wildsr.photo.raster.array import ArrayRaster
 from wildsr.photo.raster.base import Raster
+from wildsr.photo.raster.dicom import DicomRaster
 from wildsr.photo.raster.geo import GeoRaster
 from wildsr.photo.raster.tiff import TiffRaster, what_tiff
 
@@ -42,4 +43,6 @@ def open_plainly(path: Path, format: str, limit: float | None) -> Raster | None:
 def _other(path: Path, format: str, limit: float | None) -> Raster | None:
     if format in ("npy", "npz"):
         return ArrayRaster(path, format, limit)
+    if format == "dicom":
+        return DicomRaster(path, limit)
     return None

@@ -12,6 +12,8 @@ from wildsr.error import UserError
 from wildsr.photo.encode import DEEP, Encoder, Target
 from wildsr.photo.raster.array import ArrayWriter
 from wildsr.photo.raster.base import Plan, Raster, Values, Writer
+from wildsr.photo.raster.dicom import DicomRaster
+from wildsr.photo.raster.dicom_write import DicomWriter
 from wildsr.photo.raster.geo import GeoRaster, GeoWriter
 from wildsr.photo.raster.tiff_write import TiffWriter
 
@@ -29,6 +31,14 @@ def check_fits(format: str, source: Raster, plan: Plan, target: Path) -> None:
         if len({(p.height, p.width, p.bands, p.dtype) for p in plan.pages}) > 1:
             raise UserError(f"{target}: npy holds pages of one size and type; npz holds any.")
         return
+    if format == "dcm":
+        if not isinstance(source, DicomRaster):
+            raise UserError(f"{target}: dcm is made of DICOM files only, not of {source.path}.")
+        if first.dtype != source.stored or first.bands not in (1, source.pages[0].bands):
+            raise UserError(
+                f"{target}: dcm keeps the type of the stored values, {source.stored}, and all "
+                "bands or one; depth= and bands= need another format, such as tif."
+            )
     if format in RASTERS:
         return
     if len(plan.pages) > 1:
@@ -63,6 +73,9 @@ def writer_for(format: str, path: Path, source: Raster, plan: Plan, quality: int
     """
     if format in ("npy", "npz"):
         return ArrayWriter(path, format, source, plan)
+    if format == "dcm":
+        assert isinstance(source, DicomRaster)
+        return DicomWriter(path, source, plan)
     if format == "tif":
         if isinstance(source, GeoRaster):
             return GeoWriter(path, source, plan)
