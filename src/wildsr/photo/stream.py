@@ -17,6 +17,7 @@ from PIL import Image
 
 from wildsr.error import UserError
 from wildsr.photo.conversion import DEPTHS, converted, turned
+from wildsr.photo.decoded import DecodedImage, HeifImage, RawImage, whole_range
 from wildsr.photo.folder import say_once
 from wildsr.photo.formats import format_of, jpeg_structure, lab_photometric, png_structure
 from wildsr.photo.metadata import BLOBS, exif_of, orientation_of, png_text_exif, upright_xmp
@@ -36,7 +37,10 @@ LOADERS = {
     "tiff": "tiffload",
     "avif": "heifload",
 }
-NAMES = {"jpeg": "jpg", "png": "png", "webp": "webp", "tiff": "tif"}
+NAMES = {
+    **{"jpeg": "jpg", "png": "png", "webp": "webp", "tiff": "tif"},
+    **{"heic": "heic", "avif": "avif", "raw": "tif"},
+}
 BAND = 1 << 20  # pixels that are read over at once
 # What libjpeg warns of and every program shows: it says nothing about the pixels.
 _HARMLESS = re.compile(r"Unknown Adobe color transform|unknown JFIF revision")
@@ -51,21 +55,22 @@ class Photo:
     animations and pages the first is taken, which is said once.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF, by content.
+        path: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or camera raw, by content; of files of
+            measured values a picture (see :class:`wildsr.photo.raster.view.View`).
         limit: megapixels that are decoded at most; None for any number.
 
     Attributes:
         height, width, channels, dtype: of the rows.
         frames: pictures in the file, of which this is the first.
-        kind: suffix of a format that keeps all of it: "jpg", "png", "webp" or "tif".
+        kind: suffix of a format that keeps all of it: "jpg", "png", "webp", "tif", "heic" or
+            "avif".
         exif: see :func:`wildsr.photo.metadata.exif_of`.
         blobs: the colour profile, XMP and IPTC by libvips' names.
         texts: a PNG's chunks of text, which a PNG that is made of it gets.
         resolution: pixels per millimetre across and down, None where the file says nothing.
 
     Raises:
-        UnreadableImage: no image, no regular file, a damaged one, floating-point pixels, more than
-            four channels.
+        UnreadableImage: no image, no regular file, a damaged one.
         TooLarge: more pixels than ``limit``.
     """
 
@@ -79,6 +84,10 @@ class Photo:
                 self._open_whole(View(raster))
             elif self.format in ("bmp", "gif"):
                 self._open_whole(WholeImage(self.path, self.format, self.limit))
+            elif self.format == "heic":
+                self._open_whole(HeifImage(self.path, self.limit))
+            elif self.format == "raw":
+                self._open_whole(RawImage(self.path, self.limit))
             else:
                 self._open_stream()
         if self.frames > 1:
@@ -104,13 +113,13 @@ class Photo:
         """The same photo from its first row: the file is opened and decoded anew."""
         return Photo(self.path, self.limit)
 
-    def _open_whole(self, whole: WholeImage | View) -> None:
-        self._whole: WholeImage | View | None = whole
+    def _open_whole(self, whole: WholeImage | DecodedImage | View) -> None:
+        self._whole: WholeImage | DecodedImage | View | None = whole
         self.height, self.width, self.channels = whole.height, whole.width, whole.channels
         self.dtype, self.frames, self._row = whole.dtype, whole.frames, 0
-        self.exif: Image.Exif | None = None
+        self.exif: Image.Exif | None = getattr(whole, "exif", None)
         self.resolution = whole.resolution
-        self.blobs: dict[str, bytes] = {}
+        self.blobs: dict[str, bytes] = getattr(whole, "blobs", {})
         self.texts: list[bytes] = []
 
     def _open_stream(self) -> None:
@@ -131,6 +140,7 @@ class Photo:
             self._take_lab()
         opened = self._opened("sequential")
         self.frames = max(_field(opened, "n-pages", 1), png_frames)
+        self._bits = int(_field(opened, "bits-per-sample", 16))
         self.blobs = {n: bytes(opened.get(n)) for n in BLOBS if opened.get_typeof(n)}
         block = _field(opened, "exif-data", None) or late_exif or png_text_exif(opened)
         xmp = self.blobs.get("xmp-data", b"")
@@ -202,6 +212,8 @@ class Photo:
             if rows.min() < 0 or rows.max() > 65535:
                 raise ValueError("32-bit pixels, only 8-bit and 16-bit images are supported")
             rows = rows.astype(self.dtype)
+        if self.format == "avif" and self.dtype == np.uint16:
+            rows = whole_range(rows, self._bits)
         return rows
 
     def _bearable(self, detail: str) -> bool:
