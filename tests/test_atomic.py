@@ -174,3 +174,13 @@ def test_a_folder_is_tried_before_the_work(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"`output`: nothing can be written into .*: Not a"):
         atomic.check_output(tmp_path / "file" / "below")
+
+
+def test_the_disks_clock_says_what_is_old(tmp_path, monkeypatch):
+    """A machine whose clock is days ahead takes nobody's file from a shared disk."""
+    other = tmp_path / f".{'1' * 16}.{'a' * 16}.77.{'0' * 32}.part"
+    other.touch()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 9 * atomic.ABANDONED)
+    write_text(tmp_path / "a.txt", "x")
+    assert other.exists()

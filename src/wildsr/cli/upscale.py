@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from wildsr.archive.ahead import Ahead
+from wildsr.archive.manifest import FOLDER, Manifest, failed
+from wildsr.archive.shard import shard_of
 from wildsr.atomic import check_output
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
@@ -26,11 +28,14 @@ from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.closeness import BOUND
 from wildsr.inference.device import choose_device
-from wildsr.inference.job import Outcome, carry_out, tasks
+from wildsr.inference.job import Outcome, carry_out
 from wildsr.inference.settings import Settings
+from wildsr.inference.tasks import Choice, tasks
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
 from wildsr.run.load import load_upscaler
+
+SHOWN = 100  # failures that the summary names
 
 
 def upscale(overrides: list[str], console: Console) -> int:
@@ -41,31 +46,41 @@ def upscale(overrides: list[str], console: Console) -> int:
     if not source.exists():
         raise UserError(f"`input`: {source} does not exist.")
     tune_allocator()
+    shard = shard_of(config.shard)
     if source.is_file() and source.suffix.lower() in VIDEOS:
+        if source.name not in shard:
+            console.print(f"{source} belongs to another shard than {shard}", markup=False)
+            return 0
         return _video(config, source, output, settings, console)
-    todo = tasks(source, output, settings.format)
-    if not config.overwrite and all(task.target.exists() for task in todo):
-        _summary(Outcome(skipped=[task.target for task in todo]), output, console)
-        return 0
-    check_output(Path(os.path.commonpath([task.target.parent for task in todo])))
-    upscaler = _upscaler(config, console)
-    scale = upscaler.scale
-    total = sum(task.pixels for task in todo) * scale**2
+    only = None if config.retry is None else failed(output)
+    todo = tasks(source, output, settings.format, Choice(shard, only))
+    manifest = Manifest(output, shard) if isinstance(todo, Ahead) else None
+    if shard.count > 1:
+        console.print(f"shard {shard} of the photos", markup=False)
+
+    def opened() -> Upscaler:
+        check_output(Path(str(todo[0].target)).parent if isinstance(todo, list) else output)
+        return _upscaler(config, console)
+
     with _bar(console) as bar:
-        running = bar.add_task("upscaling", total=total)
+        running = bar.add_task("upscaling", total=None, pixels=0)
+
+        def advance(photos: float, pixels: int) -> None:
+            bar.advance(running, photos)
+            known = todo.found if isinstance(todo, Ahead) else len(todo)
+            bar.update(running, total=known, pixels=bar.tasks[0].fields["pixels"] + pixels)
 
         def note(line: str) -> None:
             if console.is_terminal:  # elsewhere the summary, which says it too, is not far
                 bar.console.print(f"[red]failed[/red] {escape(line)}")
 
-        outcome = carry_out(
-            upscaler,
-            todo,
-            settings,
-            config.overwrite,
-            lambda pixels: bar.advance(running, pixels * scale**2),
-            note,
-        )
+        try:
+            outcome = carry_out(opened, todo, settings, config.overwrite, advance, note, manifest)
+        finally:
+            if isinstance(todo, Ahead):
+                todo.close()
+            if manifest is not None:
+                manifest.close()
     _summary(outcome, output, console)
     return 1 if outcome.failed else 0
 
@@ -127,26 +142,24 @@ def _upscaler(config: DictConfig, console: Console) -> Upscaler:
 def _summary(outcome: Outcome, output: Path, console: Console) -> None:
     million = outcome.pixels / 1e6
     speed = f", {million / outcome.seconds:.2f} MPix/s" if outcome.done else ""
-    console.print(
-        f"{len(outcome.done)} upscaled ({million:.1f} MPix{speed}): {output}", markup=False
-    )
+    console.print(f"{outcome.done} upscaled ({million:.1f} MPix{speed}): {output}", markup=False)
     if outcome.skipped:
-        console.print(
-            f"{len(outcome.skipped)} skipped, which exist (overwrite=true makes them again)"
-        )
+        console.print(f"{outcome.skipped} skipped, which exist (overwrite=true makes them again)")
     if outcome.failed:
-        console.print(f"{len(outcome.failed)} failed:")
-        for path, reason in outcome.failed:
+        console.print(f"{outcome.failed} failed:")
+        for path, reason in outcome.reasons[:SHOWN]:
             console.print(f"  {path}: {reason}", markup=False)
+        if outcome.failed > SHOWN:
+            console.print(f"  and {outcome.failed - SHOWN} more: {output / FOLDER}", markup=False)
 
 
 class _Speed(ProgressColumn):
-    """Megapixels of output a second."""
+    """Megapixels of output a second, since the beginning."""
 
     def render(self, task: Task) -> Text:
-        """Over the last seconds."""
-        speed = task.finished_speed or task.speed
-        return Text("" if not speed else f"{speed / 1e6:.2f} MPix/s")
+        """Nothing before the first photo, nor for what does not count pixels."""
+        pixels, seconds = task.fields.get("pixels", task.completed), task.elapsed
+        return Text("" if not pixels or not seconds else f"{pixels / 1e6 / seconds:.2f} MPix/s")
 
 
 def _bar(console: Console) -> Progress:

@@ -9,9 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from wildsr.archive.shard import shard_of
 from wildsr.argument import SCALES, check_device, check_integer
 from wildsr.config.compose import check_scalars, configure
 from wildsr.config.paths import paths_by_name
+from wildsr.config.search import check_search
 from wildsr.config.updates import check_method
 from wildsr.error import UserError, shortened, unknown
 
@@ -108,6 +110,7 @@ def check_evaluate(config: DictConfig) -> None:
             raise unknown("`panel`: each", name, _catalogue())
     for key in ("run", "weights", "results", "data.lr", "data.hr"):
         paths_by_name(OmegaConf.select(config, key), key)
+    shard_of(config.shard)
     if config.data.lr is None and config.data.hr is not None:
         raise UserError("`data.hr` is the truth of `data.lr`, which was not given.")
     if config.data.lr is None and config.run is None:
@@ -135,6 +138,7 @@ def check_upscale(config: DictConfig) -> None:
         raise UserError(f"`limit` must be positive, but got {config.limit}.")
     if config.format is not None:
         _choice(config, "format", IMAGES)
+    _part(config)
     _choice(config, "engine", ENGINES)
     _choice(config, "precision", PRECISIONS)
     check_device("`device`", config.device)
@@ -184,6 +188,7 @@ def check_degrade(config: DictConfig) -> None:
     if config.scale is not None:
         _choice(config, "scale", SCALES)
     _choice(config, "format", PAIRS)
+    _part(config)
     for key in ("overwrite", "trust"):
         _switch(config, key)
     check_device("`device`", config.device)
@@ -243,8 +248,15 @@ def check_app(config: DictConfig) -> None:
     check_device("`device`", config.device)
 
 
+def check_sweep(config: DictConfig) -> None:
+    """Refuse impossible values of ``sweep`` that show without composing any trial."""
+    check_config(config)
+    check_search(config)
+
+
 CHECKS: dict[str, Callable[[DictConfig], None]] = {
     "train": check_config,
+    "sweep": check_sweep,
     "evaluate": check_evaluate,
     "upscale": check_upscale,
     "degrade": check_degrade,
@@ -306,6 +318,13 @@ def _strength(config: DictConfig, several: bool = False) -> None:
             )
     if not listed:
         raise UserError("`strength` must not be an empty list.")
+
+
+def _part(config: DictConfig) -> None:
+    """Refuse what names no part of the photos."""
+    shard_of(config.shard)
+    if config.retry not in (None, "failed"):
+        raise UserError(f"`retry` must be failed or null, but got {shortened(config.retry)}.")
 
 
 def _integer(config: DictConfig, key: str, least: int) -> None:

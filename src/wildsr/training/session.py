@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lightning
 import torch
 from omegaconf import DictConfig
 from rich.console import Console
@@ -38,6 +39,16 @@ from wildsr.training.validation import Validation
 _RUN = "WILDSR_RUN"  # the run's folder, for the processes that Lightning starts for further devices
 
 
+class Watch(lightning.Callback):
+    """Looks on while a training goes on; a sweep ends trials by it."""
+
+    def begin(self, job: Job) -> None:
+        """Take what is trained with, before the first iteration."""
+
+    def trained(self, training: Training) -> None:
+        """Look at a training that has come to its end, on its device."""
+
+
 @dataclass
 class Job:
     """What a training needs to know about the run that it is part of."""
@@ -46,6 +57,7 @@ class Job:
     data: Folders
     panel: Panel
     console: Console
+    watch: Watch | None = None
 
 
 def prepare(config: DictConfig, resumed: Path | None) -> Training:
@@ -148,7 +160,8 @@ def fit(
     snapshots = Snapshots(folder.folder / SNAPSHOTS, config.checkpoint_every, config.snapshots)
     # What an iteration reports is on disk before its checkpoint is, from which the next process
     # would go on without it. None of it is taken for waiting for data.
-    callbacks = [snapshots, validation, progress, checkpointing, progress.waiting]
+    watch = [] if job.watch is None else [job.watch]
+    callbacks = [snapshots, validation, progress, checkpointing, *watch, progress.waiting]
     trainer = build_trainer(config, callbacks)
     trainer.fit(training, train_dataloaders=data.train_dataloader())
     return checkpointing.signal
