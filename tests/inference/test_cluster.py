@@ -117,34 +117,33 @@ def test_a_photo_that_kills_its_process_costs_itself(nodes, photos_in, tmp_path,
     from wildsr.inference.file import Settings
     from wildsr.inference.tasks import tasks
 
+    def deadly():
+        """An upscaler whose process ends at one photo, as a fault in a library would end it."""
+        from torch import nn
+
+        from wildsr.inference import job
+        from wildsr.inference.upscaler import Upscaler
+
+        opened = job.Photo
+
+        def photo(path, limit):
+            if path.name == "017.png":
+                time.sleep(0.2)
+                os._exit(1)
+            return opened(path, limit)
+
+        job.Photo = photo
+        network = nn.Upsample(scale_factor=2)
+        return Upscaler(network, network, 2, "it", tile=64)
+
     said = []
     todo = tasks(photos_in, tmp_path / "out", None)
     outcome = carry_out_on(
-        Cluster("ray", _deadly), lambda: None, todo, Settings(), False,
+        Cluster("ray", deadly), lambda: None, todo, Settings(), False,
         lambda photos, pixels: None, said.append, None,
     )  # fmt: skip
     assert (outcome.done, outcome.failed) == (PHOTOS - 1, 2)
     assert any("017.png: the process died 3 times" in line for line in said)
-
-
-def _deadly():
-    """An upscaler whose process ends at one photo, as a fault in a library would end it."""
-    from torch import nn
-
-    from wildsr.inference import job
-    from wildsr.inference.upscaler import Upscaler
-
-    opened = job.Photo
-
-    def photo(path, limit):
-        if path.name == "017.png":
-            time.sleep(0.2)
-            os._exit(1)
-        return opened(path, limit)
-
-    job.Photo = photo
-    network = nn.Upsample(scale_factor=2)
-    return Upscaler(network, network, 2, "it", tile=64)
 
 
 def test_clusters_that_cannot_be(tmp_path, weights, refused, fill, monkeypatch):

@@ -160,7 +160,8 @@ def _batches(
     for names in found:
         own = [name for name in names if below is None or not name.startswith(below)]
         some = some or bool(own)
-        yield [pair for pair in result_names(own, format) if _posix(pair[0]) in choice]
+        pairs = result_names(own, format)
+        yield pairs if choice.all else [pair for pair in pairs if _posix(pair[0]) in choice]
     if not some:
         raise UserError(f"Argument `input`: {source} holds only results, in {output}.")
 
