@@ -14,9 +14,11 @@ from wildsr.degradation.augmentation import (
 )
 from wildsr.degradation.jpeg.jpeg import jpeg
 from wildsr.degradation.pipeline.blur import Blur, Sharpen
+from wildsr.degradation.pipeline.media import Dither, Halftone, Tape, TextureBlocks
 from wildsr.degradation.pipeline.noise import JPEG, Noise, Sensor
 from wildsr.degradation.pipeline.pipeline import Choice, Pipeline
 from wildsr.degradation.pipeline.resize import RandomResize
+from wildsr.degradation.pipeline.scanner import Speckle, Stripes
 from wildsr.error import UserError
 
 
@@ -83,6 +85,12 @@ def test_each_class_equals_its_step_in_a_pipeline():
         (RandomSensor(), Sensor()),
         (RandomBlur({"plateau": 1}, (1, 2)), Blur({"plateau": 1}, (1, 2))),
         (augmentation.RandomUnsharpMask(radius=5), Sharpen(radius=5)),
+        (augmentation.RandomHalftone((3, 5)), Halftone((3, 5))),
+        (augmentation.RandomDither({"ordered": 1}), Dither({"ordered": 1})),
+        (augmentation.RandomTextureBlocks("bc4"), TextureBlocks("bc4")),
+        (augmentation.RandomTape(), Tape()),
+        (augmentation.RandomStripes(), Stripes()),
+        (augmentation.RandomSpeckle({"ultrasound": 1}), Speckle({"ultrasound": 1})),
     ):
         out = made(images)
         expected = Pipeline(1, {"step": step})(images, made._params["seed"].tolist())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -31,8 +31,8 @@ from wildsr.inference.archives import Work, manifests_of, works
 from wildsr.inference.closeness import BOUND
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.device import choose_device
-from wildsr.inference.file import Settings
 from wildsr.inference.job import Outcome, carry_out
+from wildsr.inference.settings import Settings
 from wildsr.inference.tasks import Choice
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
@@ -145,8 +145,11 @@ def _video(
 def _settings(config: DictConfig) -> Settings:
     """How results are written."""
     choose_device(config.device)
-    named = {key: config[key] for key in ("outscale", "format", "quality", "depth", "limit")}
-    return Settings(**named)
+    keys = ("outscale", "format", "quality", "depth", "limit", "page", "bands", "range")
+    named: dict[str, Any] = {key: config[key] for key in keys}
+    for key in ("bands", "range"):
+        named[key] = list(named[key]) if isinstance(named[key], ListConfig) else named[key]
+    return Settings(**named, identity=config.identity == "keep")
 
 
 def _options(config: DictConfig) -> dict[str, Any]:

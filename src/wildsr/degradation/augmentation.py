@@ -24,8 +24,10 @@ from torch import Tensor
 
 from wildsr.degradation.pipeline.blur import Blur, Sharpen, Sinc
 from wildsr.degradation.pipeline.canvas import Canvas
+from wildsr.degradation.pipeline.media import Dither, Halftone, Tape, TextureBlocks
 from wildsr.degradation.pipeline.noise import JPEG, Noise, Sensor
 from wildsr.degradation.pipeline.pipeline import Step
+from wildsr.degradation.pipeline.scanner import Speckle, Stripes
 from wildsr.error import UserError
 
 
@@ -147,3 +149,39 @@ class RandomUnsharpMask(_Named):
     """Sharpens by an unsharp mask; arguments of ``Sharpen``."""
 
     made = Sharpen
+
+
+class RandomHalftone(_Named):
+    """Prints as a halftone; arguments of ``Halftone``."""
+
+    made = Halftone
+
+
+class RandomDither(_Named):
+    """Reduces to a few colours by dithering; arguments of ``Dither``."""
+
+    made = Dither
+
+
+class RandomTextureBlocks(_Named):
+    """Compresses as textures (BC1, BC4); arguments of ``TextureBlocks``."""
+
+    made = TextureBlocks
+
+
+class RandomTape(_Named):
+    """Records on analogue video tape; arguments of ``Tape``."""
+
+    made = Tape
+
+
+class RandomStripes(_Named):
+    """Adds the stripes of a line sensor; arguments of ``Stripes``."""
+
+    made = Stripes
+
+
+class RandomSpeckle(_Named):
+    """Multiplies by the speckle of radar or ultrasound; arguments of ``Speckle``."""
+
+    made = Speckle

@@ -15,13 +15,15 @@ from wildsr.archive.manifest import Entry, Notes, digest
 from wildsr.archive.place import Scratch, Target
 from wildsr.atomic import refusal
 from wildsr.error import UserError, first_line
-from wildsr.inference.file import Settings, Upscaling
+from wildsr.inference.file import Upscaling, begin
+from wildsr.inference.raster import RasterUpscaling
+from wildsr.inference.settings import Settings
 from wildsr.inference.strips import strips, together
 from wildsr.inference.tasks import Task
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.image import UnreadableImage
 from wildsr.photo.rows import Array
-from wildsr.photo.stream import Photo, size_of
+from wildsr.photo.stream import size_of
 
 ROOM = 1 << 20  # bytes that must find room, or no photo will
 
@@ -70,7 +72,7 @@ class _Ready:
     shown: float = 0.0
 
 
-_Opened = tuple[_Ready, Upscaling, float]  # and when it was opened
+_Opened = tuple[_Ready, Upscaling | RasterUpscaling, float]  # and when it was opened
 
 
 def carry_out(
@@ -142,9 +144,8 @@ class _Job:
                 opened = []
                 for ready in group:
                     try:
-                        photo = Photo(ready.path, self.settings.limit)
                         target = self.scratch.target(ready.task.target)
-                        upscaling = Upscaling(photo, target, self.upscaler.scale, self.settings)
+                        upscaling = begin(self.upscaler, ready.path, target, self.settings)
                         opened.append((ready, upscaling, time.perf_counter()))
                     except Exception as error:
                         self._failed(ready, error)
@@ -355,9 +356,5 @@ def _alike(opened: list[_Opened]) -> list[list[_Opened]]:
     """Those of one kind (gray, colour, alpha, 8 or 16 bits in and out) together."""
     kinds: dict[object, list[_Opened]] = {}
     for one in opened:
-        upscaling = one[1]
-        rows = upscaling.rows
-        size = (rows.height, rows.width, rows.channels)
-        kind = (*size, rows.dtype, upscaling.between, upscaling.planned.dtype)
-        kinds.setdefault(kind, []).append(one)
+        kinds.setdefault(one[1].alike, []).append(one)
     return list(kinds.values())

@@ -15,7 +15,7 @@ from wildsr.archive.place import Source, Target
 from wildsr.archive.shard import Shard
 from wildsr.atomic import LONGEST
 from wildsr.error import UserError, unknown
-from wildsr.photo.encode import FORMATS
+from wildsr.photo.encode import BECOME, FORMATS
 from wildsr.photo.folder import Results, list_images, walk_images
 
 
@@ -139,9 +139,13 @@ def result_name(name: str, format: str | None) -> str:
 def _plain(name: str, format: str | None) -> tuple[str, str]:
     """The suffix of a photo's result, and its path with it."""
     stem, dot, own = name.rpartition(".")
-    if format is None and own.lower() in FORMATS:
-        return dot + own, name
-    suffix = f".{format or 'png'}"
+    named = dot and os.path.basename(stem) and os.sep not in own  # neither .hidden nor a.b/photo
+    own = own.lower() if named else ""
+    if own.isdigit() or not own:  # DICOM, of which numbers and no suffix are names
+        return f".{format or 'dcm'}", f"{name}.{format or 'dcm'}"
+    if format is None and own in FORMATS:
+        return name[len(stem) :], name
+    suffix = f".{format or BECOME.get('.' + own, 'png')}"
     if len(stem) * 4 + len(suffix) > LONGEST:
         folder, file = os.path.split(stem)
         while len(os.fsencode(file + suffix)) > LONGEST:  # .png that becomes .webp

@@ -13,12 +13,20 @@ from pathlib import Path
 
 from wildsr.error import UserError
 
-# What phones, cameras and browsers call the formats that are read.
+# What phones, cameras and browsers call the formats that are read,
+RAW = (
+    *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf"),
+    *(".pef", ".srw", ".rwl", ".iiq", ".3fr", ".erf", ".mrw", ".x3f"),
+)
+# and what sensors' programs do.
+MEASURED = (".btf", ".tf8", ".tf2", ".npy", ".npz", ".dcm", ".dicom", ".ima")
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"),
-    *(".jpe", ".jfif", ".gif", ".avif"),
+    *(".jpe", ".jfif", ".gif", ".avif", ".heic", ".heif", ".hif"),
+    *RAW,
+    *MEASURED,
 )
-KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif"
+KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif, heic, dng, npy, npz, dcm, ..."
 LOG = logging.getLogger("wildsr.photo")
 
 # What a folder of our own results is told by; it is searched only where it is named itself.
@@ -132,7 +140,7 @@ def _is_file(root: Path, argument: str) -> bool:
         what = "does not exist" if missing else f"cannot be opened ({_reason(error)})"
         raise UserError(f"{must}, but {root} {what}.") from error
     if stat.S_ISREG(kind):
-        if root.suffix.lower() in SUFFIXES:
+        if root.suffix.lower() in SUFFIXES or is_nameless(root):
             return True
         raise UserError(f"{must}, but got file {root}.")
     if not stat.S_ISDIR(kind):
@@ -218,7 +226,7 @@ def _is_photo(entry: os.DirEntry[str], inside: str, left: _LeftOut) -> bool:
         return False
     dot = name.rfind(".")
     suffix = name[dot:].lower() if dot > 0 else ""
-    if suffix not in _SUFFIXES:
+    if suffix not in _SUFFIXES and not is_nameless(Path(entry.path)):
         left.kinds[suffix or "without suffix"] += 1
     elif entry.is_symlink() and not _within(os.path.realpath(entry.path), inside):
         left.links += 1
@@ -227,6 +235,20 @@ def _is_photo(entry: os.DirEntry[str], inside: str, left: _LeftOut) -> bool:
     else:
         return True
     return False
+
+
+def is_nameless(path: Path) -> bool:
+    """Whether a file without a suffix, or with one of digits, is DICOM, as such files often are."""
+    suffix = path.suffix
+    if suffix and not suffix[1:].isdigit():
+        return False
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def _within(real: str, folder: str) -> bool:
