@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +13,20 @@ from torch import Tensor
 
 from wildsr.calibration.statistics import statistics
 from wildsr.degradation.coding import Coding, coded_each
+from wildsr.network.degrader.measured import QUIET, by_channel
 from wildsr.network.degrader.physics import MARGIN, kernel_size, kernels, seen
+from wildsr.pixels import in_unit
 
 BORDER = 6  # LR pixels around a window, where the transform goes round the image
 TOGETHER = 25  # windows rendered at once
-Photo = npt.NDArray[np.uint8]
+Photo = npt.NDArray[Any]  # (H, W, C): uint8, or floats in [0, 1] of sensors of more than 8 bits
 
 
 class SharpWindows:
     """Windows of sharp photos, kept with their Fourier transforms: blurring costs one product.
 
     Args:
-        photos: (H, W, 3) each; those too small for a window are left out.
+        photos: (H, W, C) each; those too small for a window are left out.
         count: of the windows, one or more of each photo.
         scale: HR pixels for each LR pixel.
         window: side in LR pixels.
@@ -39,6 +42,8 @@ class SharpWindows:
         random: np.random.Generator,
     ) -> None:
         self.scale, self.side = scale, (window + 2 * BORDER) * scale
+        self.deep = bool(len(photos)) and photos[0].dtype != np.uint8
+        self.sensor = QUIET  # of the camera that is simulated
         large = [photo for photo in photos if min(photo.shape[:2]) >= self.side]
         order = [random.permutation(len(large)) for _ in range(-(-count // max(len(large), 1)))]
         chosen = [large[i] for i in np.concatenate(order)[:count]] if large else []
@@ -83,12 +88,13 @@ def _folds(side: int, scale: int) -> tuple[Tensor, Tensor]:
 
 
 def cut(photos: Sequence[Photo], side: int, random: np.random.Generator) -> Tensor:
-    """One square of each photo, anywhere: (n, 3, side, side) in [0, 1]."""
-    squares = np.empty((len(photos), side, side, 3), np.uint8)
+    """One square of each photo, anywhere: (n, C, side, side) in [0, 1]."""
+    kind = photos[0] if len(photos) else np.empty((0, 0, 3), np.uint8)
+    squares = np.empty((len(photos), side, side, kind.shape[2]), kind.dtype)
     for square, photo in zip(squares, photos, strict=True):
         top, left = (int(random.integers(length - side + 1)) for length in photo.shape[:2])
         square[:] = photo[top : top + side, left : left + side]
-    return torch.from_numpy(squares).permute(0, 3, 1, 2).float().div_(255)
+    return in_unit(torch.from_numpy(squares).permute(0, 3, 1, 2))
 
 
 def simulated(
@@ -104,8 +110,16 @@ def simulated(
     for start in range(0, len(index), TOGETHER):
         part = slice(start, start + TOGETHER)
         clean = sharp.blurred(index[part], cameras[part])
-        size = (len(clean), 4, clean.shape[2] + 2 * MARGIN, clean.shape[3] + 2 * MARGIN)
-        taken = seen(clean, cameras[part], torch.randn(size, generator=generator))
+        size = (
+            len(clean),
+            clean.shape[1] + 1,
+            clean.shape[2] + 2 * MARGIN,
+            clean.shape[3] + 2 * MARGIN,
+        )
+        normal = torch.randn(size, generator=generator)
+        normal = by_channel(normal, sharp.sensor)
+        taken = seen(clean, cameras[part], normal, sharp.sensor.black)
         phases = [(int(y), int(x)) for y, x in random.integers(0, 16, (len(clean), 2))]
-        found.append(statistics(coded_each(taken, codings[part], phases)))
+        kept = taken.clamp(0, 1) if sharp.deep else coded_each(taken, codings[part], phases)
+        found.append(statistics(kept))
     return torch.cat(found)

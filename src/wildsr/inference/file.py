@@ -11,6 +11,7 @@ import numpy as np
 
 from wildsr.atomic import Partial
 from wildsr.error import UserError, unknown
+from wildsr.inference.samples import by_samples, upscale_samples
 from wildsr.inference.strips import strips
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import DEEP, FORMATS, Encoder, Target
@@ -52,6 +53,11 @@ class Settings:
             raise UserError(f"Argument `depth` must be 8, 16 or null, but got {self.depth}.")
         check_limit(self.limit)
 
+    @property
+    def of_samples(self) -> tuple[float | None, int | None, float | None]:
+        """What of it is for files that are upscaled as samples."""
+        return self.outscale, self.depth, self.limit
+
 
 def upscale_file(
     upscaler: Upscaler,
@@ -76,7 +82,10 @@ def upscale_file(
         UnreadableImage: ``source`` is no image, or a damaged one.
         UserError: a size or format that cannot be, or ``target`` cannot be written.
     """
-    settings, target = settings or Settings(), Path(target)
+    settings, target, source = settings or Settings(), Path(target), Path(source)
+    if by_samples(upscaler, source, settings.limit):
+        upscale_samples(upscaler, source, target, *settings.of_samples)
+        return target
     job = Upscaling(Photo(source, settings.limit), target, upscaler.scale, settings)
     job.compute(lambda rows, dtype: strips(upscaler, rows, dtype, progress, job.planned.dtype))
     job.finish()

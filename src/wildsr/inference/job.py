@@ -13,6 +13,7 @@ from PIL import Image
 from wildsr.atomic import LONGEST, refusal
 from wildsr.error import UserError, first_line, unknown
 from wildsr.inference.file import Settings, Upscaling
+from wildsr.inference.samples import by_samples, upscale_samples
 from wildsr.inference.strips import strips, together
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import FORMATS
@@ -174,6 +175,13 @@ def carry_out(
                     progress(task.pixels)
                     continue
                 try:
+                    if by_samples(upscaler, task.source, settings.limit):
+                        place = upscaler, task.source, task.target
+                        width, height = upscale_samples(*place, *settings.of_samples)
+                        outcome.done.append(task.target)
+                        outcome.pixels += width * height
+                        progress(task.pixels)
+                        continue
                     photo = Photo(task.source, settings.limit)
                     opened.append((task, Upscaling(photo, task.target, upscaler.scale, settings)))
                 except Exception as error:

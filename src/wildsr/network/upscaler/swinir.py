@@ -41,6 +41,7 @@ class SwinIRLight(SwinIR):
         image_size: the side of the LR images whose attention masks are kept, which training on
             crops of that size saves computing at each call; other sizes work as well. A multiple
             of 8, at least 16; published weights have 64.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -58,11 +59,13 @@ class SwinIRLight(SwinIR):
         heads: int = 6,
         drop_path: float = 0.1,
         image_size: int = 64,
+        channels: int = 3,
     ) -> None:
         shuffle_factors(scale)  # only the check: the shuffle is done at once
         check_counts(
             features=features, groups=groups, blocks=blocks, heads=heads, image_size=image_size
         )
+        check_counts(channels=channels)
         if features % heads:
             raise UserError(
                 f"Argument `features` must be a multiple of `heads` ({heads}), but got {features}."
@@ -80,6 +83,7 @@ class SwinIRLight(SwinIR):
             warnings.filterwarnings("ignore", "torch.meshgrid")  # inside of spandrel
             super().__init__(
                 img_size=image_size,
+                in_chans=channels,
                 window_size=WINDOW,
                 embed_dim=features,
                 depths=[blocks] * groups,
@@ -89,7 +93,7 @@ class SwinIRLight(SwinIR):
                 upscale=scale,
                 upsampler="pixelshuffledirect",
             )
-        self.scale = scale
+        self.scale, self.channels = scale, channels
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W)."""
