@@ -15,6 +15,7 @@ from wildsr.config.trust import CALLS, TARGET
 from wildsr.error import UserError, first_line
 from wildsr.method.finishing import finishing
 from wildsr.method.part import Method, deepened
+from wildsr.network.channels import adapted
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import fill, read_weights
 from wildsr.photo.sensor import Sensor
@@ -111,7 +112,8 @@ def start_from(network: nn.Module, weights: str) -> None:
     """
     if not isinstance(network, Published):  # which has read them already
         path = Path(weights).expanduser()
-        fill(network, read_weights(path), f"`weights` {path}")
+        what = f"`weights` {path}"
+        fill(network, adapted(read_weights(path), network, what), what)
 
 
 def scale_of_weights(config: DictConfig, overrides: list[str]) -> int | None:

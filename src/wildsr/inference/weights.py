@@ -66,7 +66,9 @@ def save_weights(
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"format": "pt"}
     # Published ones are recognised by their keys, as they were.
-    if architecture and not isinstance(network, Published):
+    if isinstance(network, Published) and not sensor.plain:
+        metadata[KEY] = json.dumps({"sensor": asdict(sensor)})
+    elif architecture and not isinstance(network, Published):
         node = {k: v for k, v in architecture.items() if (k, v) != ("channels", 3)}
         described: dict[str, Any] = {"network": node, "scale": scale}
         if not sensor.plain:
@@ -90,13 +92,18 @@ def open_weights(path: Path) -> OpenWeights:
     weights, about = read_file(path)
     if about is None:
         published = Published.of(weights, path)
-        return OpenWeights(published.eval(), published.scale, None)
+        kind = Sensor(published.channels)
+        return OpenWeights(published.eval(), published.scale, None, kind)
     try:
         described = json.loads(about) if len(about) <= LONGEST else None
     except (ValueError, RecursionError):
         described = None
     if described is None:
         raise UserError(f"{what} is damaged: its description cannot be read.")
+    if isinstance(described, dict) and described.keys() == {"sensor"}:
+        published = Published.of(weights, path)
+        kind = _sensor_of(described, published, what)
+        return OpenWeights(published.eval(), published.scale, None, kind)
     architecture = Architecture.of(described, what)
     network = architecture.build(weights, what)
     sensor = _sensor_of(described, network, what)

@@ -12,6 +12,7 @@ from wildsr.error import UserError
 from wildsr.network.padding import pad_to
 
 WINDOW = 8  # not an argument: other tools take 7 to mean 8-bit values
+MEAN = (0.4488 + 0.4371 + 0.4040) / 3  # of DIV2K, which spandrel's class subtracts from RGB
 
 
 class SwinIRLight(SwinIR):
@@ -94,6 +95,13 @@ class SwinIRLight(SwinIR):
                 upsampler="pixelshuffledirect",
             )
         self.scale, self.channels = scale, channels
+
+    def spread(self, weights: dict[str, Tensor], source: int) -> None:
+        """Fold the mean of RGB into the biases of its weights: of other channels none is taken."""
+        if source == 3 != self.channels:
+            inputs = weights["conv_first.weight"].sum((1, 2, 3))
+            weights["conv_first.bias"] = weights["conv_first.bias"] - MEAN * inputs
+            weights["upsample.0.bias"] = weights["upsample.0.bias"] + MEAN
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W)."""
