@@ -87,6 +87,7 @@ def test_what_failed_and_what_was_not_reached_is_said(scripts):
     assert page.count("Not measured: the time was up.") == 2
 
 
+@pytest.mark.heavy
 def test_without_a_gpu_the_command_says_so(tmp_path):
     done = carry_out("gpu.py", "--out", tmp_path)
     import torch
@@ -145,3 +146,10 @@ def test_a_budget_curve_by_hand(scripts, tmp_path):
     assert lines[2] == "| wild | 21.00 dB, 25% (12 s, 3) |  |"
     budget.plot(found, tmp_path / "it.png")
     assert (tmp_path / "it.png").stat().st_size > 1000
+
+
+@pytest.mark.heavy
+def test_the_archive_script_runs(tmp_path):
+    done = carry_out("archive.py", "--quick")
+    assert done.returncode == 0, done.stderr
+    assert "| now | 300 |" in done.stdout

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from wildsr.calibration.simulate import BORDER, SharpWindows
+from wildsr.calibration.simulate import BORDER, TOGETHER, SharpWindows, simulated
 from wildsr.degradation.blur import blur_and_sample
+from wildsr.degradation.coding import Coding
 from wildsr.network.degrader.physics import PRIOR, kernels
 
 
@@ -27,3 +28,24 @@ def test_sampling_in_the_spectrum_changes_nothing(scale):
     )
     assert shown.shape == (3, 3, 32, 32)
     assert torch.allclose(shown, plain[..., BORDER:-BORDER, BORDER:-BORDER], atol=2e-6)
+
+
+def test_threads_share_the_work_and_change_nothing():
+    random = np.random.default_rng(0)
+    photos = [random.integers(0, 256, (200, 200, 3), np.uint8) for _ in range(2)]
+    windows = SharpWindows(photos, 4, 2, 32, random)
+    index = torch.arange(2 * TOGETHER + 1) % 4
+    codings = [None if i % 3 else Coding.libjpeg(60) for i in range(len(index))]
+    threads, shown = torch.get_num_threads(), []
+    workers = set()
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            draws = np.random.default_rng(1)
+            shown.append(simulated(windows, index, PRIOR.repeat(len(index), 1), codings, draws))
+            workers.add(torch.get_num_threads())
+    finally:
+        torch.set_num_threads(threads)
+    assert workers == {1, 3}, "the caller's threads are not given back"
+    assert torch.equal(*shown)
+    assert len(shown[0]) == len(index)

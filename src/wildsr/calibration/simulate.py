@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -104,22 +106,44 @@ def simulated(
     codings: Sequence[Coding | None],
     random: np.random.Generator,
 ) -> Tensor:
-    """Statistics (n, D) of the windows ``index`` (n,), each by a camera and a coding of its own."""
+    """Statistics (n, D) of the windows ``index`` (n,), each by a camera and a coding of its own.
+
+    As many threads as torch has share the work, ``TOGETHER`` windows each at a time. Everything is
+    drawn beforehand in one order, so that their number changes nothing.
+    """
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-    found = []
-    for start in range(0, len(index), TOGETHER):
-        part = slice(start, start + TOGETHER)
+    side = sharp.side // sharp.scale - 2 * BORDER
+    channels = sharp.spectra.shape[1] + 1
+
+    def draws() -> Iterator[tuple[slice, Tensor, list[tuple[int, int]]]]:
+        for start in range(0, len(index), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            count = len(index[part])
+            noise = torch.randn((count, channels, *[side + 2 * MARGIN] * 2), generator=generator)
+            yield part, noise, [(int(y), int(x)) for y, x in random.integers(0, 16, (count, 2))]
+
+    def shown(drawn: tuple[slice, Tensor, list[tuple[int, int]]]) -> Tensor:
+        part, noise, phases = drawn
         clean = sharp.blurred(index[part], cameras[part])
-        size = (
-            len(clean),
-            clean.shape[1] + 1,
-            clean.shape[2] + 2 * MARGIN,
-            clean.shape[3] + 2 * MARGIN,
-        )
-        normal = torch.randn(size, generator=generator)
-        normal = by_channel(normal, sharp.sensor)
-        taken = seen(clean, cameras[part], normal, sharp.sensor.black)
-        phases = [(int(y), int(x)) for y, x in random.integers(0, 16, (len(clean), 2))]
+        noise = by_channel(noise, sharp.sensor)
+        taken = seen(clean, cameras[part], noise, sharp.sensor.black)
         kept = taken.clamp(0, 1) if sharp.deep else coded_each(taken, codings[part], phases)
-        found.append(statistics(kept))
-    return torch.cat(found)
+        return statistics(kept)
+
+    with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        return torch.cat(list(pool.map(shown, draws())))
+
+
+@contextmanager
+def one_thread_each() -> Iterator[int]:
+    """Many small operations are quicker in threads of their own than each in several threads.
+
+    Yields:
+        How many threads torch had, and has again afterwards; meanwhile it has one.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +17,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from wildsr.argument import check_integer, check_scale
+from wildsr.atomic import one_at_a_time
 from wildsr.data.batches import Batches
 from wildsr.data.inspect import Lines, inspect
 from wildsr.data.kinds import channels_of, check_kind, depth_of, kinds_of, ranges_of
 from wildsr.data.packed import PackedStore
 from wildsr.data.pairs import Pairs, pair
-from wildsr.data.store import Progress as Progressing
-from wildsr.data.store import listing_note, open_store
+from wildsr.data.store import Progress as StoreProgress
+from wildsr.data.store import default_cache, listing_note, open_store
 from wildsr.data.validation import ValidationPhotos
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
@@ -132,6 +135,9 @@ class Folders(LightningDataModule):
         self.start = 0
         self.other_hr = False
         self.report: Lines | None = None
+        # Found once: that takes long for many.
+        self._listed: dict[tuple[str, str], list[Path]] = {}
+        self._opened: dict[tuple[str, str], PackedStore] = {}
         check_kind(channels, depth, range, bands)
         self.channels, self.depth, self.range = channels, str(depth), range
         self.bands = None if bands is None else tuple(bands)
@@ -142,7 +148,7 @@ class Folders(LightningDataModule):
         self.said: list[str] = []  # of photos of several kinds
 
     def prepare_data(self) -> None:
-        """Decode both folders into the cache, unless they are there (one process a machine)."""
+        """Decode both folders into the cache, unless they are there: one process, others wait."""
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
             for folder, argument in self._folders():
@@ -151,28 +157,43 @@ class Folders(LightningDataModule):
                 def show(done: int, total: int, bar: TaskID = bar) -> None:
                     bars.update(bar, completed=done, total=total, visible=True)
 
-                self._open(folder, argument, show)
+                with one_at_a_time(self._lock(folder)):
+                    self._open(folder, argument, show)
+
+    def _lock(self, folder: str) -> Path:
+        """The file by which the processes of a training take turns at a folder."""
+        whole = os.fsencode(os.path.abspath(folder))
+        name = f"{hashlib.blake2b(whole, digest_size=8).hexdigest()}.lock"
+        return (self.cache or default_cache()).expanduser() / "locks" / name
 
     def setup(self, stage: str | None = None) -> None:
         """Open both folders, inspect them and find the validation photos."""
         if self.report is not None:
             return
         lr_paths = self._paths(self.lr, "data.lr")
-        self.lr_store, self.hr_store = (
-            self._open(self.lr, "data.lr"),
-            self._open(self.hr, "data.hr"),
-        )
+        self.lr_store = self._open(self.lr, "data.lr")
+        self.hr_store = self._open(self.hr, "data.hr")
         self._take_ranges()
         self.pairs = self._open_pairs() if self.paired else None
         self.photos = self._validation(lr_paths)
         self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
 
     def _paths(self, folder: str, argument: str) -> list[Path]:
+        """The files of a folder."""
+        if (folder, argument) not in self._listed:
+            self._listed[folder, argument] = self._list(folder, argument)
+        return self._listed[folder, argument]
+
+    def _list(self, folder: str, argument: str) -> list[Path]:
         return list_images(folder, argument)
 
-    def _open(self, folder: str, argument: str, progress: Progressing | None = None) -> PackedStore:
-        paths, kind = self._paths(folder, argument), self._kind()
-        return open_store(paths, self.cache, argument, _THREADS, progress, self.limit, kind)
+    def _open(self, folder: str, argument: str, show: StoreProgress | None = None) -> PackedStore:
+        """The store of a folder."""
+        if (folder, argument) not in self._opened:
+            paths, kind = self._paths(folder, argument), self._kind()
+            made = open_store(paths, self.cache, argument, _THREADS, show, self.limit, kind)
+            self._opened[folder, argument] = made
+        return self._opened[folder, argument]
 
     def _kind(self) -> Sensor:
         """Channels and depth of all photos, by the files' headers where they are not given."""
@@ -233,8 +254,10 @@ class Folders(LightningDataModule):
         elif self.val_lr:
             photos = [(path, None) for path in list_images(self.val_lr, "data.val_lr")]
         else:
-            names = zip(lr_paths, relative_names(lr_paths), strict=True)
-            readable = [path for path, name in names if name not in self.lr_store.skipped]
+            readable = lr_paths
+            if skipped := self.lr_store.skipped:
+                names = zip(lr_paths, relative_names(lr_paths), strict=True)
+                readable = [path for path, name in names if name not in skipped]
             photos = [(path, None) for path in readable[: self.preview]]
         return ValidationPhotos(photos, self.scale, limit=self.limit, sensor=self._kind())
 

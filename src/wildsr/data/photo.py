@@ -115,7 +115,7 @@ class Photo(Folders):
         )
         self.report = Alone(path.name, (height, width), self.patch, self.scale)
 
-    def _paths(self, folder: str, argument: str) -> list[Path]:
+    def _list(self, folder: str, argument: str) -> list[Path]:
         return [self._photo()]
 
     def _photo(self) -> Path:

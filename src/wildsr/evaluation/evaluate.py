@@ -55,6 +55,20 @@ class Outcome:
     picture: Path | None = None
 
 
+@dataclass(frozen=True)
+class Measured:
+    """An outcome, and what set metrics need of its picture.
+
+    Args:
+        outcome: of one upscaler on one photo.
+        described: a tensor a description, as :class:`~wildsr.metric.panel.Gathering` keeps them;
+            None where the picture is too small for it. Empty where nothing is described.
+    """
+
+    outcome: Outcome
+    described: tuple[Tensor | None, ...] = ()
+
+
 def interpolation(kind: str, scale: int, deep: bool = False) -> Upscale:
     """Plain interpolation as an upscaler of (1, C, H, W); ``deep`` rounds nothing to 8 bits."""
     return lambda lr: interpolate(lr, scale, kind, deep)
@@ -141,15 +155,34 @@ def evaluate(
     Returns:
         The outcomes, and the set metrics.
     """
+    measured = measure(upscalers, sets, panel, folder, advance, device)
+    outcomes = [one.outcome for one in measured]
+    return outcomes, of_sets(measured, list(upscalers), sets, panel, sharp, device)
+
+
+def measure(
+    upscalers: Mapping[str, Callable[[], Restore]],
+    sets: Mapping[str, ValidationPhotos],
+    panel: Panel,
+    folder: Path | None = None,
+    advance: Callable[[str], None] = lambda note: None,
+    device: torch.device = CPU,
+    chosen: Callable[[str], bool] = lambda image: True,
+) -> list[Measured]:
+    """The first half of :func:`evaluate`: single photos, or those of them that were chosen.
+
+    Args:
+        upscalers: see :func:`evaluate`, as for the others.
+        sets: name -> photos.
+        panel: the metrics.
+        folder: where results go.
+        advance: called after each picture.
+        device: where networks compute.
+        chosen: which photos, by their names.
+    """
     bounded = Bounded(panel, measuring_device(device))
-    outcomes: list[Outcome] = []
-    gathered = {(row, name): panel.gather() for row in upscalers for name in sets}
+    measured: list[Measured] = []
     wanted = any(isinstance(metric, Set) for metric in panel.parts.values())
-    reference = {name: panel.gather() for name in sets}
-    if wanted:
-        for name, photos in sets.items():
-            for image in sharp_images(photos, sharp):
-                bounded.add(reference[name], image)
     for row, make in upscalers.items():
         try:
             restore = make()
@@ -159,11 +192,48 @@ def evaluate(
             inside = None if folder is None else folder / file_name(row)
             if inside is not None and len(sets) > 1:
                 inside = inside / file_name(name)
-            keep = gathered[row, name] if wanted else None
             for index in range(len(photos)):
-                outcomes.append(_outcome(row, restore, name, photos, index, bounded, keep, inside))
-                advance(f"{row}: {outcomes[-1].image}")
-    return outcomes, _of_sets(panel, list(upscalers), gathered, reference)
+                if not chosen(photos.names[index]):
+                    continue
+                keep = panel.gather() if wanted else None
+                outcome = _outcome(row, restore, name, photos, index, bounded, keep, inside)
+                kept = [] if keep is None or outcome.error else list(keep.kept.values())
+                measured.append(Measured(outcome, tuple(it[0] if it else None for it in kept)))
+                advance(f"{row}: {outcome.image}")
+    return measured
+
+
+def of_sets(
+    measured: Sequence[Measured],
+    rows: Sequence[str],
+    sets: Mapping[str, ValidationPhotos],
+    panel: Panel,
+    sharp: Sequence[Path] = (),
+    device: torch.device = CPU,
+) -> OfSets:
+    """The second half of :func:`evaluate`: what is measured of all photos together.
+
+    Args:
+        measured: all photos on all rows.
+        rows: names of the upscalers.
+        sets: see :func:`evaluate`, as for the others.
+        panel: the metrics.
+        sharp: photos that set metrics compare with.
+        device: where networks compute.
+    """
+    bounded = Bounded(panel, measuring_device(device))
+    gathered = {(row, name): panel.gather() for row in rows for name in sets}
+    reference = {name: panel.gather() for name in sets}
+    if any(isinstance(metric, Set) for metric in panel.parts.values()):
+        for name, photos in sets.items():
+            for image in sharp_images(photos, sharp):
+                bounded.add(reference[name], image)
+        for one in measured:
+            whole = gathered[one.outcome.row, one.outcome.photo_set]
+            for kept, tensor in zip(whole.kept.values(), one.described, strict=False):
+                if tensor is not None:
+                    kept.append(tensor)
+    return _of_sets(panel, rows, gathered, reference)
 
 
 def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Tensor]:

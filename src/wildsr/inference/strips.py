@@ -234,7 +234,7 @@ def colours_of(upscaler: Upscaler, channels: int) -> int:
     taken = {own, 1, 3} if own in (1, 3) else {own}
     if channels in taken:
         return channels
-    if channels in (2, 4) and channels - 1 in taken:
+    if channels - 1 in taken:
         return channels - 1
     raise UserError(
         f"Argument `input`: {upscaler.name} takes images of {own} channel{'s' * (own > 1)}, but "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wildsr.photo.rows import Ahead, Rows
 from wildsr.photo.samples import TYPES, Range, Samples
 
 WHITES = {"8": 255.0, "16": 65535.0, "float": 1.0}  # of each type
@@ -125,6 +126,28 @@ def values_of(unit: npt.NDArray[Any], span: Range, dtype: np.dtype[Any]) -> Samp
         most = float(np.iinfo(dtype).max)
         values = np.rint(np.clip(values, 0, most))
     return values.astype(dtype)
+
+
+class Ranged:
+    """Rows of an image whose black and white are not those of its type, as floats in [0, 1]."""
+
+    def __init__(self, rows: Rows, span: Range) -> None:
+        self.height, self.width, self.channels = rows.height, rows.width, rows.channels
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
+        self._rows, self._span = rows, span
+
+    def read(self, count: int) -> Any:
+        """The next ``count`` rows."""
+        return unit_of(self._rows.read(count), self._span)
+
+    def again(self) -> Rows:
+        """The same image from its first row."""
+        return Ranged(self._rows.again(), self._span)
+
+    def close(self) -> None:
+        """Stop reading, where rows are read ahead."""
+        if isinstance(self._rows, Ahead):
+            self._rows.close()
 
 
 def made_into(pixels: Samples, channels: int, dtype: np.dtype[Any]) -> Samples:

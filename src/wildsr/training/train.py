@@ -30,13 +30,14 @@ from wildsr.training import inventory
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
 from wildsr.training.pretrained import stand_ins
+from wildsr.training.rank import process_rank
 from wildsr.training.session import (
     Job,
+    Watch,
     explained,
     fit,
     fit_baseline,
     prepare,
-    process_rank,
     run_folder,
     run_loggers,
 )
@@ -60,23 +61,31 @@ class Trained:
     signal: int | None = None
 
 
-def train(overrides: list[str], console: Console) -> Trained | None:
+def train(overrides: list[str], console: Console, watch: Watch | None = None) -> Trained | None:
     """Train, compare, report; None for ``explain=true``, which trains nothing.
+
+    Args:
+        overrides: what was typed.
+        console: of the user.
+        watch: looks on; what it raises ends the training.
 
     Raises:
         UserError: for what was configured wrong.
     """
     with ExitStack() as held:
-        return _train(overrides, console, held)
+        return _train(overrides, console, held, watch)
 
 
-def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained | None:
+def _train(
+    overrides: list[str], console: Console, held: ExitStack, watch: Watch | None
+) -> Trained | None:
     """As :func:`train`.
 
     Args:
         overrides: what was typed.
         console: of the user.
         held: lets go of the run's lock at the end.
+        watch: looks on.
     """
     # First only which run it is: what else was typed may belong to choices that the run has made.
     config = configure("train", [o for o in overrides if override_key(o) in WHICH])
@@ -130,7 +139,9 @@ def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained |
             console.print(f"note: {line}", markup=False)
         inventory.write(folder.folder, data)
 
-    job = Job(config, data, panel.take(data.sensor), console)
+    job = Job(config, data, panel.take(data.sensor), console, watch)
+    if watch is not None:
+        watch.begin(job)
     name = str(config.method.name)
     logs = run_loggers(job, config.logger, folder, training.iteration)
     summary = None
@@ -149,6 +160,8 @@ def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained |
         upscalers[name] = cache(partial(restoring, training, device, config.tile))
         if training.global_rank == 0:
             training.to(device)  # Lightning has moved it back to the CPU
+            if watch is not None:
+                watch.trained(training)
             summary = report_run(job, folder, training, upscalers, logs)
     finally:
         for log in logs:
