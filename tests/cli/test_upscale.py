@@ -252,6 +252,7 @@ def test_stopping_leaves_nothing_half_written(tmp_path, noise_photo):
     assert tree(tmp_path / "out") == ["0.png", "1.png", "2.png", "3.png"]
 
 
+@pytest.mark.heavy
 def test_killed_and_called_again(weights, tmp_path, noise_photo, carry_out):
     """SIGKILL at several moments: what has its name is whole, and the next call finishes."""
     for number in range(6):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from wildsr.argument import check_integer, check_scale
+from wildsr.atomic import one_at_a_time
 from wildsr.data.batches import Batches
 from wildsr.data.inspect import Lines, inspect
+from wildsr.data.packed import PackedStore
 from wildsr.data.pairs import Pairs, pair
-from wildsr.data.store import open_store
+from wildsr.data.store import Progress as StoreProgress
+from wildsr.data.store import default_cache, open_store
 from wildsr.data.validation import ValidationPhotos
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
@@ -113,9 +118,10 @@ class Folders(LightningDataModule):
         self.start = 0
         self.other_hr = False
         self.report: Lines | None = None
+        self._opened: dict[tuple[str, str], tuple[list[Path], PackedStore]] = {}
 
     def prepare_data(self) -> None:
-        """Decode both folders into the cache, unless they are there (one process a machine)."""
+        """Decode both folders into the cache, unless they are there: one process, others wait."""
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
             for folder, argument in self._folders():
@@ -124,16 +130,31 @@ class Folders(LightningDataModule):
                 def show(done: int, total: int, bar: TaskID = bar) -> None:
                     bars.update(bar, completed=done, total=total, visible=True)
 
-                paths = list_images(folder, argument)
-                open_store(paths, self.cache, argument, _THREADS, show, self.limit)
+                with one_at_a_time(self._lock(folder)):
+                    self._open(folder, argument, show)
+
+    def _open(
+        self, folder: str, argument: str, show: StoreProgress | None = None
+    ) -> tuple[list[Path], PackedStore]:
+        """The files of a folder and its store, which are found once: that takes long for many."""
+        if (folder, argument) not in self._opened:
+            paths = list_images(folder, argument)
+            store = open_store(paths, self.cache, argument, _THREADS, show, self.limit)
+            self._opened[folder, argument] = paths, store
+        return self._opened[folder, argument]
+
+    def _lock(self, folder: str) -> Path:
+        """The file by which the processes of a training take turns at a folder."""
+        whole = os.fsencode(os.path.abspath(folder))
+        name = f"{hashlib.blake2b(whole, digest_size=8).hexdigest()}.lock"
+        return (self.cache or default_cache()).expanduser() / "locks" / name
 
     def setup(self, stage: str | None = None) -> None:
         """Open both folders, inspect them and find the validation photos."""
         if self.report is not None:
             return
-        lr_paths, hr_paths = list_images(self.lr, "data.lr"), list_images(self.hr, "data.hr")
-        self.lr_store = open_store(lr_paths, self.cache, "data.lr", _THREADS, limit=self.limit)
-        self.hr_store = open_store(hr_paths, self.cache, "data.hr", _THREADS, limit=self.limit)
+        lr_paths, self.lr_store = self._open(self.lr, "data.lr")
+        _, self.hr_store = self._open(self.hr, "data.hr")
         self.pairs = self._open_pairs() if self.paired else None
         self.photos = self._validation(lr_paths)
         self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
@@ -162,8 +183,10 @@ class Folders(LightningDataModule):
         elif self.val_lr:
             photos = [(path, None) for path in list_images(self.val_lr, "data.val_lr")]
         else:
-            names = zip(lr_paths, relative_names(lr_paths), strict=True)
-            readable = [path for path, name in names if name not in self.lr_store.skipped]
+            readable = lr_paths
+            if skipped := self.lr_store.skipped:
+                names = zip(lr_paths, relative_names(lr_paths), strict=True)
+                readable = [path for path, name in names if name not in skipped]
             photos = [(path, None) for path in readable[: self.preview]]
         return ValidationPhotos(photos, self.scale, limit=self.limit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,7 +25,9 @@ def choose_device(wanted: object) -> torch.device:
     """Choose the device that the key ``device`` asks for.
 
     Args:
-        wanted: "auto" (CUDA, else Apple's MPS, else the CPU), "cpu", "cuda", "cuda:N" or "mps".
+        wanted: "auto" (CUDA, else Apple's MPS, else the CPU; of several processes of a launcher on
+            one machine each takes the card of its ``LOCAL_RANK``), "cpu", "cuda", "cuda:N" or
+            "mps".
 
     Raises:
         UserError: an unknown device, or one that this machine does not have.
@@ -32,6 +35,9 @@ def choose_device(wanted: object) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     present = {"cuda": count > 0, "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
+        rank = os.environ.get("LOCAL_RANK", "")
+        if count > 1 and rank.isdecimal():
+            return torch.device(f"cuda:{int(rank) % count}")
         return torch.device(next((name for name, there in present.items() if there), "cpu"))
     check_device("Argument `device`", wanted)
     name, _, number = str(wanted).partition(":")

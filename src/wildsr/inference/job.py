@@ -11,8 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wildsr.archive.manifest import Entry, Manifest, digest
-from wildsr.archive.place import Scratch
+from wildsr.archive.manifest import Entry, Notes, digest
+from wildsr.archive.place import Scratch, Target
 from wildsr.atomic import refusal
 from wildsr.error import UserError, first_line
 from wildsr.inference.file import Upscaling, begin
@@ -51,6 +51,17 @@ class Outcome:
     pixels: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: Outcome) -> Outcome:
+        """Of both jobs, one after the other."""
+        return Outcome(
+            self.done + other.done,
+            self.skipped + other.skipped,
+            self.failed + other.failed,
+            [*self.reasons, *other.reasons][:SAID],
+            self.pixels + other.pixels,
+            self.seconds + other.seconds,
+        )
+
 
 @dataclass
 class _Ready:
@@ -71,7 +82,7 @@ def carry_out(
     overwrite: bool = False,
     progress: Callable[[float, int], None] = lambda photos, pixels: None,
     say: Callable[[str], None] = lambda line: None,
-    manifest: Manifest | None = None,
+    manifest: Notes | None = None,
 ) -> Outcome:
     """Upscale all photos; one that fails is noted and the others go on.
 
@@ -107,7 +118,7 @@ class _Job:
         overwrite: bool,
         progress: Callable[[float, int], None],
         say: Callable[[str], None],
-        manifest: Manifest | None,
+        manifest: Notes | None,
     ) -> None:
         self.settings, self.overwrite = settings, overwrite
         self.progress, self.say, self.manifest = progress, say, manifest
@@ -115,7 +126,7 @@ class _Job:
         self.scratch = Scratch()
         self.pool = ThreadPoolExecutor(AT_ONCE)  # starts threads when it is given something
         self.encoding: list[_Opened] = []
-        self.delivering: deque[tuple[_Ready, Entry, Future[None]]] = deque()
+        self.delivering: deque[tuple[_Ready, Entry, Future[None]]] = deque()  # in this order
 
     def close(self) -> None:
         self.pool.shutdown(cancel_futures=True)
@@ -238,10 +249,16 @@ class _Job:
             if isinstance(task.target, Path):
                 self._done(ready, entry)
                 continue
-            made = upscaling.target
-            self.delivering.append((ready, entry, self.pool.submit(task.target.deliver, made)))
-            self._delivered(AT_ONCE)
+            future = self.pool.submit(self._deliver, task.target, upscaling.target)
+            self.delivering.append((ready, entry, future))
+            self._delivered(AT_ONCE if task.target.at_once else 0)
         self.encoding = []
+
+    def _deliver(self, target: Target, made: Path) -> None:
+        try:
+            target.deliver(made)
+        finally:
+            self.scratch.forget(made, target)
 
     def _delivered(self, most: int) -> None:
         """Wait until at most so many results are on their way."""

@@ -37,6 +37,7 @@ RESULTS = {
 }
 
 _ENDING = re.compile(r"(?:[-_. ]?x[2348]|[-_](?:lr|hr)[2348]?)+$")
+_SUFFIXES = frozenset(SUFFIXES)
 _SHOWN = 6  # suffixes that a line names
 
 
@@ -176,13 +177,15 @@ def _walk(root: Path, left: _LeftOut, argument: str) -> Iterator[list[str]]:
         for place, real in waiting.pop():
             visited.add(real)
             entries = _entries(root, place, left, argument)
-            files = [entry for entry in entries if not entry.is_dir()]
+            folders = [entry for entry in entries if entry.is_dir()]
+            files = entries if not folders else [e for e in entries if not e.is_dir()]
             if place and (made := _made_by_us({entry.name for entry in files})):
                 left.results.append(f"{place}, {made}")
                 continue
-            names += [os.path.join(place, e.name) for e in files if _is_photo(e, inside, left)]
-            for entry in entries:
-                if entry.name.startswith(".") or not entry.is_dir():
+            before = f"{place}{os.sep}" if place else ""
+            names += [before + entry.name for entry in files if _is_photo(entry, inside, left)]
+            for entry in folders:
+                if entry.name.startswith("."):
                     continue
                 follow = entry.is_symlink()
                 target = os.path.realpath(entry.path) if follow else os.path.join(real, entry.name)
@@ -218,10 +221,12 @@ def _entries(root: Path, place: str, left: _LeftOut, argument: str) -> list[os.D
 
 def _is_photo(entry: os.DirEntry[str], inside: str, left: _LeftOut) -> bool:
     """Whether a file is a photo by its name and kind; what it is else is noted."""
-    if entry.name.startswith("."):
+    name = entry.name
+    if name[0] == ".":
         return False
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix not in SUFFIXES and not is_nameless(Path(entry.path)):
+    dot = name.rfind(".")
+    suffix = name[dot:].lower() if dot > 0 else ""
+    if suffix not in _SUFFIXES and not is_nameless(Path(entry.path)):
         left.kinds[suffix or "without suffix"] += 1
     elif entry.is_symlink() and not _within(os.path.realpath(entry.path), inside):
         left.links += 1

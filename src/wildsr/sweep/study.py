@@ -93,7 +93,7 @@ def _storage(library: ModuleType, given: str | None, folder: Path) -> Any:
 
 def draw(study: Any, trial: Any, space: Space, seed: int, sampler: str) -> dict[str, Value]:
     """The values of a trial, which depend on the seed, its number and the trials before it."""
-    library, own = optuna(), mix_seeds(seed, trial.number, 0) % 2**32
+    library, own = optuna(), mix_seeds(seed, trial.number, 1) % 2**32
     study.sampler = (
         library.samplers.TPESampler(seed=own)
         if sampler == "tpe"

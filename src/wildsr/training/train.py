@@ -29,6 +29,7 @@ from wildsr.training import inventory
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
 from wildsr.training.pretrained import stand_ins
+from wildsr.training.rank import process_rank
 from wildsr.training.session import (
     Job,
     Watch,
@@ -36,7 +37,6 @@ from wildsr.training.session import (
     fit,
     fit_baseline,
     prepare,
-    process_rank,
     run_folder,
     run_loggers,
 )
