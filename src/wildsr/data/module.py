@@ -157,6 +157,7 @@ class Folders(LightningDataModule):
         _, self.hr_store = self._open(self.hr, "data.hr")
         self.pairs = self._open_pairs() if self.paired else None
         self.photos = self._validation(lr_paths)
+        self._opened.clear()  # the names of very many files
         self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
 
     def _folders(self) -> list[tuple[str, str]]:
