@@ -16,6 +16,7 @@ None where it cannot be computed: no truth, no weights, an image too small for i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
@@ -136,7 +137,9 @@ class Panel:
         return Gathering([metric for metric in self.parts.values() if isinstance(metric, Set)])
 
     def compare(self, results: Gathering, sharp: Gathering) -> dict[str, float | None]:
-        """Compute the set metrics of one row; None where a set is empty or weights are missing.
+        """Compute the set metrics of one row.
+
+        None where a set is empty or too small, or weights are missing.
 
         Raises:
             UserError: as the metric's.
@@ -145,8 +148,10 @@ class Panel:
         for name, metric in self.parts.items():
             if isinstance(metric, Set):
                 ours, theirs = (g.kept.get(metric.describe, []) for g in (results, sharp))
-                known = ours and theirs
-                values[name] = metric.compare(torch.cat(ours), torch.cat(theirs)) if known else None
+                values[name] = None
+                if ours and theirs:
+                    with contextlib.suppress(TooSmall):  # sets too small for it
+                        values[name] = metric.compare(torch.cat(ours), torch.cat(theirs))
         return values
 
     def missing(self) -> dict[str, Needs]:
