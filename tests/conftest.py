@@ -113,6 +113,7 @@ def of():
             "cyclesr": translator,
             "dasr": staged,
             "dsgan": staged,
+            "lud_vae": ["network.degrader.features=4"],
             "cincgan": [*translator, *within("shrink", blocks=1), *critic_hr],
             "maeda": [*translator, *within("degrade", blocks=1), *critic_hr],
         }

@@ -11,6 +11,7 @@ PACKAGE = Path(wildsr.__file__).parent
 # Top down; a room imports the rooms below it, never one above or beside it. Ground files come last.
 ROOMS = (
     "cli",
+    "sweep",
     "api",
     "training",
     "report",
@@ -28,6 +29,7 @@ ROOMS = (
     "network",
     "forensics",
     "degradation",
+    "archive",
     "photo",
     "pixels",
     "atomic",

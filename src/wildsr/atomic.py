@@ -10,7 +10,6 @@ import re
 import shutil
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from functools import cache
@@ -51,10 +50,11 @@ class Partial:
         self.path = self.target.with_name(unique)
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(self.target.parent)
             with self.path.open("xb") as file:
-                # As everything that this user makes: of the umask, or what the folder prescribes.
-                self._mode = os.fstat(file.fileno()).st_mode & 0o777
+                made = os.fstat(file.fileno())
+            # As everything that this user makes: of the umask, or what the folder prescribes.
+            self._mode = made.st_mode & 0o777
+            _sweep(self.target.parent, made.st_mtime)
         except OSError as error:
             raise _cannot(self.target, error) from error
 
@@ -110,13 +110,28 @@ def private_folder(parent: Path) -> Iterator[Path]:
     What killed processes left of theirs is removed at the beginning.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    _sweep(parent)
     folder = parent / f".{machine()}.{os.getpid()}.{uuid.uuid4().hex}.folder"
     folder.mkdir()
+    _sweep(parent, folder.stat().st_mtime)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Let one process at a time into the block, of all that name this file, here or on a network.
+
+    The others wait; a process that dies lets go. Where files cannot be locked nobody waits.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl  # which Windows lacks
+
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(held.enter_context(path.open("w")), fcntl.LOCK_EX)
+        yield
 
 
 def refusal(folder: Path, size: int = 1 << 16) -> str | None:
@@ -191,9 +206,18 @@ def alive(process: int) -> bool:
     return sys.platform == "win32" or psutil.pid_exists(process)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left, once for each folder: it may hold many thousand files."""
-    key = os.path.realpath(folder)
+def _sweep(folder: Path, now: float) -> None:
+    """Remove what killed processes left, once for each folder: it may hold many thousand files.
+
+    What a process of this start of this machine writes is dead when the process is. What any other
+    machine writes nobody here can know of: it is left alone until nothing was written to it for a
+    day, by the clock of the disk.
+
+    Args:
+        folder: which.
+        now: what the disk's clock says: when something was made there just now.
+    """
+    key = os.path.abspath(folder)
     with _lock:
         if key in _swept:
             return
@@ -205,7 +229,7 @@ def _sweep(folder: Path) -> None:
                 continue
             with contextlib.suppress(OSError):
                 dead = found.group(1) == machine() and not alive(int(found.group(2)))
-                if not (dead or time.time() - _changed(entry) > ABANDONED):
+                if not (dead or now - _changed(entry) > ABANDONED):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path, ignore_errors=True)

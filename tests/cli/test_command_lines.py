@@ -23,6 +23,7 @@ WHOLE = {
     "export": ["run=a"],
     "app": ["run=a"],
     "look": ["data.lr=a"],
+    "sweep": ["search={seed: [0, 9]}"],
 }
 UPSCALE = "method.updates.upscale"
 VALUES = [
@@ -212,10 +213,10 @@ def test_an_update_that_was_switched_off_is_passed_over():
         main.start("train", ["method=dsgan", "method.updates.prepare=null"])
 
 
-def test_several_runs_from_one_command_are_pointed_to_the_shell(capsys):
+def test_several_runs_from_one_command_are_pointed_to_sweep(capsys):
     for flag in ("-m", "--multirun"):
         assert main.start("train", [flag, "seed=1,2"]) == 2
-        assert "for seed in 0 1 2; do wildsr train seed=$seed; done" in capsys.readouterr().err
+        assert "`wildsr sweep 'search={seed: [0, 1, 2]}'`" in capsys.readouterr().err
 
 
 def test_a_licence_is_text(monkeypatch):

@@ -3,16 +3,23 @@
 import io
 import json
 import os
+import threading
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from wildsr.archive.manifest import digest, read
+from wildsr.archive.shard import Shard
 from wildsr.degradation.camera import KnownCamera
+from wildsr.error import UserError
 from wildsr.pixels import floats
 from wildsr.report.degradation.camera import kernel_statistics
 from wildsr.report.degradation.describe import measured_kernel
+from wildsr.run.lock import Lock
+from wildsr.run.together import FOLDER as LOCKS
+from wildsr.run.together import writing_together
 
 KNOWN = ["degradation=mild", "scale=4"]
 
@@ -75,7 +82,7 @@ def test_it_goes_on_where_it_was_stopped(degrade, tmp_path):
     assert (lr / "photo0.png").stat().st_mtime_ns == before, "what is there is not made again"
     assert degrade("it", *KNOWN, "overwrite=true") == 0
     assert (lr / "photo0.png").stat().st_mtime_ns > before
-    assert not list((tmp_path / "it").rglob(".*")), "no half of a file"
+    assert not list((tmp_path / "it").rglob(".*.part")), "no half of a file"
 
 
 def test_quality_and_format(degrade, tmp_path):
@@ -186,12 +193,84 @@ def test_what_one_photo_raises_costs_its_pair_alone(degrade, tmp_path, monkeypat
 
     pair, seen = verb._pair, []
 
-    def odd(path, *rest):
-        seen.append(path)
+    def odd(job, *rest):
+        seen.append(job.path)
         if len(seen) == 2:
             raise TypeError("odd")
-        return pair(path, *rest)
+        return pair(job, *rest)
 
     monkeypatch.setattr(verb, "_pair", odd)
     assert degrade("pairs", *KNOWN) == 1
     assert f"warning: {seen[1]}: odd" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_parts_together_are_the_whole(degrade, fill, tmp_path, capsys):
+    hr = fill(tmp_path / "sharp", 6, (16, 20))
+    fill(hr / "sub", 5, (16, 20), seed=5)
+    (hr / "photo0.jpg").write_bytes((hr / "photo1.png").read_bytes())  # whose pair is photo0-2
+    assert degrade("whole", *KNOWN, "draws=2", hr=hr) == 0
+    for number in (1, 2, 3):
+        assert degrade("parts", *KNOWN, "draws=2", f"shard={number}/3", hr=hr) == 0
+        assert f"shard {number}/3 of the photos" in capsys.readouterr().out
+    for side in ("hr", "lr"):
+        assert same(pixels(tmp_path / "whole" / side), pixels(tmp_path / "parts" / side))
+    entries = read(tmp_path / "parts")
+    assert sorted(entries) == [f"lr/{name}" for name in pixels(tmp_path / "parts" / "lr")]
+    assert entries.keys() == read(tmp_path / "whole").keys()
+    for name, entry in entries.items():
+        assert entry.hash == digest(tmp_path / "parts" / name)
+
+
+def test_only_those_that_failed_are_tried_again(degrade, fill, tmp_path, capsys):
+    hr = fill(tmp_path / "sharp", 2, (64, 72))
+    (hr / "broken.png").write_bytes(b"no picture")
+    assert degrade("it", *KNOWN, hr=hr) == 1
+    os.replace(hr / "photo1.png", hr / "broken.png")
+    (tmp_path / "it" / "lr" / "photo0.png").unlink()
+    assert degrade("it", *KNOWN, "retry=failed", hr=hr) == 0
+    assert "1 of 1 pairs" in capsys.readouterr().out
+    assert sorted(pixels(tmp_path / "it" / "lr")) == ["broken.png", "photo1.png"]
+
+
+def test_two_processes_in_one_folder_do_not_mix(degrade, refused, photos, tmp_path):
+    """What another process holds: its part to itself, and the settings against changes."""
+    assert degrade("it", *KNOWN, "shard=1/2") == 0
+    out = tmp_path / "it"
+    some = [f"hr={photos.hr}", f"output={out}", *KNOWN]
+    with Lock(out, "written", f"{LOCKS}/1-of-2"):
+        said = refused("degrade", [*some, "shard=1/2"])
+        assert f"{out} is being written by process {os.getpid()} on" in said
+        assert degrade("it", *KNOWN, "shard=2/2") == 0
+        said = refused("degrade", [*some, "shard=2/2", "seed=1", "overwrite=true"])
+        assert f"{out} is being written by process {os.getpid()} on" in said
+        assert json.loads((out / "degrade.json").read_text())["seed"] == 0
+    assert degrade("it", *KNOWN, "shard=2/2", "seed=1", "overwrite=true") == 0
+    assert json.loads((out / "degrade.json").read_text())["seed"] == 1
+
+
+def test_many_starts_at_once_settle_one_after_the_other(tmp_path):
+    """Of different settings the first wins, and the others learn of it."""
+    won, lost = [], []
+
+    def start(number):
+        def settle(alone):
+            path = tmp_path / "out" / "settings"
+            if path.exists() and path.read_text() != str(number % 2):
+                raise UserError("other settings")
+            if not path.exists():
+                alone()
+                path.write_text(str(number % 2))
+
+        try:
+            with writing_together(tmp_path / "out", Shard(number + 1, 8), settle):
+                won.append(number % 2)
+        except UserError:
+            lost.append(number % 2)
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(won), len(lost)) == (4, 4)
+    assert len(set(won)) == 1

@@ -11,6 +11,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
+from wildsr.run.lock import Lock
+from wildsr.run.together import FOLDER as LOCKS
 
 
 def pixels(path):
@@ -185,3 +187,57 @@ def test_a_row_that_failed_on_every_photo_is_no_success(photos, tmp_path, fill, 
     typed += [f"results={wrong}", f"output={tmp_path / 'out'}", "page_mb=0"]
     assert carry_out("evaluate", typed) == 1
     assert "failed: wrong" in capsys.readouterr().out
+
+
+def test_parts_together_are_the_whole(photos, fill, tmp_path, carry_out, refused, capsys):
+    """The same table to the last digit, set metrics and failures too, whoever is the last."""
+    lr = fill(tmp_path / "lr", 7, (12, 14), seed=3)
+    hr = fill(tmp_path / "hr", 7, (48, 56), seed=3)
+    (lr / "photo3.png").write_bytes(b"no picture")
+    some = [f"data.lr={lr}", f"data.hr={hr}", "upscaler=[bicubic,nearest]", "page_mb=0"]
+    some += ["metric.metrics=[psnr,swd]", "scale=4"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert carry_out("evaluate", [*some, f"output={whole}"]) == 0
+    assert "`output` must be given with `shard`" in refused("evaluate", [*some, "shard=1/3"])
+    for number in (2, 3, 1):
+        assert not (parts / "results.json").exists()
+        assert carry_out("evaluate", [*some, f"output={parts}", f"shard={number}/3"]) == 0
+    assert (parts / "results.json").read_text() == (whole / "results.json").read_text()
+    assert json.loads((parts / "results.json").read_text())["rows"][0]["swd"] > 0
+    assert (parts / "per_image.csv").read_text() == (whole / "per_image.csv").read_text()
+    names = [p.relative_to(whole) for p in sorted((whole / "results").rglob("*.png"))]
+    assert names == [p.relative_to(parts) for p in sorted((parts / "results").rglob("*.png"))]
+    capsys.readouterr()
+    (parts / "results.json").unlink()  # killed while the tables were written
+    assert carry_out("evaluate", [*some, f"output={parts}", "shard=1/3"]) == 0
+    assert (parts / "results.json").read_text() == (whole / "results.json").read_text()
+    again = [*some, f"output={parts}", "shard=1/3"]
+    assert "other settings" in refused("evaluate", [*again, "upscaler=[bicubic]"])
+    with Lock(parts, "written", f"{LOCKS}/1-of-3"):
+        assert "is being written by process" in refused("evaluate", again)
+    for folder in (lr, hr):
+        shutil.copy(folder / "photo0.png", folder / "new.png")
+    (parts / "results.json").unlink()
+    assert "other photos or rows" in refused("evaluate", again)
+
+
+def test_one_output_has_one_evaluation(photos, tmp_path, refused):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / LOCKS).mkdir()
+    arguments = [f"data.lr={photos.val_lr}", f"output={output}", "scale=4"]
+    with Lock(output, "written", f"{LOCKS}/1-of-1"):
+        assert "is being written by process" in refused("evaluate", arguments)
+
+
+def test_a_task_of_an_array_without_a_shared_output_measures_all(
+    photos, tmp_path, carry_out, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "2")
+    arguments = [f"data.lr={photos.val_lr}", "scale=4", "page_mb=0"]
+    assert carry_out("evaluate", arguments) == 0
+    assert json.loads((tmp_path / "evaluation-1/results.json").read_text())["protocol"][
+        "photos"
+    ] == len(list(photos.val_lr.iterdir()))

@@ -15,10 +15,11 @@ import torch
 from PIL import Image
 from torch import nn
 
+from wildsr.archive.manifest import FOLDER, digest, read
 from wildsr.error import UserError
 from wildsr.inference.file import Settings
 from wildsr.inference.job import carry_out as carry_out_job
-from wildsr.inference.job import tasks
+from wildsr.inference.tasks import tasks
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.weights import save_weights
 from wildsr.network.upscaler.compact import Compact
@@ -47,7 +48,9 @@ def folder(tmp_path, fill):
 
 
 def tree(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    """All files, hidden ones too, but for the manifests."""
+    files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return sorted(name for name in files if not name.startswith(f"{FOLDER}/"))
 
 
 def test_a_folder_keeps_its_tree(weights, folder, tmp_path, carry_out, capsys):
@@ -101,6 +104,9 @@ def test_one_bad_file_does_not_stop_the_rest(weights, folder, tmp_path, carry_ou
     said = capsys.readouterr().out
     assert "3 upscaled" in said
     assert "3 failed" in said
+    assert {name for name, entry in read(tmp_path / "out").items() if entry.error} == {
+        *("a.png", "z.jpg", "large.png"),
+    }
     assert "a.png: not an image" in said
     assert "z.jpg: damaged, or it ends early" in said
     assert "more than `limit` allows (2 megapixels)" in said
@@ -152,7 +158,7 @@ def test_results_inside_the_input_are_not_upscaled_again(tmp_path, noise_photo):
     noise_photo(tmp_path / "out" / "a.png")
     assert [t.source for t in tasks(tmp_path, tmp_path / "out", None)] == [tmp_path / "a.png"]
     with pytest.raises(UserError, match="holds only results"):
-        tasks(tmp_path / "out", tmp_path, None)
+        list(tasks(tmp_path / "out", tmp_path, None))
 
 
 @pytest.fixture
@@ -183,11 +189,12 @@ def test_small_photos_of_one_size_go_together(tmp_path, noise_photo):
     made = Upscaler(network, network, 2, "it", tile=16, batch=4)
     todo = tasks(tmp_path / "in", tmp_path / "out", None)
     seen = []
-    outcome = carry_out_job(made, todo, Settings(), progress=seen.append)
+    outcome = carry_out_job(made, todo, Settings(), progress=lambda *it: seen.append(it))
     assert sorted(network.batches) == [(1, 3, 6, 5), (1, 3, 9, 9), (4, 3, 6, 5)]
-    assert (len(outcome.done), len(outcome.failed)) == (6, 1)
-    assert sum(seen) == 5 * 30 + 81
-    for task in todo:
+    assert (outcome.done, outcome.failed) == (6, 1)
+    assert sum(photos for photos, _ in seen) == pytest.approx(7)
+    assert sum(pixels for _, pixels in seen) == outcome.pixels == 4 * (5 * 30 + 81)
+    for task in tasks(tmp_path / "in", tmp_path / "out", None):
         if task.source.name != "bad.png":
             pixels = np.asarray(Image.open(task.source))
             expected = pixels.repeat(2, axis=0).repeat(2, axis=1)
@@ -228,21 +235,24 @@ def test_stopping_leaves_nothing_half_written(tmp_path, noise_photo):
     network = nn.Upsample(scale_factor=2)
     made, calls = Upscaler(network, network, 2, "it", tile=64), []
 
-    def stop(pixels):
+    def stop(photos, pixels):
         calls.append(pixels)
-        if len(calls) == 3:
+        if len(calls) == 5:
             raise KeyboardInterrupt
 
-    todo = tasks(tmp_path / "in", tmp_path / "out", None)
     with pytest.raises(KeyboardInterrupt):
-        carry_out_job(made, todo, Settings(), progress=stop)
+        carry_out_job(
+            made, tasks(tmp_path / "in", tmp_path / "out", None), Settings(), progress=stop
+        )
     for path in (tmp_path / "out").iterdir():
         assert path.suffix == ".png"
         Image.open(path).load()
-    assert len(carry_out_job(made, todo, Settings()).failed) == 0
+    todo = tasks(tmp_path / "in", tmp_path / "out", None)
+    assert carry_out_job(made, todo, Settings()).failed == 0
     assert tree(tmp_path / "out") == ["0.png", "1.png", "2.png", "3.png"]
 
 
+@pytest.mark.heavy
 def test_killed_and_called_again(weights, tmp_path, noise_photo, carry_out):
     """SIGKILL at several moments: what has its name is whole, and the next call finishes."""
     for number in range(6):
@@ -274,7 +284,7 @@ def test_killed_and_called_again(weights, tmp_path, noise_photo, carry_out):
     assert carry_out("upscale", arguments) == 0
     assert tree(out) == [f"{number}.png" for number in range(6)]  # and no left-over
     assert all((out / name).read_bytes() == content for name, content in done.items())
-    for path in out.iterdir():
+    for path in out.glob("*.png"):
         assert Image.open(path).size == (800, 800)
         Image.open(path).load()
 
@@ -387,8 +397,89 @@ def test_a_file_of_a_format_that_is_not_written_is_no_folder(
     output = tmp_path / f"res.{suffix}"
     photo = next(path for path in folder.rglob("*") if path.is_file())
     error = refused("upscale", [f"weights={weights}", f"input={photo}", f"output={output}"])
-    assert "`output`: the suffix must be one of ['jpeg', 'jpg', 'png', 'tif'" in error
+    assert "`output`: the suffix must be one of [" in error
+    assert "'jpeg', 'jpg', 'npy', 'npz', 'png', 'tif'" in error
     assert f"but got '{suffix.lower()}'" in error
     error = refused("upscale", [f"weights={weights}", f"input={folder}", f"output={output}"])
     assert "`output` must be a folder for several photos" in error
     assert not output.exists()
+
+
+# Parts and further attempts ----------------------------------------------------------------------
+
+
+def test_parts_together_are_the_whole(weights, tmp_path, fill, carry_out, capsys, monkeypatch):
+    fill(tmp_path / "in", 9, (12, 16))
+    fill(tmp_path / "in" / "sub", 4, (12, 16), seed=7)
+    some = [f"weights={weights}", f"input={tmp_path / 'in'}"]
+    assert carry_out("upscale", [*some, f"output={tmp_path / 'whole'}", "shard=null"]) == 0
+    out = tmp_path / "parts"
+    for number in range(3):
+        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", str(number + 1))
+        for name, value in (("MIN", 1), ("COUNT", 3), ("MAX", 3), ("STEP", 1)):
+            monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+        assert carry_out("upscale", [*some, f"output={out}"]) == 0
+        assert f"shard {number + 1}/3 of the photos" in capsys.readouterr().out
+    assert tree(out) == tree(tmp_path / "whole")
+    for name in tree(out):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    entries = read(out)
+    assert sorted(entries) == tree(tmp_path / "in")
+    for name, entry in entries.items():
+        assert entry.hash == digest(out / name) == read(tmp_path / "whole")[name].hash
+        assert entry.seconds > 0
+    assert len(list((out / FOLDER).iterdir())) == 3
+
+
+def test_only_those_that_failed_are_tried_again(weights, folder, tmp_path, carry_out, capsys):
+    good = (folder / "photo0.png").read_bytes()
+    (folder / "cut.png").write_bytes(good[:100])
+    (folder / "bad.png").write_text("no image")
+    some = [f"weights={weights}", f"input={folder}", f"output={tmp_path / 'out'}"]
+    assert carry_out("upscale", some) == 1
+    (folder / "cut.png").write_bytes(good)
+    (folder / "new.png").write_bytes(good)
+    capsys.readouterr()
+    assert carry_out("upscale", [*some, "retry=failed"]) == 1
+    assert "1 upscaled" in capsys.readouterr().out
+    assert "new.png" not in tree(tmp_path / "out")
+    assert {name for name, entry in read(tmp_path / "out").items() if entry.error} == {"bad.png"}
+    (folder / "bad.png").write_bytes(good)
+    assert carry_out("upscale", [*some, "retry=failed"]) == 0
+    assert carry_out("upscale", [*some, "retry=failed"]) == 0  # none is left
+    assert carry_out("upscale", some) == 0
+    assert "new.png" in tree(tmp_path / "out")
+
+
+def test_parts_and_attempts_that_cannot_be(weights, folder, tmp_path, refused):
+    some = [f"weights={weights}", f"input={folder}", f"output={tmp_path / 'out'}"]
+    assert "`shard` must be k/n" in refused("upscale", [*some, "shard=4/3"])
+    assert "`retry` must be failed or null" in refused("upscale", [*some, "retry=all"])
+    assert "has none; without `retry`" in refused("upscale", [*some, "retry=failed"])
+
+
+def test_measured_values(weights, tmp_path, carry_out, refused):
+    """Keys of bands, pages and ranges reach the reader, and what they cannot be is said."""
+    pixels = np.random.default_rng(0).integers(0, 4000, (20, 30, 5)).astype(np.uint16)
+    source = tmp_path / "a.npy"
+    np.save(source, pixels)
+    given = [f"weights={weights}", f"input={source}"]
+    assert carry_out("upscale", [*given, f"output={tmp_path / 'out'}"]) == 0
+    made = np.load(tmp_path / "out" / "a.npy")
+    assert (made.shape, made.dtype) == ((40, 60, 5), np.uint16)
+    shown = [f"output={tmp_path / 'b.png'}", "bands=[4,3,2]", "range=[0,4000]", "depth=8"]
+    assert carry_out("upscale", [*given, *shown]) == 0
+    with Image.open(tmp_path / "b.png") as image:
+        assert (image.mode, image.size) == ("RGB", (60, 40))
+    given.append(f"output={tmp_path / 'c.tif'}")
+    for typed, reason in (
+        ("bands=[0]", "`bands` must be a list of numbers from 1, such as [3, 2, 1]"),
+        ("bands=some", "`bands` must be a list of numbers from 1"),
+        ("page=0", "`page` must be 1 or more"),
+        ("range=[5,1]", "`range` must be [low, high], auto, window or null, but got [5, 1]"),
+        ("range=wide", "`range` must be [low, high], auto, window or null, but got wide"),
+        ("depth=12", "`depth` must be 8, 16, float or null, but got 12"),
+        ("identity=yes", "`identity` must be one of"),
+    ):
+        assert reason in refused("upscale", [*given, typed])
+    assert not (tmp_path / "c.tif").exists()

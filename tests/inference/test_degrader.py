@@ -9,11 +9,13 @@ from wildsr.error import UserError
 from wildsr.inference.degrader import MARGIN, Degrader
 from wildsr.method.dasr import DASR
 from wildsr.method.dsgan import DSGAN
+from wildsr.method.lud_vae import LUDVAE
 from wildsr.method.part import Method, draw, given, network, tensor
 from wildsr.method.pdm import PDM
 from wildsr.method.supervised import Supervised
 from wildsr.method.wild import Wild
 from wildsr.network.degrader.camera import Camera
+from wildsr.network.degrader.lud_vae import LUDVAE as VariationalNetwork  # noqa: N811
 from wildsr.network.degrader.pdm import PDMDegrader
 from wildsr.network.degrader.residual import ResidualDegrader
 from wildsr.run.degradation import Learned
@@ -69,6 +71,19 @@ def test_tiles_of_residual_degraders_equal_the_whole_photo(method, scale):
     assert whole.sources(hr) == {"degrade"}
     tiled = Degrader(method, networks, 4, tile=64).eval()
     assert (tiled(hr) - whole(hr)).abs().max() <= 1 / 255 + 1e-6
+
+
+def test_tiles_of_a_latent_model_equal_the_whole_photo():
+    torch.manual_seed(0)
+    networks, hr = {"degrade": VariationalNetwork(4)}, photo(4 * 150, 4 * 40)
+    with torch.no_grad():  # a fresh one is nearly flat
+        networks["degrade"].outconv.weight *= 40
+        networks["degrade"].outconv.bias += 0.5
+    whole = degraded(Degrader(LUDVAE, networks, 4).eval(), hr)
+    assert whole.std() > 0.05
+    tiled = degraded(Degrader(LUDVAE, networks, 4, tile=64).eval(), hr)
+    assert (tiled - whole).abs().max() <= 1 / 255 + 1e-6
+    assert not torch.equal(whole, degraded(Degrader(LUDVAE, networks, 4).eval(), hr, seed=4))
 
 
 def test_a_known_degradation_is_never_cut():

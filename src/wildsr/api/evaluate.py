@@ -10,6 +10,7 @@ from wildsr.api.overrides import overrides_of
 from wildsr.api.results import Results
 from wildsr.api.table import measure_and_report
 from wildsr.config.quiet import quiet_libraries
+from wildsr.error import UserError
 
 
 def evaluate(
@@ -42,5 +43,10 @@ def evaluate(
     """
     overrides = overrides_of(settings, more, "evaluate")
     with quiet_libraries():
-        folder, summary = measure_and_report(overrides, console_of(quiet))
+        folder, summary = measure_and_report(["shard=null", *overrides], console_of(quiet))
+    if summary is None:
+        raise UserError(
+            f"`shard`: other shards are still to be measured; the table comes with the last, in "
+            f"{folder}."
+        )
     return Results(folder, summary)

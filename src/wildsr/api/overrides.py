@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from wildsr.config.compose import literals
+from wildsr.config.override import written
 from wildsr.error import UserError
-
-# What Hydra's grammar reads as this very string, not as a number, a truth value or null.
-PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_/~][\w./+-]*")
 
 
 def overrides_of(
@@ -64,15 +61,10 @@ def _in_quotes(value: Any) -> str:
 
 def _written(value: Any, key: str) -> str:
     """A value in Hydra's grammar."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, str | PurePath):
-        text = str(value)
-        return text if PLAIN.fullmatch(text) else _quoted(text)
+    if isinstance(value, bool | int | float | str | None):
+        return written(value)
+    if isinstance(value, PurePath):
+        return written(str(value))
     if isinstance(value, Mapping):
         items = (f"{_written(str(k), key)}: {_written(v, key)}" for k, v in value.items())
         return f"{{{', '.join(items)}}}"
@@ -84,9 +76,3 @@ def _written(value: Any, key: str) -> str:
         f"`{key}` must be a number, a string, a path, true, false, None, or a list or mapping of "
         f"these, but got {type(value).__name__}."
     )
-
-
-def _quoted(text: str) -> str:
-    # In Hydra's grammar a backslash escapes only in front of a quote, or of such backslashes.
-    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), text)
-    return f"'{escaped}'"

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from wildsr.api.shards import alone_in, check_new, chosen_shard, measured_by_all
+from wildsr.archive.shard import Shard
 from wildsr.atomic import check_output
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
@@ -22,10 +24,10 @@ from wildsr.config.paths import paths_by_name
 from wildsr.config.trust import trusts
 from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
-from wildsr.evaluation.evaluate import evaluate as measure
-from wildsr.evaluation.evaluate import upscaling_protocol
+from wildsr.evaluation.evaluate import Measured, OfSets, measure, of_sets, upscaling_protocol
+from wildsr.evaluation.parts import FOLDER as PARTS
 from wildsr.evaluation.photo_sets import photo_sets
-from wildsr.evaluation.rows import table_rows
+from wildsr.evaluation.rows import Row, one_sensor, table_rows
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
 from wildsr.inference.device import choose_device, measuring_device
@@ -43,39 +45,81 @@ from wildsr.training.logger import loggers
 SHARP = 64  # photos of a run's HR folder that its checkpoints are compared with
 
 
-def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Summary]:
+def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Summary | None]:
     """Measure, write and say the table; the folder that was written, and the table.
+
+    None instead of the table where other processes are still to measure their part of the photos.
 
     Raises:
         UserError: for what was configured wrong.
     """
     config = checked("evaluate", overrides)
-    output = _output(config)
+    shard = chosen_shard(config)
+    output = _output(config, shard)
     device = choose_device(config.device)
     tune_allocator()
     rows = table_rows(config, device)
     scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
-    sets, scale = photo_sets(config, scales, paths_by_name(config.run, "run"))
+    sensor = one_sensor(rows)
+    sets, scale = photo_sets(config, scales, paths_by_name(config.run, "run"), sensor)
     _first_readable(sets)
     output = output or _new_folder(config)
     check_output(output)
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
     ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
-    panel = _panel(config, bool(ranked), device)
+    panel = _panel(config, bool(ranked), device).take(sensor)
     sharp = _sharp(config, bool(ranked))
     upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
+    images = [(name, image) for name, found in sets.items() for image in found.names]
+    own = sum(image in shard for _, image in images)
+    if shard.count > 1:
+        console.print(f"shard {shard} of the photos: {own} of {len(images)}", markup=False)
+
+    def part() -> list[Measured]:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("evaluating", total=own * len(rows))
+
+            def advance(note: str) -> None:
+                bar.update(task, advance=1, description=escape(note[-40:]))
+
+            folder = output / "results"
+            return measure(upscalers, sets, panel, folder, advance, device, shard.__contains__)
+
+    order = [(row, *image) for row in rows for image in images]
+    with (
+        alone_in(output, shard, config),
+        measured_by_all(output, shard, config.overwrite, part, order) as measured,
+    ):
+        if measured is None:
+            console.print("The table is written by the shard that is the last.", markup=False)
+            return output, None
+        found = of_sets(measured, list(rows), sets, panel, sharp, device)
+        summary = _report(
+            measured, found, overrides, config, console, output, rows, sets, scale, panel
+        )
+    return output, summary
+
+
+def _report(
+    measured: list[Measured],
+    found: OfSets,
+    overrides: list[str],
+    config: DictConfig,
+    console: Console,
+    output: Path,
+    rows: Mapping[str, Row],
+    sets: Mapping[str, ValidationPhotos],
+    scale: int,
+    panel: Panel,
+) -> Summary:
+    """Write and say what was measured."""
+    device = choose_device(config.device)
     photos = sum(map(len, sets.values()))
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("evaluating", total=photos * len(rows))
-
-        def advance(note: str) -> None:
-            bar.update(task, advance=1, description=escape(note[-40:]))
-
-        folder = output / "results"
-        outcomes, of_sets = measure(upscalers, sets, panel, folder, advance, sharp, device)
+    ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
     protocol = {**panel.protocol(), "scale": scale, "photos": photos, "large images": STATED}
-    protocol |= upscaling_protocol(config.tile, device, str(config.precision))
-    summary = summarise(outcomes, protocol, config.seed, of_sets, panel.parts)
+    sensor = panel.sensor
+    protocol |= upscaling_protocol(config.tile, device, str(config.precision), sensor)
+    summary = summarise([o.outcome for o in measured], protocol, config.seed, found, panel.parts)
     _say(summary, console)  # first: the disk may be full by now
     results.write(output, summary)
     if all(found.photos[0][1] is None for found in sets.values()):
@@ -101,7 +145,7 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
         title = f"Evaluation: {', '.join(list(rows)[:4])}{', ...' if len(rows) > 4 else ''}"
         page = Page(title, scale, config.page_mb * 10**6, runs, texts, choice)
         console.print(f"page: {write_page(output, summary, sets, page)}", markup=False)
-    return output, summary
+    return summary
 
 
 def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -> None:
@@ -173,20 +217,14 @@ def _say(summary: Summary, console: Console) -> None:
         console.print(f"[yellow]failed:[/] {len(failed) - 5} more; see per_image.csv")
 
 
-def _output(config: DictConfig) -> Path | None:
+def _output(config: DictConfig, shard: Shard) -> Path | None:
     """The folder that was named, if one was."""
-    if config.output is not None:
-        folder = Path(str(config.output)).expanduser()
-        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-        if used and not (config.overwrite and folder.is_dir()):
-            raise UserError(
-                f"`output` must be a new folder, but {folder} exists; overwrite=true replaces the "
-                "tables and pictures in it."
-                if folder.is_dir()
-                else f"`output` must be a folder, but {folder} is a file."
-            )
-        return folder
-    return None
+    if config.output is None:
+        return None
+    folder = Path(str(config.output)).expanduser()
+    if shard.count == 1 or not (folder / PARTS).is_dir():
+        check_new(folder, config.overwrite)
+    return folder
 
 
 def _new_folder(config: DictConfig) -> Path:

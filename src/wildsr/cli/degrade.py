@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,15 @@ from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from wildsr.atomic import check_output, refusal, write_text, writing
+from wildsr.archive.manifest import Entry, Manifest, digest
+from wildsr.archive.manifest import failed as retried
+from wildsr.archive.shard import Shard, shard_of
+from wildsr.atomic import refusal, writing
+from wildsr.cli.degrade_folder import number_of_pairs, same_settings, settle_folder
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.make import make
-from wildsr.config.plain import read_json
 from wildsr.config.trust import trusts
 from wildsr.error import UserError, first_line
 from wildsr.inference.device import choose_device
@@ -34,9 +39,9 @@ from wildsr.report.degradation.real_vs_fake import real_vs_fake
 from wildsr.run.folder import config_of, plain_config
 from wildsr.run.photos import data_of
 from wildsr.run.saved import override_key
+from wildsr.run.together import writing_together
 from wildsr.seed import mix_seeds
 
-SETTINGS = "degrade.json"  # in the folder of the pairs: what they were made with
 SHOWN = 4  # pairs that the picture shows
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 
@@ -46,24 +51,77 @@ def degrade(overrides: list[str], console: Console) -> int:
     config = _configured(overrides)
     if config.real is not None:
         list_images(Path(config.real).expanduser(), "real")
-    out = Path(config.output).expanduser()
-    photos = without_results(list_images(Path(config.hr).expanduser(), "hr"), out, "hr")
+    out, shard = Path(config.output).expanduser(), shard_of(config.shard)
+    jobs = _chosen(config, out, shard)
     device = choose_device(config.device)
     tune_allocator()
     degrader: nn.Module = make(config.degradation, "degradation", nn.Module).eval().to(device)
-    _settle(out, _settings(config), config.overwrite)
+    settings = _settings(config)
+    if shard.count > 1:
+        console.print(f"shard {shard} of the photos", markup=False)
 
+    def settle(alone: Callable[[], None]) -> None:
+        settle_folder(out, settings, config.overwrite, alone)
+
+    same_settings(out, settings, config.overwrite)
+    with writing_together(out, shard, settle):
+        failed, shown = _make(jobs, out, shard, degrader, config, device, console)
+    for sentence in failed:
+        console.print(f"[yellow]warning:[/] {escape(sentence)}", highlight=False)
+    done = f"{len(jobs) - len(failed)} of {len(jobs)}"
+    console.print(f"{done} pairs: {out / 'hr'}, {out / 'lr'}", markup=False)
+    real = _real(config)
+    if shown and real and shard.number == 1:
+        picture = out / "real_vs_fake.png"
+        sharp, fake = ([pair[i] for pair in shown] for i in (0, 1))
+        real_vs_fake(real, fake, sharp, degrader, picture)
+        console.print(f"picture: {picture}", markup=False)
+    return 1 if failed else 0
+
+
+def _chosen(config: DictConfig, out: Path, shard: Shard) -> list[_Job]:
+    """What is to be made of the photos of this shard."""
+    root = Path(config.hr).expanduser()
+    photos = without_results(list_images(root, "hr"), out, "hr")
+    only = None if config.retry is None else retried(out)
+    folder = root.parent if root.is_file() else root
+    found = []
+    for job in _jobs(photos, config.draws):
+        own = job.path.relative_to(folder).as_posix()
+        if own in shard and (only is None or own in only):
+            found.append(replace(job, input=own))
+    return found
+
+
+def _make(
+    jobs: list[_Job],
+    out: Path,
+    shard: Shard,
+    degrader: nn.Module,
+    config: DictConfig,
+    device: torch.device,
+    console: Console,
+) -> tuple[list[str], list[tuple[Tensor, ...]]]:
+    """Write the pairs that are not there; what failed, and some of the pairs."""
     failed: list[str] = []
     shown: list[tuple[Tensor, ...]] = []
-    jobs = list(_jobs(photos, config.draws))
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    manifest = Manifest(out, shard)
+    with (
+        closing(manifest),
+        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
+    ):
         task = bar.add_task("degrading", total=len(jobs))
-        for path, name, number in jobs:
+        for job in jobs:
             bar.advance(task)
-            targets = _targets(out, name, config.format)
-            if config.overwrite or not all(target.exists() for target in targets):
+            targets = _targets(out, job.name, config.format)
+            output, begun = targets[1].relative_to(out).as_posix(), time.perf_counter()
+            if not config.overwrite and all(target.exists() for target in targets):
+                manifest.found(job.input, output)
+            else:
                 try:
-                    _write(_pair(path, degrader, config, name, number, device), targets, config)
+                    _write(_pair(job, degrader, config, device), targets, config)
+                    seconds, noted = time.perf_counter() - begun, digest(targets[1])
+                    manifest.add(Entry(job.input, output, noted, seconds))
                 except Exception as error:  # whatever a photo raises costs that photo only
                     if (reason := refusal(out)) is not None:
                         whole = number_of_pairs(out)
@@ -71,21 +129,12 @@ def degrade(overrides: list[str], console: Console) -> int:
                             f"Nothing more can be written into {out}: {reason}. The {whole} pairs "
                             "that are there are whole, and the same command makes the others."
                         ) from error
-                    failed.append(f"{path}: {first_line(error)}")
+                    failed.append(f"{job.path}: {first_line(error)}")
+                    manifest.add(Entry(job.input, output, error=first_line(error)))
                     continue
-            if number == 0 and len(shown) < SHOWN:
+            if job.number == 0 and len(shown) < SHOWN:
                 shown.append(tuple(_read(target) for target in targets))
-    for sentence in failed:
-        console.print(f"[yellow]warning:[/] {escape(sentence)}", highlight=False)
-    done = f"{len(jobs) - len(failed)} of {len(jobs)}"
-    console.print(f"{done} pairs: {out / 'hr'}, {out / 'lr'}", markup=False)
-    real = _real(config)
-    if shown and real:
-        picture = out / "real_vs_fake.png"
-        sharp, fake = ([pair[i] for pair in shown] for i in (0, 1))
-        real_vs_fake(real, fake, sharp, degrader, picture)
-        console.print(f"picture: {picture}", markup=False)
-    return 1 if failed else 0
+    return failed, shown
 
 
 def _configured(overrides: list[str]) -> DictConfig:
@@ -110,47 +159,19 @@ def _settings(config: DictConfig) -> dict[str, Any]:
     return settings | {"degradation": degradation}
 
 
-def _settle(out: Path, settings: dict[str, Any], overwrite: bool = False) -> None:
-    """Make the folder of the pairs, or see that it is one of the same settings.
+@dataclass(frozen=True)
+class _Job:
+    """A photo, the name of its pair, and the number of the draw; ``input`` is its path below hr."""
 
-    Raises:
-        UserError: if it holds other things, and may not be used all the same.
-    """
-    path = out / SETTINGS
-    if path.exists():
-        try:
-            earlier = read_json(path)
-        except UserError:
-            earlier = None
-        earlier = earlier if isinstance(earlier, dict) else {}
-        if earlier != settings and not overwrite:
-            changed = [key for key in settings if earlier.get(key) != settings[key]]
-            raise UserError(
-                f"Argument `output` must be a new folder or one of the same settings, but {out} "
-                f"was made with another {' and '.join(changed)}; overwrite=true makes its pairs "
-                "anew."
-            )
-    elif out.exists() and (not out.is_dir() or not _empty(out)) and not overwrite:
-        raise UserError(
-            f"Argument `output` must be a new folder, but {out} holds other files; overwrite=true "
-            "writes beside them."
-        )
-    check_output(out)
-    for side in ("hr", "lr"):
-        (out / side).mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(settings, indent=1))
+    path: Path
+    name: str
+    number: int
+    input: str = ""
 
 
-def _empty(out: Path) -> bool:
-    """Whether a folder holds nothing, but for what a start that was cut off has made."""
-    made = {out / "hr", out / "lr"}
-    inside = [path for path in out.iterdir() if path.suffix != ".part"]
-    return set(inside) <= made and not any(any(folder.iterdir()) for folder in inside)
-
-
-def _jobs(photos: list[Path], draws: int) -> Iterator[tuple[Path, str, int]]:
-    """Each photo, the name of its pair, and the number of the draw."""
-    names = [str(Path(name).with_suffix("")).replace("/", "_") for name in relative_names(photos)]
+def _jobs(photos: list[Path], draws: int) -> Iterator[_Job]:
+    """What is to be made of all photos; names are settled among all."""
+    names = [os.path.splitext(name)[0].replace("/", "_") for name in relative_names(photos)]
     taken: set[str] = set()
     for path, plain in zip(photos, names, strict=True):
         name, count = plain, 2
@@ -158,28 +179,18 @@ def _jobs(photos: list[Path], draws: int) -> Iterator[tuple[Path, str, int]]:
             name, count = f"{plain}-{count}", count + 1
         taken.add(name.lower())
         for number in range(draws):
-            yield path, name if draws == 1 else f"{name}_{number + 1}", number
+            yield _Job(path, name if draws == 1 else f"{name}_{number + 1}", number)
 
 
 def _targets(out: Path, name: str, kind: str) -> tuple[Path, Path]:
     return out / "hr" / f"{name}.png", out / "lr" / f"{name}{SUFFIXES[kind]}"
 
 
-def number_of_pairs(out: Path) -> int:
-    """How many pairs a folder holds."""
-    hr = {path.stem for path in (out / "hr").glob("*.png")}
-    return sum(path.stem in hr for path in (out / "lr").iterdir() if path.suffix != ".part")
-
-
 def _pair(
-    path: Path,
-    degrader: nn.Module,
-    config: DictConfig,
-    name: str,
-    number: int,
-    device: torch.device,
+    job: _Job, degrader: nn.Module, config: DictConfig, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """The sharp photo, cut to whole LR pixels, and its LR: (1, 3, sh, sw) and (1, 3, h, w)."""
+    path, name, number = job.path, job.name, job.number
     photo, scale = read_image(path, config.limit), config.scale
     height, width = (side // scale * scale for side in photo.shape[:2])
     if min(height, width) < 2 * scale:

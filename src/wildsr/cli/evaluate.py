@@ -11,7 +11,7 @@ from wildsr.evaluation.summary import Summary
 def evaluate(overrides: list[str], console: Console) -> int:
     """Measure and report; returns the exit code."""
     _, summary = measure_and_report(overrides, console)
-    return 1 if _nothing_measured(summary) else 0
+    return 1 if summary is not None and _nothing_measured(summary) else 0
 
 
 def _nothing_measured(summary: Summary) -> bool:

@@ -18,6 +18,7 @@ from wildsr.config import help
 from wildsr.config.check import checked
 from wildsr.config.compose import CONF, verbs
 from wildsr.config.quiet import quiet_libraries
+from wildsr.config.trials import checked_sweep
 from wildsr.error import UserError, unknown
 from wildsr.run.saved import check_overrides, overrides_of
 
@@ -94,7 +95,10 @@ def start(verb: str, arguments: list[str]) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     def carry_out(arguments: list[str], console: Console) -> int:
-        checked(verb, with_saved(arguments) if verb == "train" else arguments)  # without torch
+        if verb == "sweep":  # without torch, as all that follows
+            checked_sweep(arguments)
+        else:
+            checked(verb, with_saved(arguments) if verb == "train" else arguments)
         work: Verb = getattr(importlib.import_module(f"wildsr.cli.{verb}"), verb)
         with quiet_libraries():  # now: they set their levels when they are imported
             return work(arguments, console)

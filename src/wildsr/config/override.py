@@ -24,6 +24,8 @@ from wildsr.error import UserError, first_line, shortened
 LONGEST = 4096  # bytes of a path on Linux; elsewhere fewer
 LONGEST_NAME = 255  # bytes of each of its parts
 QUOTES = ("'", '"')
+# What Hydra's grammar reads as this very string, not as a number, a truth value or null.
+PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_/~][\w./+-]*")
 _ITEM = re.compile(r"""\s*('[^']*'|"[^"]*"|[^,]*?)\s*(?:,|$)""")
 _PAIR = re.compile(r"""\s*([^:,{}]+?)\s*:\s*('[^']*'|"[^"]*"|[^,]*?)\s*(?:,|$)""")
 
@@ -53,8 +55,8 @@ class Override:
         """
         if typed in ("-m", "--multirun"):
             raise UserError(
-                f"`{typed}`: one command is one run; for several, write a loop in your shell, such "
-                "as `for seed in 0 1 2; do wildsr train seed=$seed; done`."
+                f"`{typed}`: one command is one run; for many, see `wildsr sweep --help`: "
+                "`wildsr sweep 'search={seed: [0, 1, 2]}'`."
             )
         found = re.fullmatch(r"(\+\+|\+|~)?([^-+~=\s][^=\s]*)(?:=(.*))?", typed, re.DOTALL)
         if found is None or (found[3] is None and found[1] != "~"):
@@ -101,6 +103,21 @@ class Override:
         for path in several.values() if isinstance(several, dict) else paths:
             _check_length(self.key, path, kind)
         return self.value if several is None else several
+
+
+def written(value: bool | int | float | str | None) -> str:
+    """A plain value as it is typed in Hydra's grammar."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if PLAIN.fullmatch(value):
+        return value
+    # A backslash escapes only in front of a quote, or of such backslashes.
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
+    return f"'{escaped}'"
 
 
 def _check_length(key: str, path: str, kind: str) -> None:

@@ -123,7 +123,7 @@ class OneOf:
 
 Rule = Whole | Wholes | Share | Truth | Factor | OneOf
 SCALE, FEATURES, BLOCKS = OneOf((1, 2, 3, 4, 8)), Whole(1024), Whole(256)
-CHANNELS = Whole(64)
+CHANNELS = Whole(1024)
 _TABLE: dict[type[nn.Module], dict[str, Rule]] = {
     Compact: {
         "features": FEATURES,
@@ -211,7 +211,7 @@ class Architecture:
                 f"{what} names the architecture {node[TARGET][:100]!r}, which is not ours."
             )
         scaled = made is not Translator
-        rules = {**({"scale": SCALE} if scaled else {}), **_TABLE[made]}
+        rules = {**({"scale": SCALE} if scaled else {}), "channels": CHANNELS, **_TABLE[made]}
         for name, value in node.items():
             if name == TARGET:
                 continue

@@ -7,17 +7,26 @@ import os
 import re
 import stat
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from wildsr.error import UserError
 
-# What phones, cameras and browsers call the formats that are read.
+# What phones, cameras and browsers call the formats that are read,
+RAW = (
+    *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf"),
+    *(".pef", ".srw", ".rwl", ".iiq", ".3fr", ".erf", ".mrw", ".x3f"),
+)
+# and what sensors' programs do.
+MEASURED = (".btf", ".tf8", ".tf2", ".npy", ".npz", ".dcm", ".dicom", ".ima")
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"),
-    *(".jpe", ".jfif", ".gif", ".avif"),
+    *(".jpe", ".jfif", ".gif", ".avif", ".heic", ".heif", ".hif"),
+    *RAW,
+    *MEASURED,
 )
-KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif"
+KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif, heic, dng, npy, npz, dcm, ..."
 LOG = logging.getLogger("wildsr.photo")
 
 # What a folder of our own results is told by; it is searched only where it is named itself.
@@ -28,6 +37,7 @@ RESULTS = {
 }
 
 _ENDING = re.compile(r"(?:[-_. ]?x[2348]|[-_](?:lr|hr)[2348]?)+$")
+_SUFFIXES = frozenset(SUFFIXES)
 _SHOWN = 6  # suffixes that a line names
 
 
@@ -50,7 +60,79 @@ def list_images(folder: Path | str, argument: str) -> list[Path]:
         UserError: the folder is missing, cannot be listed or holds no image.
     """
     root = Path(folder).expanduser()
-    must = f"Argument `{argument}` must be a folder of images ({KINDS})"
+    if _is_file(root, argument):
+        return [root]
+    names = [name for batch in walk_images(root, argument) for name in batch]
+    return [root / name for name in sorted(names, key=lambda name: name.split(os.sep))]
+
+
+def walk_images(folder: Path | str, argument: str) -> Iterator[list[str]]:
+    """Find the photos below a folder, one folder after the other.
+
+    So that work on the first begins while others are still being found, in the memory of one
+    folder.
+    What is left out is said as by :func:`list_images`, at the end.
+
+    Args:
+        folder: searched recursively; may be a link itself.
+        argument: what the user calls it, for messages.
+
+    Yields:
+        For each folder with photos, their paths below ``folder``, sorted. Folders whose paths
+        differ by upper and lower case only come together: elsewhere they may be one.
+
+    Raises:
+        UserError: as :func:`list_images`; that there is no image is known at the end.
+    """
+    root = Path(folder).expanduser()
+    if _is_file(root, argument):
+        raise UserError(f"Argument `{argument}` must be a folder of images, but got file {root}.")
+    left, some = _LeftOut(), False
+    for batch in _walk(root, left, argument):
+        some = True
+        yield batch
+    if not some:
+        raise UserError(f"{_must(argument)}, but {root} holds none{left.because()}.")
+    if words := left.words():
+        say_once(f"`{argument}`: left out of {root}: {words}")
+
+
+class Results:
+    """What lies below a folder that results are written to, wherever links lead.
+
+    Args:
+        output: the folder, which need not exist.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.real = os.path.realpath(output)
+        self._folders: dict[str, bool] = {}
+
+    def __contains__(self, path: Path) -> bool:
+        if path.is_symlink():
+            return _within(os.path.realpath(path), self.real)
+        folder = os.path.dirname(path)
+        if folder not in self._folders:
+            self._folders = {folder: _within(os.path.realpath(folder), self.real)}
+        return self._folders[folder]
+
+    def between(self, root: Path) -> bool:
+        """Whether some of the files below ``root`` may be results, if links stay below it."""
+        real = os.path.realpath(root)
+        return _within(self.real, real) or _within(real, self.real)
+
+
+def _must(argument: str) -> str:
+    return f"Argument `{argument}` must be a folder of images ({KINDS})"
+
+
+def _is_file(root: Path, argument: str) -> bool:
+    """Whether it is one photo; else it is a folder.
+
+    Raises:
+        UserError: it is neither.
+    """
+    must = _must(argument)
     try:
         kind = root.stat().st_mode
     except (OSError, ValueError) as error:
@@ -58,18 +140,12 @@ def list_images(folder: Path | str, argument: str) -> list[Path]:
         what = "does not exist" if missing else f"cannot be opened ({_reason(error)})"
         raise UserError(f"{must}, but {root} {what}.") from error
     if stat.S_ISREG(kind):
-        if root.suffix.lower() in SUFFIXES:
-            return [root]
+        if root.suffix.lower() in SUFFIXES or is_nameless(root):
+            return True
         raise UserError(f"{must}, but got file {root}.")
     if not stat.S_ISDIR(kind):
         raise UserError(f"{must}, but {root} is neither a folder nor a regular file.")
-    left = _LeftOut()
-    found = _search(root, left, argument)
-    if not found:
-        raise UserError(f"{must}, but {root} holds none{left.because()}.")
-    if words := left.words():
-        say_once(f"`{argument}`: left out of {root}: {words}")
-    return sorted(found, key=lambda path: path.relative_to(root).parts)
+    return False
 
 
 def without_results(photos: list[Path], output: Path, argument: str | None = None) -> list[Path]:
@@ -83,52 +159,96 @@ def without_results(photos: list[Path], output: Path, argument: str | None = Non
     Raises:
         UserError: there are only results.
     """
-    inside = os.path.realpath(output)
-    kept = [path for path in photos if not _within(os.path.realpath(path), inside)]
+    results = Results(output)
+    kept = [path for path in photos if path not in results]
     if argument is not None and not kept:
         raise UserError(f"Argument `{argument}` must hold photos, but all of them are in {output}.")
     return kept
 
 
-def _search(root: Path, left: _LeftOut, argument: str) -> list[Path]:
-    def refuse(error: OSError) -> None:
-        if Path(error.filename) == root:
+def _walk(root: Path, left: _LeftOut, argument: str) -> Iterator[list[str]]:
+    """The names of photos below ``root``, folder by folder, each sorted, none empty."""
+    inside = os.path.realpath(root)
+    visited: set[str] = set()  # links may form circles: enter every real folder once
+    waiting = [[("", inside)]]  # (path below root, real path); those of one name, but for its case
+    while waiting:
+        names: list[str] = []
+        below: dict[str, list[tuple[str, str]]] = {}
+        for place, real in waiting.pop():
+            visited.add(real)
+            entries = _entries(root, place, left, argument)
+            folders = [entry for entry in entries if entry.is_dir()]
+            files = entries if not folders else [e for e in entries if not e.is_dir()]
+            if place and (made := _made_by_us({entry.name for entry in files})):
+                left.results.append(f"{place}, {made}")
+                continue
+            before = f"{place}{os.sep}" if place else ""
+            names += [before + entry.name for entry in files if _is_photo(entry, inside, left)]
+            for entry in folders:
+                if entry.name.startswith("."):
+                    continue
+                follow = entry.is_symlink()
+                target = os.path.realpath(entry.path) if follow else os.path.join(real, entry.name)
+                if target in visited:
+                    continue
+                if not _within(target, inside):
+                    left.links += 1
+                    continue
+                found = (os.path.join(place, entry.name), target)
+                below.setdefault(entry.name.lower(), []).append(found)
+        waiting += [sorted(below[name]) for name in sorted(below, reverse=True)]
+        if names:
+            yield sorted(names)
+
+
+def _entries(root: Path, place: str, left: _LeftOut, argument: str) -> list[os.DirEntry[str]]:
+    """What a folder holds; of one that cannot be listed nothing, which is noted.
+
+    Raises:
+        UserError: it is the one that the user named.
+    """
+    try:
+        with os.scandir(os.path.join(root, place)) as found:
+            return list(found)
+    except OSError as error:
+        if not place:
             raise UserError(
                 f"Argument `{argument}`: folder {root} cannot be listed ({_reason(error)})."
-            )
-        left.closed.append(os.path.relpath(error.filename, root))
+            ) from error
+        left.closed.append(place)
+        return []
 
-    inside, found, visited = os.path.realpath(root), [], set()
-    for place, folders, files in os.walk(root, onerror=refuse, followlinks=True):
-        # Links may form circles: enter every real folder once.
-        visited.add(os.path.realpath(place))
-        below = []
-        for name in sorted(folders):
-            real = os.path.realpath(os.path.join(place, name))
-            if name.startswith(".") or real in visited:
-                continue
-            if _within(real, inside):
-                below.append(name)
-            else:
-                left.links += 1
-        folders[:] = below
-        if place != str(root) and (made := _made_by_us({*files})):
-            left.results.append(f"{os.path.relpath(place, root)}, {made}")
-            folders[:] = []
-            continue
-        for name in files:
-            if name.startswith("."):
-                continue
-            path, suffix = Path(place, name), os.path.splitext(name)[1].lower()
-            if suffix not in SUFFIXES:
-                left.kinds[suffix or "without suffix"] += 1
-            elif path.is_symlink() and not _within(os.path.realpath(path), inside):
-                left.links += 1
-            elif not path.is_file():
-                left.odd += 1
-            else:
-                found.append(path)
-    return found
+
+def _is_photo(entry: os.DirEntry[str], inside: str, left: _LeftOut) -> bool:
+    """Whether a file is a photo by its name and kind; what it is else is noted."""
+    name = entry.name
+    if name[0] == ".":
+        return False
+    dot = name.rfind(".")
+    suffix = name[dot:].lower() if dot > 0 else ""
+    if suffix not in _SUFFIXES and not is_nameless(Path(entry.path)):
+        left.kinds[suffix or "without suffix"] += 1
+    elif entry.is_symlink() and not _within(os.path.realpath(entry.path), inside):
+        left.links += 1
+    elif not entry.is_file():
+        left.odd += 1
+    else:
+        return True
+    return False
+
+
+def is_nameless(path: Path) -> bool:
+    """Whether a file without a suffix, or with one of digits, is DICOM, as such files often are."""
+    suffix = path.suffix
+    if suffix and not suffix[1:].isdigit():
+        return False
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def _within(real: str, folder: str) -> bool:

@@ -26,6 +26,10 @@ LEASE = 4 * BEAT  # seconds without one after which a holder that cannot be aske
 _NAME = re.compile(r"(\d{8})\.(held|free)")
 
 
+class Held(UserError):  # noqa: N818 (a UserError, said shorter)
+    """Somebody else holds a lock."""
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who holds a lock.
@@ -59,20 +63,21 @@ class Lock:
     Args:
         folder: exists.
         work: what the holder does, for the sentence that another one gets: "trained".
+        place: where the lock is, within the folder, whose parts may have locks of their own.
 
     Raises:
         UserError: from :meth:`take`: somebody else holds it, or the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path, work: str = "used") -> None:
+    def __init__(self, folder: Path, work: str = "used", place: str = PLACE) -> None:
         self.folder, self.work = Path(folder), work
-        self.place = self.folder / PLACE
+        self.place = self.folder / place
         self.holder: Holder | None = None
         self._file = self.place
         self._ended = threading.Event()
 
     def __enter__(self) -> Lock:
-        return self.take()
+        return self.take() if self.holder is None else self
 
     def __exit__(
         self,
@@ -82,12 +87,25 @@ class Lock:
     ) -> None:
         self.release()
 
-    def take(self) -> Lock:
+    def take(self, patience: float = 0.0) -> Lock:
         """Take the lock.
+
+        Args:
+            patience: seconds to wait for somebody else who holds it.
 
         Raises:
             UserError: somebody else holds it, or the folder cannot be written to.
         """
+        end = time.monotonic() + patience
+        while True:
+            try:
+                return self._take()
+            except Held:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(BEAT / 80)
+
+    def _take(self) -> Lock:
         try:
             self.place.mkdir(exist_ok=True)
             while self.holder is None:
@@ -198,9 +216,9 @@ class Lock:
         finally:
             probe.unlink(missing_ok=True)
 
-    def _held_by(self, holder: Holder | None) -> UserError:
+    def _held_by(self, holder: Holder | None) -> Held:
         who = f"process {holder.process} on {holder.host}" if holder else "another process"
-        return UserError(
+        return Held(
             f"{self.folder} is being {self.work} by {who}; wait until that ends, or stop it."
         )
 

@@ -15,12 +15,13 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import check_config
 from wildsr.config.compose import configure
 from wildsr.config.help import program
-from wildsr.config.make import make, scale_of_weights
+from wildsr.config.make import make, scale_of_weights, sensor_of
 from wildsr.config.trust import trusts
 from wildsr.data.module import Folders
-from wildsr.evaluation.evaluate import Restore, interpolation, of_lr
+from wildsr.evaluation.evaluate import Restore, interpolating
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.panel import Panel
+from wildsr.photo.sensor import RGB
 from wildsr.run.folder import BASELINE, Run, to_resume
 from wildsr.run.lock import Lock
 from wildsr.run.resume import resumed_config
@@ -29,13 +30,14 @@ from wildsr.training import inventory
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
 from wildsr.training.pretrained import stand_ins
+from wildsr.training.rank import process_rank
 from wildsr.training.session import (
     Job,
+    Watch,
     explained,
     fit,
     fit_baseline,
     prepare,
-    process_rank,
     run_folder,
     run_loggers,
 )
@@ -59,23 +61,31 @@ class Trained:
     signal: int | None = None
 
 
-def train(overrides: list[str], console: Console) -> Trained | None:
+def train(overrides: list[str], console: Console, watch: Watch | None = None) -> Trained | None:
     """Train, compare, report; None for ``explain=true``, which trains nothing.
+
+    Args:
+        overrides: what was typed.
+        console: of the user.
+        watch: looks on; what it raises ends the training.
 
     Raises:
         UserError: for what was configured wrong.
     """
     with ExitStack() as held:
-        return _train(overrides, console, held)
+        return _train(overrides, console, held, watch)
 
 
-def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained | None:
+def _train(
+    overrides: list[str], console: Console, held: ExitStack, watch: Watch | None
+) -> Trained | None:
     """As :func:`train`.
 
     Args:
         overrides: what was typed.
         console: of the user.
         held: lets go of the run's lock at the end.
+        watch: looks on.
     """
     # First only which run it is: what else was typed may belong to choices that the run has made.
     config = configure("train", [o for o in overrides if override_key(o) in WHICH])
@@ -103,11 +113,20 @@ def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained |
         return None
     data: Folders = make(config.data, "data", Folders)
     panel: Panel = make(config.metric, "metric", Panel)
+    if resumed is not None and not data.fixed:
+        data.sensor, data.fixed = RGB, True  # as it began
     training = prepare(config, resumed)
     data.prepare_data()
     data.setup()
     assert data.report is not None
-    for line in [*data.report.lines(), *stand_ins(training.objective)]:
+    assert data.sensor is not None
+    if data.sensor != sensor_of(config):  # networks of other photos than 8-bit RGB
+        overrides = [*overrides, *data.sensor.overrides()]
+        config = configure("train", overrides)
+        training = prepare(config, resumed)
+    if not data.sensor.plain:
+        console.print(f"photos: {data.sensor.sentence()}", markup=False)
+    for line in [*data.said, *data.report.lines(), *stand_ins(training.objective)]:
         console.print(line, markup=False)
     readable(data.photos, console)
     folder = run_folder(config, overrides, resumed, data, claim)
@@ -120,7 +139,9 @@ def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained |
             console.print(f"note: {line}", markup=False)
         inventory.write(folder.folder, data)
 
-    job = Job(config, data, panel, console)
+    job = Job(config, data, panel.take(data.sensor), console, watch)
+    if watch is not None:
+        watch.begin(job)
     name = str(config.method.name)
     logs = run_loggers(job, config.logger, folder, training.iteration)
     summary = None
@@ -129,7 +150,7 @@ def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained |
         if stopped is not None:
             return _left(console, folder, stopped)
         device = training_device(config)
-        bicubic = of_lr(interpolation("bicubic", config.scale))
+        bicubic = interpolating("bicubic", config.scale)
         upscalers: dict[str, Callable[[], Restore]] = {"bicubic": lambda: bicubic}
         if config.baseline:
             baseline, stopped = fit_baseline(job, folder, training)
@@ -139,6 +160,8 @@ def _train(overrides: list[str], console: Console, held: ExitStack) -> Trained |
         upscalers[name] = cache(partial(restoring, training, device, config.tile))
         if training.global_rank == 0:
             training.to(device)  # Lightning has moved it back to the CPU
+            if watch is not None:
+                watch.trained(training)
             summary = report_run(job, folder, training, upscalers, logs)
     finally:
         for log in logs:

@@ -1,0 +1,195 @@
+"""What became of every photo: JSON lines beside the results, which merge by being joined."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from wildsr.archive.shard import Shard, place
+from wildsr.error import UserError
+
+FOLDER = ".manifest"  # in the output
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One photo, at the end of one attempt.
+
+    Args:
+        input: path below the input, with ``/``.
+        output: path of the result below the output.
+        hash: SHA-256 of the result's file; None where there is none, or where it was found there.
+        seconds: from opening the photo to the whole result; None where nothing was computed.
+        error: why there is no result, in one line; None for a success.
+        time: when the attempt ended, in seconds since 1970; of several the latest counts.
+    """
+
+    input: str
+    output: str
+    hash: str | None = None
+    seconds: float | None = None
+    error: str | None = None
+    time: float = 0.0
+
+
+class Store(Protocol):
+    """A place for manifests that is no folder here."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file, whole."""
+        ...
+
+    def texts(self) -> Iterator[str]:
+        """The files that are there."""
+        ...
+
+
+class Notes(Protocol):
+    """Whoever takes down what became of photos."""
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry."""
+        ...
+
+    def found(self, input: str, output: str) -> None:
+        """Note a result that was there already."""
+        ...
+
+
+class Manifest:
+    """Writes a file of its own below the output, from the first entry on.
+
+    Every start has its file, so that no two processes ever write to one, on whatever disk. Its name
+    says when, which shard, on which machine and by which process. Lines appear one by one; a killed
+    process leaves at most half a line, which readers pass over.
+
+    Args:
+        output: the folder of the results, or a store.
+        shard: whose entries these are.
+    """
+
+    EVERY = 60.0  # seconds after which what a store has is written anew
+
+    def __init__(self, output: Path | Store, shard: Shard | None = None) -> None:
+        self.output, self.shard = output, shard or Shard()
+        self.path: Path | None = None
+        self._file: Any = None
+        self._name, self._lines, self._put = "", bytearray(), 0.0
+        self._known: set[int] | None = None
+
+    def add(self, entry: Entry) -> None:
+        """Write an entry.
+
+        Raises:
+            UserError: the output cannot be written to.
+        """
+        if self._known is not None:
+            self._known.add(place(entry.output))
+        line = json.dumps({**asdict(entry), "time": round(time.time(), 3)}) + "\n"
+        try:
+            self._append(line.encode("ascii"))
+        except OSError as error:
+            raise UserError(
+                f"The manifest in {self.output} cannot be written: {error.strerror or error}."
+            ) from error
+
+    def found(self, input: str, output: str) -> None:
+        """Note a result that was there already, unless some manifest knows the photo."""
+        if self._known is None:
+            entries = _lines(self.output)
+            self._known = {place(e.output) for e in entries if e.error is None}
+        if place(output) not in self._known:
+            self.add(Entry(input, output))
+
+    def close(self) -> None:
+        """Have all of it on the disk."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+        elif self._lines and not isinstance(self.output, Path):
+            self.output.put(self._name, bytes(self._lines))
+
+    def _append(self, line: bytes) -> None:
+        if not self._name:
+            when = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+            part = str(self.shard).replace("/", "-of-")
+            host = "".join(c if c.isalnum() else "-" for c in platform.node())[:40]
+            self._name = f"{when}.{time.time_ns() % 10**9:09d}_{part}_{host}_{os.getpid()}.jsonl"
+        if isinstance(self.output, Path):
+            if self._file is None:
+                folder = self.output / FOLDER
+                folder.mkdir(parents=True, exist_ok=True)
+                self.path = folder / self._name
+                self._file = self.path.open("xb", buffering=0)
+            self._file.write(line)
+            return
+        self._lines += line
+        if time.monotonic() - self._put > self.EVERY:
+            self._put = time.monotonic()
+            self.output.put(self._name, bytes(self._lines))
+
+
+def read(output: Path | Store) -> dict[str, Entry]:
+    """The latest entry of each result, of all manifests in an output, whichever shard wrote them.
+
+    By the result's path below the output.
+    """
+    found: dict[str, Entry] = {}
+    for entry in _lines(output):
+        if entry.output not in found or found[entry.output].time <= entry.time:
+            found[entry.output] = entry
+    return found
+
+
+def failed(output: Path | Store) -> frozenset[str]:
+    """The photos, by their paths below the input, whose latest attempt failed.
+
+    Raises:
+        UserError: there is no manifest.
+    """
+    entries = read(output)
+    if not entries:
+        raise UserError(
+            f"`retry=failed` takes the photos that a manifest names, but {output} has none; "
+            "without `retry` all photos without a result are made."
+        )
+    return frozenset(entry.input for entry in entries.values() if entry.error is not None)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, as ``sha256sum`` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lines(output: Path | Store) -> Iterator[Entry]:
+    for line in _texts(output):
+        with contextlib.suppress(
+            ValueError, TypeError, AttributeError
+        ):  # half a line, or none of ours
+            values = json.loads(line)
+            entry = Entry(**{key: values.get(key) for key in Entry.__dataclass_fields__})
+            texts = isinstance(entry.input, str) and isinstance(entry.output, str)
+            if texts and isinstance(entry.time, int | float):
+                yield entry
+
+
+def _texts(output: Path | Store) -> Iterable[str]:
+    if not isinstance(output, Path):
+        for text in output.texts():
+            yield from text.splitlines()
+        return
+    folder = output / FOLDER
+    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
+        with path.open(encoding="utf-8", errors="replace") as file:
+            yield from file

@@ -1,0 +1,79 @@
+"""The folder of pairs: new, or made with the same settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from wildsr.archive.manifest import FOLDER as MANIFESTS
+from wildsr.atomic import check_output, write_text
+from wildsr.config.plain import read_json
+from wildsr.error import UserError
+from wildsr.run.together import FOLDER as LOCKS
+
+SETTINGS = "degrade.json"  # in the folder of the pairs: what they were made with
+
+
+def settle_folder(
+    out: Path, settings: dict[str, Any], overwrite: bool, alone: Callable[[], None]
+) -> None:
+    """Make the folder of the pairs, or see that it is one of the same settings.
+
+    Raises:
+        UserError: if it holds other things, and may not be used all the same; other settings are
+            to be written while another process works by those that are there.
+    """
+    if same_settings(out, settings, overwrite):
+        return
+    alone()
+    check_output(out)
+    for side in ("hr", "lr"):
+        (out / side).mkdir(parents=True, exist_ok=True)
+    write_text(out / SETTINGS, json.dumps(settings, indent=1))
+
+
+def same_settings(out: Path, settings: dict[str, Any], overwrite: bool) -> bool:
+    """Whether the folder is one of the same settings.
+
+    Raises:
+        UserError: if it holds other things, and may not be used all the same.
+    """
+    path = out / SETTINGS
+    if path.exists():
+        try:
+            earlier = read_json(path)
+        except UserError:
+            earlier = None
+        earlier = earlier if isinstance(earlier, dict) else {}
+        if earlier == settings and all((out / side).is_dir() for side in ("hr", "lr")):
+            return True
+        if earlier != settings and not overwrite:
+            changed = [key for key in settings if earlier.get(key) != settings[key]]
+            raise UserError(
+                f"Argument `output` must be a new folder or one of the same settings, but {out} "
+                f"was made with another {' and '.join(changed)}; overwrite=true makes its pairs "
+                "anew."
+            )
+    elif out.exists() and (not out.is_dir() or not _empty(out)) and not overwrite:
+        raise UserError(
+            f"Argument `output` must be a new folder, but {out} holds other files; overwrite=true "
+            "writes beside them."
+        )
+    return False
+
+
+def _empty(out: Path) -> bool:
+    """Whether a folder holds nothing, but for what a start that was cut off has made."""
+    made = {out / "hr", out / "lr", out / MANIFESTS, out / LOCKS}
+    inside = [path for path in out.iterdir() if path.suffix != ".part"]
+    return set(inside) <= made and not any(
+        any(folder.iterdir()) for folder in inside if not folder.name.startswith(".")
+    )
+
+
+def number_of_pairs(out: Path) -> int:
+    """How many pairs a folder holds."""
+    hr = {path.stem for path in (out / "hr").glob("*.png")}
+    return sum(path.stem in hr for path in (out / "lr").iterdir() if path.suffix != ".part")
