@@ -2,14 +2,16 @@
 
     python benchmarks/degradation_sheet.py --out docs
 
-Writes degradation_parts.jpg (kernels, noises, compression, a sensor: each at three strengths) and
-degradation_pipelines.jpg (each pipeline on six draws, with what it drew), and prints the latter in
-words. --quick draws fewer.
+Writes degradation_parts.jpg (kernels, noises, compression, a sensor: each at three strengths),
+degradation_fields.jpg (print, palettes, textures, tape, line sensors, radar, ultrasound: the same)
+and degradation_pipelines.jpg (each pipeline on six draws, with what it drew), and prints the latter
+in words. --quick draws fewer.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +24,23 @@ from wildsr.config.make import make
 from wildsr.data import demo
 from wildsr.degradation import kernel as kernels
 from wildsr.degradation import optics
+from wildsr.degradation.analogue import chroma_bleed, interlace
 from wildsr.degradation.blur import blur
+from wildsr.degradation.dither import even_palette, floyd_steinberg, ordered_dither, own_palette
+from wildsr.degradation.halftone import halftone
 from wildsr.degradation.jpeg.codec import webp
 from wildsr.degradation.jpeg.jpeg import jpeg
 from wildsr.degradation.noise import gaussian, speckle
 from wildsr.degradation.pipeline.noise import Sensor
 from wildsr.degradation.resize import resize
+from wildsr.degradation.scanner import gamma_speckle, rayleigh_speckle, stripes
 from wildsr.degradation.sensor_noise import poisson, poisson_gauss, poisson_normal
 from wildsr.degradation.sharpen import usm
+from wildsr.degradation.texture import bc1
 
 SIDE, GAP, LABEL = 128, 6, 14
 PIPELINES = ("classical", "mild", "bsrgan", "realesrgan")
+FIELDS = ("halftone", "dither", "dxt1", "vhs", "stripes", "sar", "ultrasound")
 
 
 def crop() -> Tensor:
@@ -91,9 +99,38 @@ def rows() -> list[tuple[str, list[Tensor]]]:
     return made
 
 
-def again(image: Tensor, factor: int, kind: str) -> Tensor:
-    """Made smaller, and as large again by repeating pixels."""
-    return resize(resize(image, (SIDE // factor,) * 2, kind), (SIDE, SIDE), "nearest")
+def fields() -> list[tuple[str, list[Tensor]]]:
+    """Label and pictures of each part that belongs to other fields than photography."""
+    small = crop()[..., 40:168, 40:168]
+    torch.manual_seed(0)
+    made = [("the picture", [small])]
+    for name, operator, strengths in (
+        ("halftone, period in pixels", halftone, (3.0, 4.5, 8.0)),
+        ("Floyd-Steinberg, levels", lambda x, n: floyd_steinberg(x, even_palette(n)), (4, 3, 2)),
+        ("ordered dither, levels", lambda x, n: ordered_dither(x, even_palette(n)), (4, 3, 2)),
+        (
+            "Floyd-Steinberg, own colours",
+            lambda x, n: floyd_steinberg(x, own_palette(x, n)),
+            (32, 16, 4),
+        ),
+        ("BC1 (DXT1), made smaller before", lambda x, n: again(x, n, "area", bc1), (1, 2, 4)),
+        ("fields apart, pixels", interlace, (1.0, 3.0, 6.0)),
+        ("colour bleeding, pixels", lambda x, w: chroma_bleed(x, w, w / 2), (2.0, 5.0, 10.0)),
+        ("stripes, offset", lambda x, s: stripes(x, s / 255, s / 255), (3, 8, 20)),
+        ("radar speckle, looks", gamma_speckle, (16.0, 4.0, 1.0)),
+        ("ultrasound, share", lambda x, s: rayleigh_speckle(x, 1.6, 0.7, s), (0.3, 0.6, 1.0)),
+    ):
+        label = f"{name}: {', '.join(str(s) for s in strengths)}"
+        made.append((label, [operator(small, strength).clamp(0, 1) for strength in strengths]))
+    return made
+
+
+def again(
+    image: Tensor, factor: int, kind: str, then: Callable[[Tensor], Tensor] = Tensor.clone
+) -> Tensor:
+    """Made smaller, put through something, and as large again by repeating pixels."""
+    small = then(resize(image, (SIDE // factor,) * 2, kind))
+    return resize(small, (SIDE, SIDE), "nearest")
 
 
 def one_step(step: torch.nn.Module, image: Tensor) -> Tensor:
@@ -121,7 +158,7 @@ def sheet(labelled: list[tuple[str, list[Tensor]]]) -> Image.Image:
 def pipelines(draws: int) -> list[tuple[str, list[Tensor]]]:
     """LR of every pipeline, twice as large by repeated pixels."""
     hr, made = crop(), []
-    for name in PIPELINES:
+    for name in (*PIPELINES, *FIELDS):
         config = configure("train", ["method=supervised", f"degradation={name}"])
         pipeline = make(config.degradation, "degradation")
         lr = pipeline(hr.expand(draws, -1, -1, -1), range(draws))
@@ -140,7 +177,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     drawn = pipelines(2 if options.quick else 6)
-    for name, labelled in (("pipelines", drawn), ("parts", rows())):
+    for name, labelled in (("pipelines", drawn), ("parts", rows()), ("fields", fields())):
         path = options.out / f"degradation_{name}.jpg"
         sheet(labelled).save(path, quality=88)
         print(path)

@@ -36,9 +36,10 @@ from wildsr.inference.strips import upscale_image
 from wildsr.inference.tile import interpolate
 from wildsr.metric.panel import Panel
 from wildsr.photo.image import list_images, read_image
-from wildsr.pixels import floats_of
+from wildsr.pixels import array_of, floats_of
 from wildsr.report.sheet import contact_sheet
 from wildsr.run.load import load_degrader, load_upscaler
+from wildsr.training.strength import TURNED, turn_discrepancy
 
 ROOT = Path(__file__).resolve().parents[1]
 SCALE, CANON = 4, "canon"
@@ -55,6 +56,8 @@ ABLATIONS = {  # of the finish: what is typed in addition
     "no perceptual term": [f"~{TERMS}.seen"],
     "no adversarial term": [f"~{TERMS}.fool"],
     "no LDL": [f"~{TERMS}.artifacts"],
+    "no turning": [f"~{TERMS}.turned"],
+    "no grid term": [f"~{TERMS}.grid"],
     "no pixel term": [f"~{TERMS}.pixel"],
     "with LR consistency": [
         f"+{TERMS}.again={{loss: l1, prediction: finished_again, target: fake_lr, weight: 1}}"
@@ -155,15 +158,18 @@ def measured(
     degrader = load_degrader(camera, 256 * SCALE)
     panel = Panel("rgb", SCALE, plan.metrics, degrader)
     rows = []
+
+    def enlarged(lr: torch.Tensor) -> torch.Tensor:
+        if isinstance(upscale, str):
+            return interpolate(lr, SCALE, upscale).clamp(0, 1)
+        return floats_of(upscale_image(upscale, array_of(lr)))  # type: ignore[arg-type]
+
     for path in list_images(folder / "test_lr", "test_lr")[: plan.tests]:
-        lr = read_image(path)
+        lr = floats_of(read_image(path))
         hr = floats_of(read_image(folder / "test_hr" / path.name))
         with torch.no_grad():
-            if isinstance(upscale, str):
-                sr = interpolate(floats_of(lr), SCALE, upscale)
-            else:
-                sr = floats_of(upscale_image(upscale, lr))  # type: ignore[arg-type]
-            rows.append(panel.measure(sr.clamp(0, 1), hr, floats_of(lr)))
+            rows.append(panel.measure(enlarged(lr), hr, lr))
+            rows[-1][TURNED] = turn_discrepancy(enlarged, lr)
     means = {m: sum(r[m] for r in rows) / len(rows) for m in rows[0] if rows[0][m] is not None}  # type: ignore[misc]
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(means))
@@ -217,12 +223,14 @@ def ablated(plan: Plan, folder: Path, seed: int) -> Iterator[tuple[str, object, 
 
 def table(found: dict[str, list[dict[str, float]]]) -> Iterator[str]:
     """Means over seeds as Markdown."""
-    columns = [m for m in METRICS if any(m in one for rows in found.values() for one in rows)]
+    columns = [
+        m for m in (*METRICS, TURNED) if any(m in one for rows in found.values() for one in rows)
+    ]
     yield "| row | " + " | ".join(columns) + " |"
     yield "| --- |" + " ---: |" * len(columns)
     for row, seeds in found.items():
         means = [sum(one[m] for one in seeds) / len(seeds) for m in columns]
-        places = [2 if m in ("psnr", "ringing", "lr_discrepancy") else 3 for m in columns]
+        places = [2 if m in ("psnr", "ringing", "lr_discrepancy", TURNED) else 3 for m in columns]
         cells = [f"{mean:.{n}f}" for mean, n in zip(means, places, strict=True)]
         yield f"| {row} | " + " | ".join(cells) + " |"
 

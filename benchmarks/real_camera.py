@@ -3,8 +3,9 @@
     python benchmarks/real_camera.py --lr DIR --hr DIR --test LR_DIR HR_DIR
 
 LR = photos of a camera; HR = unrelated sharp photos; test = LR photos of that camera with their
-truth. Rows: interpolation, an upscaler trained on bicubic pairs, a published method, the default,
-and one trained on true pairs of the camera, in two halves: each upscaler restores the half that it
+truth. Rows: interpolation (with --scale 1: the photo as it is), an upscaler trained on bicubic
+pairs, on the pipelines of BSRGAN and Real-ESRGAN, a published method, the default, and one trained
+on true pairs of the camera, in two halves: each upscaler restores the half that it
 was not trained on.
 Every row has the same upscaler, the same start (trained on bicubic pairs) and the same time, as in
 known_truth.py. Figures: means over the test photos, RGB, border = scale; PSNR and SSIM may part
@@ -30,7 +31,8 @@ from pathlib import Path
 from known_truth_rows import LEARN, train
 
 BICUBIC, TRAINED, PAIRS = "bicubic", "bicubic-trained", "pairs"
-ROWS = (BICUBIC, TRAINED, "impressionism", "wild", PAIRS)
+PIPELINES = ("bsrgan", "realesrgan")  # by hand, for every camera
+ROWS = (BICUBIC, TRAINED, *PIPELINES, "impressionism", "wild", PAIRS)
 HALVES = ("even", "odd")
 FIGURES = ("psnr", "ssim", "st_lpips")
 
@@ -68,7 +70,11 @@ def typed(setting: Setting, row: str) -> list[str]:
             f"data.hr={root / 'hr'}",
         ]
     folders = ["data=folders", f"data.lr={setting.lr}", f"data.hr={setting.hr}"]
-    chosen = ["method=supervised", "degradation=bicubic"] if row == TRAINED else [f"method={row}"]
+    chosen = [f"method={row}"]
+    if row == TRAINED:
+        chosen = ["method=supervised", "degradation=bicubic"]
+    elif row in PIPELINES:
+        chosen = ["method=pooled", f"degradation={row}"]
     return [*common, *folders, *chosen]
 
 

@@ -1,7 +1,7 @@
 """Do objectives without a truth order the trials of a sweep as the truth does?
 
     python benchmarks/sweep.py                   the demo, whose camera is known: two searches
-    python benchmarks/sweep.py --trials 24 --iterations 400 --json FILE
+    python benchmarks/sweep.py --trials 24 --iterations 600 --json FILE
 
 Draws trials at random, trains each in this process, and measures every objective at its end. Prints
 Spearman's rank correlation of each objective with PSNR and ST-LPIPS against the truth, +1 where it
@@ -32,8 +32,9 @@ from wildsr.config.trials import checked_sweep, trial_overrides
 from wildsr.error import UserError
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.kind import HIGHER, Setting
+from wildsr.seed import mix_seeds
 from wildsr.sweep.objective import PANELS, Objective
-from wildsr.sweep.study import draw, optuna
+from wildsr.sweep.study import optuna, suggest
 from wildsr.training.session import Watch
 from wildsr.training.train import train
 
@@ -42,6 +43,7 @@ WITHOUT = (PANEL, CARD, *PANELS, "lr_consistency", "lr_consistency_learned")
 SEARCHES = {
     "a learned camera": [
         "method=adversarial_camera",
+        "network.critic.features=16",
         "search={method.optimizers.degrade.lr: [1.0e-5, 1.0e-2, log], "
         "method.optimizers.upscale.lr: [3.0e-5, 1.0e-2, log], "
         "network/critic: [patch_local, patch]}",
@@ -84,7 +86,9 @@ def trials(typed: list[str], count: int, root: Path) -> list[dict]:
     base = trial_overrides(typed)
     for number in range(count):
         trial = study.ask()
-        drawn = draw(study, trial, space_of(config), 0, "random")
+        seed = mix_seeds(0, number, 0) % 2**32
+        study.sampler = optuna().samplers.RandomSampler(seed=seed)
+        drawn = {key: suggest(trial, key, values) for key, values in space_of(config).items()}
         more = [f"{key}={written(value)}" for key, value in drawn.items()]
         watch, begun = Everything(objectives), time.process_time()
         console = Console(file=io.StringIO())
@@ -124,8 +128,8 @@ def agreement(found: list[dict]) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=16)
-    parser.add_argument("--iterations", type=int, default=300)
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--iterations", type=int, default=150)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
@@ -140,6 +144,7 @@ def main() -> None:
             "logger=none",
             "trainer.accelerator=cpu",
         ]
+        plain += ["data.patch=16", "data.batch=4"]
         plain += [f"iterations={iterations}", "validate_every=1000000", "metric.metrics=[psnr]"]
         with tempfile.TemporaryDirectory() as scratch, quiet_libraries():
             found = trials([*plain, *typed], count, Path(scratch))

@@ -11,7 +11,15 @@ import torch
 from safetensors.torch import save_file
 
 from wildsr import atomic
-from wildsr.atomic import Partial, file_name, machine, write_bytes, write_text, writing
+from wildsr.atomic import (
+    Partial,
+    file_name,
+    machine,
+    one_at_a_time,
+    write_bytes,
+    write_text,
+    writing,
+)
 from wildsr.error import UserError
 
 
@@ -184,3 +192,39 @@ def test_the_disks_clock_says_what_is_old(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: now + 9 * atomic.ABANDONED)
     write_text(tmp_path / "a.txt", "x")
     assert other.exists()
+
+
+WAITING = """
+import sys, time
+from pathlib import Path
+from wildsr.atomic import one_at_a_time
+with one_at_a_time(Path(sys.argv[1])):
+    print("in", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+def test_one_at_a_time_until_a_process_dies(tmp_path):
+    path, order = tmp_path / "new" / "it.lock", []
+    command = [sys.executable, "-c", WAITING, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "in\n"
+
+        def wait():
+            with one_at_a_time(path):
+                order.append("after")
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        waiting.join(0.2)
+        assert not order
+        other.kill()
+        waiting.join(30)
+    assert order == ["after"]
+
+
+def test_where_files_cannot_be_locked_nobody_waits(tmp_path):
+    (tmp_path / "file").write_text("")
+    with one_at_a_time(tmp_path / "file" / "it.lock"):
+        pass

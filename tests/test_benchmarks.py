@@ -88,6 +88,7 @@ def test_what_failed_and_what_was_not_reached_is_said(scripts):
     assert page.count("Not measured: the time was up.") == 2
 
 
+@pytest.mark.heavy
 def test_without_a_gpu_the_command_says_so(tmp_path):
     done = carry_out("gpu.py", "--out", tmp_path)
     import torch

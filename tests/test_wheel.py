@@ -12,6 +12,8 @@ import pytest
 
 from wildsr.config.compose import CONF, verbs
 
+pytestmark = pytest.mark.heavy
+
 ROOT = CONF.parent
 
 

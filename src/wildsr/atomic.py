@@ -119,6 +119,21 @@ def private_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Let one process at a time into the block, of all that name this file, here or on a network.
+
+    The others wait; a process that dies lets go. Where files cannot be locked nobody waits.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl  # which Windows lacks
+
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(held.enter_context(path.open("w")), fcntl.LOCK_EX)
+        yield
+
+
 def refusal(folder: Path, size: int = 1 << 16) -> str | None:
     """Why nothing can be written into a folder, which is made; None where something can.
 

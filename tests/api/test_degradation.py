@@ -8,7 +8,8 @@ import wildsr
 from wildsr.degradation.bicubic import downscale
 from wildsr.run import load
 
-NAMES = ("bicubic", "classical", "mild", "bsrgan", "realesrgan", "demo_camera")
+FIELDS = ("halftone", "dither", "dxt1", "vhs", "stripes", "sar", "ultrasound")
+NAMES = ("bicubic", "classical", "mild", "bsrgan", "realesrgan", "demo_camera", *FIELDS)
 
 
 @pytest.fixture

@@ -31,7 +31,10 @@ WAIT = 90  # seconds, at most, for anything on the page: other programs may have
 
 absent = [name for name in ("gradio", "selenium") if importlib.util.find_spec(name) is None]
 absent += [] if CHROMIUM and DRIVER else ["chromium and its driver"]
-pytestmark = pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)}")
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)}"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -100,6 +100,16 @@ def test_a_device_that_is_not_here_is_one_sentence(verb, value, typed, refused, 
     assert f"`device` is '{value}', but torch finds no such device here" in error
 
 
+def test_processes_of_a_launcher_take_a_card_each(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setenv("LOCAL_RANK", "6")
+    assert devices.choose_device("auto") == torch.device("cuda:2")
+    assert devices.choose_device("cuda") == torch.device("cuda")
+    monkeypatch.delenv("LOCAL_RANK")
+    assert devices.choose_device("auto") == torch.device("cuda")
+
+
 def test_one_card_has_no_second_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)

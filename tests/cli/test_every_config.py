@@ -215,11 +215,11 @@ TABLES = {
 | ------- | ------- | ----- | ---------------------- | --------- |
 | upscale | upscale | pixel | fake_lr, sr_levels, sr |           |""",
     "wild": """\
-| stage  | update       | trains        | terms                                     | tensors computed                                                                                                                                                                                  | constants      |
-| ------ | ------------ | ------------- | ----------------------------------------- | ------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------- | -------------- |
-| learn  | upscale      | upscale       | pixel                                     | draws, fake_lr, sr_levels, sr                                                                                                                                                                     |                |
-| finish | sharpen      | finished      | pixel, seen, fool, artifacts, grid, again | draws, fake_lr, sr_levels, sr, finished_sr, finished_truth, vgg16_shift_tolerant(finished_sr), vgg16_shift_tolerant(finished_truth), finished_mixed, sr_average, finished_average, finished_again |                |
-| finish | judge_finish | critic_finish | mixed                                     |                                                                                                                                                                                                   | finished_mixed |""",  # noqa: E501
+| stage  | update       | trains        | terms                                             | tensors computed                                                                                                                                                                                                   | constants      |
+| ------ | ------------ | ------------- | ------------------------------------------------- | ------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------ | -------------- |
+| learn  | upscale      | upscale       | pixel                                             | draws, fake_lr, sr_levels, sr                                                                                                                                                                                      |                |
+| finish | sharpen      | finished      | pixel, seen, fool, artifacts, turned, grid, again | draws, fake_lr, sr_levels, sr, finished_sr, finished_truth, vgg16_shift_tolerant(finished_sr), vgg16_shift_tolerant(finished_truth), finished_mixed, sr_average, finished_average, finished_turned, finished_again |                |
+| finish | judge_finish | critic_finish | mixed                                             |                                                                                                                                                                                                                    | finished_mixed |""",  # noqa: E501
 }
 
 

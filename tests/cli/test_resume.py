@@ -121,6 +121,7 @@ def test_the_states_hold_what_they_should(straight):
     assert differences(straight, {**straight, "pools": []}) == ["/pools"]
 
 
+@pytest.mark.heavy
 def test_more_iterations(run, straight, undisturbed, tmp_path):
     for first in (1, 4):
         name = f"extended-{first}"
@@ -196,6 +197,7 @@ def test_a_terminal_that_is_gone_is_not_written_to(monkeypatch):
         assert os.fstat(follower).st_rdev == os.stat(os.devnull).st_rdev
 
 
+@pytest.mark.heavy
 def test_what_an_iteration_reports_is_there_before_its_checkpoint(run, tmp_path, monkeypatch):
     saved, folder = [], tmp_path / "it"
     save = checkpointing.save_checkpoint
@@ -258,6 +260,7 @@ def test_a_finished_run_is_only_reported_again(run, straight, undisturbed, tmp_p
     assert (folder / "results.json").exists()
 
 
+@pytest.mark.heavy
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(run, straight, undisturbed, tmp_path):
     assert run("damaged", "iterations=4", "checkpoint_every=2") == 0
     folder = tmp_path / "damaged"
@@ -306,6 +309,7 @@ def test_going_on_reads_each_checkpoint_and_builds_each_training_once(
     assert built[0].iteration == 8
 
 
+@pytest.mark.heavy
 def test_a_run_does_not_go_on_as_another(run, tmp_path, capsys):
     plain = ["method=supervised"]
     assert run("it", "iterations=2", method=plain) == 0
@@ -323,6 +327,7 @@ def test_a_run_does_not_go_on_as_another(run, tmp_path, capsys):
     assert run("it", "iterations=4", "resume=auto", method=plain) == 0
 
 
+@pytest.mark.heavy
 def test_the_baseline_goes_on_too(run, tmp_path, monkeypatch):
     plain, step = ["method=supervised", "baseline=true"], Training.training_step
     stopping = []
@@ -353,6 +358,7 @@ def staged(tiny, of, tmp_path_factory):
     return root / "it"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("stop", [2, 3, 4], ids=["within", "at the border", "beyond"])
 def test_a_method_with_stages_goes_on_in_its_stage(run, of, staged, tmp_path, monkeypatch, stop):
     """Three iterations of each; the batch normalisation of a frozen critic stays as it was."""
@@ -420,6 +426,7 @@ def test_a_kill_at_any_moment(run, tiny, tmp_path):
     assert not list((folder / "checkpoints").glob(".*"))
 
 
+@pytest.mark.heavy
 def test_a_run_whose_photos_have_moved_or_changed(run, photos, fill, tmp_path, capsys):
     """The key belongs to a choice that the run has made: it need not be made again."""
     plain = ["method=supervised"]

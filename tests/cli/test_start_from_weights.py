@@ -9,6 +9,8 @@ from wildsr.network.upscaler.compact import Compact
 from wildsr.network.upscaler.edsr import EDSR
 from wildsr.run.checkpoint import newest_checkpoint
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def theirs(tmp_path):

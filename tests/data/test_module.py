@@ -12,6 +12,7 @@ from lightning import LightningModule, Trainer
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from wildsr.data import module
 from wildsr.data.batches import Batches
 from wildsr.data.module import Folders
 from wildsr.data.pairs import pair
@@ -368,3 +369,19 @@ def test_rank_comes_from_the_process_group(folders, tmp_path, monkeypatch):
         assert module.train_dataloader().dataset.rank == 3
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_a_start_looks_through_its_folders_once(folders, tmp_path, monkeypatch):
+    """With 200,000 photos that is what a start consists of."""
+    seen = []
+
+    def listed(folder, argument):
+        seen.append(argument)
+        return list_images(folder, argument)
+
+    monkeypatch.setattr(module, "list_images", listed)
+    sides = str(folders / "lr"), str(folders / "hr")
+    data = Folders(*sides, 2, 8, 2, 0, cache=str(tmp_path))
+    data.prepare_data()
+    data.setup()
+    assert sorted(seen) == ["data.hr", "data.lr"]

@@ -50,6 +50,7 @@ def lost(folder, whole):
     return None
 
 
+@pytest.mark.heavy
 def test_of_training(training, tmp_path):
     kills, choose = count(2, 0.5), random.Random(0)
     iterations = 60 if kills < 20 else 6 * kills

@@ -27,6 +27,7 @@ def test_commands_compose(page):
         configure("train", overrides)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("page", [p for p in PAGES if p.stem in METHODS], ids=lambda p: p.stem)
 def test_the_wiring_is_what_explain_prints(page, of, small):
     assert explained(configure("train", [*of(page.stem), *small])) in page.read_text()
@@ -40,6 +41,7 @@ VARIANTS = [  # of a method, in backquotes in its page
 ]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("method", "line"), VARIANTS)
 def test_a_variant_explains_itself(method, line, of, small):
     typed = shlex.split(line)

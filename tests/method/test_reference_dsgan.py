@@ -1,10 +1,13 @@
 """DSGAN and ESRGAN-FS (Fritsche et al. 2019), both stages, written out by hand."""
 
+import pytest
 import torch
 from support.step_by_hand import adam, descend, freeze, move_average, quantise
 from torch.nn import functional as F
 
 from wildsr.loss.content import Content
+
+pytestmark = pytest.mark.heavy
 
 DEGRADING = 3  # of six iterations
 RATES = {"degrade": 2e-4, "critic": 2e-4, "critic_hr": 1e-4, "upscale": 1e-4}

@@ -61,13 +61,13 @@ def test_links_out_of_the_folder_are_left_out_and_said(tmp_path, said):
 
 
 def test_files_of_other_kinds_are_counted_once(tmp_path, said):
-    for name in ("a.png", "b.heic", "c.HEIC", "noname", "d.txt", ".hidden"):
+    for name in ("a.png", "b.psd", "c.PSD", "noname", "d.txt", ".hidden"):
         (tmp_path / name).touch()
     list_images(tmp_path, "input")
     list_images(tmp_path, "input")
     (line,) = said
-    assert "4 files of other kinds (2 .heic, 1 .txt, 1 without suffix)" in line or (
-        "4 files of other kinds (2 .heic, 1 without suffix, 1 .txt)" in line
+    assert "4 files of other kinds (2 .psd, 1 .txt, 1 without suffix)" in line or (
+        "4 files of other kinds (2 .psd, 1 without suffix, 1 .txt)" in line
     )
 
 

@@ -107,18 +107,12 @@ def test_what_is_refused(noise, tmp_path):
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:3000])
     Image.fromarray(noise(64, 64)).save(tmp_path / "whole.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:1500])
-    Image.fromarray(noise(4, 4, 1)[..., 0].astype(np.float32)).save(tmp_path / "float.tif")
-    pyvips.Image.new_from_array(noise(4, 4, 4)).bandjoin([7, 7]).write_to_file(
-        str(tmp_path / "six.tif")
-    )
     reasons = {
         "missing.png": "No such file",
         "empty.png": "empty",
         "text.png": "not an image",
         "cut.png": "ends early",
         "cut.jpg": "ends early",
-        "float.tif": "8 and 16 bits",
-        "six.tif": "6 channels",
     }
     for name, reason in reasons.items():
         with pytest.raises(UnreadableImage, match=reason) as refused:

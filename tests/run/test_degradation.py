@@ -9,6 +9,8 @@ from wildsr.run.checkpoint import newest_checkpoint
 from wildsr.run.degradation import Learned
 from wildsr.run.load import load_degrader, restorer_of
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory, tiny):

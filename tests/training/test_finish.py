@@ -118,6 +118,7 @@ def test_evaluate_shows_both_or_what_was_asked_for(made, photos, carry_out, tmp_
         assert [name for name in found if name in expected] == expected
 
 
+@pytest.mark.heavy
 def test_it_resumes_bit_for_bit(made, tiny, tmp_path, carry_out):
     common = [*tiny, f"runs_dir={tmp_path}", *RUN, "metric.metrics=[psnr]", "name=again"]
     common = [o for o in common if not o.startswith("checkpoint_every")]

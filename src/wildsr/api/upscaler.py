@@ -101,7 +101,8 @@ class Upscaler:
             input: the photo.
             output: the result, PNG, JPEG, WebP or TIFF by its suffix.
             settings: `outscale` (size of the result / size of the photo), `quality` of JPEG and
-                WebP, `depth`, `format`, `limit`: see :class:`wildsr.inference.file.Settings`.
+                WebP, `depth`, `format`, `limit`, and of measured values `bands`, `page`, `range`:
+                see :class:`wildsr.inference.settings.Settings`.
 
         Returns:
             `output` as a path.

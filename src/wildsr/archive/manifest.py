@@ -52,6 +52,18 @@ class Store(Protocol):
         ...
 
 
+class Notes(Protocol):
+    """Whoever takes down what became of photos."""
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry."""
+        ...
+
+    def found(self, input: str, output: str) -> None:
+        """Note a result that was there already."""
+        ...
+
+
 class Manifest:
     """Writes a file of its own below the output, from the first entry on.
 

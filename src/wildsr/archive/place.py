@@ -7,7 +7,7 @@ import tempfile
 import threading
 import uuid
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 class Source(Protocol):
@@ -24,6 +24,8 @@ class Source(Protocol):
 
 class Target(Protocol):
     """A place for a result that is no file here; its ``str`` is what messages call it."""
+
+    at_once: ClassVar[bool]  # whether several may be delivered at the same time
 
     @property
     def suffix(self) -> str:

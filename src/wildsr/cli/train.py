@@ -5,9 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 
 from wildsr.training import train as training
+from wildsr.training.rank import process_rank
 
 
 def train(overrides: list[str], console: Console) -> int:
     """Train, compare and report; returns the exit code."""
     trained = training.train(overrides, console)
-    return 0 if trained is None or trained.signal is None else 128 + trained.signal
+    # The first process speaks for all: a launcher takes what another one returns for a failure.
+    stopped = None if trained is None or process_rank() > 0 else trained.signal
+    return 0 if stopped is None else 128 + stopped

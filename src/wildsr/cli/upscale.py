@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -17,19 +20,20 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from wildsr.archive.ahead import Ahead
 from wildsr.archive.manifest import FOLDER, Manifest, failed
-from wildsr.archive.shard import shard_of
+from wildsr.archive.shard import Shard, shard_of
 from wildsr.atomic import check_output
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
+from wildsr.inference.archives import Work, manifests_of, works
 from wildsr.inference.closeness import BOUND
+from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.device import choose_device
-from wildsr.inference.file import Settings
 from wildsr.inference.job import Outcome, carry_out
-from wildsr.inference.tasks import Choice, tasks
+from wildsr.inference.settings import Settings
+from wildsr.inference.tasks import Choice
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
 from wildsr.run.load import load_upscaler
@@ -41,47 +45,75 @@ def upscale(overrides: list[str], console: Console) -> int:
     """Upscale and report; returns the exit code, 1 if a photo failed."""
     config = checked("upscale", overrides)
     settings = _settings(config)
-    source, output = (Path(str(config[key])).expanduser() for key in ("input", "output"))
-    if not source.exists():
-        raise UserError(f"`input`: {source} does not exist.")
+    source, output = str(config.input), str(config.output)
     tune_allocator()
     shard = shard_of(config.shard)
-    if source.is_file() and source.suffix.lower() in VIDEOS:
-        if source.name not in shard:
-            console.print(f"{source} belongs to another shard than {shard}", markup=False)
+    film = Path(source).expanduser()
+    if film.suffix.lower() in VIDEOS and film.is_file():
+        if film.name not in shard:
+            console.print(f"{film} belongs to another shard than {shard}", markup=False)
             return 0
-        return _video(config, source, output, settings, console)
-    only = None if config.retry is None else failed(output)
-    todo = tasks(source, output, settings.format, Choice(shard, only))
-    manifest = Manifest(output, shard) if isinstance(todo, Ahead) else None
+        return _video(config, film, Path(output).expanduser(), settings, console)
+    only = None if config.retry is None else failed(manifests_of(output))
+    cluster = _cluster(config, console)
     if shard.count > 1:
-        console.print(f"shard {shard} of the photos", markup=False)
+        console.print(f"shard {shard} of the photos (shard=null takes all)", markup=False)
+    outcome = Outcome()
+    with works(source, output, settings.format, Choice(shard, only), config.overwrite) as found:
+        opened = functools.cache(lambda: _upscaler(config, console))
+        for work in found:
 
-    def opened() -> Upscaler:
-        check_output(Path(str(todo[0].target)).parent if isinstance(todo, list) else output)
-        return _upscaler(config, console)
+            def first(work: Work = work) -> Upscaler:
+                work.check()
+                return opened()
 
+            upscale_these: Callable[..., Outcome] = functools.partial(carry_out, first)
+            if cluster is not None:
+                if not work.apart:
+                    raise UserError("`cluster` takes folders and stores: one process fills a file.")
+                upscale_these = functools.partial(carry_out_on, cluster, work.check)
+            outcome += _carry_out(work, upscale_these, shard, settings, config.overwrite, console)
+    _summary(outcome, output, console)
+    return 1 if outcome.failed else 0
+
+
+def _carry_out(
+    work: Work,
+    upscale_these: Callable[..., Outcome],
+    shard: Shard,
+    settings: Settings,
+    overwrite: bool,
+    console: Console,
+) -> Outcome:
+    """Upscale the photos that go to one place."""
+    manifest = None if work.output is None else Manifest(work.output, shard)
     with _bar(console) as bar:
         running = bar.add_task("upscaling", total=None, pixels=0)
 
         def advance(photos: float, pixels: int) -> None:
             bar.advance(running, photos)
-            known = todo.found if isinstance(todo, Ahead) else len(todo)
-            bar.update(running, total=known, pixels=bar.tasks[0].fields["pixels"] + pixels)
+            all = bar.tasks[0].fields["pixels"] + pixels
+            bar.update(running, total=work.found(), pixels=all)
 
         def note(line: str) -> None:
             if console.is_terminal:  # elsewhere the summary, which says it too, is not far
                 bar.console.print(f"[red]failed[/red] {escape(line)}")
 
         try:
-            outcome = carry_out(opened, todo, settings, config.overwrite, advance, note, manifest)
+            return upscale_these(work.todo, settings, overwrite, advance, note, manifest)
         finally:
-            if isinstance(todo, Ahead):
-                todo.close()
+            work.stop()
             if manifest is not None:
                 manifest.close()
-    _summary(outcome, output, console)
-    return 1 if outcome.failed else 0
+
+
+def _cluster(config: DictConfig, console: Console) -> Cluster | None:
+    """The cluster that was asked for; its network is opened once here, to see what is wrong."""
+    if config.cluster is None:
+        return None
+    _upscaler(config, console, "cpu")
+    made = functools.partial(load_upscaler, config.run, config.weights, **_options(config))
+    return Cluster(str(config.cluster), made, config.workers, config.cores)
 
 
 def _video(
@@ -113,29 +145,36 @@ def _video(
 def _settings(config: DictConfig) -> Settings:
     """How results are written."""
     choose_device(config.device)
-    named = {key: config[key] for key in ("outscale", "format", "quality", "depth", "limit")}
-    return Settings(**named)
+    keys = ("outscale", "format", "quality", "depth", "limit", "page", "bands", "range")
+    named: dict[str, Any] = {key: config[key] for key in keys}
+    for key in ("bands", "range"):
+        named[key] = list(named[key]) if isinstance(named[key], ListConfig) else named[key]
+    return Settings(**named, identity=config.identity == "keep")
 
 
-def _upscaler(config: DictConfig, console: Console) -> Upscaler:
+def _options(config: DictConfig) -> dict[str, Any]:
+    """How a network is opened."""
     keys = ("engine", "device", "precision", "ensemble", "colour_fix", "tile", "overlap", "batch")
-    options = {key: config[key] for key in (*keys, "strength")}
-    upscaler = load_upscaler(config.run, config.weights, **options, trust=trusts(config))
+    return {key: config[key] for key in (*keys, "strength")} | {"trust": trusts(config)}
+
+
+def _upscaler(config: DictConfig, console: Console, device: str | None = None) -> Upscaler:
+    options = _options(config) | ({} if device is None else {"device": device, "engine": "torch"})
+    upscaler = load_upscaler(config.run, config.weights, **options)
     if config.scale not in (None, upscaler.scale):
         raise UserError(
             f"`scale` must be that of the network, {upscaler.scale}, but got {config.scale}; "
             "`outscale` is the size of the result / size of the photo."
         )
+    where = upscaler.device if config.cluster is None else config.cluster
     kind = str(upscaler.dtype).removeprefix("torch.")
     if upscaler.single is not None:
         kind += f" where a photo stays within {BOUND:.0f} dB of float32"
-    console.print(
-        escape(f"{upscaler.name}: x{upscaler.scale}, {config.engine} on {upscaler.device}, {kind}")
-    )
+    console.print(escape(f"{upscaler.name}: x{upscaler.scale}, {config.engine} on {where}, {kind}"))
     return upscaler
 
 
-def _summary(outcome: Outcome, output: Path, console: Console) -> None:
+def _summary(outcome: Outcome, output: str, console: Console) -> None:
     million = outcome.pixels / 1e6
     speed = f", {million / outcome.seconds:.2f} MPix/s" if outcome.done else ""
     console.print(f"{outcome.done} upscaled ({million:.1f} MPix{speed}): {output}", markup=False)
@@ -146,7 +185,8 @@ def _summary(outcome: Outcome, output: Path, console: Console) -> None:
         for path, reason in outcome.reasons[:SHOWN]:
             console.print(f"  {path}: {reason}", markup=False)
         if outcome.failed > SHOWN:
-            console.print(f"  and {outcome.failed - SHOWN} more: {output / FOLDER}", markup=False)
+            more = f"{outcome.failed - SHOWN} more: {manifests_of(output)}/{FOLDER}"
+            console.print(f"  and {more}", markup=False)
 
 
 class _Speed(ProgressColumn):

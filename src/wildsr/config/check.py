@@ -21,7 +21,7 @@ LOGGERS = ("wandb", "csv", "tensorboard", "none")
 # Whose owners import torch; tests/config/test_check.py compares.
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 PAIRS = ("png", "jpeg")
-IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff")
+IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "heic", "avif", "npy", "npz", "dcm")
 WEIGHTS = ("safetensors", "pth")
 PROGRAMS = ("onnx", "torchscript", "ncnn")
 CAMERA = "camera"
@@ -62,6 +62,7 @@ def check_config(config: DictConfig) -> None:
     for key in ("patch", "batch"):
         _integer(config, f"data.{key}", 1)
     _integer(config, "data.workers", 0)
+    _integer(config, "trainer.num_nodes", 1)
     _logger(config)
     missing = sorted(f"`{key}`" for key in OmegaConf.missing_keys(config))
     if missing:
@@ -121,7 +122,7 @@ def check_upscale(config: DictConfig) -> None:
     """Refuse impossible values of ``upscale``."""
     for key in ("overwrite", "colour_fix", "ensemble", "trust"):
         _switch(config, key)
-    for key in ("scale", "depth", "tile", "overlap", "batch", "outscale", "limit"):
+    for key in ("scale", "tile", "overlap", "batch", "outscale", "limit"):
         value, whole = config[key], key not in ("outscale", "limit")
         if value is not None and not (_number(value) and (isinstance(value, int) or not whole)):
             raise UserError(f"`{key}` must be a number or null, but got {shortened(value)}.")
@@ -129,13 +130,23 @@ def check_upscale(config: DictConfig) -> None:
         raise UserError(f"`quality` must be 1 to 100, but got {shortened(config.quality)}.")
     if config.outscale is not None and not 0 < config.outscale <= 64:
         raise UserError(f"`outscale` must be in (0, 64], but got {config.outscale}.")
-    if config.depth not in (None, 8, 16):
-        raise UserError(f"`depth` must be 8, 16 or null, but got {config.depth}.")
+    if config.depth not in (None, 8, 16, "float") or config.depth is True:
+        raise UserError(
+            f"`depth` must be 8, 16, float or null, but got {shortened(config.depth, '')}."
+        )
+    _measured(config)
     if config.limit is not None and not config.limit > 0:
         raise UserError(f"`limit` must be positive, but got {config.limit}.")
     if config.format is not None:
         _choice(config, "format", IMAGES)
     _part(config)
+    where = config.cluster
+    if not (where in (None, "ray") or (isinstance(where, str) and where.startswith("ray://"))):
+        raise UserError(
+            f"`cluster` must be ray, ray://HOST:PORT or null, but got {shortened(where)}."
+        )
+    check_integer("`workers`", config.workers, 1, null=True)
+    check_integer("`cores`", config.cores, 1)
     _choice(config, "engine", ENGINES)
     _choice(config, "precision", PRECISIONS)
     check_device("`device`", config.device)
@@ -146,6 +157,26 @@ def check_upscale(config: DictConfig) -> None:
         raise UserError("`output` must be given: a folder, or a file for one photo or video.")
     if (config.run is None) == (config.weights is None):
         raise UserError("One of `run` (a run folder) and `weights` (a file) must be given.")
+
+
+def _measured(config: DictConfig) -> None:
+    """Refuse impossible choices of what is taken of files of measured values."""
+    bands = config.bands
+    listed = isinstance(bands, ListConfig) and len(bands) > 0
+    if bands not in (None, "all") and not (listed and all(_whole(b) and b >= 1 for b in bands)):
+        raise UserError(
+            "`bands` must be a list of numbers from 1, such as [3, 2, 1], all or null, but got "
+            f"{shortened(bands, '')}."
+        )
+    if config.page is not None and not (_whole(config.page) and config.page >= 1):
+        raise UserError(f"`page` must be 1 or more, or null, but got {shortened(config.page)}.")
+    wish = config.range
+    pair = isinstance(wish, ListConfig) and len(wish) == 2 and all(_number(v) for v in wish)
+    if wish not in (None, "auto", "window") and not (pair and wish[0] < wish[1]):
+        raise UserError(
+            f"`range` must be [low, high], auto, window or null, but got {shortened(wish, '')}."
+        )
+    _choice(config, "identity", ("remove", "keep"))
 
 
 def check_degrade(config: DictConfig) -> None:
@@ -218,11 +249,26 @@ def check_app(config: DictConfig) -> None:
         _integer(config, key, 1)
     for key in ("public", "trust"):
         _switch(config, key)
+    _shown(config)
     if config.host is None or not str(config.host).strip("'\" "):
         raise UserError("`host` must be an address of this computer, but got none.")
     if config.tile is not None:
         _integer(config, "tile", 8)
     check_device("`device`", config.device)
+
+
+def _shown(config: DictConfig) -> None:
+    """Refuse impossible bands and windows of what is looked at."""
+    bands, window = config.bands, config.window
+    listed = isinstance(bands, ListConfig) and len(bands) in (1, 3)
+    if bands is not None and not (listed and all(_whole(b) and b >= 1 for b in bands)):
+        raise UserError(
+            "`bands` must be one or three numbers from 1, such as [4, 3, 2], or null, but got "
+            f"{shortened(bands, '')}."
+        )
+    pair = isinstance(window, ListConfig) and len(window) == 2 and all(map(_number, window))
+    if window is not None and not (pair and window[0] < window[1]):
+        raise UserError(f"`window` must be [low, high] or null, but got {shortened(window, '')}.")
 
 
 def check_sweep(config: DictConfig) -> None:

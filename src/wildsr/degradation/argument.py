@@ -49,3 +49,16 @@ def for_each(name: str, value: Tensor | float, image: Tensor) -> Tensor:
             f"shape {tuple(tensor.shape)}."
         )
     return tensor.expand(count).view(count, 1, 1, 1)
+
+
+def check_batch(image: Tensor, name: str = "image") -> None:
+    """Refuse anything but a batch of float images, of any number of channels.
+
+    Raises:
+        UserError: another shape, an empty image, or integers.
+    """
+    if image.ndim != 4 or image.numel() == 0 or not image.is_floating_point():
+        raise UserError(
+            f"Argument `{name}` must be (B, C, H, W) of floating-point numbers, but got "
+            f"{tuple(image.shape)} of {str(image.dtype).removeprefix('torch.')}."
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from wildsr.argument import check_device
 from wildsr.error import UserError, unknown
-from wildsr.inference.tile import evaluating
+from wildsr.inference.tile import channels_of, evaluating
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 TRIAL = 64  # LR pixels a side of the image on which half precision is tried
@@ -24,7 +25,9 @@ def choose_device(wanted: object) -> torch.device:
     """Choose the device that the key ``device`` asks for.
 
     Args:
-        wanted: "auto" (CUDA, else Apple's MPS, else the CPU), "cpu", "cuda", "cuda:N" or "mps".
+        wanted: "auto" (CUDA, else Apple's MPS, else the CPU; of several processes of a launcher on
+            one machine each takes the card of its ``LOCAL_RANK``), "cpu", "cuda", "cuda:N" or
+            "mps".
 
     Raises:
         UserError: an unknown device, or one that this machine does not have.
@@ -32,6 +35,9 @@ def choose_device(wanted: object) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     present = {"cuda": count > 0, "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
+        rank = os.environ.get("LOCAL_RANK", "")
+        if count > 1 and rank.isdecimal():
+            return torch.device(f"cuda:{int(rank) % count}")
         return torch.device(next((name for name, there in present.items() if there), "cpu"))
     check_device("Argument `device`", wanted)
     name, _, number = str(wanted).partition(":")
@@ -104,7 +110,9 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
         return torch.float32
     if _work(network, device) < WORK[device.type]:
         return torch.float32
-    lr = torch.rand(1, 3, TRIAL, TRIAL, generator=torch.Generator().manual_seed(0)).to(device)
+    lr = torch.rand(
+        1, channels_of(network), TRIAL, TRIAL, generator=torch.Generator().manual_seed(0)
+    ).to(device)
     lr = lr.contiguous(memory_format=torch.channels_last)
     try:  # of a copy: rounded weights do not come back
         rounded = _trial(copy.deepcopy(network).to(half), lr.to(half))
@@ -115,7 +123,7 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
 
 def _work(network: nn.Module, device: torch.device) -> float:
     """Operations for an LR pixel."""
-    lr = torch.zeros(1, 3, TRIAL, TRIAL, device=device)
+    lr = torch.zeros(1, channels_of(network), TRIAL, TRIAL, device=device)
     counter = FlopCounterMode(display=False)
     # Not in inference mode, in which operations cannot be counted.
     with evaluating(network), torch.no_grad(), counter:

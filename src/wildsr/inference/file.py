@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +10,19 @@ import numpy as np
 
 from wildsr.atomic import Partial
 from wildsr.error import UserError, unknown
+from wildsr.inference.raster import RasterUpscaling, own_range
+from wildsr.inference.settings import Settings
 from wildsr.inference.strips import strips
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import DEEP, FORMATS, Encoder, Target
+from wildsr.photo.formats import format_of
+from wildsr.photo.raster.open import open_raster
+from wildsr.photo.raster.tiff import TiffRaster
 from wildsr.photo.rows import Ahead, Array, Rows
-from wildsr.photo.stream import LIMIT, Photo
-from wildsr.photo.unreadable import check_limit
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How results are written: size, format, quality and bit depth.
-
-    Args:
-        outscale: size of the result / size of the photo; None takes the network's scale.
-        format: "png", "jpg", "webp", "tif"; None takes the photo's own (PNG for BMP and GIF), or
-            for a single file the suffix of the result.
-        quality: of JPEG and WebP, 1 to 100.
-        depth: 8 or 16 bits; None keeps the photo's, where the format knows it.
-        limit: megapixels of a photo that is read; None for any number.
-
-    Raises:
-        UserError: a value that none of them can have.
-    """
-
-    outscale: float | None = None
-    format: str | None = None
-    quality: int = 95
-    depth: int | None = None
-    limit: float | None = LIMIT
-
-    def __post_init__(self) -> None:
-        if self.outscale is not None and not 0 < self.outscale <= 64:
-            raise UserError(f"Argument `outscale` must be in (0, 64], but got {self.outscale}.")
-        if self.format is not None and self.format not in FORMATS:
-            raise unknown("Argument `format`", self.format, FORMATS)
-        if not 1 <= self.quality <= 100:
-            raise UserError(f"Argument `quality` must be 1 to 100, but got {self.quality}.")
-        if self.depth not in (None, 8, 16):
-            raise UserError(f"Argument `depth` must be 8, 16 or null, but got {self.depth}.")
-        check_limit(self.limit)
+from wildsr.photo.samples import Range
+from wildsr.photo.sensor import Ranged, values_of
+from wildsr.photo.stream import Photo
+from wildsr.photo.unreadable import readable
 
 
 def upscale_file(
@@ -77,10 +49,31 @@ def upscale_file(
         UserError: a size or format that cannot be, or ``target`` cannot be written.
     """
     settings, target = settings or Settings(), Path(target)
-    job = Upscaling(Photo(source, settings.limit), target, upscaler.scale, settings)
+    job = begin(upscaler, Path(source), target, settings)
     job.compute(lambda rows, dtype: strips(upscaler, rows, dtype, progress, job.planned.dtype))
     job.finish()
     return target
+
+
+def begin(
+    upscaler: Upscaler, source: Path, target: Path, settings: Settings
+) -> Upscaling | RasterUpscaling:
+    """Open a photo, or a file of measured values, to be upscaled.
+
+    Raises:
+        UnreadableImage: ``source`` is no image, or a damaged one.
+        UserError: a size, format, page or choice of bands that cannot be.
+    """
+    with readable(source):
+        format = format_of(source)
+        raster = open_raster(source, format, settings.limit)
+        if raster is None and format == "tiff" and upscaler.sensor.lr is not None:
+            raster = TiffRaster(source, settings.limit)  # of values that have a range of their own
+    if raster is not None:
+        return RasterUpscaling(raster, target, upscaler, settings)
+    photo = Photo(source, settings.limit)
+    span = None if photo.channels in (2, 4) else own_range(upscaler, photo.dtype)
+    return Upscaling(photo, target, upscaler.scale, settings, span)
 
 
 class Upscaling:
@@ -93,12 +86,20 @@ class Upscaling:
         target: the file; appears in :meth:`finish`.
         scale: of the network.
         settings: how it is written.
+        span: black and white, where they are not those of the photo's type.
 
     Raises:
         UserError: a size or format that cannot be, or a folder that cannot be written to.
     """
 
-    def __init__(self, photo: Photo, target: Path, scale: int, settings: Settings) -> None:
+    def __init__(
+        self,
+        photo: Photo,
+        target: Path,
+        scale: int,
+        settings: Settings,
+        span: Range | None = None,
+    ) -> None:
         self.photo, self.target = photo, target
         suffix = target.suffix.lower().removeprefix(".")
         chosen = settings.format or suffix or photo.kind
@@ -113,12 +114,26 @@ class Upscaling:
         self.between = np.dtype(np.uint16) if resized else self.planned.dtype
         self.partial = Partial(target)
         self.encoder = Encoder(self.partial.path, self.size, self.planned, photo)
-        self.rows = Ahead(photo)
+        self.rows: Ahead | Ranged = Ahead(photo)
+        self.span, self.kept = span, self.between
+        if span is not None:
+            self.rows, self.between = Ranged(self.rows, span), np.dtype(np.float32)
+
+    @property
+    def alike(self) -> object:
+        """What it has in common with others that can be computed at once."""
+        rows = self.rows
+        size = (rows.height, rows.width, rows.channels)
+        return (*size, rows.dtype, self.between, self.planned.dtype)
 
     def compute(self, strips_of: Callable[[Rows, np.dtype[Any]], Iterable[Array]]) -> None:
         """Pass the strips of ``strips_of(rows, dtype)`` to the encoder."""
         try:
-            self.encoder.take(strips_of(self.rows, self.between))
+            made = strips_of(self.rows, self.between)
+            if self.span is not None:
+                span, kind = self.span, self.kept
+                made = (values_of(strip, span, kind) for strip in made)
+            self.encoder.take(made)
         except BaseException:
             self.abandon()
             raise

@@ -11,17 +11,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wildsr.archive.manifest import Entry, Manifest, digest
-from wildsr.archive.place import Scratch
+from wildsr.archive.manifest import Entry, Notes, digest
+from wildsr.archive.place import Scratch, Target
 from wildsr.atomic import refusal
 from wildsr.error import UserError, first_line
-from wildsr.inference.file import Settings, Upscaling
+from wildsr.inference.file import Upscaling, begin
+from wildsr.inference.raster import RasterUpscaling
+from wildsr.inference.settings import Settings
 from wildsr.inference.strips import strips, together
 from wildsr.inference.tasks import Task
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.image import UnreadableImage
 from wildsr.photo.rows import Array
-from wildsr.photo.stream import Photo, size_of
+from wildsr.photo.stream import size_of
 
 ROOM = 1 << 20  # bytes that must find room, or no photo will
 
@@ -49,6 +51,17 @@ class Outcome:
     pixels: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: Outcome) -> Outcome:
+        """Of both jobs, one after the other."""
+        return Outcome(
+            self.done + other.done,
+            self.skipped + other.skipped,
+            self.failed + other.failed,
+            [*self.reasons, *other.reasons][:SAID],
+            self.pixels + other.pixels,
+            self.seconds + other.seconds,
+        )
+
 
 @dataclass
 class _Ready:
@@ -59,7 +72,7 @@ class _Ready:
     shown: float = 0.0
 
 
-_Opened = tuple[_Ready, Upscaling, float]  # and when it was opened
+_Opened = tuple[_Ready, Upscaling | RasterUpscaling, float]  # and when it was opened
 
 
 def carry_out(
@@ -69,7 +82,7 @@ def carry_out(
     overwrite: bool = False,
     progress: Callable[[float, int], None] = lambda photos, pixels: None,
     say: Callable[[str], None] = lambda line: None,
-    manifest: Manifest | None = None,
+    manifest: Notes | None = None,
 ) -> Outcome:
     """Upscale all photos; one that fails is noted and the others go on.
 
@@ -105,7 +118,7 @@ class _Job:
         overwrite: bool,
         progress: Callable[[float, int], None],
         say: Callable[[str], None],
-        manifest: Manifest | None,
+        manifest: Notes | None,
     ) -> None:
         self.settings, self.overwrite = settings, overwrite
         self.progress, self.say, self.manifest = progress, say, manifest
@@ -113,7 +126,7 @@ class _Job:
         self.scratch = Scratch()
         self.pool = ThreadPoolExecutor(AT_ONCE)  # starts threads when it is given something
         self.encoding: list[_Opened] = []
-        self.delivering: deque[tuple[_Ready, Entry, Future[None]]] = deque()
+        self.delivering: deque[tuple[_Ready, Entry, Future[None]]] = deque()  # in this order
 
     def close(self) -> None:
         self.pool.shutdown(cancel_futures=True)
@@ -131,9 +144,8 @@ class _Job:
                 opened = []
                 for ready in group:
                     try:
-                        photo = Photo(ready.path, self.settings.limit)
                         target = self.scratch.target(ready.task.target)
-                        upscaling = Upscaling(photo, target, self.upscaler.scale, self.settings)
+                        upscaling = begin(self.upscaler, ready.path, target, self.settings)
                         opened.append((ready, upscaling, time.perf_counter()))
                     except Exception as error:
                         self._failed(ready, error)
@@ -237,10 +249,16 @@ class _Job:
             if isinstance(task.target, Path):
                 self._done(ready, entry)
                 continue
-            made = upscaling.target
-            self.delivering.append((ready, entry, self.pool.submit(task.target.deliver, made)))
-            self._delivered(AT_ONCE)
+            future = self.pool.submit(self._deliver, task.target, upscaling.target)
+            self.delivering.append((ready, entry, future))
+            self._delivered(AT_ONCE if task.target.at_once else 0)
         self.encoding = []
+
+    def _deliver(self, target: Target, made: Path) -> None:
+        try:
+            target.deliver(made)
+        finally:
+            self.scratch.forget(made, target)
 
     def _delivered(self, most: int) -> None:
         """Wait until at most so many results are on their way."""
@@ -338,9 +356,5 @@ def _alike(opened: list[_Opened]) -> list[list[_Opened]]:
     """Those of one kind (gray, colour, alpha, 8 or 16 bits in and out) together."""
     kinds: dict[object, list[_Opened]] = {}
     for one in opened:
-        upscaling = one[1]
-        rows = upscaling.rows
-        size = (rows.height, rows.width, rows.channels)
-        kind = (*size, rows.dtype, upscaling.between, upscaling.planned.dtype)
-        kinds.setdefault(kind, []).append(one)
+        kinds.setdefault(one[1].alike, []).append(one)
     return list(kinds.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from wildsr.archive.place import Source, Target
 from wildsr.archive.shard import Shard
 from wildsr.atomic import LONGEST
 from wildsr.error import UserError, unknown
-from wildsr.photo.encode import FORMATS
+from wildsr.photo.encode import BECOME, FORMATS
 from wildsr.photo.folder import Results, list_images, walk_images
 
 
@@ -46,6 +47,11 @@ class Choice:
 
     shard: Shard = field(default_factory=Shard)
     only: frozenset[str] | None = None
+
+    @property
+    def all(self) -> bool:
+        """Whether no photo is left out."""
+        return self.only is None and self.shard.count == 1
 
     def __contains__(self, name: str) -> bool:
         return (self.only is None or name in self.only) and name in self.shard
@@ -109,9 +115,10 @@ def result_names(names: list[str], format: str | None) -> list[tuple[str, str]]:
         format: of the results; None keeps the photos' own.
     """
     wanted = [_plain(name, format) for name in names]
-    taken: dict[str, int] = {}
-    for _, whole in wanted:
-        taken[whole.lower()] = taken.get(whole.lower(), 0) + 1
+    lowered = [whole.lower() for _, whole in wanted]
+    if len(set(lowered)) == len(names):
+        return [(name, whole) for name, (_, whole) in zip(names, wanted, strict=True)]
+    taken = Counter(lowered)
     used = {whole for whole, count in taken.items() if count == 1}
     found = []
     for name, (suffix, whole) in zip(names, wanted, strict=True):
@@ -124,12 +131,22 @@ def result_names(names: list[str], format: str | None) -> list[tuple[str, str]]:
     return found
 
 
+def result_name(name: str, format: str | None) -> str:
+    """The name of a photo's result where no other photo could have the same."""
+    return _plain(name, format)[1]
+
+
 def _plain(name: str, format: str | None) -> tuple[str, str]:
     """The suffix of a photo's result, and its path with it."""
-    stem, own = os.path.splitext(name)
-    kept = format is None and own.lower().removeprefix(".") in FORMATS
-    suffix = own if kept else f".{format or 'png'}"
-    if not kept:
+    stem, dot, own = name.rpartition(".")
+    named = dot and os.path.basename(stem) and os.sep not in own  # neither .hidden nor a.b/photo
+    own = own.lower() if named else ""
+    if own.isdigit() or not own:  # DICOM, of which numbers and no suffix are names
+        return f".{format or 'dcm'}", f"{name}.{format or 'dcm'}"
+    if format is None and own in FORMATS:
+        return name[len(stem) :], name
+    suffix = f".{format or BECOME.get('.' + own, 'png')}"
+    if len(stem) * 4 + len(suffix) > LONGEST:
         folder, file = os.path.split(stem)
         while len(os.fsencode(file + suffix)) > LONGEST:  # .png that becomes .webp
             file = file[:-1]
@@ -149,7 +166,8 @@ def _batches(
     for names in walk_images(root, "input"):
         own = [name for name in names if root / name not in results] if look else names
         some = some or bool(own)
-        yield [pair for pair in result_names(own, format) if _posix(pair[0]) in choice]
+        pairs = result_names(own, format)
+        yield pairs if choice.all else [pair for pair in pairs if _posix(pair[0]) in choice]
     if not some:
         raise UserError(f"Argument `input`: {root} holds only results, in {output}.")
 

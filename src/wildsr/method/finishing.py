@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from wildsr.error import UserError
+from wildsr.method.dihedral import lay, lay_back
 from wildsr.method.part import Method, Value, draw, given, network, optional, tensor
 
 FAITHFUL, FINISHED = "upscale", "finished"  # the two networks
 STAGE = "finish"
+WAYS = range(1, 8)  # of laying an image down, but for leaving it as it is
 DRAWS = 3  # of a degradation whose noise is to be told
 
 
@@ -29,6 +31,7 @@ class Finishing(Method):
     hr: Tensor
     real_lr: Tensor
     fake_lr: Tensor
+    upscaled_lr: Tensor
     sr: Tensor
     sr_average: Tensor
     restored: Tensor
@@ -44,6 +47,17 @@ class Finishing(Method):
         """(B, 3, sH, sW) the same by the average of ``finished``; a constant."""
         with self.instead(FAITHFUL, FINISHED):
             return self.sr_average
+
+    @optional
+    def finished_turned(self) -> Tensor:
+        """(B, 3, sH, sW) the same LR, flipped or turned, upscaled, and laid back.
+
+        One of the seven other ways to lay an image down, drawn for each iteration. An upscaler that
+        invents nothing of its own makes ``finished_sr`` of it; a pattern that hangs on the
+        direction in which rows run, or on the place within an LR pixel, differs.
+        """
+        way = 1 + int(torch.randint(len(WAYS), ()))
+        return lay_back(self.finished(lay(self.upscaled_lr, way)), way)
 
     @optional
     def finished_restored(self) -> Tensor:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from wildsr.error import UserError, unknown
+from wildsr.photo.extra import needed
+from wildsr.photo.folder import RAW
 from wildsr.photo.metadata import add_exif_to_tiff, add_text_to_png, exif_fields
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import Photo
@@ -27,9 +29,27 @@ FORMATS = {
     "webp": "webp",
     "tif": "tif",
     "tiff": "tif",
+    "heic": "heic",
+    "heif": "heic",
+    "hif": "heic",
+    "avif": "avif",
+    "npy": "npy",
+    "npz": "npz",
+    "dcm": "dcm",
 }
-MOST = {"jpg": 65535, "webp": 16383}  # pixels a side, of the file format itself
-DEEP = ("png", "tif")  # know 16 bits
+# What others become, where no format is chosen; what is not here becomes PNG.
+BECOME = {
+    **dict.fromkeys(RAW, "tif"),
+    **dict.fromkeys((".btf", ".tf8", ".tf2"), "tif"),
+    **dict.fromkeys((".dicom", ".ima"), "dcm"),
+}
+MOST = {
+    "jpg": 65535,
+    "webp": 16383,
+    "heic": 16384,
+    "avif": 16384,
+}  # pixels a side, of the file format itself
+DEEP = ("png", "tif", "heic", "avif")  # know 16 bits, or keep 10 and 12 of them
 KEEP_EXIF, KEEP = 1, 1 | 2 | 4 | 8  # EXIF, XMP, IPTC and the colour profile, in libvips' numbers
 PIECE = 2 << 20  # bytes that the network's thread hands to the encoder's at once
 DENSEST = 1e6  # pixels per millimetre that libvips takes; a header may hold any number
@@ -44,8 +64,8 @@ class Target:
     Args:
         format: a value of ``FORMATS``.
         width, height: pixels of the file.
-        quality: of JPEG and WebP, 1 to 100.
-        dtype: uint8 or uint16; uint16 needs PNG or TIFF.
+        quality: of JPEG, WebP, HEIC and AVIF, 1 to 100.
+        dtype: uint8 or uint16; uint16 needs PNG or TIFF; HEIC keeps 10 bits of it, AVIF 12.
 
     Raises:
         UserError: an unknown format, a quality or a size that it does not know.
@@ -140,12 +160,35 @@ def _save(feed: _Feed, path: Path, target: Target, photo: Photo) -> None:
         image.jpegsave(os.fsencode(path), Q=target.quality, keep=keep)
     elif target.format == "webp":
         image.webpsave(os.fsencode(path), Q=target.quality, keep=keep)
+    elif target.format == "heic":
+        _save_heic(image, path, target, photo)
+    elif target.format == "avif":
+        bits = 12 if target.dtype == np.uint16 else 8
+        options = {"compression": "av1", "bitdepth": bits, "effort": 4, "keep": keep}
+        image.heifsave(os.fsencode(path), Q=target.quality, **options)
     elif target.format == "png":
         image.pngsave(os.fsencode(path), compression=6, filter="sub", keep=keep)
     else:
         image.tiffsave(
             os.fsencode(path), compression="deflate", predictor="horizontal", bigtiff=_big(image)
         )
+
+
+def _save_heic(image: Any, path: Path, target: Target, photo: Photo) -> None:
+    package = needed("pillow_heif", "photo", "format=heic")
+    mode = {1: "L", 2: "RGBA", 3: "RGB", 4: "RGBA"}[image.bands]
+    if image.bands == 2:  # which HEIC's library does not know
+        image = image[0].bandjoin([image[0], image[0], image[1]])
+    if target.dtype == np.uint16:
+        mode = "I;16" if mode == "L" else f"{mode};16"
+    made = package.from_bytes(mode, (image.width, image.height), image.write_to_memory())
+    kept = {"icc_profile": "icc-profile-data", "xmp": "xmp-data"}
+    for name, blob in kept.items():
+        if blob in photo.blobs:
+            made.info[name] = photo.blobs[blob]
+    exif = None if photo.exif is None else photo.exif.tobytes()
+    with path.open("wb") as file:
+        made.save(file, quality=target.quality, exif=exif)
 
 
 def _finished(image: Any, target: Target, photo: Photo) -> Any:

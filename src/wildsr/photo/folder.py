@@ -13,12 +13,20 @@ from pathlib import Path
 
 from wildsr.error import UserError
 
-# What phones, cameras and browsers call the formats that are read.
+# What phones, cameras and browsers call the formats that are read,
+RAW = (
+    *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf"),
+    *(".pef", ".srw", ".rwl", ".iiq", ".3fr", ".erf", ".mrw", ".x3f"),
+)
+# and what sensors' programs do.
+MEASURED = (".btf", ".tf8", ".tf2", ".npy", ".npz", ".dcm", ".dicom", ".ima")
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"),
-    *(".jpe", ".jfif", ".gif", ".avif"),
+    *(".jpe", ".jfif", ".gif", ".avif", ".heic", ".heif", ".hif"),
+    *RAW,
+    *MEASURED,
 )
-KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif"
+KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif, heic, dng, npy, npz, dcm, ..."
 LOG = logging.getLogger("wildsr.photo")
 
 # What a folder of our own results is told by; it is searched only where it is named itself.
@@ -29,6 +37,7 @@ RESULTS = {
 }
 
 _ENDING = re.compile(r"(?:[-_. ]?x[2348]|[-_](?:lr|hr)[2348]?)+$")
+_SUFFIXES = frozenset(SUFFIXES)
 _SHOWN = 6  # suffixes that a line names
 
 
@@ -131,7 +140,7 @@ def _is_file(root: Path, argument: str) -> bool:
         what = "does not exist" if missing else f"cannot be opened ({_reason(error)})"
         raise UserError(f"{must}, but {root} {what}.") from error
     if stat.S_ISREG(kind):
-        if root.suffix.lower() in SUFFIXES:
+        if root.suffix.lower() in SUFFIXES or is_nameless(root):
             return True
         raise UserError(f"{must}, but got file {root}.")
     if not stat.S_ISDIR(kind):
@@ -168,13 +177,15 @@ def _walk(root: Path, left: _LeftOut, argument: str) -> Iterator[list[str]]:
         for place, real in waiting.pop():
             visited.add(real)
             entries = _entries(root, place, left, argument)
-            files = [entry for entry in entries if not entry.is_dir()]
+            folders = [entry for entry in entries if entry.is_dir()]
+            files = entries if not folders else [e for e in entries if not e.is_dir()]
             if place and (made := _made_by_us({entry.name for entry in files})):
                 left.results.append(f"{place}, {made}")
                 continue
-            names += [os.path.join(place, e.name) for e in files if _is_photo(e, inside, left)]
-            for entry in entries:
-                if entry.name.startswith(".") or not entry.is_dir():
+            before = f"{place}{os.sep}" if place else ""
+            names += [before + entry.name for entry in files if _is_photo(entry, inside, left)]
+            for entry in folders:
+                if entry.name.startswith("."):
                     continue
                 follow = entry.is_symlink()
                 target = os.path.realpath(entry.path) if follow else os.path.join(real, entry.name)
@@ -210,10 +221,12 @@ def _entries(root: Path, place: str, left: _LeftOut, argument: str) -> list[os.D
 
 def _is_photo(entry: os.DirEntry[str], inside: str, left: _LeftOut) -> bool:
     """Whether a file is a photo by its name and kind; what it is else is noted."""
-    if entry.name.startswith("."):
+    name = entry.name
+    if name[0] == ".":
         return False
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix not in SUFFIXES:
+    dot = name.rfind(".")
+    suffix = name[dot:].lower() if dot > 0 else ""
+    if suffix not in _SUFFIXES and not is_nameless(Path(entry.path)):
         left.kinds[suffix or "without suffix"] += 1
     elif entry.is_symlink() and not _within(os.path.realpath(entry.path), inside):
         left.links += 1
@@ -222,6 +235,20 @@ def _is_photo(entry: os.DirEntry[str], inside: str, left: _LeftOut) -> bool:
     else:
         return True
     return False
+
+
+def is_nameless(path: Path) -> bool:
+    """Whether a file without a suffix, or with one of digits, is DICOM, as such files often are."""
+    suffix = path.suffix
+    if suffix and not suffix[1:].isdigit():
+        return False
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def _within(real: str, folder: str) -> bool:

@@ -21,7 +21,21 @@ _MAGIC = {
     b"MM\0+": "tiff",
     b"BM": "bmp",
     b"GIF8": "gif",
+    b"\x93NUMPY": "npy",
+    # Cameras' own formats; those that begin as TIFFs do are told by their tags.
+    b"II*\0\x10\0\0\0CR": "raw",
+    b"IIRO": "raw",
+    b"IIRS": "raw",
+    b"MMOR": "raw",
+    b"IIU\0": "raw",
+    b"FUJIFILMCCD-RAW": "raw",
+    b"FOVb": "raw",
+    b"\0MRM": "raw",
 }
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+_AVIF = (b"avif", b"avis")
+_DNG_VERSION, _SUBFILES, _PHOTOMETRIC = 50706, 330, 262
+_SENSOR = (32803, 34892)  # photometric: a colour filter array, linear raw (DNG 1.7)
 TEXTS = 1 << 20  # bytes of text in a PNG that are kept
 _KEPT_ELSEWHERE = (b"XML:com.adobe.xmp\0", b"Raw profile type ")  # or made anew: XMP, EXIF, IPTC
 SCANS = 100  # of a JPEG; cameras and optimisers write up to some 20, each costs a pass
@@ -30,7 +44,9 @@ _SOS, _EOI, _DRI, _PROGRESSIVE = 0xDA, 0xD9, 0xDD, (0xC2, 0xC6, 0xCA, 0xCE)
 
 
 def format_of(path: Path) -> str:
-    """Name a file's format by its content: jpeg, png, webp, tiff, bmp, gif or avif.
+    """Name a file's format by its content.
+
+    One of jpeg, png, webp, tiff, bmp, gif, avif, heic, raw, dicom, npy and npz.
 
     Raises:
         ValueError: something else, an empty file, no regular file.
@@ -39,17 +55,85 @@ def format_of(path: Path) -> str:
     if not stat.S_ISREG(path.stat().st_mode):  # a pipe would never end, and might never begin
         raise ValueError("not a regular file")
     with path.open("rb") as file:
-        begin = file.read(16)
-    if not begin:
-        raise ValueError("the file is empty")
-    for magic, name in _MAGIC.items():
-        if begin.startswith(magic):
-            return name
-    if begin[:4] == b"RIFF" and begin[8:12] == b"WEBP":
-        return "webp"
-    if begin[4:8] == b"ftyp" and begin[8:12] in (b"avif", b"avis", b"mif1"):
+        begin = file.read(132)
+        if not begin:
+            raise ValueError("the file is empty")
+        if begin[128:] == b"DICM":  # before it there may be anything
+            return "dicom"
+        found = [magic for magic in _MAGIC if begin.startswith(magic)]
+        if found:
+            name = _MAGIC[max(found, key=len)]
+            return "raw" if name == "tiff" and _is_sensor(file) else name
+        if begin[:4] == b"RIFF" and begin[8:12] == b"WEBP":
+            return "webp"
+        if begin[4:8] == b"ftyp":
+            return _by_brands(file)
+        if begin[:4] == b"PK\3\4" and _holds_arrays(begin):
+            return "npz"
+    raise ValueError("not an image, or its beginning is damaged")
+
+
+def _by_brands(file: IO[bytes]) -> str:
+    """What a file of ISO boxes holds, by the brands that it names (ISO/IEC 23008-12, B.4)."""
+    file.seek(0)
+    (length,) = struct.unpack(">I", file.read(4))
+    box = file.read(min(length, 512) - 4) if length > 12 else b""
+    brands = [box[4:8], *(box[at : at + 4] for at in range(12, len(box) - 3, 4))]
+    if brands[0] == b"crx ":
+        return "raw"
+    if any(brand in _HEIC for brand in brands):
+        return "heic"
+    if any(brand in _AVIF for brand in brands) or brands[0] == b"mif1":
         return "avif"
     raise ValueError("not an image, or its beginning is damaged")
+
+
+def _holds_arrays(begin: bytes) -> bool:
+    """Whether a zip's first member is a NumPy array (APPNOTE 4.3.7)."""
+    (length,) = struct.unpack_from("<H", begin, 26)
+    return begin[30 : 30 + length].endswith(b".npy")
+
+
+def _is_sensor(file: IO[bytes]) -> bool:
+    """Whether a TIFF holds what a camera's sensor saw: DNG, and makers' formats like it.
+
+    In its first directory or one of those that this names (TIFF 6.0, section 2; DNG 1.7).
+    """
+    try:
+        file.seek(0)
+        head = file.read(8)
+        order = "<" if head[:2] == b"II" else ">"
+        version, first = struct.unpack(f"{order}2xHL", head)
+        if version != 42:
+            return False
+        tags = _numbers(file, first, order)
+        if _DNG_VERSION in tags:
+            return True
+        below = [_numbers(file, place, order) for place in tags.get(_SUBFILES, [])[:8]]
+        return any(kind in _SENSOR for one in (tags, *below) for kind in one.get(_PHOTOMETRIC, []))
+    except (struct.error, OverflowError):
+        return False  # which its decoder will say better
+
+
+def _numbers(file: IO[bytes], place: int, order: str) -> dict[int, list[int]]:
+    """The tags of a TIFF's directory that hold whole numbers, and which others there are."""
+    file.seek(place)
+    (count,) = struct.unpack(f"{order}H", file.read(2))
+    entries = file.read(12 * min(count, 512))
+    found: dict[int, list[int]] = {}
+    for at in range(0, len(entries) - 11, 12):
+        tag, kind, values = struct.unpack_from(f"{order}HHL", entries, at)
+        letter = {3: "H", 4: "L", 13: "L"}.get(kind)
+        if letter is None or not 0 < values <= 64:
+            found[tag] = []
+            continue
+        layout = f"{order}{values}{letter}"
+        if struct.calcsize(layout) <= 4:
+            found[tag] = list(struct.unpack_from(layout, entries, at + 8))
+        else:
+            file.seek(struct.unpack_from(f"{order}L", entries, at + 8)[0])
+            found[tag] = list(struct.unpack(layout, file.read(struct.calcsize(layout))))
+    return found
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from wildsr.photo.vips import pyvips
 
 EXIF, GPS = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
+# How a sensor is laid out (TIFF/EP), and DNG's tags, of which some make a file one.
+_OF_SENSORS = (33421, 33422, *range(50706, 52600))
+_DESCRIPTION, _SHAPED = 270, '{"shape"'  # by which tifffile knows the files that it has written
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 BLOBS = ("icc-profile-data", "xmp-data", "iptc-data")  # libvips' names; copied as they are
 # Tags of TIFF's first directory that describe how the pixels are stored, and blobs kept elsewhere.
@@ -35,7 +38,8 @@ def exif_of(
 
     Args:
         path: the file.
-        format: by content; a TIFF's EXIF is in its own directory, which is read from the file.
+        format: by content; the EXIF of TIFF and camera raw is in their own directory, which is read
+            from the file.
         block: the EXIF of other formats.
 
     Returns:
@@ -45,6 +49,12 @@ def exif_of(
         if format == "tiff":
             with path.open("rb") as file, TiffImageFile(file, str(path)) as image:
                 found, inner = _directories(image.getexif())
+        elif format == "raw":
+            with path.open("rb") as file:
+                exif = Image.Exif()
+                exif.load_from_fp(file)
+                found, inner = _directories(exif)
+            found = {tag: one for tag, one in found.items() if tag not in _OF_SENSORS}
         elif block:
             exif = Image.Exif()
             exif.load(block)
@@ -55,6 +65,8 @@ def exif_of(
         return None, {}
     exif = Image.Exif()
     for tag, value in found.items():
+        if tag == _DESCRIPTION and str(value).startswith(_SHAPED):
+            continue  # the size as it was
         if tag not in STORAGE and tag not in (EXIF, GPS) and _writable(tag, value):
             exif[tag] = _as_stored(value)
     for ifd, tags in inner.items():

@@ -16,9 +16,13 @@ import numpy as np
 from PIL import Image
 
 from wildsr.error import UserError
+from wildsr.photo.conversion import DEPTHS, converted, turned
+from wildsr.photo.decoded import DecodedImage, HeifImage, RawImage, whole_range
 from wildsr.photo.folder import say_once
 from wildsr.photo.formats import format_of, jpeg_structure, lab_photometric, png_structure
 from wildsr.photo.metadata import BLOBS, exif_of, orientation_of, png_text_exif, upright_xmp
+from wildsr.photo.raster.open import open_plainly
+from wildsr.photo.raster.view import Sight, View
 from wildsr.photo.rows import Array
 from wildsr.photo.tiff_strips import check_strips
 from wildsr.photo.unreadable import allow, readable
@@ -33,14 +37,9 @@ LOADERS = {
     "tiff": "tiffload",
     "avif": "heifload",
 }
-NAMES = {"jpeg": "jpg", "png": "png", "webp": "webp", "tiff": "tif"}
-GRAY, COLOUR = ("b-w", "grey16"), ("srgb", "rgb", "rgb16")
-DEPTHS: dict[str, np.dtype[Any]] = {
-    "uchar": np.dtype(np.uint8),
-    "ushort": np.dtype(np.uint16),
-    # 32 bits that hold 16-bit values, as some programs write them; others are refused as they come.
-    "int": np.dtype(np.uint16),
-    "uint": np.dtype(np.uint16),
+NAMES = {
+    **{"jpeg": "jpg", "png": "png", "webp": "webp", "tiff": "tif"},
+    **{"heic": "heic", "avif": "avif", "raw": "tif"},
 }
 BAND = 1 << 20  # pixels that are read over at once
 # What libjpeg warns of and every program shows: it says nothing about the pixels.
@@ -56,31 +55,42 @@ class Photo:
     animations and pages the first is taken, which is said once.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF, by content.
+        path: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or camera raw, by content; of files of
+            measured values a picture (see :class:`wildsr.photo.raster.view.View`).
         limit: megapixels that are decoded at most; None for any number.
+        sight: how a file of measured values is shown; None for its own bands and window.
 
     Attributes:
         height, width, channels, dtype: of the rows.
         frames: pictures in the file, of which this is the first.
-        kind: suffix of a format that keeps all of it: "jpg", "png", "webp" or "tif".
+        kind: suffix of a format that keeps all of it: "jpg", "png", "webp", "tif", "heic" or
+            "avif".
         exif: see :func:`wildsr.photo.metadata.exif_of`.
         blobs: the colour profile, XMP and IPTC by libvips' names.
         texts: a PNG's chunks of text, which a PNG that is made of it gets.
         resolution: pixels per millimetre across and down, None where the file says nothing.
 
     Raises:
-        UnreadableImage: no image, no regular file, a damaged one, floating-point pixels, more than
-            four channels.
+        UnreadableImage: no image, no regular file, a damaged one.
         TooLarge: more pixels than ``limit``.
     """
 
-    def __init__(self, path: Path | str, limit: float | None = LIMIT) -> None:
-        self.path, self.limit = Path(path), limit
+    def __init__(
+        self, path: Path | str, limit: float | None = LIMIT, sight: Sight | None = None
+    ) -> None:
+        self.path, self.limit, self._sight = Path(path), limit, sight or Sight()
         with readable(self.path):
             self.format = format_of(self.path)
             self.kind = NAMES.get(self.format, "png")
-            if self.format in ("bmp", "gif"):
-                self._open_whole()
+            raster = open_plainly(self.path, self.format, limit)
+            if raster is not None:
+                self._open_whole(View(raster, self._sight.bands, self._sight.window))
+            elif self.format in ("bmp", "gif"):
+                self._open_whole(WholeImage(self.path, self.format, self.limit))
+            elif self.format == "heic":
+                self._open_whole(HeifImage(self.path, self.limit))
+            elif self.format == "raw":
+                self._open_whole(RawImage(self.path, self.limit))
             else:
                 self._open_stream()
         if self.frames > 1:
@@ -93,7 +103,7 @@ class Photo:
             UnreadableImage: they are damaged, or not there.
         """
         with readable(self.path):
-            if self.format == "tiff" and self._row == 0:
+            if self.format == "tiff" and self._row == 0 and self._whole is None:
                 check_strips(self.path)
             if self._whole is not None:
                 rows: Array = self._whole.read(count)
@@ -104,16 +114,15 @@ class Photo:
 
     def again(self) -> Photo:
         """The same photo from its first row: the file is opened and decoded anew."""
-        return Photo(self.path, self.limit)
+        return Photo(self.path, self.limit, self._sight)
 
-    def _open_whole(self) -> None:
-        self._whole: WholeImage | None = WholeImage(self.path, self.format, self.limit)
-        whole = self._whole
+    def _open_whole(self, whole: WholeImage | DecodedImage | View) -> None:
+        self._whole: WholeImage | DecodedImage | View | None = whole
         self.height, self.width, self.channels = whole.height, whole.width, whole.channels
-        self.dtype, self.frames, self._row = np.dtype(np.uint8), whole.frames, 0
-        self.exif: Image.Exif | None = None
+        self.dtype, self.frames, self._row = whole.dtype, whole.frames, 0
+        self.exif: Image.Exif | None = getattr(whole, "exif", None)
         self.resolution = whole.resolution
-        self.blobs: dict[str, bytes] = {}
+        self.blobs: dict[str, bytes] = getattr(whole, "blobs", {})
         self.texts: list[bytes] = []
 
     def _open_stream(self) -> None:
@@ -134,6 +143,7 @@ class Photo:
             self._take_lab()
         opened = self._opened("sequential")
         self.frames = max(_field(opened, "n-pages", 1), png_frames)
+        self._bits = int(_field(opened, "bits-per-sample", 16))
         self.blobs = {n: bytes(opened.get(n)) for n in BLOBS if opened.get_typeof(n)}
         block = _field(opened, "exif-data", None) or late_exif or png_text_exif(opened)
         xmp = self.blobs.get("xmp-data", b"")
@@ -183,7 +193,7 @@ class Photo:
             opened = self._opened("random")
         elif opened is None:
             opened = self._opened("sequential")
-        image = _converted(_turned(opened, self._orientation), self._lab)
+        image = converted(turned(opened, self._orientation), self._lab)
         # A region does not keep its image, nor an image the memory that it was made of.
         self._image, self._region = image, pyvips.Region.new(image)
         return image
@@ -205,6 +215,8 @@ class Photo:
             if rows.min() < 0 or rows.max() > 65535:
                 raise ValueError("32-bit pixels, only 8-bit and 16-bit images are supported")
             rows = rows.astype(self.dtype)
+        if self.format == "avif" and self.dtype == np.uint16:
+            rows = whole_range(rows, self._bits)
         return rows
 
     def _bearable(self, detail: str) -> bool:
@@ -226,49 +238,3 @@ def size_of(path: Path) -> tuple[int, int] | None:
 
 def _field(image: Any, name: str, otherwise: Any) -> Any:
     return image.get(name) if image.get_typeof(name) else otherwise
-
-
-def _turned(image: Any, orientation: int) -> Any:
-    """Carry out the EXIF orientation (TIFF 6.0, tag 274): what to do to see the image upright."""
-    turns = {2: ("h", 0), 3: ("", 180), 4: ("v", 0), 5: ("h", 270), 6: ("", 90), 7: ("h", 90)}
-    flip, angle = turns.get(orientation, ("", 270 if orientation == 8 else 0))
-    if flip:
-        image = image.fliphor() if flip == "h" else image.flipver()
-    return image.rot(f"d{angle}") if angle else image
-
-
-def _converted(image: Any, lab: int | None) -> Any:
-    """Gray or RGB, with or without alpha, 8 or 16 bits."""
-    if lab is not None:
-        kind = "char" if lab == 8 else "uchar"
-        less = 0 if lab == 8 else 128
-        light = image[0] * (100 / 255)
-        colours = [image[n].copy(format=kind).cast("float") - less for n in (1, 2)]
-        image = light.bandjoin(colours).copy(interpretation="lab")
-        image = image.colourspace("srgb")
-        image = _without_profile(image)
-    elif image.interpretation in ("lab", "labs", "labq", "lch", "xyz"):
-        image = _without_profile(image.colourspace("srgb"))
-    if image.format not in DEPTHS:
-        if image.format in ("float", "double"):
-            raise ValueError("floating-point pixels, only 8 and 16 bits are supported")
-        raise ValueError(f"pixels of type {image.format}, only 8 and 16 bits are supported")
-    if image.format in ("int", "uint") and image.bands > 1:
-        raise ValueError("32-bit pixels, only 8 and 16 bits are supported")
-    if image.interpretation == "cmyk":
-        depth = 16 if image.format == "ushort" else 8
-        image = image.icc_transform("srgb", embedded=True, depth=depth)
-    elif image.interpretation not in (*GRAY, *COLOUR, "multiband") and (
-        image.format in ("uchar", "ushort")
-    ):
-        image = image.colourspace("srgb")
-    if image.bands > 4:
-        raise ValueError(f"{image.bands} channels, at most 4 are supported")
-    return image
-
-
-def _without_profile(image: Any) -> Any:
-    image = image.copy()
-    if image.get_typeof("icc-profile-data"):  # of the space that the pixels have left
-        image.remove("icc-profile-data")
-    return image

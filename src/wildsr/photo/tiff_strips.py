@@ -20,7 +20,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 LZW, DEFLATE = 5, (8, 32946)
 CLEAR, END, FIRST = 256, 257, 258  # TIFF 6.0, section 13
-EPOCH = 3838  # codes after a clear code until the table is full, with some to spare
+EPOCH = 3850  # codes after a clear code until the table is full, with some to spare
 # Bits of the n-th code after a clear code: one more as soon as the table needs it.
 _WIDTHS = np.select(
     [np.arange(EPOCH) < 254, np.arange(EPOCH) < 766, np.arange(EPOCH) < 1790], [9, 10, 11], 12
@@ -29,10 +29,14 @@ _STARTS = np.cumsum(_WIDTHS) - _WIDTHS
 PIECE = 1 << 20
 
 
-def check_strips(path: Path) -> None:
-    """Check every strip or tile of the first picture for damage.
+def check_strips(path: Path, directory: int | None = None) -> None:
+    """Check every strip or tile of a picture for damage.
 
     What is compressed otherwise, or laid out in a way that is not understood here, passes.
+
+    Args:
+        path: the file.
+        directory: where the picture's directory begins in the file; None for the first one.
 
     Raises:
         ValueError: one is damaged.
@@ -42,7 +46,7 @@ def check_strips(path: Path) -> None:
         if head[2:4] in (b"+\0", b"\0+"):
             head += file.read(8)
         tags = ImageFileDirectory_v2(head)
-        file.seek(tags.next)
+        file.seek(tags.next if directory is None else directory)
         tags.load(file)
         kind = tags.get(259, 1)
         # Bits the other way round, chroma of another size than luma, counts that are not there.

@@ -46,6 +46,7 @@ class WholeImage:
             self.frames = _frames(image)
         self.width, self.height = self._image.size
         gray = self._image.mode in ("1", "L")
+        self.dtype = np.dtype(np.uint8)
         self._mode = "RGBA" if self._image.has_transparency_data else "L" if gray else "RGB"
         self._row = 0
         self.channels = {"RGBA": 4, "RGB": 3, "L": 1}[self._mode]

@@ -93,16 +93,17 @@ def _storage(library: ModuleType, given: str | None, folder: Path) -> Any:
 
 def draw(study: Any, trial: Any, space: Space, seed: int, sampler: str) -> dict[str, Value]:
     """The values of a trial, which depend on the seed, its number and the trials before it."""
-    library, own = optuna(), mix_seeds(seed, trial.number, 0) % 2**32
+    library, own = optuna(), mix_seeds(seed, trial.number, 1) % 2**32
     study.sampler = (
         library.samplers.TPESampler(seed=own)
         if sampler == "tpe"
         else library.samplers.RandomSampler(seed=own)
     )
-    return {key: _suggest(trial, key, values) for key, values in space.items()}
+    return {key: suggest(trial, key, values) for key, values in space.items()}
 
 
-def _suggest(trial: Any, key: str, values: Range | Choices) -> Value:
+def suggest(trial: Any, key: str, values: Range | Choices) -> Value:
+    """Draw one value by the study's sampler."""
     drawn: Value
     if isinstance(values, Choices):
         drawn = trial.suggest_categorical(key, values.values)

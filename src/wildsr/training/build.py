@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.plugins.environments import SLURMEnvironment
 from omegaconf import DictConfig, OmegaConf
 
-from wildsr.config.make import make, make_networks, method_class, sample_batch, start_from
+from wildsr.config.make import (
+    make,
+    make_networks,
+    method_class,
+    sample_batch,
+    sensor_of,
+    start_from,
+)
 from wildsr.config.updates import known
 from wildsr.error import UserError
 from wildsr.network.protocol import Settles
@@ -73,6 +84,10 @@ def build_training(config: DictConfig) -> Training:
         stages,
         Guard(limits_of(finish["guard"])) if finish else None,
     )
+    for term in objective.terms:
+        encoder = getattr(term.loss, "encoder", None)
+        if encoder is not None:
+            encoder.bands = sensor_of(config).bands
     loop.configure_optimizers()  # what they refuse is to be said now, not when all is set up
     return loop
 
@@ -92,10 +107,15 @@ def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> li
     if settings["precision"] == "auto":
         cuda = settings["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         settings["precision"] = "bf16-mixed" if cuda else "32-true"
+    if settings["strategy"] == "auto" and _processes(settings) > 1:
+        settings["strategy"] = "ddp_find_unused_parameters_true"  # no update uses all networks
+    # Signals end a training as everywhere; whoever started it queues it again (docs/cluster.md).
+    plugins = [SLURMEnvironment(auto_requeue=False)] if _by_srun(settings) else None
     made: lightning.Trainer = make(
         settings,
         "trainer",
         lightning.Trainer,
+        plugins=plugins,
         max_epochs=1,
         logger=False,
         enable_checkpointing=False,
@@ -106,3 +126,26 @@ def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> li
         callbacks=callbacks,
     )
     return made
+
+
+def _by_srun(settings: Mapping[str, Any]) -> bool:
+    """Whether it is SLURM that has started the processes of this training, each a task."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that srun exists and was not used
+        started = SLURMEnvironment.detect()
+    return started and int(os.environ["SLURM_NTASKS"]) == _processes(settings)
+
+
+def _processes(settings: Mapping[str, Any]) -> int:
+    """How many processes will train, as far as can be said before Lightning looks."""
+    devices, nodes = settings["devices"], settings.get("num_nodes", 1)
+    if isinstance(devices, list):
+        count = len(devices)
+    elif isinstance(devices, int) and devices > 0:
+        count = devices
+    elif isinstance(devices, str) and devices.isdecimal():
+        count = int(devices)
+    else:  # all of them
+        cuda = settings["accelerator"] in ("auto", "gpu", "cuda")
+        count = torch.cuda.device_count() if cuda else 1
+    return count * (nodes if isinstance(nodes, int) else 1)

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 import lightning
+import torch
 
 from wildsr.run.checkpoint import save_checkpoint
 from wildsr.training.module import Training
@@ -23,6 +24,8 @@ SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
     if hasattr(signal, name)
 )
+
+OUT_OF_TIME = 1000  # above all numbers of signals: a training whose time is up goes on to its end
 
 
 class Checkpointing(lightning.Callback):
@@ -80,10 +83,14 @@ class Checkpointing(lightning.Callback):
     ) -> None:
         """Save when it is time; end training when asked to."""
         assert isinstance(training, Training)
-        stop = self.signal is not None or (
-            self.seconds is not None and training.seconds >= self.seconds
-        )
-        stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
+        out_of_time = self.seconds is not None and training.seconds >= self.seconds
+        # The processes of one training stop together, whichever of them was asked to.
+        asked = OUT_OF_TIME if self.signal is None and out_of_time else (self.signal or 0)
+        if trainer.world_size > 1:
+            mine = torch.tensor(asked, device=training.device)
+            asked = int(trainer.strategy.reduce(mine, reduce_op="max"))
+            self.signal = asked if 0 < asked < OUT_OF_TIME else self.signal
+        stop = asked > 0
         if stop:
             trainer.should_stop = True
         if stop or training.iteration % self.every == 0:

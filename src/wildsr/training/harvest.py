@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import lightning
 import torch
 
 from wildsr.calibration.measure import take_over
@@ -15,18 +18,57 @@ from wildsr.run.profile import profile, write_profile
 from wildsr.training.kernel_estimate import estimate_kernel
 from wildsr.training.measure import measure
 from wildsr.training.module import Training
+from wildsr.training.state import copied
+
+CPU = torch.device("cpu")
+
+
+class Harvest(lightning.Callback):
+    """Lets the first process of a training take what networks need, and hands it to the others.
+
+    So that it is the same in all of them, whatever their processors, and computed once.
+
+    Args:
+        data: real LR photos and sharp ones.
+        folder: of the run.
+        say: of what was found.
+    """
+
+    def __init__(self, data: Folders, folder: Path, say: Callable[[str], None]) -> None:
+        self.data, self.folder, self.say = data, folder, say
+
+    def setup(
+        self, trainer: lightning.Trainer, training: lightning.LightningModule, stage: str
+    ) -> None:
+        """The processes have found each other, and nothing is on its device yet."""
+        assert isinstance(training, Training)
+        found: Any = None
+        if trainer.is_global_zero:
+            for line in harvest(training, self.data, self.folder):
+                self.say(line)
+            if trainer.world_size > 1:
+                found = {name: copied(n.state_dict(), CPU) for name, n in _filled(training).items()}
+        found = trainer.strategy.broadcast(found, src=0)
+        if not trainer.is_global_zero:
+            for name, network in _filled(training).items():
+                network.load_state_dict(found[name])
+
+
+def _filled(training: Training) -> dict[str, torch.nn.Module]:
+    """What is taken from the photos: the networks, and their averages."""
+    networks = dict(training.networks.items())
+    made = {n: one for n, one in networks.items() if isinstance(one, MeasuredCamera | Harvests)}
+    averages = {f"average {n}": one for n, one in training.ema.networks.items() if n in made}
+    return made | averages
 
 
 def harvest(training: Training, data: Folders, folder: Path | None) -> list[str]:
     """Measure cameras and fill pools from the photos, and leave them in ``folder``.
 
-    Every process of a run finds the same, from the run's seed alone.
-
     Args:
         training: before its first iteration; a run that goes on has all that already.
         data: real LR photos and sharp ones.
-        folder: the run's, which gets ``pools.png`` and ``camera.json``; None in all processes but
-            the first.
+        folder: the run's, which gets ``pools.png`` and ``camera.json``; None for nowhere.
 
     Returns:
         Lines that say what was found, warnings marked as such.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from omegaconf import DictConfig
 from rich.console import Console
 
@@ -28,10 +30,11 @@ from wildsr.run.snapshot import SNAPSHOTS
 from wildsr.training.build import build_trainer, build_training
 from wildsr.training.checkpointing import Checkpointing
 from wildsr.training.explain import explain, explain_table
-from wildsr.training.harvest import harvest
+from wildsr.training.harvest import Harvest
 from wildsr.training.logger import Log, loggers
 from wildsr.training.module import Training
 from wildsr.training.progress import ProgressBar
+from wildsr.training.rank import process_rank
 from wildsr.training.schedule import Ending
 from wildsr.training.snapshots import Snapshots
 from wildsr.training.validation import Validation
@@ -47,6 +50,18 @@ class Watch(lightning.Callback):
 
     def trained(self, training: Training) -> None:
         """Look at a training that has come to its end, on its device."""
+
+
+class Crops(lightning.LightningDataModule):
+    """Asks for crops once the processes of a training know their ranks: each gets its own."""
+
+    def __init__(self, data: Folders) -> None:
+        super().__init__()
+        self.data = data
+
+    def train_dataloader(self) -> Any:
+        """The batches of this process."""
+        return self.data.train_dataloader()
 
 
 @dataclass
@@ -128,10 +143,6 @@ def fit(
 ) -> int | None:
     """Train, or go on training, to the end; the signal that ended it early, if one did."""
     config = job.config
-    if not folder.resumed:
-        shown = folder.folder if process_rank() == 0 else None
-        for line in harvest(training, job.data, shown):
-            job.console.print(line, markup=False)
     if process_rank() == 0:
         forget_after(folder, training.iteration)
     training.say = lambda line: job.console.print(line, markup=False)
@@ -161,9 +172,16 @@ def fit(
     # What an iteration reports is on disk before its checkpoint is, from which the next process
     # would go on without it. None of it is taken for waiting for data.
     watch = [] if job.watch is None else [job.watch]
-    callbacks = [snapshots, validation, progress, checkpointing, *watch, progress.waiting]
+    first = [] if folder.resumed else [Harvest(data, folder.folder, training.say)]
+    callbacks = [*first, snapshots, validation, progress, checkpointing, *watch, progress.waiting]
     trainer = build_trainer(config, callbacks)
-    trainer.fit(training, train_dataloaders=data.train_dataloader())
+    try:
+        trainer.fit(training, datamodule=Crops(data))
+    except BaseException:
+        launcher = trainer.strategy.launcher  # its other processes would wait for this one
+        if isinstance(launcher, _SubprocessScriptLauncher):
+            launcher.kill(getattr(signal, "SIGKILL", signal.SIGTERM))
+        raise
     return checkpointing.signal
 
 
@@ -219,8 +237,3 @@ def run_loggers(job: Job, settings: Mapping[str, Any], folder: Run, iteration: i
         job.console.print(text, markup=False)
 
     return loggers(settings, folder.folder, plain_config(job.config), iteration, say)
-
-
-def process_rank() -> int:
-    """Which of the processes this is, for further devices have one each."""
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)

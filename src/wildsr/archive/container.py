@@ -1,0 +1,189 @@
+"""Photos in one file: tar files as WebDataset names them, read in order, and zip files."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, ClassVar
+
+from wildsr.error import UserError, first_line
+from wildsr.photo.folder import SUFFIXES
+
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+KINDS = (".tar", ".zip")
+
+
+def shards_of(pattern: str) -> list[str]:
+    """The tar files of a name with a range, as WebDataset writes it: ``photos-{0000..0099}.tar``.
+
+    Raises:
+        UserError: a range that runs backwards.
+    """
+    found = _RANGE.search(pattern)
+    if found is None:
+        return [pattern]
+    first, last = int(found[1]), int(found[2])
+    if last < first:
+        raise UserError(f"`input`: the range {found[0]} holds no number.")
+    names = (
+        f"{pattern[: found.start()]}{number:0{len(found[1])}d}{pattern[found.end() :]}"
+        for number in range(first, last + 1)
+    )
+    return [each for name in names for each in shards_of(name)]
+
+
+@dataclass
+class Sample:
+    """Files of a tar that belong together: one key, and for each suffix its bytes.
+
+    Args:
+        key: the path up to the first dot of the file's name.
+        photo: name of the first file that is a photo; None where there is none.
+        data: the photo's bytes.
+        others: the other files, by their names.
+    """
+
+    key: str
+    photo: str | None = None
+    data: bytes = b""
+    others: dict[str, bytes] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.photo or self.key
+
+    def fetch(self, to: Path) -> None:
+        """Write the photo to a file."""
+        to.write_bytes(self.data)
+
+
+def split_key(name: str) -> tuple[str, str]:
+    """WebDataset's key and extension: the file's name is split at its first dot."""
+    folder, file = posixpath.split(name)
+    stem, _, extension = file.partition(".")
+    return posixpath.join(folder, stem), extension
+
+
+def samples(stream: IO[bytes], name: str) -> Iterator[Sample]:
+    """Read the samples of a tar file from its beginning to its end, one in memory.
+
+    Raises:
+        UserError: it is no tar file, or a damaged one.
+    """
+    current: Sample | None = None
+    try:
+        with tarfile.open(fileobj=stream, mode="r|*") as opened:
+            for member in opened:
+                if not member.isfile() or posixpath.basename(member.name).startswith("."):
+                    continue
+                key, extension = split_key(member.name)
+                if current is None or current.key != key:
+                    if current is not None:
+                        yield current
+                    current = Sample(key)
+                read = opened.extractfile(member)
+                data = b"" if read is None else read.read()
+                if current.photo is None and f".{extension.lower()}".endswith(SUFFIXES):
+                    current.photo, current.data = member.name, data
+                else:
+                    current.others[member.name] = data
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise UserError(f"{name} is no whole tar file: {first_line(error)}.") from error
+    if current is not None:
+        yield current
+
+
+class Container:
+    """A tar or zip file that is being written, one file after the other.
+
+    It is whole after :meth:`close` only: write it under another name.
+
+    Args:
+        path: the file.
+        kind: ".tar" or ".zip".
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self._one = threading.Lock()
+        self._taken: set[str] = set()
+        self._tar: tarfile.TarFile | None = None
+        self._zip: zipfile.ZipFile | None = None
+        if kind == ".tar":
+            self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        else:
+            self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)  # photos are packed already
+
+    def name(self, wanted: str) -> str:
+        """The name of a photo: in a tar without dots in its stem, which would be keys of others."""
+        if self._tar is None:
+            return wanted
+        stem, suffix = posixpath.splitext(wanted)
+        folder, file = posixpath.split(stem)
+        plain = posixpath.join(folder, file.replace(".", "_"))
+        key, number = plain, 2
+        while key in self._taken:
+            key, number = f"{plain}-{number}", number + 1
+        self._taken.add(key)
+        return key + suffix
+
+    def add(self, name: str, data: bytes) -> None:
+        """Append a file; of no date and owner, so that the same photos make the same file."""
+        with self._one:
+            if self._tar is not None:
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                info.mode = 0o644
+                self._tar.addfile(info, io.BytesIO(data))
+            elif self._zip is not None:
+                self._zip.writestr(zipfile.ZipInfo(name), data)
+
+    def close(self) -> None:
+        """Write the end."""
+        for opened in (self._tar, self._zip):
+            if opened is not None:
+                opened.close()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of a result in a container, with the other files of its sample.
+
+    Args:
+        container: which.
+        name: of the result.
+        others: files that follow it.
+    """
+
+    container: Container
+    name: str
+    others: dict[str, bytes] = field(default_factory=dict)
+
+    at_once: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def suffix(self) -> str:
+        """With its dot."""
+        return posixpath.splitext(self.name)[1]
+
+    def exists(self) -> bool:
+        """A container is written anew."""
+        return False
+
+    def deliver(self, made: Path) -> None:
+        """Append it, and what belongs to it."""
+        self.container.add(self.name, made.read_bytes())
+        for name, data in self.others.items():
+            self.container.add(name, data)
+
+    def refusal(self) -> str | None:
+        """That nothing can be written is said where the container is made."""
+        return None

@@ -1,0 +1,246 @@
+"""Photos in stores of other makers, through fsspec: ``s3://``, ``gs://``, ``sftp://``, ``zip://``."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import posixpath
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from wildsr.archive.manifest import FOLDER
+from wildsr.error import UserError, first_line
+from wildsr.photo.folder import KINDS, SUFFIXES, say_once
+
+EXTRA = "remote"
+# Where an object appears whole under its name, or not at all; elsewhere it is written under another
+# name and renamed.
+WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "tos", "memory"}
+READ_ONLY = {"http", "https", "zip", "tar", "libarchive", "github", "git", "hf"}
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?::|//)")
+_SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
+
+
+def is_url(place: str) -> bool:
+    """Whether a place is no path of this machine."""
+    return _URL.match(place) is not None
+
+
+class Store:
+    """A folder of a store, as far as archives need it.
+
+    Args:
+        url: as fsspec takes it: ``s3://bucket/folder``, ``zip://inside::photos.zip``. Credentials
+            are looked for where the store's own tools look for them.
+        argument: what the user calls it, for messages.
+
+    Raises:
+        UserError: fsspec, or what it needs for this store, is not installed; the store is unknown
+            or cannot be opened.
+    """
+
+    def __init__(self, url: str, argument: str) -> None:
+        self.url, self.argument = url.rstrip("/"), argument
+        self._open()
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"url": self.url, "argument": self.argument}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        self.url, self.argument = state["url"], state["argument"]
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            core = importlib.import_module("fsspec.core")
+        except ImportError as error:
+            raise UserError(
+                f"`{self.argument}={self}` needs the package fsspec: pip install 'wildsr[{EXTRA}]'."
+            ) from error
+        try:
+            # A listing of a million objects is not to be kept.
+            options = {"use_listings_cache": False} if "::" not in self.url else {}
+            found = core.url_to_fs(self.url, **options)
+        except ImportError as error:
+            raise UserError(
+                f"`{self.argument}={self}`: {first_line(error)} (pip install 'wildsr[{EXTRA}]' "
+                "brings s3fs; gs:// needs gcsfs, sftp:// paramiko, abfs:// adlfs)."
+            ) from error
+        except Exception as error:  # each store has errors of its own
+            raise self._cannot(error) from error
+        self.fs: Any = found[0]
+        self.root: str = found[1] if found[1] == "/" else found[1].rstrip("/")
+        kinds = self.fs.protocol
+        self.kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+
+    def __str__(self) -> str:
+        return _SECRET.sub("", self.url)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written there, or not file by file."""
+        return bool(self.kinds & READ_ONLY)
+
+    def path(self, name: str) -> str:
+        """What fsspec calls a file below the folder."""
+        return posixpath.join(self.root, name) if name else self.root
+
+    def walk(self) -> Iterator[list[str]]:
+        """Find the photos, as :func:`wildsr.photo.folder.walk_images` does those of a folder.
+
+        A folder is listed as a whole: for a million objects below one prefix the first comes late.
+
+        Raises:
+            UserError: the folder is not there, cannot be listed, or holds no photo.
+        """
+        waiting, some, others = [[""]], False, 0
+        while waiting:
+            names: list[str] = []
+            below: dict[str, list[str]] = {}
+            for place in waiting.pop():
+                for name, folder in self._listed(place):
+                    inside = posixpath.join(place, name)
+                    if folder:
+                        below.setdefault(name.lower(), []).append(inside)
+                    elif posixpath.splitext(name)[1].lower() in SUFFIXES:
+                        names.append(inside)
+                    else:
+                        others += 1
+            waiting += [sorted(below[name]) for name in sorted(below, reverse=True)]
+            if names:
+                some = True
+                yield sorted(names)
+        left = f"{others} file{'s' * (others > 1)} of other kinds" if others else ""
+        if not some:
+            because = f" (left out: {left})" if left else ""
+            raise UserError(
+                f"Argument `{self.argument}` must hold images ({KINDS}), but {self} holds none"
+                f"{because}."
+            )
+        if left:
+            say_once(f"`{self.argument}`: left out of {self}: {left}")
+
+    def exists(self, name: str) -> bool:
+        """Whether a file is there."""
+        return bool(self.fs.exists(self.path(name)))
+
+    def fetch(self, name: str, to: Path) -> None:
+        """Copy a file from the store, piece by piece."""
+        self.fs.get_file(self.path(name), str(to))
+
+    def deliver(self, made: Path, name: str) -> None:
+        """Copy a file into the store, where it appears whole, as far as the store allows that.
+
+        Stores of objects do; a store with a rename of its own (sftp, smb, hdfs, file) is written to
+        under a hidden name. Where renaming is copying, a reader may see a part.
+        """
+        path = self.path(name)
+        if self.kinds & WHOLE:
+            if "memory" in self.kinds:
+                self.fs.pipe_file(path, made.read_bytes())
+            else:
+                self.fs.put_file(str(made), path)
+            return
+        folder, last = posixpath.split(path)
+        hidden = f"{folder}/.{uuid.uuid4().hex}{posixpath.splitext(last)[1]}.part"
+        self.fs.makedirs(folder, exist_ok=True)
+        try:
+            self.fs.put_file(str(made), hidden)
+            self.fs.mv(hidden, path)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self.fs.rm_file(hidden)
+            raise
+
+    def refusal(self) -> str | None:
+        """Why nothing can be written there; None where something can."""
+        probe = self.path(f"{FOLDER}/{uuid.uuid4().hex}.probe")
+        try:
+            if not self.kinds & WHOLE:
+                self.fs.makedirs(posixpath.dirname(probe), exist_ok=True)
+            self.fs.pipe_file(probe, b"x")
+            self.fs.rm_file(probe)
+        except Exception as error:
+            return first_line(error)
+        return None
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a manifest."""
+        path = self.path(f"{FOLDER}/{name}")
+        try:
+            if not self.kinds & WHOLE:
+                self.fs.makedirs(posixpath.dirname(path), exist_ok=True)
+            self.fs.pipe_file(path, data)
+        except Exception as error:
+            raise OSError(first_line(error)) from error
+
+    def texts(self) -> Iterator[str]:
+        """The manifests that are there."""
+        for name, folder in sorted(self._listed(FOLDER, missing=True)):
+            if not folder and name.endswith(".jsonl"):
+                yield self.fs.cat_file(self.path(f"{FOLDER}/{name}")).decode("utf-8", "replace")
+
+    def _listed(self, place: str, missing: bool = False) -> Iterator[tuple[str, bool]]:
+        """Names in a folder, hidden ones left out, and whether each is a folder."""
+        try:
+            found = self.fs.ls(self.path(place), detail=True)
+        except FileNotFoundError as error:
+            if missing or place:
+                return
+            raise UserError(f"`{self.argument}`: {self} does not exist.") from error
+        except Exception as error:
+            raise self._cannot(error) from error
+        here = self.path(place).strip("/")
+        for entry in found:
+            whole = str(entry["name"]).strip("/")
+            name = posixpath.basename(whole)
+            if whole != here and name and not name.startswith("."):  # a prefix may be an object
+                yield name, entry["type"] == "directory"
+
+    def _cannot(self, error: Exception) -> UserError:
+        said = _SECRET.sub("", first_line(error))
+        return UserError(f"`{self.argument}`: {self} cannot be opened: {said}.")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of a store: a photo to fetch, or the place of a result.
+
+    Args:
+        store: which.
+        name: path below its folder, with ``/``.
+    """
+
+    store: Store
+    name: str
+
+    at_once: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"{self.store}/{self.name}"
+
+    @property
+    def suffix(self) -> str:
+        """With its dot."""
+        return os.path.splitext(self.name)[1]
+
+    def fetch(self, to: Path) -> None:
+        """Copy it here."""
+        self.store.fetch(self.name, to)
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return self.store.exists(self.name)
+
+    def deliver(self, made: Path) -> None:
+        """Copy it there."""
+        self.store.deliver(made, self.name)
+
+    def refusal(self) -> str | None:
+        """Why nothing can be written there."""
+        return self.store.refusal()

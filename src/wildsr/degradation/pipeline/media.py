@@ -1,0 +1,186 @@
+"""Pipeline steps for what other media do: print, palettes, textures, tape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from wildsr.argument import check_integer
+from wildsr.degradation.analogue import chroma_bleed, shift_lines
+from wildsr.degradation.dither import (
+    SIDES,
+    even_palette,
+    floyd_steinberg,
+    ordered_dither,
+    own_palette,
+)
+from wildsr.degradation.halftone import halftone
+from wildsr.degradation.pipeline.canvas import Canvas
+from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
+from wildsr.degradation.pipeline.ranges import Range, ordered, uniform
+from wildsr.degradation.texture import bc1, bc4
+from wildsr.error import UserError, unknown
+
+DITHERS = ("floyd_steinberg", "ordered")
+BLOCKS = ("bc1", "bc4")
+
+
+class Halftone(Step):
+    """Prints each sample as a halftone of random ruling, and scans it.
+
+    Args:
+        period: range of a screen's period, in pixels.
+        turn: range of the angle by which all screens are turned, in degrees.
+        black: print what three channels share as black.
+        probability: of a sample to be printed.
+    """
+
+    def __init__(
+        self,
+        period: Range = (2.5, 6.0),
+        turn: Range = (-10.0, 10.0),
+        black: bool = True,
+        probability: float = 1.0,
+    ) -> None:
+        super().__init__(probability)
+        self.ranges, self.black = ordered(period=period, turn=turn), bool(black)
+        if self.ranges["period"][0] <= 1:
+            raise UserError(f"Argument `period` must be above 1 pixel, but got {period!r}.")
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Draw a ruling for each sample."""
+        period, turn = (
+            [uniform(draw, self.ranges[name]) for draw in canvas.draws]
+            for name in ("period", "turn")
+        )
+        canvas.image = halftone(
+            canvas.image, canvas.numbers(period), canvas.numbers(turn), self.black
+        )
+        canvas.note("halftone", period=period, turn=turn)
+        return canvas
+
+
+class Dither(Step):
+    """Reduces each sample to a few colours by dithering.
+
+    Args:
+        kinds: name -> frequency; of floyd_steinberg, ordered.
+        levels: smallest and largest number of even levels in a channel, where the palette is even.
+        colours: the same of a palette of the picture's own.
+        own: frequency of the picture's own palette (GIF, sprites) instead of an even one.
+        sides: of the ordered dither's matrices, one of which is drawn.
+        probability: of a sample to be dithered.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[str, float],
+        levels: Sequence[int] = (2, 8),
+        colours: Sequence[int] = (8, 64),
+        own: float = 0.5,
+        sides: Sequence[int] = SIDES,
+        probability: float = 1.0,
+    ) -> None:
+        super().__init__(probability)
+        for name in kinds:
+            if name not in DITHERS:
+                raise unknown("Argument `kinds`", name, DITHERS)
+        self.kinds, self.own = frequencies("kinds", kinds), float(own)
+        ordered(levels=levels, colours=colours)
+        self.levels, self.colours = list(levels), list(colours)
+        for name, counts in (("levels", levels), ("colours", colours)):
+            for count in counts:
+                check_integer(f"Argument `{name}`: each", count, 2, 256)
+        if not sides or any(side not in SIDES for side in sides):
+            raise UserError(f"Argument `sides` must be some of {list(SIDES)}, but got {sides!r}.")
+        self.sides = list(sides)
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Draw a palette and a way for each sample; they go one by one."""
+        made, kinds, counts = [], [], []
+        for image, (height, width), draw in zip(
+            canvas.image.split(1), canvas.sizes, canvas.draws, strict=True
+        ):
+            kind, own = pick(draw, self.kinds), draw.random() < self.own
+            bounds = self.colours if own else self.levels
+            count = int(draw.integers(bounds[0], bounds[1] + 1))
+            side = self.sides[int(draw.integers(len(self.sides)))]
+            seen = image[..., :height, :width].detach()
+            palette = own_palette(seen, count) if own else even_palette(count, image.shape[1])
+            made.append(
+                floyd_steinberg(image, palette)
+                if kind == "floyd_steinberg"
+                else ordered_dither(image, palette, side)
+            )
+            kinds.append(kind if kind == "floyd_steinberg" else f"{kind} {side}x{side}")
+            counts.append(f"{count} {'colours of its own' if own else 'levels'}")
+        canvas.image = torch.cat(made)
+        canvas.note("dither", kind=kinds, palette=counts)
+        return canvas
+
+
+class TextureBlocks(Step):
+    """Compresses samples as textures, once or more often.
+
+    Args:
+        kind: "bc1" (DXT1: four colours of RGB565 in 4x4 pixels) or "bc4" (each channel alone).
+            Pictures that have not three channels take bc4.
+        probability: of a sample to be compressed.
+    """
+
+    def __init__(self, kind: str = "bc1", probability: float = 1.0) -> None:
+        super().__init__(probability)
+        if kind not in BLOCKS:
+            raise unknown("Argument `kind`", kind, BLOCKS)
+        self.kind = kind
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Compress all samples alike: there is nothing to draw."""
+        kind = self.kind if canvas.image.shape[1] == 3 else "bc4"
+        canvas.image = (bc1 if kind == "bc1" else bc4)(canvas.image)
+        canvas.note("texture", kind=[kind] * len(canvas))
+        return canvas
+
+
+class Tape(Step):
+    """Records each sample on analogue video tape: fields, unsteady lines, colours that bleed.
+
+    Args:
+        luma: range of the brightness's blur along a line, standard deviation in pixels.
+        chroma: the same of the colour differences.
+        delay: range of pixels by which colour comes late.
+        motion: range of pixels that things move by from one field to the next, either way.
+        jitter: range of the standard deviation of a line's place, in pixels.
+        probability: of a sample to be recorded.
+    """
+
+    def __init__(
+        self,
+        luma: Range = (0.3, 1.0),
+        chroma: Range = (1.5, 5.0),
+        delay: Range = (0.0, 2.0),
+        motion: Range = (0.0, 3.0),
+        jitter: Range = (0.0, 0.4),
+        probability: float = 1.0,
+    ) -> None:
+        super().__init__(probability)
+        self.ranges = ordered(luma=luma, chroma=chroma, delay=delay, motion=motion, jitter=jitter)
+        for name in ("luma", "chroma"):
+            if self.ranges[name][0] <= 0:
+                raise UserError(
+                    f"Argument `{name}` must be above 0 pixels, but got {self.ranges[name]}."
+                )
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Draw a recorder for each sample."""
+        height, made = canvas.image.shape[2], []
+        drawn = [{n: uniform(d, b) for n, b in self.ranges.items()} for d in canvas.draws]
+        for image, values, draw in zip(canvas.image.split(1), drawn, canvas.draws, strict=True):
+            places = values["jitter"] * draw.standard_normal(height)
+            places[1::2] += values["motion"] * (1 if draw.random() < 0.5 else -1)
+            lines = shift_lines(image, canvas.numbers(places.tolist())[None])
+            made.append(chroma_bleed(lines, values["chroma"], values["delay"], values["luma"]))
+        canvas.image = torch.cat(made).clamp(0, 1)
+        canvas.note("tape", **{n: [round(v[n], 2) for v in drawn] for n in self.ranges})
+        return canvas

@@ -1,0 +1,117 @@
+"""Pipeline steps for line sensors and coherent waves: stripes and speckle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from wildsr.degradation.pipeline.canvas import Canvas
+from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
+from wildsr.degradation.pipeline.ranges import Range, ordered, uniform
+from wildsr.degradation.scanner import ALONG, gamma_speckle, rayleigh_speckle, stripes
+from wildsr.error import UserError, unknown
+
+SPECKLES = ("sar_intensity", "sar_amplitude", "ultrasound")
+
+
+class Stripes(Step):
+    """Adds the stripes of a line sensor: each detector has its own gain and offset.
+
+    Args:
+        gain: range of the gains' standard deviation.
+        offset: range of the offsets', 1/255.
+        along: name -> frequency of columns and rows, the lines that one detector draws.
+        probability: of a sample to get stripes.
+    """
+
+    def __init__(
+        self,
+        gain: Range = (0.0, 0.03),
+        offset: Range = (0.5, 6.0),
+        along: Mapping[str, float] | None = None,
+        probability: float = 1.0,
+    ) -> None:
+        super().__init__(probability)
+        self.ranges = ordered(gain=gain, offset=offset)
+        for name in along or {}:
+            if name not in ALONG:
+                raise unknown("Argument `along`", name, ALONG)
+        self.along = frequencies("along", along or {"columns": 1.0})
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Draw a sensor for each sample; they go one by one."""
+        generators, made, noted = canvas.generators(), [], []
+        for index, draw in enumerate(canvas.draws):
+            values = {name: uniform(draw, bounds) for name, bounds in self.ranges.items()}
+            along = pick(draw, self.along)
+            made.append(
+                stripes(
+                    canvas.image[[index]],
+                    values["gain"],
+                    values["offset"] / 255,
+                    along,
+                    None if generators is None else [generators[index]],
+                )
+            )
+            noted.append((along, values["gain"], values["offset"]))
+        canvas.image = torch.cat(made).clamp(0, 1)
+        lines, gains, offsets = zip(*noted, strict=True)
+        canvas.note("stripes", along=lines, gain=gains, offset=offsets)
+        return canvas
+
+
+class Speckle(Step):
+    """Multiplies by the speckle of radar (SAR) or ultrasound.
+
+    Args:
+        kinds: name -> frequency; of sar_intensity, sar_amplitude, ultrasound.
+        looks: range of a radar's number of looks: less is stronger.
+        lateral: range of an ultrasound pulse's standard deviation across the beam, in pixels.
+        axial: the same along the beam.
+        strength: range of the share of ultrasound's speckle.
+        gray: frequency of radar speckle that is the same in all channels (ultrasound's always is).
+        probability: of a sample to get any.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[str, float],
+        looks: Range = (2.0, 16.0),
+        lateral: Range = (0.8, 2.0),
+        axial: Range = (0.4, 1.0),
+        strength: Range = (0.3, 0.8),
+        gray: float = 1.0,
+        probability: float = 1.0,
+    ) -> None:
+        super().__init__(probability)
+        for name in kinds:
+            if name not in SPECKLES:
+                raise unknown("Argument `kinds`", name, SPECKLES)
+        self.kinds, self.gray = frequencies("kinds", kinds), float(gray)
+        self.ranges = ordered(looks=looks, lateral=lateral, axial=axial, strength=strength)
+        for name in ("looks", "lateral", "axial"):
+            if self.ranges[name][0] <= 0:
+                raise UserError(f"Argument `{name}` must be above 0, but got {self.ranges[name]}.")
+
+    def apply_to(self, canvas: Canvas) -> Canvas:
+        """Draw a kind and a strength for each sample; they go one by one."""
+        generators, made, noted = canvas.generators(), [], []
+        for index, draw in enumerate(canvas.draws):
+            kind, image = pick(draw, self.kinds), canvas.image[[index]].clamp(0, 1)
+            values = {name: uniform(draw, bounds) for name, bounds in self.ranges.items()}
+            own = None if generators is None else [generators[index]]
+            if kind == "ultrasound":
+                widths = (values["lateral"], values["axial"])
+                made.append(rayleigh_speckle(image, *widths, values["strength"], own))
+                level = f"{values['strength']:.2f}"
+            else:
+                gray = torch.tensor([bool(draw.random() < self.gray)])
+                amplitude = kind == "sar_amplitude"
+                made.append(gamma_speckle(image, values["looks"], amplitude, gray, own))
+                level = f"{values['looks']:.1f} looks"
+            noted.append((kind, level))
+        canvas.image = torch.cat(made).clamp(0, 1)
+        kinds, levels = zip(*noted, strict=True)
+        canvas.note("speckle", kind=kinds, level=levels)
+        return canvas

@@ -1,0 +1,321 @@
+"""What there is to upscale: folders, stores and files of many photos, into any of them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from wildsr.archive.ahead import Ahead
+from wildsr.archive.container import KINDS, Container, Slot, samples, shards_of
+from wildsr.archive.place import Scratch
+from wildsr.archive.store import Store, Stored, is_url
+from wildsr.atomic import Partial, check_output
+from wildsr.error import UserError
+from wildsr.inference.tasks import Choice, Task, result_name, result_names, tasks
+from wildsr.photo.folder import SUFFIXES, walk_images
+
+Place = Path | Store
+
+
+@dataclass
+class Work:
+    """Photos that go to one place.
+
+    Args:
+        todo: the tasks, once.
+        output: where manifests go; None for a single photo.
+        name: the output, for people.
+        check: sees that results can be written, before a network is opened.
+        found: how many are known by now.
+        stop: looks for no more.
+        apart: whether each result is a file of its own, which any process may write.
+    """
+
+    todo: Iterable[Task]
+    output: Place | None
+    name: str
+    check: Callable[[], None]
+    found: Callable[[], int]
+    stop: Callable[[], None] = lambda: None
+    apart: bool = True
+
+
+def place_of(text: str, argument: str) -> Place:
+    """A folder of this machine or of a store; a zip file that is read is one, too."""
+    if is_url(text):
+        return Store(text, argument)
+    path = Path(text).expanduser()
+    if argument == "input" and path.suffix.lower() == ".zip":
+        return Store(f"zip://::{path.absolute()}", argument)
+    return path
+
+
+def unzipped(output: str) -> str:
+    """The file that is meant by ``zip://::FILE.zip``, which is written as a whole."""
+    return output.removeprefix("zip://::") if output.lower().endswith(".zip") else output
+
+
+def manifests_of(output: str) -> Place:
+    """Where the manifests of an output are: in it, or beside it where it is a file."""
+    output = unzipped(output)
+    if _kind(output) is None:
+        return place_of(output, "output")
+    folder, _ = _split(output)
+    return place_of(folder, "output")
+
+
+@contextmanager
+def works(
+    source: str, output: str, format: str | None, choice: Choice, overwrite: bool
+) -> Iterator[Iterator[Work]]:
+    """What there is to do, one place after the other; asked for the next when one is done.
+
+    Args:
+        source: a photo, a folder, a URL of fsspec's, a zip file, tar files (one, or a range as
+            ``photos-{0000..0099}.tar``).
+        output: a folder, a file for one photo, a URL; a tar or zip file. Of tar files each becomes
+            one of its name in the output.
+        format: of the results.
+        choice: which photos; of several tar files whole ones are chosen.
+        overwrite: whether a tar or zip file that exists is made again.
+
+    Raises:
+        UserError: an input or output that cannot be.
+    """
+    output = unzipped(output)
+    if source.lower().endswith(".tar"):
+        yield _tars(source, output, format, choice, overwrite)
+    elif _kind(output) is not None:
+        yield _packed(source, output, format, choice, overwrite)
+    else:
+        yield iter([_plain(source, output, format, choice)])
+
+
+def _plain(source: str, output: str, format: str | None, choice: Choice) -> Work:
+    """Photos to files of their own."""
+    given, wanted = place_of(source, "input"), place_of(output, "output")
+    if isinstance(wanted, Store) and wanted.read_only:
+        raise UserError(
+            f"`output`: nothing can be written into {wanted} photo by photo; name a folder, s3://, "
+            "gs://, sftp://, or a file NAME.zip or NAME.tar."
+        )
+    if isinstance(given, Path) and isinstance(wanted, Path):
+        if not given.exists():
+            raise UserError(f"`input`: {given} does not exist.")
+        todo = tasks(given, wanted, format, choice)
+        if isinstance(todo, list):
+            folder = Path(str(todo[0].target)).parent if todo else wanted
+            count = len(todo)
+            return Work(todo, None, str(wanted), lambda: check_output(folder), lambda: count)
+        return _streamed(todo, wanted)
+    one = _one_of_a_store(source) if isinstance(given, Store) else None
+    if one is not None:
+        store, name = one
+        ((_, result),) = result_names([name], format)
+        single = [Task(Stored(store, name), _target(wanted, result), name, result)]
+        single = [task for task in single if task.input in choice]
+        return Work(single, None, str(wanted), lambda: _check(wanted), lambda: len(single))
+
+    def task(names: tuple[str, str]) -> Task:
+        photo = given / names[0] if isinstance(given, Path) else Stored(given, names[0])
+        return Task(photo, _target(wanted, names[1]), _posix(names[0]), _posix(names[1]))
+
+    return _streamed(Ahead(_batches(given, wanted, format, choice), task), wanted)
+
+
+def _streamed(todo: Ahead[Task], output: Place) -> Work:
+    return Work(todo, output, str(output), lambda: _check(output), lambda: todo.found, todo.close)
+
+
+def _target(place: Place, name: str) -> Path | Stored:
+    return place / name if isinstance(place, Path) else Stored(place, _posix(name))
+
+
+def _check(output: Place) -> None:
+    """See that results can be written."""
+    if isinstance(output, Path):
+        check_output(output)
+    elif (reason := output.refusal()) is not None:
+        raise UserError(f"`output`: nothing can be written into {output}: {reason}.")
+
+
+def _batches(
+    source: Place, output: Place | None, format: str | None, choice: Choice
+) -> Iterator[list[tuple[str, str]]]:
+    found = walk_images(source, "input") if isinstance(source, Path) else source.walk()
+    below = None
+    if isinstance(source, Store) and isinstance(output, Store) and source.kinds == output.kinds:
+        if source.root == output.root:
+            raise UserError(
+                f"Argument `output` must be another folder than the photos' ({source})."
+            )
+        if output.root.startswith(f"{source.root}/"):
+            below = f"{output.root.removeprefix(f'{source.root}/')}/"
+    some = False
+    for names in found:
+        own = [name for name in names if below is None or not name.startswith(below)]
+        some = some or bool(own)
+        pairs = result_names(own, format)
+        yield pairs if choice.all else [pair for pair in pairs if _posix(pair[0]) in choice]
+    if not some:
+        raise UserError(f"Argument `input`: {source} holds only results, in {output}.")
+
+
+def _one_of_a_store(url: str) -> tuple[Store, str] | None:
+    """The store and the name of a single photo."""
+    folder, name = posixpath.split(url)
+    if "::" in url or posixpath.splitext(name)[1].lower() not in SUFFIXES:
+        return None
+    store = Store(folder, "input")
+    return (store, name) if store.fs.isfile(store.path(name)) else None
+
+
+def _packed(
+    source: str, output: str, format: str | None, choice: Choice, overwrite: bool
+) -> Iterator[Work]:
+    """Photos into one tar or zip file; of several shards each has its own."""
+    given = place_of(source, "input")
+    if isinstance(given, Path) and not given.is_dir():
+        raise UserError(f"`input` must be a folder for `output={output}`, but got {given}.")
+    if choice.shard.count > 1:
+        stem, kind = os.path.splitext(output)
+        output = f"{stem}-{choice.shard.number}-of-{choice.shard.count}{kind}"
+
+    def fill(container: Container) -> tuple[Iterable[Task], Callable[[], int], Callable[[], None]]:
+        def task(names: tuple[str, str]) -> Task:
+            name = container.name(_posix(names[1]))
+            photo = given / names[0] if isinstance(given, Path) else Stored(given, names[0])
+            return Task(photo, Slot(container, name), _posix(names[0]), name)
+
+        todo = Ahead(_batches(given, None, format, choice), task)
+        return todo, lambda: todo.found, todo.close
+
+    yield from _into(output, overwrite, fill)
+
+
+def _tars(
+    source: str, output: str, format: str | None, choice: Choice, overwrite: bool
+) -> Iterator[Work]:
+    """Each tar file into one of its name."""
+    names = shards_of(source)
+    if _kind(output) is not None and len(names) > 1:
+        raise UserError(f"`output` must be a folder for {len(names)} tar files, but got {output}.")
+    for name in names:
+        last = posixpath.basename(name.replace(os.sep, "/"))
+        if last not in choice.shard:
+            continue
+        only = choice.only
+        if only is not None and not any(each.startswith(f"{last}/") for each in only):
+            continue
+        target = output if _kind(output) is not None else f"{output.rstrip('/')}/{last}"
+        with _opened(name) as stream:
+            counted = _Samples(stream, last, format)
+            again = overwrite or only is not None
+            yield from _into(
+                target,
+                again,
+                lambda container, it=counted: it.into(container),  # type: ignore[misc]
+            )
+
+
+class _Samples:
+    """The samples of one tar file as tasks."""
+
+    def __init__(self, stream: IO[bytes], name: str, format: str | None) -> None:
+        self.stream, self.name, self.format, self.count = stream, name, format, 0
+
+    def into(
+        self, container: Container
+    ) -> tuple[Iterable[Task], Callable[[], int], Callable[[], None]]:
+        """Tasks that fill a container."""
+        return self._tasks(container), lambda: self.count, lambda: None
+
+    def _tasks(self, container: Container) -> Iterator[Task]:
+        for sample in samples(self.stream, self.name):
+            if sample.photo is None:
+                for name, data in sample.others.items():
+                    container.add(name, data)
+                continue
+            self.count += 1
+            result = result_name(sample.photo, self.format)
+            slot = Slot(container, result, sample.others)
+            yield Task(sample, slot, f"{self.name}/{sample.photo}", f"{self.name}/{result}")
+
+
+Fill = Callable[[Container], tuple[Iterable[Task], Callable[[], int], Callable[[], None]]]
+
+
+def _into(output: str, overwrite: bool, fill: Fill) -> Iterator[Work]:
+    """One container, which has its name when it is whole; nothing where it exists."""
+    kind = _kind(output) or ".tar"
+    folder, name = _split(output)
+    place = place_of(folder, "output")
+    there = (place / name).exists() if isinstance(place, Path) else place.exists(name)
+    if there and not overwrite:
+        yield Work([], place, output, lambda: None, lambda: 0, apart=False)
+        return
+    if isinstance(place, Path):
+        partial = Partial(place / name)
+        path = partial.path
+        ended: tuple[Callable[[], None], Callable[[], None]] = (partial.keep, partial.discard)
+    else:
+        store, scratch = place, Scratch()
+        path = scratch.folder / name
+        ended = (lambda: store.deliver(path, name), lambda: None)
+    container = Container(path, kind)
+    todo, found, stop = fill(container)
+    try:
+        yield Work(todo, place, output, lambda: None, found, stop, apart=False)
+        container.close()
+    except BaseException:
+        ended[1]()
+        raise
+    else:
+        ended[0]()
+    finally:
+        if not isinstance(place, Path):
+            scratch.close()
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[IO[bytes]]:
+    """A tar file, as a stream."""
+    if is_url(name):
+        folder, last = _split(name)
+        store = Store(folder, "input")
+        try:
+            file: Any = store.fs.open(store.path(last), "rb")
+        except FileNotFoundError as error:
+            raise UserError(f"`input`: {name} does not exist.") from error
+    else:
+        try:
+            file = Path(name).expanduser().open("rb")
+        except OSError as error:
+            raise UserError(f"`input`: {name} cannot be opened: {error.strerror}.") from error
+    with file:
+        yield file
+
+
+def _kind(output: str) -> str | None:
+    """The suffix of a file of many photos; None for a folder."""
+    suffix = os.path.splitext(output.rstrip("/"))[1].lower()
+    folder = not is_url(output) and Path(output).expanduser().is_dir()
+    return suffix if suffix in KINDS and not folder else None
+
+
+def _split(place: str) -> tuple[str, str]:
+    """The folder and the name of a file, here or in a store."""
+    if is_url(place):
+        folder, name = posixpath.split(place)
+        return folder, name
+    path = Path(place).expanduser()
+    return str(path.parent), path.name
+
+
+def _posix(name: str) -> str:
+    return name.replace(os.sep, "/")

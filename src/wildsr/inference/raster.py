@@ -1,0 +1,302 @@
+"""Upscale files of measured values: every page and band, in their own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wildsr.atomic import Partial
+from wildsr.error import UserError, first_line, unknown
+from wildsr.inference.bands import FLOAT, Look, Strip, Strips, upscaled
+from wildsr.inference.resample import resized
+from wildsr.inference.settings import Settings
+from wildsr.inference.upscaler import Upscaler
+from wildsr.photo.encode import FORMATS
+from wildsr.photo.folder import say_once
+from wildsr.photo.raster.base import Page, Plan, Range, Raster, Values, Writer
+from wildsr.photo.raster.ranges import of_type, ranges
+from wildsr.photo.raster.write import check_fits, writer_for
+from wildsr.photo.unreadable import readable
+
+DEPTHS: dict[int | str, np.dtype[Any]] = {
+    8: np.dtype(np.uint8),
+    16: np.dtype(np.uint16),
+    "float": FLOAT,
+}
+
+
+class Planned:
+    """What :mod:`wildsr.inference.job` asks of every upscaling: the type that decides precision."""
+
+    dtype = FLOAT  # single precision
+
+
+class RasterUpscaling:
+    """An upscaling of a file of measured values in progress: computed and written strip by strip.
+
+    Args:
+        raster: the file.
+        target: the result; appears in :meth:`finish`.
+        upscaler: of one, three or as many channels as there are bands.
+        settings: how results are written.
+
+    Attributes:
+        planned, between, rows: as those of :class:`wildsr.inference.file.Upscaling`.
+        size: (width, height) of all pages together, by the network.
+
+    Raises:
+        UserError: pages, bands, a range or a format that cannot be.
+    """
+
+    planned, between = Planned, FLOAT
+    rows: Any = None
+
+    def __init__(
+        self, raster: Raster, target: Path, upscaler: Upscaler, settings: Settings
+    ) -> None:
+        self.raster, self.target, self.scale = raster, target, upscaler.scale
+        self.wish = settings.range or own_range(upscaler, raster.pages[0].dtype)
+        suffix = target.suffix.lower().removeprefix(".")
+        chosen = settings.format or (suffix if suffix in FORMATS else raster.suffix)
+        if chosen not in FORMATS:
+            raise unknown("Argument `format`", chosen, FORMATS)
+        if FORMATS.get(suffix, FORMATS[chosen]) != FORMATS[chosen]:
+            raise UserError(f"Argument `format` is {chosen!r}, but the result is called {target}.")
+        self.format, self.settings = FORMATS[chosen], settings
+        if self.format != raster.suffix:
+            raster.in_units()
+        wanted = _pages(raster, settings.page)
+        self.looks = {n: _look(raster.pages[n], settings.bands, raster, n) for n in wanted}
+        for look in self.looks.values():
+            _group(look, raster, upscaler)
+        factor = settings.outscale or self.scale
+        made = [_result(raster.pages[n], look, factor, settings) for n, look in self.looks.items()]
+        kept = [
+            [*look.bands, *([] if look.alpha is None else [look.alpha])]
+            for look in self.looks.values()
+        ]
+        self.plan = Plan(made, wanted, kept, settings.identity)
+        check_fits(self.format, raster, self.plan, target)
+        pixels = sum(page.width * page.height for page in made)
+        self.size = (pixels, 1)
+        self.partial = Partial(target)
+
+    @property
+    def alike(self) -> object:
+        """What upscalings have in common that can be computed at once: nothing, with this one."""
+        return id(self)
+
+    def compute(self, strips_of: Strips) -> None:
+        """Upscale and write all pages."""
+        try:
+            with readable(self.raster.path):
+                self._compute(strips_of)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _compute(self, strips_of: Strips) -> None:
+        numbers = list(self.plan.of)
+        found, odd = ranges(self.raster, numbers, self.wish)
+        if odd:
+            say_once(
+                f"{self.raster.path}: {100 * odd:.3g} % of its numbers are NaN or infinite; the "
+                "result has them in the same places"
+            )
+        writer: Writer = writer_for(
+            self.format, self.partial.path, self.raster, self.plan, self.settings.quality
+        )
+        try:
+            for place, number in enumerate(numbers):
+                low, high = found[number]
+                made, page = self.plan.pages[place], self.raster.pages[number]
+                cut = not _same(page, made)
+                look = replace(self.looks[number], low=low, high=high, cut=cut)
+                writer.page(place, self._strips(place, number, look, strips_of))
+            self._written(writer)
+        except BaseException:
+            writer.abandon()
+            raise
+
+    def _written(self, writer: Writer) -> None:
+        try:
+            writer.close()
+        except OSError as error:
+            raise UserError(f"{self.target} cannot be written: {first_line(error)}.") from error
+
+    def _strips(self, place: int, number: int, look: Look, strips_of: Strips) -> Iterator[Values]:
+        page, made = self.raster.pages[number], self.plan.pages[place]
+        rows = self.raster.rows(number)
+        strips = upscaled(rows, look, self.scale, strips_of)
+        size = page.width * self.scale, page.height * self.scale
+        try:
+            for strip in resized(strips, size, (made.width, made.height)):
+                yield numbers_of(strip, look, page, made, self.raster)
+        finally:
+            rows.close()
+
+    def finish(self) -> None:
+        """Give the file its name.
+
+        Raises:
+            UserError: the file system refuses.
+        """
+        self.partial.keep()
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        self.partial.discard()
+
+
+def own_range(upscaler: Upscaler, dtype: np.dtype[Any]) -> Range | None:
+    """The values that an upscaler was trained to see as black and white, for files of that type."""
+    sensor = upscaler.sensor
+    if sensor.depth == "float":
+        return sensor.span() if dtype.kind == "f" else None
+    return sensor.lr if dtype == sensor.dtype else None
+
+
+def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster) -> Values:
+    """A strip in the numbers of the result.
+
+    The same numbers as the source's stand for the same quantity; of another type of whole numbers,
+    the range becomes the whole of it.
+    """
+    bands = [*look.bands, *([] if look.alpha is None else [look.alpha])]
+    low, high = look.low[bands], look.high[bands]
+    unit: Any = strip.unit
+    same = _same(page, made)
+    if same:
+        wide = page.dtype.itemsize > 2 and page.dtype != np.float32
+        kind = np.float64 if wide else np.float32
+        values = unit.astype(kind) * (high - low).astype(kind) + low.astype(kind)
+    else:
+        values = unit.clip(0, 1) * np.float32(of_type(made, None)[1])
+        if look.masked or page.dtype.kind == "f":
+            values = values.clip(1)  # 0 stands for what was not measured
+    if look.alpha is not None and made.dtype.kind == "f" and page.dtype.kind != "f":
+        values[..., -1] = unit[..., -1] * high[-1]
+    cast = _cast(values, made.dtype)
+    if strip.there is None or strip.kept is None:
+        return _not_missing(cast, None, look, raster) if same else cast
+    count = len(look.bands)
+    kept = strip.kept if same else np.zeros(strip.kept.shape, made.dtype)
+    colours = np.where(strip.there, cast[..., :count], kept.astype(made.dtype))
+    if same:
+        colours = _not_missing(colours, strip.there, look, raster)
+    return np.concatenate([colours, cast[..., count:]], axis=-1)
+
+
+def _same(page: Page, made: Page) -> bool:
+    """Whether the numbers of a result mean what those of its source do."""
+    return made.dtype == page.dtype or made.dtype.kind == "f"
+
+
+def _cast(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Values:
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    if dtype.kind == "b":
+        return values >= 0.5
+    most = np.iinfo(dtype)
+    rounded = np.rint(values.astype(np.float64) if dtype.itemsize > 2 else values)
+    whole: Values = rounded.clip(most.min, most.max)
+    if dtype.itemsize == 8:  # whose largest number no float64 is
+        whole = whole.clip(most.min, np.nextafter(float(most.max), 0))
+    return whole.astype(dtype)
+
+
+def _not_missing(
+    values: Values, there: npt.NDArray[np.bool_] | None, look: Look, raster: Raster
+) -> Values:
+    """Move results that happen to be the value for "not measured" to the number beside it."""
+    for place, band in enumerate(look.bands):
+        missing = look.missing[band]
+        if missing is None or not np.isfinite(missing):
+            continue
+        one = values[..., place]
+        hit = one == missing
+        hit &= True if there is None else there[..., place]
+        if hit.any():
+            if values.dtype.kind == "f":
+                one[hit] = np.nextafter(one.dtype.type(missing), one.dtype.type(np.inf))
+            elif values.dtype.kind in "iu":
+                one[hit] = missing + (1 if missing < np.iinfo(values.dtype).max else -1)
+    return values
+
+
+def _pages(raster: Raster, page: int | None) -> list[int]:
+    if page is None:
+        return list(range(len(raster.pages)))
+    if not 1 <= page <= len(raster.pages):
+        raise UserError(
+            f"Argument `page` must be 1 to {len(raster.pages)} for {raster.path}, but got {page}."
+        )
+    return [page - 1]
+
+
+def _look(page: Page, bands: Any, raster: Raster, number: int) -> Look:
+    """Which bands are wanted, and which of them go together."""
+    nothing = np.empty(0)
+    missing = raster.missing(number)
+    colours = [band for band in range(page.bands) if band != page.alpha]
+    if bands is None or bands == "all":
+        together = list(page.colour) if bands is None else []
+        groups = [together] if together else []
+        groups += [[band] for band in colours if band not in together]
+        places = [[colours.index(band) for band in group] for group in groups]
+        return Look(colours, places, nothing, nothing, missing, page.alpha)
+    if max(bands) > page.bands:
+        raise UserError(
+            f"Argument `bands` must hold numbers from 1 to {page.bands} for {raster.path}, but got "
+            f"{list(bands)}."
+        )
+    chosen = [band - 1 for band in bands]
+    count = len(chosen)
+    places = [[0, 1, 2]] if count == 3 else [[place] for place in range(count)]
+    return Look(chosen, places, nothing, nothing, missing)
+
+
+def _group(look: Look, raster: Raster, upscaler: Upscaler) -> None:
+    """Regroup the bands for a network of other channels than three.
+
+    Raises:
+        UserError: it takes another number of channels than there are bands.
+    """
+    channels = int(getattr(upscaler, "channels", 3))
+    count = len(look.bands)
+    if channels == 3:
+        return
+    if channels == 1:
+        look.groups[:] = [[place] for place in range(count)]
+    elif channels == count:
+        look.groups[:] = [list(range(count))]
+    else:
+        raise UserError(
+            f"The network of {upscaler.name} takes {channels} bands, but {raster.path} has "
+            f"{count}; `bands` picks some."
+        )
+
+
+def _result(page: Page, look: Look, factor: float, settings: Settings) -> Page:
+    """A page of the result."""
+    height, width = (max(round(side * factor), 1) for side in (page.height, page.width))
+    dtype = page.dtype if settings.depth is None else DEPTHS[settings.depth]
+    bands = len(look.bands) + (look.alpha is not None)
+    three = [list(range(3))] == look.groups[:1] and settings.bands not in (None, "all")
+    colour = (
+        tuple(look.bands.index(band) for band in page.colour)
+        if page.colour and set(page.colour) <= set(look.bands) and settings.bands in (None, "all")
+        else ((0, 1, 2) if three else ())
+    )
+    alpha = None if look.alpha is None else bands - 1
+    return Page(height, width, bands, dtype, colour, alpha, page.channel)
+
+
+def pixels_of(pages: Iterable[Page]) -> int:
+    """The pixels of all pages."""
+    return sum(page.height * page.width for page in pages)

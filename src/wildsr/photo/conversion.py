@@ -1,0 +1,62 @@
+"""Turn decoded pictures upright, and their pixels into gray or RGB of 8 or 16 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+GRAY, COLOUR = ("b-w", "grey16"), ("srgb", "rgb", "rgb16")
+DEPTHS: dict[str, np.dtype[Any]] = {
+    "uchar": np.dtype(np.uint8),
+    "ushort": np.dtype(np.uint16),
+    # 32 bits that hold 16-bit values, as some programs write them; others are refused as they come.
+    "int": np.dtype(np.uint16),
+    "uint": np.dtype(np.uint16),
+}
+
+
+def turned(image: Any, orientation: int) -> Any:
+    """Carry out the EXIF orientation (TIFF 6.0, tag 274): what to do to see the image upright."""
+    turns = {2: ("h", 0), 3: ("", 180), 4: ("v", 0), 5: ("h", 270), 6: ("", 90), 7: ("h", 90)}
+    flip, angle = turns.get(orientation, ("", 270 if orientation == 8 else 0))
+    if flip:
+        image = image.fliphor() if flip == "h" else image.flipver()
+    return image.rot(f"d{angle}") if angle else image
+
+
+def converted(image: Any, lab: int | None) -> Any:
+    """Gray or RGB, with or without alpha, 8 or 16 bits."""
+    if lab is not None:
+        kind = "char" if lab == 8 else "uchar"
+        less = 0 if lab == 8 else 128
+        light = image[0] * (100 / 255)
+        colours = [image[n].copy(format=kind).cast("float") - less for n in (1, 2)]
+        image = light.bandjoin(colours).copy(interpretation="lab")
+        image = image.colourspace("srgb")
+        image = _without_profile(image)
+    elif image.interpretation in ("lab", "labs", "labq", "lch", "xyz"):
+        image = _without_profile(image.colourspace("srgb"))
+    if image.format not in DEPTHS:
+        if image.format in ("float", "double"):
+            raise ValueError("floating-point pixels, only 8 and 16 bits are supported")
+        raise ValueError(f"pixels of type {image.format}, only 8 and 16 bits are supported")
+    if image.format in ("int", "uint") and image.bands > 1:
+        raise ValueError("32-bit pixels, only 8 and 16 bits are supported")
+    if image.interpretation == "cmyk":
+        depth = 16 if image.format == "ushort" else 8
+        image = image.icc_transform("srgb", embedded=True, depth=depth)
+    elif image.interpretation not in (*GRAY, *COLOUR, "multiband") and (
+        image.format in ("uchar", "ushort")
+    ):
+        image = image.colourspace("srgb")
+    if image.bands > 4:
+        raise ValueError(f"{image.bands} channels, at most 4 are supported")
+    return image
+
+
+def _without_profile(image: Any) -> Any:
+    image = image.copy()
+    if image.get_typeof("icc-profile-data"):  # of the space that the pixels have left
+        image.remove("icc-profile-data")
+    return image

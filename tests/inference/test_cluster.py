@@ -1,0 +1,212 @@
+"""A Ray cluster of several nodes, one of which is killed in the middle."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+from support.ports import free_port
+
+from wildsr.archive.manifest import FOLDER, read
+from wildsr.inference.weights import save_weights
+from wildsr.network.upscaler.compact import Compact
+
+PHOTOS = 120
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "2x_it.safetensors"
+    arguments = {"scale": 2, "features": 16, "convolutions": 4}
+    named = {"_target_": "wildsr.network.upscaler.compact.Compact", **arguments}
+    torch.manual_seed(0)
+    save_weights(Compact(**arguments), path, named, 2)
+    return path
+
+
+@pytest.fixture
+def nodes(monkeypatch):
+    """A cluster of a head without cores and two nodes of one core."""
+    ray = pytest.importorskip("ray", reason="no ray: pip install 'wildsr[ray]'")
+    pytest.importorskip("ray.data", reason="no pyarrow: pip install 'wildsr[ray]'")
+    from ray.cluster_utils import Cluster
+
+    source = os.path.join(os.path.dirname(__file__), "..", "..", "src")
+    paths = [os.path.abspath(source), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("RAY_health_check_period_ms", "500")
+    monkeypatch.setenv("RAY_health_check_failure_threshold", "4")
+    small = {"object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    try:
+        some = [cluster.add_node(num_cpus=1, **small) for _ in range(2)]
+        cluster.wait_for_nodes()
+        ray.init(address=cluster.address, log_to_driver=False)
+        yield cluster, some
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def photos_in(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(PHOTOS):
+        pixels = generator.integers(0, 256, (96, 96, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:03d}.png")
+    (folder / "bad.png").write_bytes(b"no photo")
+    return folder
+
+
+@pytest.mark.heavy
+def test_a_node_dies_and_no_photo_is_lost_or_made_twice(
+    nodes, weights, photos_in, tmp_path, carry_out, capsys
+):
+    cluster, some = nodes
+    one, many = tmp_path / "one", tmp_path / "many"
+    typed = [f"weights={weights}", f"input={photos_in}", "device=cpu", "tile=64"]
+    assert carry_out("upscale", [*typed, f"output={one}"]) == 1
+    written, killed, ended = {}, [], threading.Event()
+
+    def watch():
+        """Every file that ever had a name; and after some, a node is killed."""
+        while not ended.wait(0.005):
+            for path in many.glob("[!.]*.png") if many.is_dir() else ():
+                written.setdefault(path.name, set()).add(path.stat().st_ino)
+            if len(written) >= 12 and not killed:
+                cluster.remove_node(some[0], allow_graceful=False)
+                killed.append(len(written))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        code = carry_out("upscale", [*typed, f"output={many}", "cluster=ray"])
+    finally:
+        ended.set()
+        watcher.join()
+    assert code == 1
+    assert killed
+    assert killed[0] < PHOTOS
+    said = capsys.readouterr().out
+    assert f"{PHOTOS} upscaled" in said
+    assert "bad.png: not an image" in said
+    names = {path.name for path in one.glob("*.png")}
+    assert len(names) == PHOTOS
+    assert {path.name for path in many.glob("[!.]*.png")} == names
+    for name in names:
+        assert (many / name).read_bytes() == (one / name).read_bytes()
+    assert all(len(files) == 1 for files in written.values()), "a photo was written twice"
+    lines = [n for p in (many / FOLDER).iterdir() for n in p.read_text().splitlines()]
+    assert len(lines) == PHOTOS + 1
+    expected, entries = read(one), read(many)
+    assert {n: (e.hash, e.error) for n, e in entries.items()} == {
+        n: (e.hash, e.error) for n, e in expected.items()
+    }
+    assert carry_out("upscale", [*typed, f"output={many}", "cluster=ray", "retry=failed"]) == 1
+    assert carry_out("upscale", [*typed, f"output={tmp_path / 'x.zip'}", "cluster=ray"]) == 2
+
+
+@pytest.mark.heavy
+def test_a_photo_that_kills_its_process_costs_itself(nodes, photos_in, tmp_path, monkeypatch):
+    from wildsr.inference.cluster import Cluster, carry_out_on
+    from wildsr.inference.file import Settings
+    from wildsr.inference.tasks import tasks
+
+    def deadly():
+        """An upscaler whose process ends at one photo, as a fault in a library would end it."""
+        from torch import nn
+
+        from wildsr.inference import job
+        from wildsr.inference.upscaler import Upscaler
+
+        opened = job.Photo
+
+        def photo(path, limit):
+            if path.name == "017.png":
+                time.sleep(0.2)
+                os._exit(1)
+            return opened(path, limit)
+
+        job.Photo = photo
+        network = nn.Upsample(scale_factor=2)
+        return Upscaler(network, network, 2, "it", tile=64)
+
+    said = []
+    todo = tasks(photos_in, tmp_path / "out", None)
+    outcome = carry_out_on(
+        Cluster("ray", deadly), lambda: None, todo, Settings(), False,
+        lambda photos, pixels: None, said.append, None,
+    )  # fmt: skip
+    assert (outcome.done, outcome.failed) == (PHOTOS - 1, 2)
+    assert any("017.png: the process died 3 times" in line for line in said)
+
+
+@pytest.fixture
+def head(monkeypatch, tmp_path):
+    """A cluster with a server for Ray's client, and its address."""
+    pytest.importorskip("ray.data", reason="no ray or pyarrow: pip install 'wildsr[ray]'")
+    pytest.importorskip("grpc", reason="no grpcio: pip install 'wildsr[ray]'")
+    source = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "src"))
+    paths = os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    ports = [free_port() for _ in range(2)]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    command += [f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--num-cpus=1"]
+    command += ["--include-dashboard=false", "--disable-usage-stats"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            for _ in range(240):
+                with socket.socket() as tried:
+                    if tried.connect_ex(("127.0.0.1", ports[1])) == 0:
+                        break
+                time.sleep(0.5)
+            yield f"ray://127.0.0.1:{ports[1]}"
+        finally:
+            below = psutil.Process(process.pid).children(recursive=True)
+            process.terminate()
+            process.wait(60)
+            for child in below:
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+
+
+@pytest.mark.heavy
+def test_a_running_cluster_by_its_address(head, weights, fill, tmp_path):
+    """In a process of its own: Ray's client is one for a process."""
+    fill(tmp_path / "in", 5, (8, 8))
+    out = tmp_path / "out"
+    typed = [f"weights={weights}", f"input={tmp_path / 'in'}", f"output={out}", f"cluster={head}"]
+    script = os.path.join(os.path.dirname(__file__), "..", "..", "upscale.py")
+    ran = subprocess.run(
+        [sys.executable, script, *typed, "device=cpu"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "5 upscaled" in ran.stdout
+    assert len(read(out)) == len(list(out.glob("*.png"))) == 5
+
+
+def test_clusters_that_cannot_be(tmp_path, weights, refused, fill, monkeypatch):
+    fill(tmp_path / "in", 1, (8, 8))
+    some = [f"weights={weights}", f"input={tmp_path / 'in'}", f"output={tmp_path / 'out'}"]
+    assert "`cluster` must be ray, ray://HOST:PORT" in refused("upscale", [*some, "cluster=dask"])
+    assert "`workers` must be an integer" in refused("upscale", [*some, "cluster=ray", "workers=0"])
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert "pip install 'wildsr[ray]'" in refused("upscale", [*some, "cluster=ray"])
