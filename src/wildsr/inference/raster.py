@@ -18,7 +18,7 @@ from wildsr.inference.settings import Settings
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import FORMATS
 from wildsr.photo.folder import say_once
-from wildsr.photo.raster.base import Page, Plan, Raster, Values, Writer
+from wildsr.photo.raster.base import Page, Plan, Range, Raster, Values, Writer
 from wildsr.photo.raster.ranges import of_type, ranges
 from wildsr.photo.raster.write import check_fits, writer_for
 from wildsr.photo.unreadable import readable
@@ -60,6 +60,7 @@ class RasterUpscaling:
         self, raster: Raster, target: Path, upscaler: Upscaler, settings: Settings
     ) -> None:
         self.raster, self.target, self.scale = raster, target, upscaler.scale
+        self.wish = settings.range or own_range(upscaler, raster.pages[0].dtype)
         suffix = target.suffix.lower().removeprefix(".")
         chosen = settings.format or (suffix if suffix in FORMATS else raster.suffix)
         if chosen not in FORMATS:
@@ -101,8 +102,7 @@ class RasterUpscaling:
 
     def _compute(self, strips_of: Strips) -> None:
         numbers = list(self.plan.of)
-        wish = self.settings.range
-        found, odd = ranges(self.raster, numbers, wish)
+        found, odd = ranges(self.raster, numbers, self.wish)
         if odd:
             say_once(
                 f"{self.raster.path}: {100 * odd:.3g} % of its numbers are NaN or infinite; the "
@@ -151,6 +151,14 @@ class RasterUpscaling:
     def abandon(self) -> None:
         """Remove what was written."""
         self.partial.discard()
+
+
+def own_range(upscaler: Upscaler, dtype: np.dtype[Any]) -> Range | None:
+    """The values that an upscaler was trained to see as black and white, for files of that type."""
+    sensor = upscaler.sensor
+    if sensor.depth == "float":
+        return sensor.span() if dtype.kind == "f" else None
+    return sensor.lr if dtype == sensor.dtype else None
 
 
 def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster) -> Values:

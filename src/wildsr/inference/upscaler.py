@@ -30,10 +30,11 @@ from wildsr.inference.device import choose_precision
 from wildsr.inference.engine import choose_engine
 from wildsr.inference.ensemble import Ensemble
 from wildsr.inference.memory import bytes_per_pixel, tile_for
-from wildsr.inference.tile import CELL, place_of, receptive_radius
+from wildsr.inference.tile import CELL, channels_of, place_of, receptive_radius
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, Overlap, overlap_for
 from wildsr.photo.folder import say_once
 from wildsr.photo.rows import Rows
+from wildsr.photo.sensor import RGB, Sensor
 
 ENGINES_OF_TORCH = ("torch", "compile")
 BATCH = {"cuda": 4}  # tiles computed at once; a CPU is not faster with more than one
@@ -56,6 +57,7 @@ class Upscaler:
         single: makes the same one in single precision, where half precision was chosen for it and
             not asked for; results of more than 8 bits need it, and photos on which it would show.
         reference: in that case, ``network`` in single precision.
+        sensor: the kind of photos that it was trained on.
     """
 
     network: nn.Module
@@ -69,6 +71,7 @@ class Upscaler:
     batch: int | None = None
     single: Callable[[], Upscaler] | None = None
     reference: nn.Module | None = None
+    sensor: Sensor = RGB
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < CELL:
@@ -118,8 +121,14 @@ class Upscaler:
         if chosen is not self or self.single is None or self.reference is None:
             return chosen
         place = torch.empty(0, device=self.device, dtype=self.dtype)
-        found = psnr_to(self.reference, self.network, patches(image.again()), place)
+        seen = patches(image.again(), self.channels)
+        found = psnr_to(self.reference, self.network, seen, place)
         return self if found >= BOUND else self._exact
+
+    @property
+    def channels(self) -> int:
+        """Of the images that the network takes."""
+        return channels_of(self.network)
 
     @cached_property
     def _exact(self) -> Upscaler:
@@ -165,6 +174,7 @@ def prepare(
     tile: int | None = None,
     overlap: int | None = None,
     batch: int | None = None,
+    sensor: Sensor = RGB,
 ) -> Upscaler:
     """Make a network ready for whole photos: for upscaling, delivering and measuring alike.
 
@@ -181,6 +191,7 @@ def prepare(
         tile: see :class:`Upscaler`, as for the next two.
         overlap: LR pixels.
         batch: tiles computed at once.
+        sensor: the kind of photos that it was trained on.
 
     Raises:
         UserError: whatever of this cannot be.
@@ -202,6 +213,7 @@ def prepare(
                 "colour_fix": colour_fix,
             }
             sizes: dict[str, Any] = {"tile": tile, "overlap": overlap, "batch": batch}
+            sizes["sensor"] = sensor
             single = partial(prepare, reference, scale, name, device, **given, **sizes)
         network.to(dtype)
     elif precision not in ("auto", "fp32"):
@@ -226,4 +238,5 @@ def prepare(
         batch,
         single,
         None if reference is None else dressed(reference),
+        sensor,
     )

@@ -80,6 +80,16 @@ def kind_of(path: Path | str, limit: float | None = LIMIT) -> Kind:
     return Kind(photo.height, photo.width, _colours(photo.channels), photo.dtype)
 
 
+def is_raw(path: Path | str) -> bool:
+    """Whether a file is no ordinary photo: floats, or other channels than gray and RGB.
+
+    Raises:
+        UnreadableImage: its header cannot be read.
+    """
+    with readable(path):
+        return _raw(Path(path)) is not None
+
+
 def read_samples(path: Path | str, limit: float | None = LIMIT) -> Samples:
     """Decode a file to (H, W, C) of its own type; see :func:`kind_of` for what it will be.
 
