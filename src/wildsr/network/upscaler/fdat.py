@@ -82,7 +82,7 @@ class FDAT(Original):
             window_size=WINDOW,
             ffn_expansion_ratio=expansion,
             drop_path_rate=drop_path,
-            upsampler_type=upsampler,  # type: ignore[arg-type]
+            upsampler_type=upsampler,
         )
         self.scale = scale
         for block in (block for group in self.groups for block in group.blocks):
