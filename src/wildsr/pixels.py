@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,18 @@ def unit(levels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return levels.to(dtype).div(255)
 
 
+def in_unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Images as the data hold them in [0, 1]: uint8 are 255ths, floats lie there already."""
+    return unit(images, dtype) if images.dtype == torch.uint8 else images.to(dtype)
+
+
 def floats(image: Tensor) -> Tensor:
-    """Convert uint8 (3, H, W) to float (1, 3, H, W) in [0, 1]."""
-    return unit(image[None])
+    """Convert (C, H, W), uint8 or floats in [0, 1], to float (1, C, H, W) in [0, 1]."""
+    return in_unit(image[None])
 
 
-def floats_of(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    """Convert the pixels of a file, uint8 (H, W, 3), to float (1, 3, H, W) in [0, 1]."""
+def floats_of(pixels: npt.NDArray[Any]) -> Tensor:
+    """Convert pixels (H, W, C), uint8 or floats in [0, 1], to float (1, C, H, W) in [0, 1]."""
     return floats(torch.from_numpy(pixels.copy()).permute(2, 0, 1))
 
 
@@ -54,6 +60,11 @@ def rounded(image: Tensor) -> Tensor:
 def to_8_bit(images: Tensor) -> Tensor:
     """Clamp to [0, 1] and round to 1/255, with the gradient of the identity (straight-through)."""
     return images + (rounded(images.detach()).div(255) - images.detach())
+
+
+def clamped(images: Tensor) -> Tensor:
+    """Clamp to [0, 1], with the gradient of the identity: photos of more than 8 bits."""
+    return images + (images.detach().clamp(0, 1) - images.detach())
 
 
 def round8(image: Tensor, argument: str = "image") -> Tensor:
@@ -132,13 +143,16 @@ def luma(image: Tensor) -> Tensor:
     measures on a file of one channel, without ``rgb2ycbcr``.
 
     Args:
-        image: (..., 3, H, W) of any range, or (..., 1, H, W), which is its own.
+        image: (..., 3, H, W) of any range; of one channel it is that channel, of any other number
+            their mean.
 
     Returns:
         (..., 1, H, W) in the same range.
     """
     if image.shape[-3] == 1:
         return image
+    if image.shape[-3] != 3:
+        return image.mean(-3, keepdim=True)
     red, green, blue = image.split(1, dim=-3)
     # Written from the differences, so that equal channels are kept to the last bit.
     return green + LUMA[0] * (red - green) + LUMA[2] * (blue - green)
@@ -159,13 +173,30 @@ def studio_luma(rgb: Tensor) -> Tensor:
     return (16 + 65.481 * red + 128.553 * green + 24.966 * blue).unsqueeze(1)
 
 
+def as_rgb(image: Tensor, bands: Sequence[int] | None = None) -> Tensor:
+    """Three channels of any number, (..., C, H, W) to (..., 3, H, W), for what knows RGB alone.
+
+    One is repeated; of two the middle is their mean; of more than three ``bands`` are taken, else
+    the first three.
+    """
+    channels = image.shape[-3]
+    if channels == 1:
+        return image.expand(*image.shape[:-3], 3, *image.shape[-2:])
+    if channels == 2:
+        first, last = image.split(1, -3)
+        return torch.cat([first, (first + last) / 2, last], -3)
+    if bands is None:
+        return image.narrow(-3, 0, 3)
+    return torch.cat([image.narrow(-3, band, 1) for band in bands], -3)
+
+
 def torchvision_luma(image: Tensor) -> Tensor:
     """Torchvision's gray, ``0.2989 R + 0.587 G + 0.114 B``, which Real-ESRGAN's noise uses.
 
     (B, 3, H, W) -> (B, 1, H, W); one channel stays as it is.
     """
-    if image.shape[1] == 1:
-        return image
+    if image.shape[1] != 3:
+        return image.mean(1, keepdim=True) if image.shape[1] > 1 else image
     red, green, blue = image.split(1, dim=1)
     return 0.2989 * red + 0.587 * green + 0.114 * blue
 

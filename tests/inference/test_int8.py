@@ -16,6 +16,7 @@ from wildsr.inference.strips import upscale_image
 from wildsr.inference.upscaler import prepare
 from wildsr.network.upscaler.compact import Compact
 from wildsr.photo.rows import Still
+from wildsr.photo.sensor import Sensor
 
 CPU = torch.device("cpu")
 EIGHT = np.dtype(np.uint8)
@@ -147,6 +148,12 @@ def test_a_missing_extra_is_named(network, photos, monkeypatch):
 def test_engines_without_integers_say_so(network, name):
     with pytest.raises(UserError, match=f"needs engine=openvino .*engine={name}"):
         prepare(network, 2, "it", CPU, engine=name, precision="int8")
+
+
+def test_networks_of_measured_values_are_refused(network):
+    for sensor in (Sensor(depth="16"), Sensor(lr=(0.0, 4095.0))):
+        with pytest.raises(UserError, match="must not be 'int8' for a network of measured values"):
+            prepare(*(network, 2, "it", CPU), engine="openvino", precision="int8", sensor=sensor)
 
 
 def test_integers_are_coarse_for_16_bits_which_is_said(network, photos, caplog):

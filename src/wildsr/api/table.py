@@ -27,7 +27,7 @@ from wildsr.error import UserError
 from wildsr.evaluation.evaluate import Measured, OfSets, measure, of_sets, upscaling_protocol
 from wildsr.evaluation.parts import FOLDER as PARTS
 from wildsr.evaluation.photo_sets import photo_sets
-from wildsr.evaluation.rows import Row, table_rows
+from wildsr.evaluation.rows import Row, one_sensor, table_rows
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
 from wildsr.inference.device import choose_device, measuring_device
@@ -60,13 +60,14 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     tune_allocator()
     rows = table_rows(config, device)
     scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
-    sets, scale = photo_sets(config, scales, paths_by_name(config.run, "run"))
+    sensor = one_sensor(rows)
+    sets, scale = photo_sets(config, scales, paths_by_name(config.run, "run"), sensor)
     _first_readable(sets)
     output = output or _new_folder(config)
     check_output(output)
     config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
     ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
-    panel = _panel(config, bool(ranked), device)
+    panel = _panel(config, bool(ranked), device).take(sensor)
     sharp = _sharp(config, bool(ranked))
     upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
     images = [(name, image) for name, found in sets.items() for image in found.names]
@@ -116,7 +117,8 @@ def _report(
     photos = sum(map(len, sets.values()))
     ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
     protocol = {**panel.protocol(), "scale": scale, "photos": photos, "large images": STATED}
-    protocol |= upscaling_protocol(config.tile, device, str(config.precision))
+    sensor = panel.sensor
+    protocol |= upscaling_protocol(config.tile, device, str(config.precision), sensor)
     summary = summarise([o.outcome for o in measured], protocol, config.seed, found, panel.parts)
     _say(summary, console)  # first: the disk may be full by now
     results.write(output, summary)

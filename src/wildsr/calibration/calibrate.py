@@ -10,14 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wildsr.calibration.doubt import GRAY
 from wildsr.calibration.groups import by_coding
+from wildsr.calibration.sensor import sensor_noise
 from wildsr.calibration.simulate import BORDER, Photo, SharpWindows, cut
 from wildsr.calibration.statistics import NAMES, WINDOW, statistics
 from wildsr.calibration.study import Group, Study
 from wildsr.degradation.coding import Coding
 from wildsr.error import UserError
-from wildsr.network.degrader.measured import POPULATION
+from wildsr.network.degrader.measured import POPULATION, QUIET, SensorNoise
 from wildsr.network.degrader.physics import HIGHEST, LOWEST
+from wildsr.pixels import floats_of
 
 WINDOWS = 150  # of sharp photos
 SMALLER = (WINDOW, 48, 32)  # LR pixels; sides of a window, the smaller where photos are
@@ -32,12 +35,14 @@ class Calibration:
         members: indices of the photos of each group; photos too small for a window are in none.
         codings: of all photos.
         seconds: of processor time.
+        sensor: the black level and the channels' noise; of 8-bit gray and RGB nothing.
     """
 
     groups: list[Group]
     members: list[list[int]]
     codings: list[Coding | None]
     seconds: float
+    sensor: SensorNoise = QUIET
 
     def population(
         self, count: int = POPULATION, seed: int = 0
@@ -85,7 +90,7 @@ def calibrate(
     same.
 
     Args:
-        lr: real photos (H, W, 3), uint8.
+        lr: real photos (H, W, C): uint8, or floats in [0, 1] of sensors of more than 8 bits.
         codings: theirs, each as the file was coded last; None for photos that were never JPEG.
         hr: sharp photos of anything.
         scale: HR pixels for each LR pixel.
@@ -101,12 +106,19 @@ def calibrate(
     own = [codings[i] for i in chosen]
     photos = torch.stack([_shown(lr[i], window, len(chosen), random) for i in chosen])
     sharp, fresh = (SharpWindows(hr, WINDOWS, scale, window, random) for _ in range(2))
+    sensor = QUIET
+    if sharp.deep or lr[0].shape[2] not in (1, 3):
+        sensor = sensor_noise([floats_of(lr[i])[0] for i in chosen])
+        sharp.sensor = fresh.sensor = sensor
     study = Study(sharp, fresh, random)
     start = study.start(photos, own)
     parts = by_coding(own)
     groups = [study.measure(start, photos[part], [own[i] for i in part]) for part in parts]
+    if lr[0].shape[2] == 1:  # whose noise is shared with no other channel
+        for group in groups:
+            group.cameras[:, GRAY] = group.jitter[:, GRAY] = group.solution.camera[GRAY] = 0.0
     members = [[chosen[i] for i in part] for part in parts]
-    return Calibration(groups, members, list(codings), time.process_time() - begun)
+    return Calibration(groups, members, list(codings), time.process_time() - begun, sensor)
 
 
 def _window(lr: Sequence[Photo], hr: Sequence[Photo], scale: int) -> int:

@@ -94,7 +94,8 @@ def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:
     The tables of JPEG are taken over either way.
     """
     if measured.calibration is not None:
-        camera.set(*measured.calibration.population(seed=seed))
+        calibration = measured.calibration
+        camera.set(*calibration.population(seed=seed), calibration.sensor)
         return
     codings = [as_table(one) for one in measured.codings.photos]
     camera.set(camera.cameras[: len(codings)].clone(), codings)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,18 +15,20 @@ from torch import Tensor
 
 from wildsr.calibration.statistics import statistics
 from wildsr.degradation.coding import Coding, coded_each
+from wildsr.network.degrader.measured import QUIET, by_channel
 from wildsr.network.degrader.physics import MARGIN, kernel_size, kernels, seen
+from wildsr.pixels import in_unit
 
 BORDER = 6  # LR pixels around a window, where the transform goes round the image
 TOGETHER = 25  # windows rendered at once
-Photo = npt.NDArray[np.uint8]
+Photo = npt.NDArray[Any]  # (H, W, C): uint8, or floats in [0, 1] of sensors of more than 8 bits
 
 
 class SharpWindows:
     """Windows of sharp photos, kept with their Fourier transforms: blurring costs one product.
 
     Args:
-        photos: (H, W, 3) each; those too small for a window are left out.
+        photos: (H, W, C) each; those too small for a window are left out.
         count: of the windows, one or more of each photo.
         scale: HR pixels for each LR pixel.
         window: side in LR pixels.
@@ -41,6 +44,8 @@ class SharpWindows:
         random: np.random.Generator,
     ) -> None:
         self.scale, self.side = scale, (window + 2 * BORDER) * scale
+        self.deep = bool(len(photos)) and photos[0].dtype != np.uint8
+        self.sensor = QUIET  # of the camera that is simulated
         large = [photo for photo in photos if min(photo.shape[:2]) >= self.side]
         order = [random.permutation(len(large)) for _ in range(-(-count // max(len(large), 1)))]
         chosen = [large[i] for i in np.concatenate(order)[:count]] if large else []
@@ -85,12 +90,13 @@ def _folds(side: int, scale: int) -> tuple[Tensor, Tensor]:
 
 
 def cut(photos: Sequence[Photo], side: int, random: np.random.Generator) -> Tensor:
-    """One square of each photo, anywhere: (n, 3, side, side) in [0, 1]."""
-    squares = np.empty((len(photos), side, side, 3), np.uint8)
+    """One square of each photo, anywhere: (n, C, side, side) in [0, 1]."""
+    kind = photos[0] if len(photos) else np.empty((0, 0, 3), np.uint8)
+    squares = np.empty((len(photos), side, side, kind.shape[2]), kind.dtype)
     for square, photo in zip(squares, photos, strict=True):
         top, left = (int(random.integers(length - side + 1)) for length in photo.shape[:2])
         square[:] = photo[top : top + side, left : left + side]
-    return torch.from_numpy(squares).permute(0, 3, 1, 2).float().div_(255)
+    return in_unit(torch.from_numpy(squares).permute(0, 3, 1, 2))
 
 
 def simulated(
@@ -107,18 +113,22 @@ def simulated(
     """
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
     side = sharp.side // sharp.scale - 2 * BORDER
+    channels = sharp.spectra.shape[1] + 1
 
     def draws() -> Iterator[tuple[slice, Tensor, list[tuple[int, int]]]]:
         for start in range(0, len(index), TOGETHER):
             part = slice(start, start + TOGETHER)
             count = len(index[part])
-            noise = torch.randn((count, 4, *[side + 2 * MARGIN] * 2), generator=generator)
+            noise = torch.randn((count, channels, *[side + 2 * MARGIN] * 2), generator=generator)
             yield part, noise, [(int(y), int(x)) for y, x in random.integers(0, 16, (count, 2))]
 
     def shown(drawn: tuple[slice, Tensor, list[tuple[int, int]]]) -> Tensor:
         part, noise, phases = drawn
-        taken = seen(sharp.blurred(index[part], cameras[part]), cameras[part], noise)
-        return statistics(coded_each(taken, codings[part], phases))
+        clean = sharp.blurred(index[part], cameras[part])
+        noise = by_channel(noise, sharp.sensor)
+        taken = seen(clean, cameras[part], noise, sharp.sensor.black)
+        kept = taken.clamp(0, 1) if sharp.deep else coded_each(taken, codings[part], phases)
+        return statistics(kept)
 
     with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
         return torch.cat(list(pool.map(shown, draws())))

@@ -49,19 +49,24 @@ def statistics(windows: Tensor) -> Tensor:
     coarse one, which is a question of the blur and hardly of the scene. Levels and contrast say
     nothing about a camera; they stand for what differs between scenes.
 
+    Of one channel, which is its own luma, the colour differences are 0; of other numbers than three
+    the luma is the mean, and the differences are those of the last and of the first channel to it.
+
     Args:
-        windows: (B, 3, H, W) in [0, 1], sides of 32 pixels at least.
+        windows: (B, C, H, W) in [0, 1], sides of 32 pixels at least.
     """
-    ycc = torch.einsum("kc,bchw->bkhw", windows.new_tensor(_YCC), windows * 255)
+    ycc = torch.einsum("kc,bchw->bkhw", _planes(windows), windows * 255)
     pieces = ycc.unfold(2, PIECE, PIECE // 2).unfold(3, PIECE, PIECE // 2)
-    pieces = pieces.reshape(len(windows), 3, -1, PIECE, PIECE)
+    pieces = pieces.reshape(len(windows), ycc.shape[1], -1, PIECE, PIECE)
     level = pieces.mean((3, 4), keepdim=True)
     directed, rings, taper = (part.to(windows) for part in _bands())
     power = torch.fft.rfft2((pieces - level) * taper).abs().square().flatten(3)
     luma = power[:, 0] @ rings.T  # (B, pieces, bands)
     found = [_decibel((power[:, 0] @ directed.T).mean(1)), _decibel(luma[..., 4:].mean(1))]
     found.append(_decibel(_quantile(luma.transpose(1, 2), QUIET)))
-    for colour in (1, 2):
+    if power.shape[1] == 1:
+        found.append(_decibel(torch.zeros_like(luma[:, 0, :4])))
+    for colour in range(1, power.shape[1]):
         quiet = _quantile((power[:, colour] @ rings.T).transpose(1, 2), QUIET)
         found.append(_decibel(quiet[:, 1::2]))
     level = level[:, 0, :, 0, 0]
@@ -72,6 +77,18 @@ def statistics(windows: Tensor) -> Tensor:
     found += [level.gather(1, half).mean(1, keepdim=True) / 16 for half in halves]
     found += _edges(ycc[:, 0])
     return torch.cat(found, 1)
+
+
+def _planes(windows: Tensor) -> Tensor:
+    """What luma and both colour differences take of each channel, (3, C); of gray (1, 1)."""
+    channels = windows.shape[1]
+    if channels == 3:
+        return windows.new_tensor(_YCC)
+    mean = windows.new_full((1, channels), 1 / channels)
+    if channels == 1:
+        return mean
+    ends = torch.eye(channels, dtype=windows.dtype, device=windows.device)[[-1, 0]]
+    return torch.cat([mean, 0.5 * (ends - mean) * channels / (channels - 1)])
 
 
 def _edges(luma: Tensor) -> list[Tensor]:

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from wildsr.config.trust import CALLS, TARGET
 from wildsr.error import UserError, first_line
 from wildsr.method.finishing import finishing
-from wildsr.method.part import Method
+from wildsr.method.part import Method, deepened
+from wildsr.network.channels import adapted
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import fill, read_weights
+from wildsr.photo.sensor import Sensor
 
 
 def make(node: Any, what: str, kind: type[Any] = object, **arguments: Any) -> Any:
@@ -78,7 +80,13 @@ def method_class(config: DictConfig) -> type[Method]:
         raise UserError(f"`method.{TARGET}` must be a class, but got {target!r}.") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise UserError(f"`method.{TARGET}` must be a method, but got {target!r}.")
-    return finishing(found) if config.method.get("finish") else found
+    method = finishing(found) if config.method.get("finish") else found
+    return deepened(method) if sensor_of(config).deep else method
+
+
+def sensor_of(config: DictConfig) -> Sensor:
+    """The kind of photos that a training is on; 8-bit RGB where nothing is said."""
+    return Sensor.of(config.get("sensor"))
 
 
 def make_networks(config: DictConfig, only: Collection[str] | None = None) -> dict[str, nn.Module]:
@@ -104,7 +112,8 @@ def start_from(network: nn.Module, weights: str) -> None:
     """
     if not isinstance(network, Published):  # which has read them already
         path = Path(weights).expanduser()
-        fill(network, read_weights(path), f"`weights` {path}")
+        what = f"`weights` {path}"
+        fill(network, adapted(read_weights(path), network, what), what)
 
 
 def scale_of_weights(config: DictConfig, overrides: list[str]) -> int | None:
@@ -122,4 +131,5 @@ def sample_batch(config: DictConfig) -> dict[str, Tensor]:
     """Make two random samples of each domain, of the training size, for a dry run."""
     patch, generator = config.data.patch, torch.Generator().manual_seed(0)
     sides = {"hr": patch * config.scale, "real_lr": patch, "other_hr": patch * config.scale}
-    return {n: torch.rand(2, 3, side, side, generator=generator) for n, side in sides.items()}
+    count = sensor_of(config).channels
+    return {n: torch.rand(2, count, side, side, generator=generator) for n, side in sides.items()}

@@ -81,6 +81,8 @@ class Demo(Folders):
             seed=seed,
             cache=cache,
             workers=workers,
+            channels=3,
+            depth=8,
         )
         self.root = root
 

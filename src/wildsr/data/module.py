@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ from wildsr.argument import check_integer, check_scale
 from wildsr.atomic import one_at_a_time
 from wildsr.data.batches import Batches
 from wildsr.data.inspect import Lines, inspect
+from wildsr.data.kinds import channels_of, check_kind, depth_of, kinds_of, ranges_of
 from wildsr.data.packed import PackedStore
 from wildsr.data.pairs import Pairs, pair
 from wildsr.data.store import Progress as StoreProgress
-from wildsr.data.store import default_cache, open_store
+from wildsr.data.store import default_cache, listing_note, open_store
 from wildsr.data.validation import ValidationPhotos
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
@@ -30,6 +33,8 @@ from wildsr.photo.image import (
     list_images,
     relative_names,
 )
+from wildsr.photo.samples import Range
+from wildsr.photo.sensor import WHITES, Sensor
 from wildsr.photo.unreadable import check_limit
 
 _THREADS = 2  # that decode
@@ -60,6 +65,13 @@ class Folders(LightningDataModule):
         pairs_hr: their truth, paired by file name.
         pairs_share: share of a batch that comes from these pairs, at least one crop of it.
         aligned: ``lr`` and ``hr`` are the pairs.
+        channels: of all photos, 1, 3 or any number; "auto" takes what the files have.
+        depth: "8", "16" or "float"; "auto" takes what the files have.
+        range: values of black and white: [low, high], one for ``lr`` and one for ``hr`` ({lr:
+            [low, high], hr: [low, high]}), "type" (0 to 255, 0 to 65535, 0 to 1), or "auto" (see
+            :func:`wildsr.data.kinds.range_of`).
+        bands: of many channels the three that are shown, and looked at by networks that know RGB.
+        sensor: what a run that goes on has found of all this; then nothing is looked for.
 
     Raises:
         UserError: a number out of range, or ``val_hr`` without ``val_lr``.
@@ -92,6 +104,11 @@ class Folders(LightningDataModule):
         pairs_hr: str | None = None,
         pairs_share: float = 0.25,
         aligned: bool = False,
+        channels: int | str = "auto",
+        depth: int | str = "auto",
+        range: Any = "auto",
+        bands: Sequence[int] | None = None,
+        sensor: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         check_scale("Argument `scale`", scale)
@@ -118,7 +135,17 @@ class Folders(LightningDataModule):
         self.start = 0
         self.other_hr = False
         self.report: Lines | None = None
-        self._opened: dict[tuple[str, str], tuple[list[Path], PackedStore]] = {}
+        # Found once: that takes long for many.
+        self._listed: dict[tuple[str, str], list[Path]] = {}
+        self._opened: dict[tuple[str, str], PackedStore] = {}
+        check_kind(channels, depth, range, bands)
+        self.channels, self.depth, self.range = channels, str(depth), range
+        self.bands = None if bands is None else tuple(bands)
+        self.sensor: Sensor | None = None  # known once the folders have been read
+        self.fixed = sensor is not None and bool(sensor["known"])
+        if self.fixed:
+            self.sensor = Sensor.of(sensor)
+        self.said: list[str] = []  # of photos of several kinds
 
     def prepare_data(self) -> None:
         """Decode both folders into the cache, unless they are there: one process, others wait."""
@@ -133,16 +160,6 @@ class Folders(LightningDataModule):
                 with one_at_a_time(self._lock(folder)):
                     self._open(folder, argument, show)
 
-    def _open(
-        self, folder: str, argument: str, show: StoreProgress | None = None
-    ) -> tuple[list[Path], PackedStore]:
-        """The files of a folder and its store, which are found once: that takes long for many."""
-        if (folder, argument) not in self._opened:
-            paths = list_images(folder, argument)
-            store = open_store(paths, self.cache, argument, _THREADS, show, self.limit)
-            self._opened[folder, argument] = paths, store
-        return self._opened[folder, argument]
-
     def _lock(self, folder: str) -> Path:
         """The file by which the processes of a training take turns at a folder."""
         whole = os.fsencode(os.path.abspath(folder))
@@ -153,11 +170,67 @@ class Folders(LightningDataModule):
         """Open both folders, inspect them and find the validation photos."""
         if self.report is not None:
             return
-        lr_paths, self.lr_store = self._open(self.lr, "data.lr")
-        _, self.hr_store = self._open(self.hr, "data.hr")
+        lr_paths = self._paths(self.lr, "data.lr")
+        self.lr_store = self._open(self.lr, "data.lr")
+        self.hr_store = self._open(self.hr, "data.hr")
+        self._take_ranges()
         self.pairs = self._open_pairs() if self.paired else None
         self.photos = self._validation(lr_paths)
+        self._opened.clear()  # the names of very many files
         self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
+
+    def _paths(self, folder: str, argument: str) -> list[Path]:
+        """The files of a folder."""
+        if (folder, argument) not in self._listed:
+            self._listed[folder, argument] = self._list(folder, argument)
+        return self._listed[folder, argument]
+
+    def _list(self, folder: str, argument: str) -> list[Path]:
+        return list_images(folder, argument)
+
+    def _open(self, folder: str, argument: str, show: StoreProgress | None = None) -> PackedStore:
+        """The store of a folder."""
+        if (folder, argument) not in self._opened:
+            paths, kind = self._paths(folder, argument), self._kind()
+            made = open_store(paths, self.cache, argument, _THREADS, show, self.limit, kind)
+            self._opened[folder, argument] = made
+        return self._opened[folder, argument]
+
+    def _kind(self) -> Sensor:
+        """Channels and depth of all photos, by the files' headers where they are not given."""
+        if self.sensor is None:
+            found = {}
+            channels, depth = self.channels, self.depth
+            if "auto" in (channels, depth):
+                for folder, argument in self._folders():
+                    paths = self._paths(folder, argument)
+                    note = listing_note(paths, self.cache, self.limit)
+                    found[f"`{argument}`"] = kinds_of(paths, self.limit, note)
+            if channels == "auto":
+                channels, said = channels_of(found)
+                self.said += said
+            if depth == "auto":
+                depth, said = depth_of(found)
+                self.said += said
+            self.sensor = Sensor(int(channels), depth, bands=self.bands)
+        return self.sensor
+
+    def _take_ranges(self) -> None:
+        """Black and white of both folders, from their values where they are not given."""
+        sensor = self._kind()
+        if not self.fixed:
+            given = (
+                self.range
+                if isinstance(self.range, Mapping)
+                else {"lr": self.range, "hr": self.range}
+            )
+            *auto, said = ranges_of(self.lr_store, self.hr_store)
+            if list(given.values()) == ["auto", "auto"]:
+                self.said += said
+            spans = [_span(given[s], a, sensor) for s, a in zip(("lr", "hr"), auto, strict=True)]
+            self.sensor = sensor = replace(sensor, lr=spans[0], hr=spans[1])
+        if sensor.deep:
+            self.lr_store.span, self.hr_store.span = sensor.span("lr"), sensor.span("hr")
 
     def _folders(self) -> list[tuple[str, str]]:
         """Each folder once, and what the user calls it."""
@@ -168,10 +241,9 @@ class Folders(LightningDataModule):
 
     def _open_pairs(self) -> Pairs:
         sides = (self.pairs_lr, "data.pairs_lr"), (self.pairs_hr, "data.pairs_hr")
-        lr, hr = (
-            open_store(list_images(str(f), a), self.cache, a, _THREADS, limit=self.limit)
-            for f, a in sides
-        )
+        lr, hr = (self._open(str(folder), argument) for folder, argument in sides)
+        if self._kind().deep:  # of one scene, in one unit
+            lr.span = hr.span = self._kind().span()
         return Pairs.of(lr, hr, self.scale)
 
     def _validation(self, lr_paths: list[Path]) -> ValidationPhotos:
@@ -188,7 +260,7 @@ class Folders(LightningDataModule):
                 names = zip(lr_paths, relative_names(lr_paths), strict=True)
                 readable = [path for path, name in names if name not in skipped]
             photos = [(path, None) for path in readable[: self.preview]]
-        return ValidationPhotos(photos, self.scale, limit=self.limit)
+        return ValidationPhotos(photos, self.scale, limit=self.limit, sensor=self._kind())
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches from ``start`` to ``iterations``."""
@@ -216,6 +288,14 @@ class Folders(LightningDataModule):
             # would go on with other random numbers.
             generator=torch.Generator(),
         )
+
+
+def _span(given: Any, auto: Range | None, sensor: Sensor) -> Range | None:
+    """Black and white as a sensor states them: None for those of the type."""
+    if given in ("auto", "type"):
+        return auto if given == "auto" else None
+    low, high = map(float, given)
+    return None if (low, high) == (0.0, WHITES[sensor.depth]) else (low, high)
 
 
 def _paired(lr: str | None, hr: str | None, share: float, batch: int) -> int:

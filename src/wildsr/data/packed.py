@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from wildsr.error import UserError
-from wildsr.photo.image import Pixels
+from wildsr.photo.samples import TYPES, Range, Samples
+from wildsr.photo.sensor import unit_of
 
 VERSION = 3  # of the format, and of how files become pixels
 
 
-def digest_of(pixels: Pixels) -> str:
+def digest_of(pixels: Samples) -> str:
     """The checksum of an image's pixels."""
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).hexdigest()
 
@@ -33,7 +34,8 @@ class PackedStore:
     """Read-only images in one memory-mapped file. Pickled as its path alone.
 
     Each image is compared with its checksum when it is first looked at: a store may be too large to
-    be read at every start.
+    be read at every start. Images and crops of 8 bits are what is in the file; where ``span`` is
+    given, and for other types, they are float32 from black to white, [0, 1].
 
     Attributes:
         argument: what the user calls this data set (``data.lr``), for error messages.
@@ -42,9 +44,13 @@ class PackedStore:
         sizes: int array (N, 2) of height and width.
         skipped: reason by name for the files that could not be read.
         digests: checksum of the pixels by name.
+        channels: of all images.
+        dtype: in which they are kept: uint8, uint16 or float32.
+        ranges: (N, 4) of other types than uint8: least, 0.1st and 99.9th percentile, most.
+        span: values of black and white; None of 8 bits, which stay as they are.
     """
 
-    def __init__(self, folder: Path, argument: str) -> None:
+    def __init__(self, folder: Path, argument: str, span: Range | None = None) -> None:
         index = json.loads((folder / "index.json").read_text("utf-8"))
         if index["check"] != digest_of_index(index):
             raise ValueError(f"Store {folder} is damaged.")
@@ -54,29 +60,42 @@ class PackedStore:
         self.digests: dict[str, str] = index["digests"]
         self._sound = np.zeros(len(self.names), bool)
         self.sizes: npt.NDArray[np.int64] = np.array(list(index["sizes"].values()), np.int64)
-        lengths = self.sizes.prod(axis=1) * 3
+        self.channels: int = index.get("channels", 3)
+        self.dtype: np.dtype[Any] = TYPES[index.get("depth", "8")]
+        self.ranges = np.array(index["ranges"]) if "ranges" in index else None
+        self.span = span
+        lengths = self.sizes.prod(axis=1) * self.channels
         self._starts = np.cumsum(lengths) - lengths
         # No MADV_RANDOM: it halves the speed from a cold disk.
-        self._pixels = np.memmap(folder / "pixels.bin", np.uint8, "r").view(np.ndarray)
+        self._pixels = np.memmap(folder / "pixels.bin", self.dtype, "r").view(np.ndarray)
         if (index["version"], len(self._pixels)) != (VERSION, lengths.sum()):
             raise ValueError(f"Store {folder} is damaged.")
 
-    def __reduce__(self) -> tuple[type[PackedStore], tuple[Path, str]]:
-        return PackedStore, (self.folder, self.argument)
+    def __reduce__(self) -> tuple[type[PackedStore], tuple[Path, str, Range | None]]:
+        return PackedStore, (self.folder, self.argument, self.span)
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def image(self, index: int) -> Pixels:
-        """One image as a read-only uint8 view (H, W, 3)."""
+    def image(self, index: int) -> Samples:
+        """One image (H, W, channels): a read-only uint8 view, or float32 from black to white."""
+        return self._seen(self._kept(index))
+
+    def _kept(self, index: int) -> Samples:
         height, width = self.sizes[index].tolist()
-        start = int(self._starts[index])
-        pixels = self._pixels[start : start + height * width * 3].reshape(height, width, 3)
+        start, count = int(self._starts[index]), self.channels
+        pixels = self._pixels[start : start + height * width * count].reshape(height, width, count)
         if not self._sound[index]:
             self._check(index, pixels)
         return pixels
 
-    def _check(self, index: int, pixels: Pixels) -> None:
+    def _seen(self, pixels: Samples) -> Samples:
+        if self.span is None and self.dtype == np.uint8:
+            return pixels
+        white = float(np.iinfo(self.dtype).max) if self.dtype.kind == "u" else 1.0
+        return unit_of(pixels, self.span or (0.0, white))
+
+    def _check(self, index: int, pixels: Samples) -> None:
         name = self.names[index]
         if digest_of(pixels) != self.digests[name]:
             with contextlib.suppress(OSError):  # so that the next start decodes all of it anew
@@ -87,7 +106,7 @@ class PackedStore:
             )
         self._sound[index] = True
 
-    def __getitem__(self, index: int) -> Pixels:
+    def __getitem__(self, index: int) -> Samples:
         """As ``image``, so that a store is a sequence of photos; ends with an ``IndexError``."""
         if not -len(self) <= index < len(self):
             raise IndexError(index)
@@ -99,8 +118,8 @@ class PackedStore:
         top: npt.NDArray[np.int64],
         left: npt.NDArray[np.int64],
         size: int,
-    ) -> Pixels:
-        """Cut square crops into a uint8 array (B, size, size, 3), one strided copy each.
+    ) -> Samples:
+        """Cut square crops into an array (B, size, size, channels), one strided copy each.
 
         Args:
             index: which image each crop comes from, (B,).
@@ -113,16 +132,18 @@ class PackedStore:
             UserError: an image is no more what was decoded.
         """
         for new in np.unique(index[~self._sound[index]]).tolist():
-            self.image(new)
+            self._kept(new)
         heights, widths = self.sizes[index].T
         outside = (top < 0) | (left < 0) | (top + size > heights) | (left + size > widths)
         if size < 1 or outside.any():
             raise IndexError(f"Crops of {size} pixels must lie inside their images.")
-        crops = np.empty((len(index), size, size, 3), np.uint8)
+        count = self.channels
+        crops = np.empty((len(index), size, size, count), self.dtype)
         # A row of a crop is one opaque element, so that numpy copies rows and not bytes.
-        row = np.dtype((np.void, size * 3))
-        targets = crops.reshape(len(index), size * size * 3).view(row)
-        starts = self._starts[index] + (top * widths + left) * 3
+        row = np.dtype((np.void, size * count * self.dtype.itemsize))
+        targets = crops.reshape(len(index), size * size * count).view(row)
+        starts = self._starts[index] + (top * widths + left) * count
         for target, start, width in zip(targets, starts.tolist(), widths.tolist(), strict=True):
-            target[:] = np.ndarray((size,), row, self._pixels, start, (width * 3,))
-        return crops
+            place, step = (n * self.dtype.itemsize for n in (start, width * count))
+            target[:] = np.ndarray((size,), row, self._pixels, place, (step,))
+        return self._seen(crops)

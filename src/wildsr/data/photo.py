@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wildsr.data.module import Folders
-from wildsr.data.store import open_store
 from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
-from wildsr.photo.image import LIMIT, SUFFIXES, UnreadableImage, read_image
+from wildsr.photo.image import LIMIT, SUFFIXES, UnreadableImage
+from wildsr.photo.samples import read_samples
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Photo(Folders):
         cache: where the decoded photo is kept, else :func:`wildsr.data.store.default_cache`.
         workers: processes that cut crops.
         limit: megapixels of the photo and its truth; None for any number.
+        channels: see :class:`~wildsr.data.module.Folders`, as for the next four.
+        depth: "8", "16", "float" or "auto".
+        range: values of black and white.
+        bands: the three channels that are shown.
+        sensor: what a run that goes on has found.
 
     Raises:
         UserError: a number out of range.
@@ -67,21 +74,33 @@ class Photo(Folders):
         cache: str | None = None,
         workers: int = 0,
         limit: float | None = LIMIT,
+        channels: int | str = "auto",
+        depth: int | str = "auto",
+        range: Any = "auto",
+        bands: Sequence[int] | None = None,
+        sensor: Mapping[str, Any] | None = None,
     ) -> None:
-        shared = {"cache": cache, "workers": workers, "limit": limit}
-        super().__init__(lr, lr, scale, patch, batch, seed, **shared)  # type: ignore[arg-type]
+        shared: dict[str, Any] = {
+            "cache": cache,
+            "workers": workers,
+            "limit": limit,
+            "sensor": sensor,
+        }
+        shared |= {"channels": channels, "depth": depth, "range": range, "bands": bands}
+        super().__init__(lr, lr, scale, patch, batch, seed, **shared)
         self.truth = val_hr
 
     def prepare_data(self) -> None:
         """Decode the photo into the cache, unless it is there (one process a machine)."""
-        open_store([self._photo()], self.cache, "data.lr", limit=self.limit)
+        self._open(self.lr, "data.lr")
 
     def setup(self, stage: str | None = None) -> None:
         """Open the photo and check that it is large enough."""
         if self.report is not None:
             return
         path = self._photo()
-        self.lr_store = self.hr_store = open_store([path], self.cache, "data.lr", limit=self.limit)
+        self.lr_store = self.hr_store = self._open(self.lr, "data.lr")
+        self._take_ranges()
         height, width = self.lr_store.sizes[0].tolist()
         largest = min(height, width) // self.scale
         if largest < self.patch:
@@ -92,14 +111,17 @@ class Photo(Folders):
             )
         truth = None if self.truth is None else _file(self.truth, "data.val_hr")
         self.photos = ValidationPhotos(
-            [(path, truth)], self.scale, ("data.lr", "data.val_hr"), self.limit
+            [(path, truth)], self.scale, ("data.lr", "data.val_hr"), self.limit, self._kind()
         )
         self.report = Alone(path.name, (height, width), self.patch, self.scale)
+
+    def _list(self, folder: str, argument: str) -> list[Path]:
+        return [self._photo()]
 
     def _photo(self) -> Path:
         path = _file(self.lr, "data.lr")
         try:
-            read_image(path, self.limit)
+            read_samples(path, self.limit)
         except UnreadableImage as error:
             raise UserError(f"Argument `data.lr`: {error}") from error
         return path

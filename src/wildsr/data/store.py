@@ -2,7 +2,8 @@
 
 A store is a folder ``<cache>/stores/<key>`` of two files::
 
-    pixels.bin    uint8 RGB rows of all images, one after the other, without gaps
+    pixels.bin    rows of all images in one type, one after the other, without gaps: 8-bit RGB,
+                  or what the photos are
     index.json    size (height, width) and checksum by name, the reason by name of unreadable
                   files, and a checksum of all this
 
@@ -27,15 +28,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wildsr.atomic import alive, machine, write_text
 from wildsr.data.packed import VERSION, PackedStore, digest_of, digest_of_index
 from wildsr.error import UserError
-from wildsr.photo.image import LIMIT, Pixels, UnreadableImage, read_image, relative_names
+from wildsr.photo.image import LIMIT, UnreadableImage, read_image, relative_names
+from wildsr.photo.samples import Samples, read_samples
+from wildsr.photo.sensor import RGB, Sensor, made_into
+from wildsr.photo.unreadable import unreadable
 
 _UNREADABLE = "unreadable"
+_TOGETHER = 1024  # files whose checksums are waited for
 _ABANDONED = 24 * 3600.0  # seconds without a write after which any unfinished build is dead
 
 Progress = Callable[[int, int], None]
+PERCENTILES = (0, 0.1, 99.9, 100)  # of the values of an image of more than 8 bits
 
 
 def default_cache() -> Path:
@@ -51,6 +59,7 @@ def open_store(
     workers: int = 2,
     progress: Progress | None = None,
     limit: float | None = LIMIT,
+    sensor: Sensor = RGB,
 ) -> PackedStore:
     """Open the packed store of these files; build it if the cache does not have it.
 
@@ -63,6 +72,7 @@ def open_store(
         workers: decoding threads, at least 1.
         progress: called with (files done, files in all) while a store is built.
         limit: megapixels of a photo; larger ones are left out, as what cannot be read is.
+        sensor: its channels and depth are what all photos are made into.
 
     Raises:
         UserError: no file, too many unreadable, files that change meanwhile, no room for them.
@@ -70,18 +80,21 @@ def open_store(
     if not paths:
         raise UserError(f"Argument `{argument}` must name at least one image, but got none.")
     paths = list(dict.fromkeys(paths))  # twice the same name would hide one
-    listing = _listing(paths, limit)
+    listing = _listing(paths, limit, sensor)
     cache = default_cache() if cache is None else Path(cache).expanduser()
     note = cache / "listings" / listing
     with contextlib.suppress(OSError, ValueError):
         if known := _load(cache / "stores" / note.read_text("ascii"), argument):
             return known
     with ThreadPoolExecutor(workers) as pool:
-        digests = list(pool.map(_digest, paths))
-    folder = cache / "stores" / _hash([VERSION, digests, relative_names(paths), limit])
+        # Some at a time: a file that waits in the pool takes a hundred times its checksum.
+        steps = range(0, len(paths), _TOGETHER)
+        digests = [d for at in steps for d in pool.map(_digest, paths[at : at + _TOGETHER])]
+    parts = [VERSION, digests, relative_names(paths), limit, *_kind(sensor)]
+    folder = cache / "stores" / _hash(parts)
     try:
         store = _load(folder, argument)
-        store = store or _build(folder, paths, listing, argument, workers, progress, limit)
+        store = store or _build(folder, paths, listing, argument, workers, progress, limit, sensor)
     except OSError as error:
         raise UserError(
             f"Argument `{argument}`: its decoded images cannot be kept in {cache} "
@@ -89,7 +102,7 @@ def open_store(
             "`data.cache` or the environment variable WILDSR_CACHE."
         ) from error
     # What cannot be opened today may be readable tomorrow with the same date.
-    if _UNREADABLE not in digests and _listing(paths, limit) == listing:
+    if _UNREADABLE not in digests and _listing(paths, limit, sensor) == listing:
         with contextlib.suppress(UserError):  # Only a shortcut: without it the store is found.
             write_text(note, folder.name)
     return store
@@ -99,14 +112,26 @@ def _hash(parts: list[Any]) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def _listing(paths: Sequence[Path], limit: float | None) -> str:
+def listing_note(paths: Sequence[Path], cache: Path | None, limit: float | None) -> Path:
+    """Where to remember what is known of a list of files as long as their sizes and dates stay."""
+    cache = default_cache() if cache is None else Path(cache).expanduser()
+    return cache / "listings" / f"{_listing(list(dict.fromkeys(paths)), limit, RGB)}.kinds"
+
+
+def _kind(sensor: Sensor) -> list[Any]:
+    """What of a sensor decides on the stored pixels; nothing for 8-bit RGB."""
+    plain = (sensor.channels, sensor.depth) == (RGB.channels, RGB.depth)
+    return [] if plain else [sensor.channels, sensor.depth]
+
+
+def _listing(paths: Sequence[Path], limit: float | None, sensor: Sensor) -> str:
     parts: list[Any] = []
     for path in paths:
         parts.append(os.path.abspath(path))
         with contextlib.suppress(OSError):
             state = os.stat(path)
             parts += [state.st_size, state.st_mtime_ns]
-    return _hash([VERSION, parts, limit])
+    return _hash([VERSION, parts, limit, *_kind(sensor)])
 
 
 def _digest(path: Path) -> str:
@@ -133,6 +158,7 @@ def _build(
     workers: int,
     progress: Progress | None,
     limit: float | None,
+    sensor: Sensor,
 ) -> PackedStore:
     host = machine()
     private = folder.parent / f".{folder.name}.{host}.{os.getpid()}.{uuid.uuid4().hex}"
@@ -142,23 +168,37 @@ def _build(
         sizes: dict[str, tuple[int, ...]] = {}
         skipped: dict[str, str] = {}
         digests: dict[str, str] = {}
+        ranges: list[list[float]] = []
         with open(private / "pixels.bin", "wb") as file:
-            images = zip(relative_names(paths), _decoded(paths, workers, limit), strict=True)
+            images = zip(
+                relative_names(paths), _decoded(paths, workers, limit, sensor), strict=True
+            )
             for done, (name, image) in enumerate(images, start=1):
                 if isinstance(image, str):
                     skipped[name] = image
                 else:
                     sizes[name] = image.shape[:2]
                     digests[name] = digest_of(image)
+                    if image.dtype != np.uint8:
+                        ranges.append(np.percentile(image, PERCENTILES).tolist())
                     file.write(image.data)
                 if progress is not None:
                     progress(done, len(paths))
             file.flush()
             os.fsync(file.fileno())
-        if _listing(paths, limit) != listing:  # The key would promise another content.
+        if _listing(paths, limit, sensor) != listing:  # The key would promise another content.
             raise UserError(f"Argument `{argument}`: its files changed while they were being read.")
         _judge(skipped, len(paths), argument)
-        index = {"version": VERSION, "sizes": sizes, "skipped": skipped, "digests": digests}
+        index: dict[str, Any] = {
+            "version": VERSION,
+            "sizes": sizes,
+            "skipped": skipped,
+            "digests": digests,
+        }
+        if _kind(sensor):
+            index |= {"channels": sensor.channels, "depth": sensor.depth}
+        if sensor.depth != "8":
+            index["ranges"] = ranges
         index["check"] = digest_of_index(index)
         with open(private / "index.json", "w", encoding="utf-8") as written:
             json.dump(index, written)
@@ -169,22 +209,42 @@ def _build(
         shutil.rmtree(private, ignore_errors=True)
 
 
-def _decoded(paths: list[Path], workers: int, limit: float | None) -> Iterator[Pixels | str]:
+def _decoded(
+    paths: list[Path], workers: int, limit: float | None, sensor: Sensor
+) -> Iterator[Samples | str]:
     """Images in order, or the reason why not, never more than ``workers + 1`` in memory."""
 
-    def decode(path: Path) -> Pixels | str:
+    def decode(path: Path) -> Samples | str:
         try:
-            return read_image(path, limit)
+            if not _kind(sensor):
+                return read_image(path, limit)
+            return read_kind(path, limit, sensor)
         except UnreadableImage as error:
             return error.reason
 
-    waiting: deque[Future[Pixels | str]] = deque()
+    waiting: deque[Future[Samples | str]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for path in paths:
             waiting.append(pool.submit(decode, path))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         yield from (future.result() for future in waiting)
+
+
+def read_kind(path: Path, limit: float | None, sensor: Sensor) -> Samples:
+    """Decode a photo and make it what all photos of a data set are made into.
+
+    Raises:
+        UnreadableImage: it cannot be decoded, or is of a kind that cannot be made into this one.
+    """
+    pixels = read_samples(path, limit)
+    try:
+        made = made_into(pixels, sensor.channels, sensor.dtype)
+    except ValueError as error:
+        raise unreadable(path, str(error)) from error
+    if made.dtype.kind == "f" and not np.isfinite(made).all():
+        raise unreadable(path, "values that are NaN or infinite")
+    return made
 
 
 def _judge(skipped: dict[str, str], count: int, argument: str) -> None:

@@ -10,7 +10,10 @@ import torch
 from torch.utils.data import Dataset
 
 from wildsr.data.pairs import check_pair
+from wildsr.data.store import read_kind
 from wildsr.photo.image import LIMIT, one_channel, read_image, relative_names
+from wildsr.photo.samples import Samples
+from wildsr.photo.sensor import RGB, Sensor
 
 
 class ValidationPhotos(Dataset[dict[str, Any]]):
@@ -24,6 +27,8 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         scale: HR pixels per LR pixel, s.
         arguments: what the user calls the LR and the HR folder, for error messages.
         limit: megapixels of a photo that is read; None for any number.
+        sensor: what the photos are made into; of other sensors than 8-bit cameras they are float32
+            (channels, h, w) from black to white, [0, 1].
     """
 
     def __init__(
@@ -32,9 +37,10 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         scale: int,
         arguments: tuple[str, str] = ("data.val_lr", "data.val_hr"),
         limit: float | None = LIMIT,
+        sensor: Sensor = RGB,
     ) -> None:
         self.photos, self.scale, self.arguments = list(photos), scale, arguments
-        self.limit = limit
+        self.limit, self.sensor = limit, sensor
         paths = [lr for lr, _ in self.photos]
         self.names = [path.stem for path in paths]
         if len({name.lower() for name in self.names}) < len(paths):
@@ -45,16 +51,22 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         lr_path, hr_path = self.photos[index]
-        lr = read_image(lr_path, self.limit)
+        lr = self.read(lr_path)
         item: dict[str, Any] = {
             "name": self.names[index],
             "lr": torch.from_numpy(lr).permute(2, 0, 1),
         }
         if hr_path is not None:
-            hr = read_image(hr_path, self.limit)
+            hr = self.read(hr_path)
             sizes = lr.shape[:2], hr.shape[:2]
             check_pair((lr_path, hr_path), sizes, self.scale, self.arguments)
             height, width = self.scale * lr.shape[0], self.scale * lr.shape[1]
             item["hr"] = torch.from_numpy(hr[:height, :width]).permute(2, 0, 1)
-            item["gray"] = one_channel(hr_path)
+            item["gray"] = self.sensor.plain and one_channel(hr_path)
         return item
+
+    def read(self, path: Path) -> Samples:
+        """One photo as all are: (h, w, channels), uint8 or floats in [0, 1]."""
+        if self.sensor.plain:
+            return read_image(path, self.limit)
+        return self.sensor.seen(read_kind(path, self.limit, self.sensor))

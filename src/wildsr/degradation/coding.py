@@ -46,7 +46,7 @@ class Coding:
 
 
 def coded(image: Tensor, coding: Coding | None, phase: tuple[int, int]) -> Tensor:
-    """Compress ``image`` (1, 3, H, W) in [0, 1] as a JPEG of this coding; rounded to 8 bits.
+    """Compress ``image`` (1, C, H, W) in [0, 1] as a JPEG of this coding; rounded to 8 bits.
 
     Args:
         image: values outside of [0, 1] are clamped.
@@ -55,19 +55,21 @@ def coded(image: Tensor, coding: Coding | None, phase: tuple[int, int]) -> Tenso
             blocks. What a block holds beyond the image is its mirror image.
     """
     levels = to_8_bit(image.detach()).clamp(0, 1)
-    if coding is None:
+    if coding is None or image.shape[1] not in (1, 3):  # JPEG knows gray and RGB
         return levels
     (top, left), (height, width) = phase, image.shape[-2:]
     pixels = array_of(levels)
     sides = ((top, -(top + height) % UNIT), (left, -(left + width) % UNIT), (0, 0))
     file = io.BytesIO()
-    Image.fromarray(np.pad(pixels, sides, mode="reflect")).save(
-        file,
-        "JPEG",
-        qtables=[list(coding.luminance), list(coding.chrominance)],
-        subsampling=coding.subsampling,
-    )
-    read = np.asarray(Image.open(file).convert("RGB"))[top : top + height, left : left + width]
+    padded, gray = np.pad(pixels, sides, mode="reflect"), pixels.shape[2] == 1
+    tables = [list(coding.luminance), list(coding.chrominance)]
+    picture = Image.fromarray(padded[..., 0] if gray else padded)
+    if gray:
+        picture.save(file, "JPEG", qtables=tables[:1])
+    else:
+        picture.save(file, "JPEG", qtables=tables, subsampling=coding.subsampling)
+    read = np.asarray(Image.open(file).convert("L" if gray else "RGB"))
+    read = read.reshape(*read.shape[:2], -1)[top : top + height, left : left + width]
     return torch.from_numpy(read.copy()).permute(2, 0, 1)[None].to(image).div(255)
 
 

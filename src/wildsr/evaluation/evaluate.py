@@ -23,12 +23,14 @@ from wildsr.inference.windows import UNBOUNDED_OVERLAP, overlap_for
 from wildsr.metric.kind import Set
 from wildsr.metric.panel import Gathering, Panel
 from wildsr.photo.folder import say_once
-from wildsr.photo.image import read_image
+from wildsr.photo.sensor import RGB, Sensor
+from wildsr.photo.view import Window, picture, window_of
 from wildsr.pixels import floats, levels, save_png
 
 CPU = torch.device("cpu")
-Upscale = Callable[[Tensor], Tensor]  # (1, 3, H, W) in [0, 1] to (1, 3, sH, sW)
-Restore = Callable[[Mapping[str, Any]], Tensor]  # a photo to its SR, uint8 (3, sH, sW)
+Upscale = Callable[[Tensor], Tensor]  # (1, C, H, W) in [0, 1] to (1, C, sH, sW)
+# A photo to its SR (C, sH, sW): uint8, or floats in [0, 1] where the photo is of more bits.
+Restore = Callable[[Mapping[str, Any]], Tensor]
 OfSets = Mapping[tuple[str, str | None], Mapping[str, float | None]]  # by row and set
 
 
@@ -67,14 +69,29 @@ class Measured:
     described: tuple[Tensor | None, ...] = ()
 
 
-def interpolation(kind: str, scale: int) -> Upscale:
-    """Plain interpolation as an upscaler of (1, 3, H, W)."""
-    return lambda lr: interpolate(lr, scale, kind)
+def interpolation(kind: str, scale: int, deep: bool = False) -> Upscale:
+    """Plain interpolation as an upscaler of (1, C, H, W); ``deep`` rounds nothing to 8 bits."""
+    return lambda lr: interpolate(lr, scale, kind, deep)
+
+
+def interpolating(kind: str, scale: int) -> Restore:
+    """Plain interpolation as a function of a photo, in the photo's own depth."""
+
+    def restore(photo: Mapping[str, Any]) -> Tensor:
+        deep = photo["lr"].dtype != torch.uint8
+        return of_lr(interpolation(kind, scale, deep))(photo)
+
+    return restore
 
 
 def of_lr(upscale: Upscale) -> Restore:
     """Make a function of a photo from an upscaler of its LR."""
-    return lambda photo: levels(upscale(floats(photo["lr"])))
+
+    def restore(photo: Mapping[str, Any]) -> Tensor:
+        sr = upscale(floats(photo["lr"]))
+        return levels(sr) if photo["lr"].dtype == torch.uint8 else sr[0].clamp(0, 1).cpu()
+
+    return restore
 
 
 def delivered(upscaler: Upscaler) -> Restore:
@@ -82,22 +99,26 @@ def delivered(upscaler: Upscaler) -> Restore:
 
     def restore(photo: Mapping[str, Any]) -> Tensor:
         pixels = photo["lr"].permute(1, 2, 0).numpy()
-        return torch.from_numpy(upscale_image(upscaler, pixels)).permute(2, 0, 1)
+        return torch.from_numpy(upscale_image(upscaler, pixels, pixels.dtype)).permute(2, 0, 1)
 
     return restore
 
 
-def upscaling_protocol(tile: int | None, device: torch.device, precision: str) -> dict[str, str]:
+def upscaling_protocol(
+    tile: int | None, device: torch.device, precision: str, sensor: Sensor = RGB
+) -> dict[str, str]:
     """How networks were applied to the photos, to be stored beside the numbers.
 
     Args:
         tile: LR pixels a side; None where the free memory decides.
         device: where networks computed.
         precision: of their numbers.
+        sensor: of the photos.
     """
+    read = "8-bit RGB" if sensor.plain else sensor.sentence()
     side = "as the free memory allows" if tile is None else f"{tile} LR pixels a side"
     return {
-        "upscaling": f"networks on {device.type} in {precision}, of LR photos as 8-bit RGB; as "
+        "upscaling": f"networks on {device.type} in {precision}, of LR photos as {read}; as "
         "upscale.py, which writes gray photos in one channel, those with alpha with it, and of 16 "
         "bits in 16",
         "tiles": f"those of upscale.py, {side}: they read their neighbours as far as the network's "
@@ -219,7 +240,7 @@ def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Te
     """The reference set of set metrics, uint8 (3, H, W): the files, else the truths."""
     for path in paths:
         with contextlib.suppress(UserError):
-            yield torch.from_numpy(read_image(path, photos.limit)).permute(2, 0, 1)
+            yield torch.from_numpy(photos.read(path)).permute(2, 0, 1)
     for index in range(0 if paths else len(photos)):
         if photos.photos[index][1] is not None:
             with contextlib.suppress(UserError):
@@ -258,10 +279,12 @@ def _failing(error: Exception) -> Restore:
     return restore
 
 
-def _kept(sr: Tensor, path: Path) -> Path | None:
+def _kept(
+    sr: Tensor, path: Path, bands: Sequence[int] | None, window: Window | None
+) -> Path | None:
     """Write a picture; None, which is said, where it cannot be: its figures are still good."""
     try:
-        save_png(sr, path)
+        save_png(picture(sr, bands, window), path)
     except UserError as error:
         say_once(f"{first_line(error)} The figures are those of the picture all the same.")
         return None
@@ -287,7 +310,9 @@ def _outcome(
             bounded.add(gathering, sr)
         path = None
         if folder is not None:
-            path = _kept(sr, folder / f"{file_name(image)}.png")
+            lr, bands = photo["lr"], photos.sensor.bands
+            window = window_of(lr) if lr.is_floating_point() else None
+            path = _kept(sr, folder / f"{file_name(image)}.png", bands, window)
     except Exception as error:  # whatever it is, the other photos are still to be measured
         return Outcome(row, name, image, error=first_line(error))
     return Outcome(row, name, image, values, picture=path)

@@ -14,6 +14,7 @@ from wildsr.data.pairs import pair
 from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
 from wildsr.photo.image import list_images
+from wildsr.photo.sensor import RGB, Sensor
 from wildsr.photo.stream import size_of
 from wildsr.run.photos import opened_data
 
@@ -21,7 +22,10 @@ ARGUMENTS = ("data.lr", "data.hr")
 
 
 def photo_sets(
-    config: DictConfig, scales: Mapping[str, int], runs: Mapping[str, Path]
+    config: DictConfig,
+    scales: Mapping[str, int],
+    runs: Mapping[str, Path],
+    sensor: Sensor = RGB,
 ) -> tuple[dict[str, ValidationPhotos], int]:
     """Find the photos of each set, and the scale.
 
@@ -29,6 +33,7 @@ def photo_sets(
         config: ``data.lr``, ``data.hr`` and ``scale`` as typed.
         scales: what each upscaler says its scale is, by what the user called it.
         runs: where the photos come from if ``data.lr`` is not given.
+        sensor: what the photos of ``data.lr`` are made into.
 
     Raises:
         UserError: no photos, a truth without them, sets that differ, scales that differ.
@@ -67,7 +72,7 @@ def photo_sets(
     pairs = [(one, other) for found in files.values() for one, other in found if other is not None]
     scale = one_scale(config, scales, pairs)
     return {
-        name: ValidationPhotos(found, scale, ARGUMENTS, config.get("limit"))
+        name: ValidationPhotos(found, scale, ARGUMENTS, config.get("limit"), sensor)
         for name, found in files.items()
     }, scale
 

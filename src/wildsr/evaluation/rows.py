@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,15 @@ import torch
 from omegaconf import DictConfig, ListConfig
 from torch import nn
 
+from wildsr.config.make import sensor_of
 from wildsr.config.paths import paths_by_name, unused
 from wildsr.config.trust import trusts
-from wildsr.error import unknown
-from wildsr.evaluation.evaluate import Restore, delivered, interpolation, of_lr
+from wildsr.error import UserError, unknown
+from wildsr.evaluation.evaluate import Restore, delivered, interpolating
 from wildsr.evaluation.saved_results import precomputed
 from wildsr.inference.tile import KINDS
 from wildsr.inference.upscaler import prepare
+from wildsr.photo.sensor import RGB, Sensor
 from wildsr.run.finish import default_strength
 from wildsr.run.folder import BASELINE, config_of
 from wildsr.run.load import has_finish, open_upscaler, restorer_of
@@ -34,12 +36,14 @@ class Row:
         scale: HR size / LR size; None for what takes any.
         source: what the user typed, for messages and the page.
         iteration: of a checkpoint that is to be ranked among others.
+        sensor: the kind of photos that it was trained on; None for what takes any.
     """
 
     open: Callable[[int], Restore]
     scale: int | None
     source: str
     iteration: int | None = None
+    sensor: Sensor | None = None
 
 
 def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
@@ -70,10 +74,23 @@ def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
         opened = open_upscaler(weights=path)
         shown = opened.name if name == path.name else name
         load = partial(_same, opened.network)
-        add(shown, Row(ready(load, shown), opened.scale, f"weights={path}"))
+        add(shown, Row(ready(load, shown), opened.scale, f"weights={path}", None, opened.sensor))
     for name, folder in paths_by_name(config.results, "results").items():
         add(name, Row(precomputed(folder, config.get("limit")), None, f"results={folder}"))
     return found
+
+
+def one_sensor(rows: Mapping[str, Row]) -> Sensor:
+    """The kind of photos that all rows were trained on; 8-bit RGB where none says it.
+
+    Raises:
+        UserError: two differ.
+    """
+    found = {row.sensor: name for name, row in rows.items() if row.sensor is not None}
+    if len(found) > 1:
+        said = "; ".join(f"{name} on {sensor.sentence()}" for sensor, name in found.items())
+        raise UserError(f"All upscalers must have learned from photos of one kind, but {said}.")
+    return next(iter(found), RGB)
 
 
 def kinds(upscaler: Any) -> list[str]:
@@ -107,22 +124,22 @@ def of_run(
     trained = config_of(folder, trust)
     name, scale = given or str(trained.method.name), int(trained.scale)
     made: dict[str, Row] = {}
-    source = f"run={folder}"
+    source, sensor = f"run={folder}", sensor_of(trained)
     if (folder / BASELINE).is_dir():
         label = BASELINE if given is None else f"{name}/{BASELINE}"
         network = restorer_of(folder / BASELINE, trust=trust)
-        made[label] = Row(ready(partial(_same, network), label), scale, source)
+        made[label] = Row(ready(partial(_same, network), label), scale, source, None, sensor)
     if config.checkpoints == "last":
         for strength in strengths(folder, config.strength, has_finish(folder, trust)):
             label = strength_label(name, strength)
             load = partial(_same, restorer_of(folder, trust=trust, strength=strength))
-            made[label] = Row(ready(load, label), scale, source)
+            made[label] = Row(ready(load, label), scale, source, None, sensor)
         return made
     one = config.strength if not isinstance(config.strength, ListConfig) else config.strength[0]
     for iteration in chosen(folder, config.checkpoints):  # opened when their turn comes
         at = partial(restorer_of, folder, iteration, trust, one)
         label = f"{name} {iteration}"
-        made[label] = Row(ready(at, label), scale, source, iteration)
+        made[label] = Row(ready(at, label), scale, source, iteration, sensor)
     return made
 
 
@@ -149,7 +166,7 @@ def _same(network: nn.Module) -> nn.Module:
 
 
 def _interpolation(kind: str) -> Callable[[int], Restore]:
-    return lambda scale: of_lr(interpolation(kind, scale))
+    return lambda scale: interpolating(kind, scale)
 
 
 def _network(

@@ -102,7 +102,8 @@ class Bounded:
         """The same metrics without a border, which tiles do not have."""
         if names not in self._of_tiles:
             degrader = self.panel._setting.degrader
-            self._of_tiles[names] = Panel(self.panel.channel, 0, names, degrader)
+            made = Panel(self.panel.channel, 0, names, degrader)
+            self._of_tiles[names] = made.take(self.panel.sensor)
         return self._of_tiles[names]
 
     def _joined(

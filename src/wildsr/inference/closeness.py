@@ -32,18 +32,22 @@ def places(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def patches(
-    rows: Rows, wanted: Sequence[tuple[int, int]] | None = None, side: int = SIDE
+    rows: Rows,
+    channels: int = 3,
+    wanted: Sequence[tuple[int, int]] | None = None,
+    side: int = SIDE,
 ) -> Tensor:
     """Read an image once and keep its patches.
 
     Args:
         rows: the image, from its first row.
+        channels: of the network.
         wanted: top left corners; None takes those of :func:`places`.
         side: LR pixels.
 
     Returns:
-        (N, 3, side, side), in [0, 1]; smaller where the image is. Gray becomes RGB, alpha is left
-        out.
+        (N, channels, side, side), in [0, 1]; smaller where the image is. Gray becomes RGB, alpha is
+        left out; of a network of one channel the first is looked at.
     """
     wanted = places(rows.height, rows.width) if wanted is None else wanted
     kept: dict[int, list[Array]] = {number: [] for number in range(len(wanted))}
@@ -58,6 +62,8 @@ def patches(
         row += len(part)
     whole = np.stack([np.concatenate(parts) for parts in kept.values()]).astype(np.float32)
     lr = torch.from_numpy(whole / white(rows.dtype)).permute(0, 3, 1, 2)
+    if channels != 3:
+        return lr[:, :channels]
     colours = lr[:, : 3 if rows.channels > 2 else 1]
     return colours.expand(-1, 3, -1, -1)
 

@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +109,6 @@ def _connected(cluster: Cluster) -> Any:
         except Exception as error:  # ConnectionError, RuntimeError, errors of gRPC
             said = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             raise UserError(f"`cluster={cluster.address}` does not answer: {said}") from error
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
 
 
@@ -141,6 +138,12 @@ def _rows(
     ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
 ) -> Iterator[dict[str, Any]]:
     """What became of each photo, as it becomes known."""
+    if cluster.address.startswith("ray://"):
+        yield from _from_afar(ray, cluster, blocks, maker, attempts)
+        return
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     gpus = 1 if ray.cluster_resources().get("GPU", 0) >= 1 else 0
     strategy = ray.data.ActorPoolStrategy(min_size=1, max_size=cluster.workers)
     data = ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
@@ -153,6 +156,34 @@ def _rows(
         num_gpus=gpus,
     )  # actors that die are started again, and what they had in hand is done again: Ray's default
     yield from data.iter_rows()
+
+
+def _from_afar(
+    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+) -> Iterator[dict[str, Any]]:
+    """The same by an actor of the cluster: Ray Data is not to be run through Ray's client."""
+    there = ray.remote(num_cpus=0)(_Driver).remote(
+        replace(cluster, address="ray"), blocks, maker, attempts
+    )
+    while rows := ray.get(there.some.remote(BLOCK)):
+        yield from rows
+    ray.kill(there)
+
+
+class _Driver:
+    """Runs Ray Data within the cluster, and hands over rows when it is asked."""
+
+    def __init__(
+        self, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+    ) -> None:
+        import ray
+        import ray.data
+
+        self.rows = _rows(ray, cluster, blocks, maker, attempts)
+
+    def some(self, count: int) -> list[dict[str, Any]]:
+        """The next rows; none at the end."""
+        return list(itertools.islice(self.rows, count))
 
 
 def _note(

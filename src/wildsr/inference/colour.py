@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wildsr.inference.tile import channels_of
+
 SIGMA = 6.0  # LR pixels; below this lies colour and light, above it what networks are there for
 REACH = 18  # LR pixels, three sigma
 
@@ -29,7 +31,7 @@ class ColourFix(nn.Module):
 
     def __init__(self, network: nn.Module, scale: int) -> None:
         super().__init__()
-        self.network, self.scale = network, scale
+        self.network, self.scale, self.channels = network, scale, channels_of(network)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W) and correct the low frequencies."""

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from wildsr.error import UserError
 from wildsr.inference.windows import Overlap, spans
 from wildsr.method.part import Method, Value, draw
-from wildsr.pixels import to_8_bit
 
 MARGIN = 48  # LR pixels around a tile; translators of 16 residual blocks reach 35
 SEAMS = Overlap(MARGIN, 0)  # tiles that share their draws join without a feather
@@ -52,12 +51,12 @@ class Degrader(nn.Module):
 
     @torch.no_grad()
     def forward(self, hr: Tensor) -> Tensor:
-        """Degrade (B, 3, sH, sW) in [0, 1] to (B, 3, H, W), multiples of 1/255 in [0, 1].
+        """Degrade (B, C, sH, sW) in [0, 1] to (B, C, H, W) in [0, 1], of 8 bits in 255ths.
 
         Random: the numbers come from torch's global generator.
         """
         if self.known or self.tile is None or max(hr.shape[-2:]) <= self.tile:
-            return to_8_bit(self._made(self._step(hr))).clamp(0, 1)
+            return self.method.rounded(self._made(self._step(hr))).clamp(0, 1)
         return self._tiled(hr, self.tile // self.scale)
 
     def sources(self, hr: Tensor) -> set[str]:
@@ -86,7 +85,7 @@ class Degrader(nn.Module):
                 )
                 for name, value in draws.items():
                     seen.kept[name] = (_crop(value, (height, width), rows, columns), frozenset())
-                made = to_8_bit(self._made(seen)).clamp(0, 1)
+                made = self.method.rounded(self._made(seen)).clamp(0, 1)
                 lr[..., down.start : down.stop, across.start : across.stop] = made[
                     ...,
                     down.start - rows.start : down.stop - rows.start,

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from wildsr.argument import check_device
 from wildsr.error import UserError, unknown
-from wildsr.inference.tile import evaluating
+from wildsr.inference.tile import channels_of, evaluating
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 TRIAL = 64  # LR pixels a side of the image on which half precision is tried
@@ -110,7 +110,9 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
         return torch.float32
     if _work(network, device) < WORK[device.type]:
         return torch.float32
-    lr = torch.rand(1, 3, TRIAL, TRIAL, generator=torch.Generator().manual_seed(0)).to(device)
+    lr = torch.rand(
+        1, channels_of(network), TRIAL, TRIAL, generator=torch.Generator().manual_seed(0)
+    ).to(device)
     lr = lr.contiguous(memory_format=torch.channels_last)
     try:  # of a copy: rounded weights do not come back
         rounded = _trial(copy.deepcopy(network).to(half), lr.to(half))
@@ -121,7 +123,7 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
 
 def _work(network: nn.Module, device: torch.device) -> float:
     """Operations for an LR pixel."""
-    lr = torch.zeros(1, 3, TRIAL, TRIAL, device=device)
+    lr = torch.zeros(1, channels_of(network), TRIAL, TRIAL, device=device)
     counter = FlopCounterMode(display=False)
     # Not in inference mode, in which operations cannot be counted.
     with evaluating(network), torch.no_grad(), counter:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line, unknown
 from wildsr.inference.device import PRECISIONS, choose_precision, supported
-from wildsr.inference.tile import evaluating
+from wildsr.inference.tile import channels_of, evaluating, place_of
 from wildsr.network.padding import pad_to
 from wildsr.text_path import text_path
 
@@ -255,7 +255,7 @@ def to_onnx(network: nn.Module, path: Path, size: int | None = None) -> None:
     """
     sizes = {0: "batch"} if size else {0: "batch", 2: "height", 3: "width"}
     traced = (size, size) if size else TRACED
-    lr = torch.rand(1, 3, *traced, device=next(iter(network.parameters()), torch.empty(0)).device)
+    lr = torch.rand(1, channels_of(network), *traced, device=place_of(network, torch.empty(0))[0])
     options: dict[str, Any] = {
         "input_names": ["lr"],
         "output_names": ["sr"],
@@ -291,6 +291,7 @@ def _unsaid() -> Iterator[None]:
 def _difference(
     network: nn.Module, engine: nn.Module, size: tuple[int, int], device: torch.device
 ) -> float:
-    lr = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(device)
+    generator = torch.Generator().manual_seed(0)
+    lr = torch.rand(1, channels_of(network), *size, generator=generator).to(device)
     with evaluating(network):
         return float((network(lr) - engine(lr)).abs().max())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wildsr.inference.tile import channels_of
+
 
 class Ensemble(nn.Module):
     """Averages a network's outputs over the eight flips and quarter turns of its input.
@@ -20,7 +22,7 @@ class Ensemble(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.channels = network, channels_of(network)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W) eight times."""

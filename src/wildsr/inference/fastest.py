@@ -61,6 +61,6 @@ def fastest(
     return best if medians[best] < MARGIN * medians[PLAIN] else PLAIN
 
 
-def noise_patch() -> Tensor:
+def noise_patch(channels: int = 3) -> Tensor:
     """A patch for where no photo is known: what a convolution takes does not depend on pixels."""
-    return torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    return torch.rand(1, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(0))

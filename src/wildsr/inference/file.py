@@ -10,14 +10,17 @@ import numpy as np
 
 from wildsr.atomic import Partial
 from wildsr.error import UserError, unknown
-from wildsr.inference.raster import RasterUpscaling
+from wildsr.inference.raster import RasterUpscaling, own_range
 from wildsr.inference.settings import Settings
 from wildsr.inference.strips import strips
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import DEEP, FORMATS, Encoder, Target
 from wildsr.photo.formats import format_of
 from wildsr.photo.raster.open import open_raster
+from wildsr.photo.raster.tiff import TiffRaster
 from wildsr.photo.rows import Ahead, Array, Rows
+from wildsr.photo.samples import Range
+from wildsr.photo.sensor import Ranged, values_of
 from wildsr.photo.stream import Photo
 from wildsr.photo.unreadable import readable
 
@@ -62,10 +65,15 @@ def begin(
         UserError: a size, format, page or choice of bands that cannot be.
     """
     with readable(source):
-        raster = open_raster(source, format_of(source), settings.limit)
+        format = format_of(source)
+        raster = open_raster(source, format, settings.limit)
+        if raster is None and format == "tiff" and upscaler.sensor.lr is not None:
+            raster = TiffRaster(source, settings.limit)  # of values that have a range of their own
     if raster is not None:
         return RasterUpscaling(raster, target, upscaler, settings)
-    return Upscaling(Photo(source, settings.limit), target, upscaler.scale, settings)
+    photo = Photo(source, settings.limit)
+    span = None if photo.channels in (2, 4) else own_range(upscaler, photo.dtype)
+    return Upscaling(photo, target, upscaler.scale, settings, span)
 
 
 class Upscaling:
@@ -78,12 +86,20 @@ class Upscaling:
         target: the file; appears in :meth:`finish`.
         scale: of the network.
         settings: how it is written.
+        span: black and white, where they are not those of the photo's type.
 
     Raises:
         UserError: a size or format that cannot be, or a folder that cannot be written to.
     """
 
-    def __init__(self, photo: Photo, target: Path, scale: int, settings: Settings) -> None:
+    def __init__(
+        self,
+        photo: Photo,
+        target: Path,
+        scale: int,
+        settings: Settings,
+        span: Range | None = None,
+    ) -> None:
         self.photo, self.target = photo, target
         suffix = target.suffix.lower().removeprefix(".")
         chosen = settings.format or suffix or photo.kind
@@ -98,7 +114,10 @@ class Upscaling:
         self.between = np.dtype(np.uint16) if resized else self.planned.dtype
         self.partial = Partial(target)
         self.encoder = Encoder(self.partial.path, self.size, self.planned, photo)
-        self.rows = Ahead(photo)
+        self.rows: Ahead | Ranged = Ahead(photo)
+        self.span, self.kept = span, self.between
+        if span is not None:
+            self.rows, self.between = Ranged(self.rows, span), np.dtype(np.float32)
 
     @property
     def alike(self) -> object:
@@ -110,7 +129,11 @@ class Upscaling:
     def compute(self, strips_of: Callable[[Rows, np.dtype[Any]], Iterable[Array]]) -> None:
         """Pass the strips of ``strips_of(rows, dtype)`` to the encoder."""
         try:
-            self.encoder.take(strips_of(self.rows, self.between))
+            made = strips_of(self.rows, self.between)
+            if self.span is not None:
+                span, kind = self.span, self.kept
+                made = (values_of(strip, span, kind) for strip in made)
+            self.encoder.take(made)
         except BaseException:
             self.abandon()
             raise

@@ -23,6 +23,7 @@ from wildsr.inference.closeness import patches, psnr_to
 from wildsr.inference.engine import OpenVino, Padded, needed
 from wildsr.inference.remembered import cache_folder, machine_facts, network_digest
 from wildsr.inference.sample import opened
+from wildsr.inference.tile import channels_of
 from wildsr.network.padding import pad_to
 from wildsr.photo.rows import Rows
 
@@ -58,7 +59,8 @@ def quantize(
     inner = engine.engine
     assert isinstance(inner, OpenVino)
     nncf = _quiet_nncf()
-    seen = [patch for photo in opened(photos) for patch in _cells(photo, len(photos))]
+    channels = channels_of(network)
+    seen = [patch for photo in opened(photos) for patch in _cells(photo, len(photos), channels)]
     if len(seen) < 2:
         raise UserError(
             "Argument `precision` is 'int8', which is calibrated on local photos, of `input` or of "
@@ -90,8 +92,8 @@ def quantize(
     return cost
 
 
-def _cells(rows: Rows, photos: int) -> Iterator[Tensor]:
-    """Patches of a photo that have no pixel in common, all over it: (1, 3, h, w) in [0, 1]."""
+def _cells(rows: Rows, photos: int, channels: int = 3) -> Iterator[Tensor]:
+    """Patches of a photo that have no pixel in common, all over it: (1, C, h, w) in [0, 1]."""
     side = min(SIDE, rows.height, rows.width)
     corners = [
         (top, left)
@@ -101,7 +103,7 @@ def _cells(rows: Rows, photos: int) -> Iterator[Tensor]:
     count = min(max(math.ceil(WANTED / photos), 2), len(corners))
     wanted = [corners[number * len(corners) // count] for number in range(count)]
     try:
-        yield from patches(rows, wanted, side).clamp(0, 1).split(1)
+        yield from patches(rows, channels, wanted, side).clamp(0, 1).split(1)
     except UserError:  # damaged further down, which is said where it is to be upscaled
         return
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from wildsr.inference.tile import CELL, evaluating, place_of
+from wildsr.inference.tile import CELL, channels_of, evaluating, place_of
 
 PROBE = 64  # LR pixels a side of the image on which a network is watched
 SHARE = 0.25  # of the free memory: the rest of the machine goes on, and convolutions need buffers
@@ -62,7 +62,7 @@ LIMITS = (
 def bytes_per_pixel(network: nn.Module) -> float:
     """Measure a network's peak of bytes in live tensors, for each LR pixel."""
     device, dtype = place_of(network, torch.empty(0))
-    lr = torch.rand(1, 3, PROBE, PROBE, device=device, dtype=dtype)
+    lr = torch.rand(1, channels_of(network), PROBE, PROBE, device=device, dtype=dtype)
     with evaluating(network), torch.inference_mode(), Peak() as peak:
         network(lr)
     return peak.most / PROBE**2

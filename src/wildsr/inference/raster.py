@@ -18,7 +18,7 @@ from wildsr.inference.settings import Settings
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import FORMATS
 from wildsr.photo.folder import say_once
-from wildsr.photo.raster.base import Page, Plan, Raster, Values, Writer
+from wildsr.photo.raster.base import Page, Plan, Range, Raster, Values, Writer
 from wildsr.photo.raster.ranges import of_type, ranges
 from wildsr.photo.raster.write import check_fits, writer_for
 from wildsr.photo.unreadable import readable
@@ -69,6 +69,7 @@ class RasterUpscaling:
         self.format, self.settings = FORMATS[chosen], settings
         if self.format != raster.suffix:
             raster.in_units()
+        self.wish = settings.range or _trained_range(upscaler, raster)
         wanted = _pages(raster, settings.page)
         self.looks = {n: _look(raster.pages[n], settings.bands, raster, n) for n in wanted}
         for look in self.looks.values():
@@ -101,8 +102,7 @@ class RasterUpscaling:
 
     def _compute(self, strips_of: Strips) -> None:
         numbers = list(self.plan.of)
-        wish = self.settings.range
-        found, odd = ranges(self.raster, numbers, wish)
+        found, odd = ranges(self.raster, numbers, self.wish)
         if odd:
             say_once(
                 f"{self.raster.path}: {100 * odd:.3g} % of its numbers are NaN or infinite; the "
@@ -151,6 +151,22 @@ class RasterUpscaling:
     def abandon(self) -> None:
         """Remove what was written."""
         self.partial.discard()
+
+
+def own_range(upscaler: Upscaler, dtype: np.dtype[Any]) -> Range | None:
+    """The values that an upscaler was trained to see as black and white, for files of that type."""
+    sensor = upscaler.sensor
+    if sensor.depth == "float":
+        return sensor.span() if dtype.kind == "f" else None
+    return sensor.lr if dtype == sensor.dtype else None
+
+
+def _trained_range(upscaler: Upscaler, raster: Raster) -> Range | None:
+    """The same in the numbers of a file: training reads what they stand for."""
+    dtype = raster.pages[0].dtype
+    plain = dtype in (np.uint8, np.uint16) and not raster.rescaled
+    span = own_range(upscaler, dtype if plain else FLOAT)
+    return None if span is None else raster.stored_range(span)
 
 
 def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster) -> Values:

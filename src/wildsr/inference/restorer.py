@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from wildsr.inference.tile import channels_of
 from wildsr.method.part import Method
 
 
@@ -22,6 +23,8 @@ class Restorer(nn.Module):
         super().__init__()
         self.method, self.scale = method, scale
         self.networks = nn.ModuleDict(networks)
+        stated = [channels_of(net) for net in networks.values() if hasattr(net, "channels")]
+        self.channels = max(stated, default=3)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Restore (B, 3, H, W) in [0, 1] to (B, 3, sH, sW), not clamped."""

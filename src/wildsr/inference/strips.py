@@ -89,7 +89,7 @@ def strips(
 
 
 def upscale_image(
-    upscaler: Upscaler, image: Array, dtype: np.dtype[Any] = EIGHT_BITS
+    upscaler: Upscaler, image: npt.NDArray[Any], dtype: np.dtype[Any] = EIGHT_BITS
 ) -> npt.NDArray[Any]:
     """Upscale a whole image in memory, to the pixels that the verb ``upscale`` writes.
 
@@ -124,7 +124,7 @@ def upscale_image(
 def _seams(upscaler: Upscaler, channels: int) -> Overlap:
     """The upscaler's overlap; with alpha also what carries colours into transparent places."""
     seams = upscaler.seams
-    if channels in (1, 3) or seams.margin == 0:
+    if colours_of(upscaler, channels) == channels or seams.margin == 0:
         return seams
     return Overlap(whole_cells(seams.hidden + transparency.REACH), seams.feather)
 
@@ -203,8 +203,11 @@ def _tiles(
     most = white(tiles[0].dtype)
     lr = torch.from_numpy(np.stack(tiles).astype(np.float32) / most).permute(0, 3, 1, 2)
     channels = lr.shape[1]
-    colour, alpha = (lr, None) if channels in (1, 3) else (lr[:, :-1], lr[:, -1:])
-    if alpha is not None and bool((alpha < 1).any()):
+    colours = colours_of(upscaler, channels)
+    colour, alpha = (lr, None) if colours == channels else (lr[:, :-1], lr[:, -1:])
+    if upscaler.channels != 3:
+        sr, sr_alpha = _of_sensor(upscaler, colour, alpha)
+    elif alpha is not None and bool((alpha < 1).any()):
         # Both in one call: two batches of the same size.
         both = torch.cat([_rgb(transparency.fill(colour, alpha)), alpha.expand(-1, 3, -1, -1)])
         sr, sr_alpha = upscaler(both).chunk(2)
@@ -212,13 +215,48 @@ def _tiles(
     else:
         sr = upscaler(_rgb(colour))
         sr_alpha = torch.ones_like(sr[:, :1])
-    if colour.shape[1] == 1:
+    if colour.shape[1] == 1 and upscaler.channels == 3:
         sr = luma(sr)
     out = sr if alpha is None else torch.cat([sr, sr_alpha], dim=1)
     if not out.sum().isfinite():  # NaN and infinities are kept by a sum, and clamping hides them
         raise UserError(f"The network of {upscaler.name} makes pixels that are NaN or infinite.")
     scaled = out.clamp(0, 1) * white(dtype)
     yield from scaled.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def colours_of(upscaler: Upscaler, channels: int) -> int:
+    """How many of an image's channels are no alpha, for this upscaler.
+
+    Raises:
+        UserError: it takes another number of channels.
+    """
+    own = upscaler.channels
+    taken = {own, 1, 3} if own in (1, 3) else {own}
+    if channels in taken:
+        return channels
+    if channels - 1 in taken:
+        return channels - 1
+    raise UserError(
+        f"Argument `input`: {upscaler.name} takes images of {own} channel{'s' * (own > 1)}, but "
+        f"got one of {channels}."
+    )
+
+
+def _of_sensor(upscaler: Upscaler, colour: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor]:
+    """SR and its alpha by a network of another number of channels than three."""
+
+    def through(image: Tensor) -> Tensor:
+        if image.shape[1] == upscaler.channels:
+            return upscaler(image)
+        each = upscaler(image.flatten(0, 1)[:, None])  # one channel: colours one by one
+        return each.unflatten(0, image.shape[:2])[:, :, 0]
+
+    if alpha is None or not bool((alpha < 1).any()):
+        sr = through(colour)
+        return sr, torch.ones_like(sr[:, :1])
+    sr = through(transparency.fill(colour, alpha))
+    grown = through(alpha.expand(-1, upscaler.channels, -1, -1)).mean(1, keepdim=True)
+    return sr, transparency.settle(grown, alpha, upscaler.scale)
 
 
 def _rgb(colour: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ def receptive_radius(network: nn.Module, scale: int) -> int | None:
             # Strips: the reach is measured along one axis at a time, for a quarter of the pixels.
             reaches = []
             for height, width in dict.fromkeys([(PROBES[0], side), (side, PROBES[0])]):
-                lr = torch.zeros(1, 3, height, width, device=device, dtype=dtype)
+                lr = torch.zeros(1, channels_of(network), height, width, device=device, dtype=dtype)
                 top, left = height // 2, width // 2
                 lr[..., top : top + CELL, left : left + CELL] = torch.nan
                 reached = network(lr).isnan().any(dim=1)[0]
@@ -59,16 +60,17 @@ def receptive_radius(network: nn.Module, scale: int) -> int | None:
     return None
 
 
-def interpolate(lr: Tensor, scale: int, kind: str) -> Tensor:
+def interpolate(lr: Tensor, scale: int, kind: str, deep: bool = False) -> Tensor:
     """Interpolate as Pillow does on 8-bit images: the reference of every table.
 
     Args:
-        lr: (B, 3, H, W), [0, 1]; rounded to 8 bits.
+        lr: (B, C, H, W), [0, 1]; rounded to 8 bits, unless ``deep``.
         scale: s, at least 1.
         kind: "nearest", "bilinear", "bicubic" (a = -0.5) or "lanczos" (3 lobes).
+        deep: of more than 8 bits: nothing is rounded.
 
     Returns:
-        (B, 3, sH, sW), [0, 1], in whole 255ths.
+        (B, C, sH, sW), [0, 1], in whole 255ths, unless ``deep``.
 
     Raises:
         UserError: an unknown kind, a scale below 1.
@@ -78,12 +80,21 @@ def interpolate(lr: Tensor, scale: int, kind: str) -> Tensor:
     if scale < 1:
         raise UserError(f"Argument `scale` must be 1 or more, but got {scale}.")
     size = (lr.shape[3] * scale, lr.shape[2] * scale)
+    if deep or lr.shape[1] != 3:  # channel by channel, as Pillow does within RGB
+        planes = lr.detach().float() if deep else rounded(lr.detach().float()).byte()
+        made = [_resized(plane, size, kind) for plane in planes.flatten(0, 1).cpu().numpy()]
+        every = torch.from_numpy(np.stack(made)).unflatten(0, lr.shape[:2]).to(lr.device)
+        return every.clamp(0, 1).to(lr.dtype) if deep else unit(every, lr.dtype)
     levels = rounded(lr.detach().float()).byte().permute(0, 2, 3, 1).cpu()
     enlarged = [
         np.array(Image.fromarray(image).resize(size, KINDS[kind])) for image in levels.numpy()
     ]
     sr = torch.from_numpy(np.stack(enlarged)).permute(0, 3, 1, 2).contiguous()
     return unit(sr.to(lr.device), lr.dtype)
+
+
+def _resized(plane: Any, size: tuple[int, int], kind: str) -> Any:
+    return np.array(Image.fromarray(plane).resize(size, KINDS[kind]))
 
 
 def _reach(reached: Tensor, scale: int, start: int) -> int | None:
@@ -95,6 +106,11 @@ def _reach(reached: Tensor, scale: int, start: int) -> int | None:
     if first == 0 or last == len(reached) // scale - 1:
         return None
     return max(start - first, last - (start + CELL - 1), 0)
+
+
+def channels_of(network: nn.Module) -> int:
+    """How many channels a network takes: its ``channels``, or those of RGB."""
+    return int(getattr(network, "channels", 3))
 
 
 def place_of(network: nn.Module, otherwise: Tensor) -> tuple[torch.device, torch.dtype]:

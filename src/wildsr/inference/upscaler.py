@@ -41,13 +41,15 @@ from wildsr.inference.remembered import (
     remembered,
 )
 from wildsr.inference.sample import opened
-from wildsr.inference.tile import CELL, place_of, receptive_radius
+from wildsr.inference.tile import CELL, channels_of, place_of, receptive_radius
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, Overlap, overlap_for
 from wildsr.photo.folder import say_once
 from wildsr.photo.rows import Rows
+from wildsr.photo.sensor import RGB, Sensor
 
 ENGINES_OF_TORCH = ("torch", "compile")
 COARSE = (torch.float16, torch.bfloat16, torch.int8)
+PICTURES = (1, 3)  # channels of networks for which any photo can be calibrated on
 BATCH = {"cuda": 4}  # tiles computed at once; a CPU is not faster with more than one
 
 
@@ -72,6 +74,7 @@ class Upscaler:
             it takes and gives.
         carrier: the engine's name.
         cost: PSNR in dB of integers to single precision, as it was measured; None of others.
+        sensor: the kind of photos that it was trained on.
     """
 
     network: nn.Module
@@ -88,6 +91,7 @@ class Upscaler:
     computed: torch.dtype | None = None
     carrier: str = PLAIN
     cost: float | None = None
+    sensor: Sensor = RGB
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < CELL:
@@ -153,8 +157,14 @@ class Upscaler:
         place = torch.empty(0, device=self.device, dtype=self.dtype)
         # A network of torch's stands for its engine, which would be compiled for these sizes, too.
         judged = self.network if self.computed is None else self.engine
-        found = psnr_to(self.reference, judged, patches(image.again()), place)
+        seen = patches(image.again(), self.channels)
+        found = psnr_to(self.reference, judged, seen, place)
         return self if found >= BOUND else self._exact
+
+    @property
+    def channels(self) -> int:
+        """Of the images that the network takes."""
+        return channels_of(self.network)
 
     @cached_property
     def _exact(self) -> Upscaler:
@@ -201,6 +211,7 @@ def prepare(
     overlap: int | None = None,
     batch: int | None = None,
     photos: Sequence[Path] = (),
+    sensor: Sensor = RGB,
 ) -> Upscaler:
     """Make a network ready for whole photos: for upscaling, delivering and measuring alike.
 
@@ -221,6 +232,7 @@ def prepare(
         batch: tiles computed at once.
         photos: files, of those that are to be upscaled: int8 is calibrated on them, and engines are
             timed on the first, in half precision if that does not show there.
+        sensor: the kind of photos that it was trained on.
 
     Raises:
         UserError: whatever of this cannot be.
@@ -230,9 +242,14 @@ def prepare(
             "Argument `precision` is 'int8', which needs engine=openvino (or auto), but got "
             f"engine={engine}."
         )
+    if precision == "int8" and (sensor.deep or channels_of(network) not in PICTURES):
+        raise UserError(
+            "Argument `precision` must not be 'int8' for a network of measured values (16 bits, "
+            "floats, or many channels), whose levels are more than its 256."
+        )
     network = network.eval().to(device)
     given: dict[str, Any] = {"ensemble": ensemble, "colour_fix": colour_fix}
-    given |= {"tile": tile, "overlap": overlap, "batch": batch}
+    given |= {"tile": tile, "overlap": overlap, "batch": batch, "sensor": sensor}
     if engine == "auto":
         engine = _fastest(network, scale, device, str(precision), photos)
     _, dtype = place_of(network, torch.empty(0))
@@ -284,6 +301,7 @@ def prepare(
         computed,
         engine,
         cost,
+        sensor,
     )
 
 
@@ -293,7 +311,8 @@ def _fastest(
     """The engine that ``auto`` stands for: what was chosen on this machine before, or is now."""
     if precision == "int8":
         return "openvino"
-    photo = next(opened(photos), None)
+    channels = channels_of(network)
+    photo = next(opened(photos), None) if channels in PICTURES else None
 
     def ready(engine: str) -> Upscaler:
         own = copy.deepcopy(network)
@@ -301,10 +320,10 @@ def _fastest(
         return made if photo is None else made.suited(photo, np.dtype(np.uint8))
 
     def decide() -> str:
-        lr = noise_patch()
+        lr = noise_patch(channels)
         if photo is not None:
             top, left = (max(side - TIMED, 0) // 2 for side in (photo.height, photo.width))
-            lr = patches(photo.again(), [(top, left)], TIMED)
+            lr = patches(photo.again(), channels, [(top, left)], TIMED)
         return fastest({engine: partial(ready, engine) for engine in CANDIDATES}, lr)
 
     key = {**machine_facts(device), "precision": precision, "network": network_digest(network)}

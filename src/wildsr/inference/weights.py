@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from torch import nn
 
 from wildsr.atomic import write_bytes
 from wildsr.error import UserError
+from wildsr.inference.tile import channels_of
 from wildsr.network.architecture import Architecture
 from wildsr.network.checksum import DIGEST, digest_of
 from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import KEY, check_finite, read_file
+from wildsr.photo.sensor import RGB, Sensor
 
 LONGEST = 1 << 16  # characters of a description
 
@@ -30,15 +33,21 @@ class OpenWeights:
         scale: s.
         node: its architecture as a configuration has it; None for published weights, which are
             recognised by their names.
+        sensor: the kind of photos that it was trained on.
     """
 
     network: nn.Module
     scale: int
     node: dict[str, Any] | None
+    sensor: Sensor = RGB
 
 
 def save_weights(
-    network: nn.Module, path: Path, architecture: Mapping[str, Any], scale: int
+    network: nn.Module,
+    path: Path,
+    architecture: Mapping[str, Any],
+    scale: int,
+    sensor: Sensor = RGB,
 ) -> None:
     """Write weights as safetensors, under the architecture's original key names.
 
@@ -48,6 +57,7 @@ def save_weights(
         architecture: the ``_target_`` and the arguments that made ``network``; kept as metadata,
             which other tools ignore and ``load_upscaler`` reads.
         scale: HR size / LR size.
+        sensor: the kind of photos that it was trained on, kept beside it.
 
     Raises:
         UserError: weights that are NaN or infinite.
@@ -56,8 +66,14 @@ def save_weights(
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"format": "pt"}
     # Published ones are recognised by their keys, as they were.
-    if architecture and not isinstance(network, Published):
-        metadata[KEY] = json.dumps({"network": dict(architecture), "scale": scale})
+    if isinstance(network, Published) and not sensor.plain:
+        metadata[KEY] = json.dumps({"sensor": asdict(sensor)})
+    elif architecture and not isinstance(network, Published):
+        node = {k: v for k, v in architecture.items() if (k, v) != ("channels", 3)}
+        described: dict[str, Any] = {"network": node, "scale": scale}
+        if not sensor.plain:
+            described["sensor"] = asdict(sensor)
+        metadata[KEY] = json.dumps(described)
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
     metadata[DIGEST] = digest_of(weights, metadata.get(KEY))
     write_bytes(path, save(weights, metadata=metadata))
@@ -76,13 +92,33 @@ def open_weights(path: Path) -> OpenWeights:
     weights, about = read_file(path)
     if about is None:
         published = Published.of(weights, path)
-        return OpenWeights(published.eval(), published.scale, None)
+        kind = Sensor(published.channels)
+        return OpenWeights(published.eval(), published.scale, None, kind)
     try:
         described = json.loads(about) if len(about) <= LONGEST else None
     except (ValueError, RecursionError):
         described = None
     if described is None:
         raise UserError(f"{what} is damaged: its description cannot be read.")
+    if isinstance(described, dict) and described.keys() == {"sensor"}:
+        published = Published.of(weights, path)
+        kind = _sensor_of(described, published, what)
+        return OpenWeights(published.eval(), published.scale, None, kind)
     architecture = Architecture.of(described, what)
     network = architecture.build(weights, what)
-    return OpenWeights(network.eval(), architecture.scale, architecture.node)
+    sensor = _sensor_of(described, network, what)
+    return OpenWeights(network.eval(), architecture.scale, architecture.node, sensor)
+
+
+def _sensor_of(described: Mapping[str, Any], network: nn.Module, what: str) -> Sensor:
+    """The kind of photos that a file states, else 8 bits of the network's channels."""
+    if "sensor" not in described:
+        return Sensor(channels_of(network))
+    try:
+        sensor = Sensor.of(described["sensor"])
+        finite = all(math.isfinite(v) for side in ("lr", "hr") for v in sensor.span(side))
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        raise UserError(f"{what} is damaged: its description of photos cannot be read.") from error
+    if not finite or sensor.channels != channels_of(network):
+        raise UserError(f"{what} is damaged: its description of photos is not that of its network.")
+    return sensor

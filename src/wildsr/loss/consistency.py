@@ -232,14 +232,9 @@ def _blurred(prediction: Tensor, target: Tensor, sigma: float) -> list[Tensor]:
 
 
 def _chroma(image: Tensor) -> Tensor:
-    """Cb and Cr, (B, 2, H, W); 0 for gray."""
-    if image.shape[1] == 1:
-        return 0 * image
+    """Cb and Cr, (B, 2, H, W); 0 for gray; of other channels what each differs from their mean."""
     if image.shape[1] != 3:
-        raise UserError(
-            "Argument `prediction` must be (B, 3, H, W) or (B, 1, H, W), but got "
-            f"{tuple(image.shape)}."
-        )
+        return image - image.mean(1, keepdim=True)
     return rgb_to_ycbcr(image)[:, 1:]
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from wildsr.error import UserError, unknown
 from wildsr.loss.shift_tolerant import BlurPool, MaxBlurPool
 from wildsr.loss.weights import Frozen, load_trunk, may_download, missing_trunk
-from wildsr.pixels import at_least_float32
+from wildsr.pixels import as_rgb, at_least_float32
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in [0, 1]
 KINDS = {
@@ -85,6 +85,7 @@ class Encoder:
         self._network = Frozen(nn.ModuleDict(named))
         self._smallest = {layer: self._smallest_side(layer) for layer in self.layers}
         self._expected: set[str] = set()
+        self.bands: tuple[int, ...] | None = None  # of many channels, as red, green and blue
 
     def expect(self, layers: Iterable[str]) -> None:
         """Announce layers that a loss will ask for, so that a pass keeps their outputs.
@@ -104,17 +105,19 @@ class Encoder:
         """Look at an image; nothing is computed yet.
 
         Args:
-            image: (B, 3, H, W), or (B, 1, H, W) for gray, which is repeated; [0, 1].
+            image: (B, C, H, W), [0, 1]; of gray the channel is repeated, of more than three
+                channels ``bands`` are looked at, else the first three.
 
         Raises:
             UserError: another shape.
         """
-        if image.ndim != 4 or image.shape[1] not in (1, 3):
+        if image.ndim != 4:
             raise UserError(
                 f"An image for {self.name} must be (B, 3, H, W) or (B, 1, H, W), "
                 f"but got {tuple(image.shape)}."
             )
-        return Features(self, image, {})
+        seen = image if image.shape[1] in (1, 3) else as_rgb(image, self.bands)
+        return Features(self, seen, {})
 
     def run(self, image: Tensor, known: Mapping[str, Tensor], layer: str) -> dict[str, Tensor]:
         """Compute the features up to ``layer`` from the nearest known ones.

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
-from wildsr.pixels import to_8_bit
 
 
 class AdversarialCamera(Upscaling):
@@ -26,4 +25,4 @@ class AdversarialCamera(Upscaling):
     @tensor
     def fake_lr(self) -> Tensor:
         """(B, 3, H, W) what the learned camera makes of the sharp crop, in 8 bits."""
-        return to_8_bit(self.degrade(self.hr, self.draws))
+        return self.rounded(self.degrade(self.hr, self.draws))

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 
 from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
-from wildsr.pixels import to_8_bit
 
 
 class Bulat(Upscaling):
@@ -35,4 +34,4 @@ class Bulat(Upscaling):
     @property
     def seen_lr(self) -> Tensor:
         """(B, 3, H, W) the generated LR in 8 bits."""
-        return to_8_bit(self.fake_lr)
+        return self.rounded(self.fake_lr)

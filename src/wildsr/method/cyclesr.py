@@ -7,7 +7,6 @@ from torch import Tensor
 from wildsr.degradation.bicubic import downscale
 from wildsr.method.part import network, tensor
 from wildsr.method.upscaling import Upscaling
-from wildsr.pixels import to_8_bit
 
 
 class CycleSR(Upscaling):
@@ -21,7 +20,7 @@ class CycleSR(Upscaling):
     @tensor
     def clean_lr(self) -> Tensor:
         """(B, 3, H, W) the sharp crop by antialiased bicubic, in 8 bits as in a file."""
-        return to_8_bit(downscale(self.hr, self.scale))
+        return self.rounded(downscale(self.hr, self.scale))
 
     @tensor
     def fake_lr(self) -> Tensor:
@@ -31,7 +30,7 @@ class CycleSR(Upscaling):
     @property
     def seen_lr(self) -> Tensor:
         """(B, 3, H, W) the generated LR in 8 bits."""
-        return to_8_bit(self.fake_lr)
+        return self.rounded(self.fake_lr)
 
     @tensor
     def cycled_clean(self) -> Tensor:

@@ -12,7 +12,6 @@ from wildsr.method.part import given, network, tensor
 from wildsr.method.upscaling import Upscaling
 from wildsr.network.critic.patch import PatchCritic
 from wildsr.network.window import spread
-from wildsr.pixels import to_8_bit
 
 
 class DASR(Upscaling):
@@ -36,7 +35,7 @@ class DASR(Upscaling):
     @property
     def seen_lr(self) -> Tensor:
         """(B, 3, H, W) the generated LR in 8 bits, as the file that the authors write."""
-        return to_8_bit(self.fake_lr)
+        return self.rounded(self.fake_lr)
 
     @tensor
     def domain_distance(self) -> Tensor:

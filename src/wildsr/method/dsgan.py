@@ -7,7 +7,6 @@ from torch import Tensor
 from wildsr.degradation.bicubic import downscale
 from wildsr.method.part import network, optional, tensor
 from wildsr.method.upscaling import Upscaling
-from wildsr.pixels import to_8_bit
 
 
 class DSGAN(Upscaling):
@@ -30,7 +29,7 @@ class DSGAN(Upscaling):
     @property
     def seen_lr(self) -> Tensor:
         """(B, 3, H, W) the generated LR in 8 bits, as the file that the authors write."""
-        return to_8_bit(self.fake_lr)
+        return self.rounded(self.fake_lr)
 
     @optional
     def sr_clean(self) -> Tensor:

@@ -8,7 +8,6 @@ from torch import Tensor
 from wildsr.degradation.bicubic import downscale
 from wildsr.method.part import draw, given, network, tensor
 from wildsr.method.upscaling import Upscaling
-from wildsr.pixels import to_8_bit
 
 QUANTUM = 1 / 255  # standard deviation of the noise on what the critic judges
 
@@ -73,4 +72,4 @@ class KernelGANZSSR(Upscaling):
     @property
     def seen_lr(self) -> Tensor:
         """(B, 3, P, P) the son in 8 bits."""
-        return to_8_bit(self.fake_lr)
+        return self.rounded(self.fake_lr)

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from wildsr.pixels import clamped, to_8_bit
+
 
 class Detachable(Protocol):
     """What has a ``detach``, like a tensor."""
@@ -109,6 +111,7 @@ class Method:
     """
 
     parts: ClassVar[Mapping[type[Part], tuple[str, ...]]]
+    deep: ClassVar[bool] = False  # photos of more than 8 bits: see `deepened`
 
     def __init__(
         self,
@@ -131,6 +134,14 @@ class Method:
             kind: tuple(name for name, part in found.items() if isinstance(part, kind))
             for kind in (given, network, tensor, draw, optional)
         }
+
+    @classmethod
+    def rounded(cls, images: Tensor) -> Tensor:
+        """Images as files of the LR photos' kind hold them: in [0, 1], and of 8 bits in 255ths.
+
+        With the gradient of the identity.
+        """
+        return clamped(images) if cls.deep else to_8_bit(images)
 
     def begin(self, trained: frozenset[str]) -> None:
         """Start an update of the networks ``trained``.
@@ -204,3 +215,15 @@ class Method:
             yield self._sources[-1]
         finally:
             self._sources.pop()
+
+
+_DEEP: dict[str, type[Method]] = {}
+
+
+def deepened(method: type[Method]) -> type[Method]:
+    """The method for photos of more than 8 bits; for one method always the same class."""
+    named = f"{method.__module__}.{method.__qualname__}"
+    if not (named in _DEEP and _DEEP[named].__mro__[1] is method):
+        body = {"__doc__": method.__doc__, "__module__": method.__module__, "deep": True}
+        _DEEP[named] = type(method.__name__, (method,), body)
+    return _DEEP[named]

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
-from wildsr.pixels import to_8_bit
 
 
 class PDM(Upscaling):
@@ -38,4 +37,4 @@ class PDM(Upscaling):
     @property
     def seen_lr(self) -> Tensor:
         """(B, 3, H, W) the generated LR in 8 bits."""
-        return to_8_bit(self.fake_lr)
+        return self.rounded(self.fake_lr)

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.method.part import Method, given, network, optional, tensor
-from wildsr.pixels import to_8_bit
 
 
 class Translating(Method):
@@ -27,7 +26,7 @@ class Translating(Method):
     @tensor
     def clean_lr(self) -> Tensor:
         """(B, 3, H, W) the sharp crop by antialiased bicubic, in 8 bits as in a file."""
-        return to_8_bit(downscale(self.hr, self.scale))
+        return self.rounded(downscale(self.hr, self.scale))
 
     @optional
     def fake_lr(self) -> Tensor:
@@ -37,7 +36,7 @@ class Translating(Method):
     @property
     def seen_lr(self) -> Tensor:
         """(B, 3, H, W) ``fake_lr`` in 8 bits: what upscalers without a cleaner train on."""
-        return to_8_bit(self.fake_lr)
+        return self.rounded(self.fake_lr)
 
     @tensor
     def cleaned(self) -> Tensor:

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
-from wildsr.pixels import to_8_bit
 
 
 class Wild(Upscaling):
@@ -27,4 +26,4 @@ class Wild(Upscaling):
     @tensor
     def fake_lr(self) -> Tensor:
         """(B, 3, H, W) what the measured camera makes of the sharp crop, in 8 bits."""
-        return to_8_bit(self.degrade(self.hr, self.draws))
+        return self.rounded(self.degrade(self.hr, self.draws))

@@ -13,6 +13,7 @@ from wildsr.degradation.bicubic import downscale
 from wildsr.error import UserError
 from wildsr.loss.consistency import discrepancy
 from wildsr.metric.kind import HIGHER, LOWER, Needs, Setting, Single
+from wildsr.pixels import as_rgb
 
 DRAWS, SEED = 8, 0  # of a degradation with random numbers
 NEEDS = Needs(
@@ -56,6 +57,7 @@ def lr_consistency(setting: Setting) -> Single:
     SR space, "LR-PSNR".)
     """
     return Single(
+        every=True,
         title="LR consistency",
         better=HIGHER,
         unit="dB",
@@ -78,6 +80,7 @@ def lr_consistency_learned(setting: Setting) -> Single:
         return consistency(_draws(degrader, sr, lr).mean(dim=0), lr).item()
 
     return Single(
+        every=True,
         title="LR consistency, learned",
         better=HIGHER,
         unit="dB",
@@ -109,6 +112,7 @@ def lr_discrepancy(setting: Setting) -> Single:
         return discrepancy(_draws(degrader, sr, lr).double(), lr.double()).item()
 
     return Single(
+        every=True,
         title="LR discrepancy",
         better=LOWER,
         unit="dB",
@@ -155,6 +159,7 @@ def drift(sr: Tensor, lr: Tensor) -> Tensor:
         lr: (B, 3, H, W), [0, 1].
     """
     scale = scale_of(sr, lr)
+    sr, lr = as_rgb(sr), as_rgb(lr)
     a, b = (
         rgb_to_lab(F.avg_pool2d(image, side, ceil_mode=True))
         for image, side in ((_at_least(sr, scale), REGION * scale), (_at_least(lr, 1), REGION))

@@ -111,6 +111,18 @@ def compared(
         raise UserError(
             f"Argument `target` must have the shape (B, 3, H, W){or_one}, but got {tuple(y.shape)}."
         )
+    x, y = cut(x, y, border, at_least)
+    if channel == "y" and y.shape[1] == 3:
+        return studio_luma(unit(x, torch.float64)), studio_luma(unit(y, torch.float64))
+    return x, y
+
+
+def cut(x: Tensor, y: Tensor, border: int, at_least: int = 1) -> tuple[Tensor, Tensor]:
+    """Cut ``border`` pixels from every side of two images (B, C, H, W).
+
+    Raises:
+        UserError: fewer than ``at_least`` pixels are left of a side.
+    """
     height, width = (side - 2 * border for side in y.shape[2:])
     if min(height, width) < at_least:
         raise UserError(
@@ -118,10 +130,7 @@ def compared(
             f"`border`={border} from every side, but got {max(height, 0)} x {max(width, 0)}."
         )
     kept = (..., slice(border, border + height), slice(border, border + width))
-    x, y = x[kept], y[kept]
-    if channel == "y" and y.shape[1] == 3:
-        return studio_luma(unit(x, torch.float64)), studio_luma(unit(y, torch.float64))
-    return x, y
+    return x[kept], y[kept]
 
 
 def _windowed(images: Tensor, taps: Tensor) -> Tensor:

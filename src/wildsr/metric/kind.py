@@ -10,8 +10,9 @@ from pathlib import Path
 from torch import Tensor
 
 from wildsr.error import UserError
-from wildsr.metric.fidelity import compared
-from wildsr.pixels import luma, round8, unit
+from wildsr.metric.fidelity import compared, cut
+from wildsr.photo.sensor import RGB, Sensor
+from wildsr.pixels import as_rgb, luma, round8, unit
 
 HIGHER, LOWER, NEITHER = "higher", "lower", ""
 
@@ -43,12 +44,14 @@ class Setting:
     Args:
         channel: "rgb" or "y", for the metrics that have a choice.
         border: pixels cut from every side, for the same.
-        degrader: HR to LR, (1, 3, sH, sW) to (1, 3, H, W) in [0, 1]: a learned degradation.
+        degrader: HR to LR, (1, C, sH, sW) to (1, C, H, W) in [0, 1]: a learned degradation.
+        sensor: of the photos.
     """
 
     channel: str
     border: int
     degrader: Callable[[Tensor], Tensor] | None = None
+    sensor: Sensor = RGB
 
 
 def at_least(image: Tensor, side: int, title: str) -> None:
@@ -66,8 +69,8 @@ class Couple:
     """A result and its truth, converted once for all metrics.
 
     Args:
-        sr: (1, 3, H, W), [0, 1].
-        hr: (1, 3, H, W), [0, 1].
+        sr: (1, C, H, W), [0, 1].
+        hr: (1, C, H, W), [0, 1].
         setting: the panel's.
         gray: the truth's file has one channel. MATLAB code takes such an image as its own Y, from
             0 to 255, and not through ``rgb2ycbcr``, so "y" does as well.
@@ -81,27 +84,28 @@ class Couple:
 
     @cached_property
     def levels(self) -> tuple[Tensor, Tensor]:
-        """Both in 8-bit levels, (1, 3, H, W) of whole numbers from 0 to 255, in float32."""
+        """Both from 0 to 255, (1, C, H, W) in float32: of 8 bits in whole numbers."""
         sr, hr = self._given
         if sr.shape != hr.shape:
             raise UserError(
                 "Argument `sr` must have the size of `hr`, "
                 f"but got {tuple(sr.shape)} and {tuple(hr.shape)}."
             )
-        return round8(sr, "sr"), round8(hr, "hr")
+        return levels_of(sr, "sr", self._setting.sensor), levels_of(hr, "hr", self._setting.sensor)
 
     @cached_property
     def whole(self) -> tuple[Tensor, Tensor]:
         """Both for networks: (1, 3, H, W) in [0, 1], rounded, float32, on their device."""
-        device = self._given[0].device
-        sr, hr = (unit(levels.to(device)) for levels in self.levels)
+        device, bands = self._given[0].device, self._setting.sensor.bands
+        sr, hr = (as_rgb(unit(levels.to(device)), bands) for levels in self.levels)
         return sr, hr
 
     @cached_property
     def compared(self) -> tuple[Tensor, Tensor]:
         """Both in the panel's channel, without its border: (1, C, h, w), 0 to 255.
 
-        RGB in float32 (whole numbers), Y in float64.
+        RGB in float32 (whole numbers), Y in float64; other numbers of channels as they are, and
+        their mean as Y.
 
         Raises:
             UserError: no pixel is left.
@@ -109,7 +113,24 @@ class Couple:
         sr, hr = self.levels
         if self._gray and self._setting.channel == "y":
             sr, hr = luma(sr.double()), luma(hr.double())
+        if self._setting.sensor.channels != 3:
+            sr, hr = (luma(x) for x in (sr, hr)) if self._setting.channel == "y" else (sr, hr)
+            return cut(sr, hr, self._setting.border)
         return compared(sr, hr, self._setting.border, self._setting.channel)
+
+
+def levels_of(image: Tensor, argument: str, sensor: Sensor) -> Tensor:
+    """An image of [0, 1] from 0 to 255: of photos of 8 bits rounded, of others only clamped.
+
+    Raises:
+        UserError: pixels that are not finite floats.
+    """
+    if not sensor.deep:
+        return round8(image, argument)
+    image = (image.cpu() if image.device.type == "mps" else image).float()
+    if not image.sum().isfinite():
+        raise UserError(f"Argument `{argument}` must hold finite numbers.")
+    return image.clamp(0, 1).mul(255)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +174,7 @@ class Single(About):
     """
 
     measure: Callable[[Tensor, Tensor], float]
+    every: bool = False  # channel of the photos; else three of them, as red, green and blue
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,9 @@ None where it cannot be computed: no truth, no weights, an image too small for i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
@@ -27,8 +29,19 @@ from wildsr.error import UserError, unknown
 from wildsr.loss.weights import fingerprint
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.fidelity import CHANNELS
-from wildsr.metric.kind import Couple, Metric, Needs, Pair, Set, Setting, Single, TooSmall
-from wildsr.pixels import round8, unit
+from wildsr.metric.kind import (
+    Couple,
+    Metric,
+    Needs,
+    Pair,
+    Set,
+    Setting,
+    Single,
+    TooSmall,
+    levels_of,
+)
+from wildsr.photo.sensor import RGB, Sensor
+from wildsr.pixels import as_rgb, unit
 
 DEFAULT = ("psnr", "ssim", "st_lpips", "lpips")
 
@@ -36,19 +49,20 @@ DEFAULT = ("psnr", "ssim", "st_lpips", "lpips")
 class Gathering:
     """Collects what the set metrics of a panel need; see :meth:`Panel.gather`."""
 
-    def __init__(self, sets: Sequence[Set]) -> None:
+    def __init__(self, sets: Sequence[Set], sensor: Sensor = RGB) -> None:
+        self.sensor = sensor
         # Metrics that look at the same description share it.
         self.kept: dict[Callable[[Tensor], Tensor], list[Tensor]] = {
             metric.describe: [] for metric in sets if metric.needs is None
         }
 
     def add(self, image: Tensor) -> None:
-        """Add an image, (1, 3, H, W) in [0, 1]; one too small for a metric is left out there.
+        """Add an image, (1, C, H, W) in [0, 1]; one too small for a metric is left out there.
 
         Raises:
             UserError: pixels that are not finite floats, another shape.
         """
-        image = _rounded(image, "image")
+        image = as_rgb(_rounded(image, "image", self.sensor), self.sensor.bands)
         for describe, kept in self.kept.items():
             try:
                 kept.append(describe(image).cpu())
@@ -87,6 +101,21 @@ class Panel:
                 raise unknown("Argument `metrics`: each", name, CATALOGUE)
         self.channel, self.border, self.metrics = channel, border, tuple(metrics)
         self._setting = Setting(channel, border, degrader)
+        self._make()
+
+    @property
+    def sensor(self) -> Sensor:
+        """The kind of photos that are measured; 8-bit RGB unless :meth:`take` said otherwise."""
+        return self._setting.sensor
+
+    def take(self, sensor: Sensor) -> Panel:
+        """Let photos be of this kind: values of more than 8 bits are not rounded; itself."""
+        if sensor != self.sensor:
+            self._setting = replace(self._setting, sensor=sensor)
+            self._make()
+        return self
+
+    def _make(self) -> None:
         self.parts: dict[str, Metric] = {
             name: CATALOGUE[name](self._setting) for name in self.metrics
         }
@@ -110,10 +139,15 @@ class Panel:
             UserError: more than one image, two sizes, pixels that are not finite floats, an image
                 smaller than the border.
         """
-        _check_one(sr, "sr")
+        sensor = self.sensor
+        _check_one(sr, "sr", sensor)
         couple = None if hr is None else Couple(sr, hr, self._setting, gray)
-        rounded = _rounded(sr, "sr") if couple is None else couple.whole[0]
-        source = None if lr is None else _rounded(lr, "lr")
+        every = None if couple is None or sensor.channels == 3 else couple.levels[0]
+        if every is not None:
+            rounded = unit(every.to(sr.device))
+        else:
+            rounded = _rounded(sr, "sr", sensor) if couple is None else couple.whole[0]
+        source = None if lr is None else _rounded(lr, "lr", sensor)
         measured: dict[str, float | None] = {}
         with torch.no_grad():
             for name, metric in self.parts.items():
@@ -126,17 +160,24 @@ class Panel:
                     if isinstance(metric, Pair) and couple is not None:
                         measured[name] = metric.measure(couple)
                     elif isinstance(metric, Single) and source is not None:
-                        measured[name] = metric.measure(rounded, source)
+                        shown = (rounded, source)
+                        if not metric.every and sensor.channels != 3:
+                            shown = (as_rgb(rounded, sensor.bands), as_rgb(source, sensor.bands))
+                        measured[name] = metric.measure(*shown)
                 except TooSmall:
                     continue
         return measured
 
     def gather(self) -> Gathering:
         """Start a collection for the set metrics: one for each row, one for the sharp images."""
-        return Gathering([metric for metric in self.parts.values() if isinstance(metric, Set)])
+        return Gathering(
+            [metric for metric in self.parts.values() if isinstance(metric, Set)], self.sensor
+        )
 
     def compare(self, results: Gathering, sharp: Gathering) -> dict[str, float | None]:
-        """Compute the set metrics of one row; None where a set is empty or weights are missing.
+        """Compute the set metrics of one row.
+
+        None where a set is empty or too small, or weights are missing.
 
         Raises:
             UserError: as the metric's.
@@ -145,8 +186,10 @@ class Panel:
         for name, metric in self.parts.items():
             if isinstance(metric, Set):
                 ours, theirs = (g.kept.get(metric.describe, []) for g in (results, sharp))
-                known = ours and theirs
-                values[name] = metric.compare(torch.cat(ours), torch.cat(theirs)) if known else None
+                values[name] = None
+                if ours and theirs:
+                    with contextlib.suppress(TooSmall):  # sets too small for it
+                        values[name] = metric.compare(torch.cat(ours), torch.cat(theirs))
         return values
 
     def missing(self) -> dict[str, Needs]:
@@ -162,6 +205,8 @@ class Panel:
             "with channel y a truth of one channel is compared as it is, 0 to 255",
             "mean": "arithmetic, over images",
         }
+        if not self.sensor.plain:
+            stated |= _of_sensor(self.sensor)
         libraries = {"torch": None, "kornia": None}
         for name, metric in self.parts.items():
             stated[name] = _stated(metric)
@@ -170,16 +215,36 @@ class Panel:
         return stated
 
 
-def _rounded(image: Tensor, argument: str) -> Tensor:
-    """One image as a file would hold it: (1, 3, H, W) in [0, 1], float32, where it was."""
-    _check_one(image, argument)
-    return unit(round8(image, argument).to(image.device))
+def _of_sensor(sensor: Sensor) -> dict[str, object]:
+    """What is stated of photos that are not 8-bit RGB."""
+    low, high = sensor.span()
+    bands = list(sensor.bands or range(3))
+    seen = {1: "the channel three times", 3: "RGB", 2: "both and their mean"}
+    return {
+        "photos": sensor.sentence(),
+        "channels": sensor.channels,
+        "data_range": [low, high],
+        "rounding": "none; PSNR and SSIM of values from black to white, whose distance is the data "
+        "range; Y of other than three channels is their mean"
+        if sensor.deep
+        else "to 8 bits",
+        "shown to networks and to metrics of colour": seen.get(
+            sensor.channels, f"the channels {bands} as RGB"
+        ),
+    }
 
 
-def _check_one(image: Tensor, argument: str) -> None:
-    if image.ndim != 4 or image.shape[1] != 3:
+def _rounded(image: Tensor, argument: str, sensor: Sensor = RGB) -> Tensor:
+    """One image as a file would hold it: (1, C, H, W) in [0, 1], float32, where it was."""
+    _check_one(image, argument, sensor)
+    return unit(levels_of(image, argument, sensor).to(image.device))
+
+
+def _check_one(image: Tensor, argument: str, sensor: Sensor) -> None:
+    if image.ndim != 4 or image.shape[1] != sensor.channels:
         raise UserError(
-            f"Argument `{argument}` must have the shape (1, 3, H, W), but got {tuple(image.shape)}."
+            f"Argument `{argument}` must have the shape (1, {sensor.channels}, H, W), but got "
+            f"{tuple(image.shape)}."
         )
     if len(image) != 1:
         raise UserError(f"Argument `{argument}` must hold one image, but got {len(image)}.")

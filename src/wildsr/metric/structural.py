@@ -8,7 +8,7 @@ from torch import Tensor
 from wildsr.loss.structural import BETAS, ms_ssim_loss
 from wildsr.metric.fidelity import WINDOW, psnr_of_levels, ssim_of_levels
 from wildsr.metric.kind import HIGHER, Couple, Pair, Setting, at_least
-from wildsr.pixels import luma, unit
+from wildsr.pixels import as_rgb, luma, unit
 
 PIXEL = "the panel's channel and border"
 
@@ -123,6 +123,8 @@ def fsim(setting: Setting) -> Pair:
         from piq import fsim  # slow to import
 
         x, y = couple.compared
+        if x.shape[1] not in (1, 3):
+            x, y = (as_rgb(image, setting.sensor.bands) for image in (x, y))
         at_least(x, 16, "FSIM")
         value: Tensor = fsim(x.float(), y.float(), data_range=255, chromatic=x.shape[1] == 3)
         return value.item()

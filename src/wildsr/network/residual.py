@@ -32,27 +32,28 @@ class ResidualTrunk(nn.Module):
         channels: of the input.
         features: of what lies between.
         blocks: residual blocks.
+        outputs: channels of the result.
 
     Shapes:
-        x (B, channels, H, W) -> (B, 3, H, W).
+        x (B, channels, H, W) -> (B, outputs, H, W).
 
     Raises:
         UserError: a count below 1.
     """
 
-    def __init__(self, channels: int, features: int, blocks: int) -> None:
+    def __init__(self, channels: int, features: int, blocks: int, outputs: int = 3) -> None:
         super().__init__()
         check_counts(channels=channels, features=features, blocks=blocks)
         self.head = nn.Conv2d(channels, features, 3, 1, 1)
         self.body = nn.Sequential(
             *[_Block(features) for _ in range(blocks)], nn.Conv2d(features, features, 3, 1, 1)
         )
-        self.tail = nn.Conv2d(features, 3, 3, 1, 1)
+        self.tail = nn.Conv2d(features, outputs, 3, 1, 1)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        """The residual (B, 3, H, W), for the caller to add."""
+        """The residual (B, outputs, H, W), for the caller to add."""
         head = self.head(x)
         added: Tensor = self.tail(head + self.body(head))
         return added

@@ -22,6 +22,7 @@ class Translator(nn.Module):
         features: channels.
         blocks: residual blocks.
         noise_channels: of the draw; 0 for a function of the image alone.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1], draw (B, noise_channels, H, W) -> (B, 3, H, W), not clamped.
@@ -30,14 +31,16 @@ class Translator(nn.Module):
         UserError: a count that does not exist; no draw where there are noise channels.
     """
 
-    def __init__(self, features: int = 64, blocks: int = 8, noise_channels: int = 0) -> None:
+    def __init__(
+        self, features: int = 64, blocks: int = 8, noise_channels: int = 0, channels: int = 3
+    ) -> None:
         super().__init__()
         if noise_channels < 0:
             raise UserError(
                 f"Argument `noise_channels` must be 0 or more, but got {noise_channels!r}."
             )
-        self.noise_channels = noise_channels
-        self.trunk = ResidualTrunk(3 + noise_channels, features, blocks)
+        self.noise_channels, self.channels = noise_channels, channels
+        self.trunk = ResidualTrunk(channels + noise_channels, features, blocks, channels)
 
     def draws(self, lr: Tensor) -> Tensor:
         """Draw standard normal numbers (B, noise_channels, H, W), one for every pixel."""

@@ -16,7 +16,8 @@ from wildsr.error import UserError
 from wildsr.evaluation.summary import Line, Summary
 from wildsr.metric.kind import HIGHER
 from wildsr.photo.image import read_image
-from wildsr.pixels import floats_of, unit
+from wildsr.photo.view import view
+from wildsr.pixels import floats_of
 from wildsr.report import results
 from wildsr.report.page.case import data_uri
 from wildsr.report.page.curve import curve
@@ -170,7 +171,7 @@ def _sheet(
             paths = {row: pictures.get((row, name, image)) for row in columns}
             if len(rows) < PHOTOS and any(paths.values()):
                 shown = {row: _float(p) if p is not None else None for row, p in paths.items()}
-                rows.append({"LR": unit(photos[index]["lr"]), **shown})
+                rows.append({"LR": view(photos[index]["lr"], photos.sensor.bands), **shown})
     if not rows:
         return ""
     contact_sheet(rows, path, f"{len(ranking.front)} checkpoints that no other one beats")

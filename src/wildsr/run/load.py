@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from wildsr.config.make import make_networks, method_class
+from wildsr.config.make import make_networks, method_class, sensor_of
 from wildsr.error import UserError, first_line
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.device import choose_device
@@ -28,6 +28,7 @@ from wildsr.method.part import Method
 from wildsr.network.interpolation import check_strength, interpolated
 from wildsr.network.size_limit import size_limit
 from wildsr.network.weights import fill, read_safetensors
+from wildsr.photo.sensor import RGB, Sensor
 from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint, part_of
 from wildsr.run.finish import SUFFIX, default_strength
 from wildsr.run.folder import config_of
@@ -45,6 +46,7 @@ class Opened:
         nodes: the configuration of each network by name; "" is that of a file's.
         method: the run's; None for a file.
         method_name: what the run's method was chosen by.
+        sensor: the kind of photos that it was trained on.
     """
 
     network: nn.Module
@@ -53,6 +55,7 @@ class Opened:
     nodes: Mapping[str, Mapping[str, Any]]
     method: type[Method] | None = None
     method_name: str | None = None
+    sensor: Sensor = RGB
 
 
 def open_upscaler(
@@ -82,13 +85,15 @@ def open_upscaler(
         if strength is not None:
             _towards(found.network, path, strength)
         nodes = {} if found.node is None else {"": found.node}
-        return Opened(found.network, found.scale, path.stem, nodes)
+        return Opened(found.network, found.scale, path.stem, nodes, sensor=found.sensor)
     folder = Path(str(run)).expanduser()
     config = config_of(folder, trust)
     restorer = restorer_of(folder, trust=trust, strength=strength)
     networks: Any = OmegaConf.to_container(config.method.networks, resolve=True)
     name = folder.resolve().name
-    return Opened(restorer, config.scale, name, networks, restorer.method, str(config.method.name))
+    called = str(config.method.name)
+    sensor = sensor_of(config)
+    return Opened(restorer, config.scale, name, networks, restorer.method, called, sensor)
 
 
 def _towards(network: nn.Module, path: Path, strength: float) -> None:
@@ -313,4 +318,5 @@ def load_upscaler(
         overlap=overlap,
         batch=batch,
         photos=photos,
+        sensor=found.sensor,
     )

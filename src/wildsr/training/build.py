@@ -12,7 +12,14 @@ import torch
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from omegaconf import DictConfig, OmegaConf
 
-from wildsr.config.make import make, make_networks, method_class, sample_batch, start_from
+from wildsr.config.make import (
+    make,
+    make_networks,
+    method_class,
+    sample_batch,
+    sensor_of,
+    start_from,
+)
 from wildsr.config.updates import known
 from wildsr.error import UserError
 from wildsr.network.protocol import Settles
@@ -77,6 +84,10 @@ def build_training(config: DictConfig) -> Training:
         stages,
         Guard(limits_of(finish["guard"])) if finish else None,
     )
+    for term in objective.terms:
+        encoder = getattr(term.loss, "encoder", None)
+        if encoder is not None:
+            encoder.bands = sensor_of(config).bands
     loop.configure_optimizers()  # what they refuse is to be said now, not when all is set up
     return loop
 

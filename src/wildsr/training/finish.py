@@ -22,6 +22,7 @@ from wildsr.export.handover import short
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.weights import save_weights
 from wildsr.method.finishing import FAITHFUL, FINISHED
+from wildsr.photo.sensor import RGB
 from wildsr.report import results
 from wildsr.report.card.of_run import ENOUGH, card_of
 from wildsr.report.card.sheet import write_card
@@ -128,7 +129,9 @@ def report_run(
         architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
         factor = scale if name in (FAITHFUL, FINISHED) else 1  # a cleaner leaves the size as it is
         path = folder.weights / f"{factor}x_{short(folder.folder.name)}{suffix}.safetensors"
-        save_weights(training.ema.networks[name], path, architecture, factor)
+        save_weights(
+            training.ema.networks[name], path, architecture, factor, job.data.sensor or RGB
+        )
         weights.append(path)
         console.print(f"weights: {path}", markup=False)
     begun = time.perf_counter()
@@ -151,7 +154,9 @@ def report_run(
     )
     protocol = {
         **job.panel.protocol(),
-        **upscaling_protocol(config.tile, training.device, "the precision of its weights"),
+        **upscaling_protocol(
+            config.tile, training.device, "the precision of its weights", job.data.photos.sensor
+        ),
         "photos": len(job.data.photos),
         "scale": scale,
         "iterations": training.iteration,

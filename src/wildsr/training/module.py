@@ -16,6 +16,7 @@ from wildsr.method.finishing import FINISHED, STAGE
 from wildsr.method.part import Method
 from wildsr.network.protocol import Settles
 from wildsr.network.weights import fill
+from wildsr.pixels import in_unit
 from wildsr.seed import mix_seeds
 from wildsr.training.ema import EMA, copy_weights
 from wildsr.training.guard import Guard
@@ -223,7 +224,7 @@ class Training(lightning.LightningModule):
             if "pair_lr" in batch:  # as its truth
                 bits["pair_lr"] = bits["hr"][: len(batch["pair_lr"])]
             images = {name: laid(value, bits[name]) for name, value in batch.items()}
-        return {name: value.to(self.dtype_in).div_(255) for name, value in images.items()}
+        return {name: in_unit(value, self.dtype_in) for name, value in images.items()}
 
     @property
     def dtype_in(self) -> torch.dtype:

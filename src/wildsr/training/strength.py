@@ -77,9 +77,14 @@ def measure_strengths(
     where = measuring_device(device)
     degrader = Degrader(method, copy.deepcopy(dict(networks)), scale).eval().to(where)
     pairs, real = _pairs(degrader, data, scale, where), _real(data, where)
-    paired = Panel("rgb", scale, PAIRED)
-    single = Panel("rgb", scale, SINGLE, degrader)
-    upscalers: dict[str, Any] = {"bicubic": lambda lr: interpolate(lr, scale, "bicubic")}
+    sensor = data.photos.sensor
+    paired = Panel("rgb", scale, PAIRED).take(sensor)
+    single = Panel("rgb", scale, SINGLE, degrader).take(sensor)
+
+    def bicubic(lr: Tensor) -> Tensor:
+        return interpolate(lr, scale, "bicubic", sensor.deep)
+
+    upscalers: dict[str, Any] = {"bicubic": bicubic}
     for strength in STRENGTHS:
         upscalers[f"{strength:g}"] = at_strength(method, averages, scale, strength).to(device)
     along = {}

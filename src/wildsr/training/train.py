@@ -15,12 +15,13 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import check_config
 from wildsr.config.compose import configure
 from wildsr.config.help import program
-from wildsr.config.make import make, scale_of_weights
+from wildsr.config.make import make, scale_of_weights, sensor_of
 from wildsr.config.trust import trusts
 from wildsr.data.module import Folders
-from wildsr.evaluation.evaluate import Restore, interpolation, of_lr
+from wildsr.evaluation.evaluate import Restore, interpolating
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.panel import Panel
+from wildsr.photo.sensor import RGB
 from wildsr.run.folder import BASELINE, Run, to_resume
 from wildsr.run.lock import Lock
 from wildsr.run.resume import resumed_config
@@ -112,11 +113,20 @@ def _train(
         return None
     data: Folders = make(config.data, "data", Folders)
     panel: Panel = make(config.metric, "metric", Panel)
+    if resumed is not None and not data.fixed:
+        data.sensor, data.fixed = RGB, True  # as it began
     training = prepare(config, resumed)
     data.prepare_data()
     data.setup()
     assert data.report is not None
-    for line in [*data.report.lines(), *stand_ins(training.objective)]:
+    assert data.sensor is not None
+    if data.sensor != sensor_of(config):  # networks of other photos than 8-bit RGB
+        overrides = [*overrides, *data.sensor.overrides()]
+        config = configure("train", overrides)
+        training = prepare(config, resumed)
+    if not data.sensor.plain:
+        console.print(f"photos: {data.sensor.sentence()}", markup=False)
+    for line in [*data.said, *data.report.lines(), *stand_ins(training.objective)]:
         console.print(line, markup=False)
     readable(data.photos, console)
     folder = run_folder(config, overrides, resumed, data, claim)
@@ -129,7 +139,7 @@ def _train(
             console.print(f"note: {line}", markup=False)
         inventory.write(folder.folder, data)
 
-    job = Job(config, data, panel, console, watch)
+    job = Job(config, data, panel.take(data.sensor), console, watch)
     if watch is not None:
         watch.begin(job)
     name = str(config.method.name)
@@ -140,7 +150,7 @@ def _train(
         if stopped is not None:
             return _left(console, folder, stopped)
         device = training_device(config)
-        bicubic = of_lr(interpolation("bicubic", config.scale))
+        bicubic = interpolating("bicubic", config.scale)
         upscalers: dict[str, Callable[[], Restore]] = {"bicubic": lambda: bicubic}
         if config.baseline:
             baseline, stopped = fit_baseline(job, folder, training)

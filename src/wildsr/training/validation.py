@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from wildsr.data.module import Folders
 from wildsr.data.validation import ValidationPhotos
-from wildsr.evaluation.evaluate import Restore, delivered, evaluate, interpolation
+from wildsr.evaluation.evaluate import Restore, delivered, evaluate, interpolating
 from wildsr.evaluation.summary import summarise
 from wildsr.inference.restorer import Restorer
 from wildsr.inference.upscaler import prepare
 from wildsr.method.finishing import STAGE
 from wildsr.method.part import Method, tensor
 from wildsr.metric.panel import Panel
+from wildsr.photo.view import views
 from wildsr.pixels import floats, floats_of, on_cpu
 from wildsr.report.degradation.camera import camera_figure
 from wildsr.report.degradation.describe import describe
@@ -156,15 +157,15 @@ def pictures(
         photo = data.photos[index]
         lr = floats(photo["lr"])
         truth = floats(photo["hr"]) if "hr" in photo else None
-        shown.append(
-            {
-                "real LR": lr,
-                "fake LR": fake_lr(training.objective.method, networks, data, truth, index),
-                "bicubic": interpolation("bicubic", training.scale)(lr),
-                **{name: floats(restore(photo)) for name, restore in restores.items()},
-                "truth": truth,
-            }
-        )
+        row = {
+            "real LR": lr,
+            "fake LR": fake_lr(training.objective.method, networks, data, truth, index),
+            "bicubic": floats(interpolating("bicubic", training.scale)(photo)),
+            **{name: floats(restore(photo)) for name, restore in restores.items()},
+            "truth": truth,
+        }
+        sensor = data.photos.sensor
+        shown.append(row if sensor.plain else views(row, "real LR", sensor.bands))
     if shown:
         made["contact"] = folder / "contact.png"
         contact_sheet(shown, made["contact"], f"iteration {training.iteration}")

@@ -188,7 +188,6 @@ def test_chain_keeps_the_order_and_passes_over_none():
         (lambda: Noise(-0.1), "`std` must not be negative, but got -0.1"),
         (lambda: Chain(nn.ReLU()), "`front` must be made of front-ends .* got ReLU"),
         (lambda: Chain({"a": Raw(), "b": "haar"}), "front-ends .* got str"),
-        (lambda: Chain({"a": Haar(), "b": Gray()}).channels(3), "`Gray` must see .* but got 9"),
     ],
 )
 def test_mistakes_are_named(make, message):

@@ -76,6 +76,7 @@ class LUDVAE(nn.Module):
         real_noise: the same on a real image.
         temperature: factor of what is drawn of z_n in ``forward``; below 1 the degradation is
             weaker, with 0 there is none.
+        channels: of the images.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] and ``draws`` -> (B, 3, H, W), not clamped.
@@ -91,16 +92,17 @@ class LUDVAE(nn.Module):
         clean_noise: float = 10.0,
         real_noise: float = 5.0,
         temperature: float = 1.0,
+        channels: int = 3,
     ) -> None:
         super().__init__()
-        check_counts(features=features, levels=levels)
+        check_counts(features=features, levels=levels, channels=channels)
         named = {"clean_noise": clean_noise, "real_noise": real_noise, "temperature": temperature}
         for name, value in named.items():
             if not value >= 0:
                 raise UserError(f"Argument `{name}` must be 0 or more, but got {value!r}.")
         self.features, self.levels, self.temperature = features, levels, float(temperature)
         self.clean_noise, self.real_noise = float(clean_noise), float(real_noise)
-        self.inconv, self.inconv_n = nn.Conv2d(3, features, 1), nn.Conv2d(3, features, 1)
+        self.inconv, self.inconv_n = (nn.Conv2d(channels, features, 1) for _ in range(2))
         for level in range(1, levels + 1):
             for name in ("enc", "enc_n", "dec"):
                 self.add_module(f"{name}_{level}", _Block(features))
@@ -110,7 +112,7 @@ class LUDVAE(nn.Module):
                 self.add_module(f"Gauconv_p_{level}", _Gaussian(features))
                 self.add_module(f"proj_c_{level}", _Merge(features))
                 self.add_module(f"proj_n_{level}", _Merge(features))
-        self.outconv = nn.Conv2d(features, 3, 1)
+        self.outconv = nn.Conv2d(features, channels, 1)
 
     def draws(self, lr: Tensor) -> tuple[Tensor, ...]:
         """Draw standard normal numbers for one pass of ``lr`` (B, 3, H, W).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,6 +30,30 @@ POPULATION = 256  # cameras to be drawn from
 Draws = tuple[Tensor, Tensor, Tensor]
 
 
+@dataclass(frozen=True)
+class SensorNoise:
+    """What the noise of other sensors than 8-bit cameras has beside the parameters of a camera.
+
+    Attributes:
+        black: in [0, 1], the value at which there is no light.
+        of_channels: each channel's level, as a share of that of all; empty where it is one.
+    """
+
+    black: float = 0.0
+    of_channels: tuple[float, ...] = ()
+
+
+QUIET = SensorNoise()
+
+
+def by_channel(normal: Tensor, sensor: SensorNoise) -> Tensor:
+    """Normal numbers (B, C + 1, H, W) with each channel's level; the last are those of all."""
+    if not sensor.of_channels:
+        return normal
+    levels = normal.new_tensor([*sensor.of_channels, 1.0])
+    return normal * levels.view(1, -1, 1, 1)
+
+
 class MeasuredCamera(nn.Module):
     """Degrades each picture by the camera parameters measured on one of a folder's photos.
 
@@ -41,20 +66,30 @@ class MeasuredCamera(nn.Module):
     before anything is seen, without JPEG. The population has a fixed size, so that checkpoints of
     all runs look alike.
 
+    Of other sensors than 8-bit cameras, noise begins at a black level, which is measured as well,
+    and of two or more than three channels each has a level of noise of its own; blur is that of
+    all channels.
+
     Args:
         scale: HR pixels for each LR pixel and direction.
+        channels: of the images.
+        deep: they have more than 8 bits.
 
     Shapes:
-        hr (B, 3, scale h, scale w) in [0, 1] -> LR (B, 3, h, w), not clamped unless there is JPEG.
+        hr (B, C, scale h, scale w) in [0, 1] -> LR (B, C, h, w), not clamped unless there is JPEG.
     """
 
     cameras: Tensor  # (POPULATION, P)
     tables: Tensor  # (POPULATION, 2, 64); 0 without JPEG
     subsampling: Tensor  # (POPULATION,) indices of SUBSAMPLINGS, -1 without JPEG
+    black: Tensor | None  # () in [0, 1]
+    noise_of: Tensor | None  # (C,) each channel's level of noise, in those of all
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, channels: int = 3, deep: bool = False) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.channels = scale, channels
+        self.register_buffer("black", torch.zeros(()) if deep else None)
+        self.register_buffer("noise_of", torch.ones(channels) if channels not in (1, 3) else None)
         self.register_buffer("cameras", PRIOR.repeat(POPULATION, 1))
         self.register_buffer("tables", torch.zeros(POPULATION, 2, 64, dtype=torch.int32))
         self.register_buffer("subsampling", torch.full((POPULATION,), -1))
@@ -62,13 +97,20 @@ class MeasuredCamera(nn.Module):
         self._kernels: Tensor | None = None
 
     @torch.no_grad()
-    def set(self, cameras: Tensor, codings: Sequence[Coding | None]) -> None:
+    def set(
+        self, cameras: Tensor, codings: Sequence[Coding | None], sensor: SensorNoise = QUIET
+    ) -> None:
         """Take over measured cameras, repeated until there are ``POPULATION``.
 
         Args:
             cameras: (n, P), to be drawn evenly.
             codings: of each.
+            sensor: the black level and the channels' noise, where they are measured.
         """
+        if self.black is not None:
+            self.black.fill_(sensor.black)
+        if self.noise_of is not None:
+            self.noise_of.copy_(torch.tensor(sensor.of_channels or (1.0,) * self.channels))
         places = torch.arange(POPULATION) % len(cameras)
         self.cameras.copy_(cameras[places].clamp(LOWEST, HIGHEST))
         for place, index in enumerate(places.tolist()):
@@ -103,13 +145,13 @@ class MeasuredCamera(nn.Module):
     def draws(self, hr: Tensor) -> Draws:
         """Draw the random numbers of one ``forward`` of ``hr`` (B, 3, H, W).
 
-        Which camera (B,); standard normal (B, 4, h, w) for the noise, with its margin; the phase of
-        the grid of blocks (B, 2).
+        Which camera (B,); standard normal (B, C + 1, h, w) for the noise, with its margin; the
+        phase of the grid of blocks (B, 2).
         """
-        count, _, height, width = hr.shape
+        count, channels, height, width = hr.shape
         which = torch.randint(POPULATION, (count,), device=hr.device)
         size = (height // self.scale + 2 * MARGIN, width // self.scale + 2 * MARGIN)
-        noise = torch.randn(count, 4, *size, device=hr.device, dtype=hr.dtype)
+        noise = torch.randn(count, channels + 1, *size, device=hr.device, dtype=hr.dtype)
         return which, noise, torch.randint(0, UNIT, (count, 2))
 
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
@@ -120,7 +162,10 @@ class MeasuredCamera(nn.Module):
         which, noise, phase = draws
         which = which.to(self.cameras.device)
         clean = blur_and_sample(hr, self._blurs(which).to(hr.dtype), self.scale)
-        lr = seen(clean, self.cameras[which].to(hr.dtype), noise)
+        if self.noise_of is not None:
+            noise = by_channel(noise, SensorNoise(of_channels=tuple(self.noise_of.tolist())))
+        black = 0.0 if self.black is None else self.black.to(hr.dtype)
+        lr = seen(clean, self.cameras[which].to(hr.dtype), noise, black)
         codings = [self._kinds()[index] for index in which.tolist()]
         if all(coding is None for coding in codings):
             return lr
@@ -140,12 +185,15 @@ class MeasuredCamera(nn.Module):
         """Standard deviation of the noise at each brightness, before any processing and JPEG."""
         read, shot = (level / 255 for level in noise_levels(self.cameras))
         light = brightness.clamp(0, 1)[:, None]
+        lit = light if self.black is None else (light - self.black).clamp(min=0)
         lift = (2 * self.cameras[:, PARAMETERS.index("lift")] * (1 - 2 * light)).exp()
-        return ((read.square() + shot.square() * light) * lift).mean(1).sqrt()
+        return ((read.square() + shot.square() * lit) * lift).mean(1).sqrt()
 
     def physical(self) -> dict[str, float]:
         """The median parameters by name, in report units: HR pixels, degrees, 1/255, shares."""
         said = physical(self.cameras.median(0).values.cpu(), self.scale)
+        if self.black is not None and self.black > 0:
+            said["black"] = float(self.black)
         return {**said, "jpeg_share": float((self.subsampling >= 0).float().mean())}
 
     def sentence(self) -> str:
@@ -194,6 +242,8 @@ def sentence(said: dict[str, float]) -> str:
     dark = said["noise_read"] * lift
     white = math.hypot(said["noise_read"], said["noise_shot"]) / lift
     words += f", noise {dark:.1f}/255 in the dark and {white:.1f}/255 at white"
+    if "black" in said:
+        words += f", black level {said['black']:.1%} of the range"
     if said["noise_correlation"] > 0.3:
         words += f", correlated over {said['noise_correlation']:.1f} px"
     if said["noise_gray"] > 0.3:

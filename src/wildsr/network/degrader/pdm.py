@@ -97,6 +97,7 @@ class NoiseNetwork(nn.Module):
         noise_dim: channels of the draw.
         features: channels.
         blocks: residual blocks.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W), draw (B, noise_dim, H, W) -> noise (B, 3, H, W); 0 for a fresh network.
@@ -105,10 +106,12 @@ class NoiseNetwork(nn.Module):
         UserError: a count below 1.
     """
 
-    def __init__(self, noise_dim: int = 3, features: int = 64, blocks: int = 8) -> None:
+    def __init__(
+        self, noise_dim: int = 3, features: int = 64, blocks: int = 8, channels: int = 3
+    ) -> None:
         super().__init__()
         check_counts(noise_dim=noise_dim, features=features, noise_blocks=blocks)
-        self.body = _trunk(3 + noise_dim, 3, features, blocks, kernel=3)
+        self.body = _trunk(channels + noise_dim, channels, features, blocks, kernel=3)
 
     def forward(self, lr: Tensor, draw: Tensor) -> Tensor:
         """Generate noise (B, 3, H, W)."""
@@ -139,6 +142,7 @@ class PDMDegrader(nn.Module):
         noise_blocks: residual blocks of the noise network.
         noise_dim: channels of ``noise_draw``.
         pin_centre: keep the centre of mass of every kernel on the LR grid.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         hr (B, 3, scale h, scale w) in [0, 1] -> fake_lr (B, 3, h, w), not clamped.
@@ -157,6 +161,7 @@ class PDMDegrader(nn.Module):
         noise_blocks: int = 8,
         noise_dim: int = 3,
         pin_centre: bool = True,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         shuffle_factors(scale)  # only the check
@@ -164,7 +169,7 @@ class PDMDegrader(nn.Module):
         self.kernel_noise, self.noise_dim = kernel_noise, noise_dim
         centre = (scale - 1) / 2 - self.offset if pin_centre else None
         self.kernel = KernelNetwork(kernel_size, kernel_noise, features, kernel_blocks, centre)
-        self.noise = NoiseNetwork(noise_dim, features, noise_blocks)
+        self.noise = NoiseNetwork(noise_dim, features, noise_blocks, channels)
 
     def draws(self, hr: Tensor) -> tuple[Tensor, Tensor]:
         """Draw standard normal numbers: (B, kernel_noise, 1, 1) and (B, noise_dim, h, w)."""

@@ -123,39 +123,43 @@ def noise_levels(camera: Tensor) -> tuple[Tensor, Tensor]:
     return (middle * (1 - share)).sqrt(), (2 * middle * share).sqrt()
 
 
-def with_noise(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
-    """Add each camera's noise to ``clean`` (B, 3, H, W) in [0, 1].
+def with_noise(
+    clean: Tensor, camera: Tensor, normal: Tensor, black: float | Tensor = 0.0
+) -> Tensor:
+    """Add each camera's noise to ``clean`` (B, C, H, W) in [0, 1].
 
     The cameras are (B, len(PARAMETERS)).
 
     Args:
         clean: without noise; the noise's level follows it without a gradient.
         camera: (B, len(PARAMETERS)).
-        normal: standard normal (B, 4, H + 2 MARGIN, W + 2 MARGIN): three channels of their own, and
-            the one that they share.
+        normal: standard normal (B, C + 1, H + 2 MARGIN, W + 2 MARGIN): the channels of their own,
+            and the one that they share.
+        black: the value at which there is no light, from which on noise grows.
     """
     blotch = camera[:, 12]
     if bool((blotch > 0).any()):
         coarser = (camera[:, 5] * blotch.exp()).clamp(max=COARSEST)
-        own = _without_luma(_filtered(normal[:, :3], coarser), blotch)
-        shared = _filtered(normal[:, 3:], camera[:, 5])
+        own = _without_luma(_filtered(normal[:, :-1], coarser), blotch)
+        shared = _filtered(normal[:, -1:], camera[:, 5])
     else:
-        own, shared = _filtered(normal, camera[:, 5]).split([3, 1], 1)
+        own, shared = _filtered(normal, camera[:, 5]).split([clean.shape[1], 1], 1)
     gray = camera[:, 6].clamp(0, 1)[:, None, None, None]
     noise = (1 - gray + 1e-12).sqrt() * own + (gray + 1e-12).sqrt() * shared
     read, shot = (level[:, None, None, None] / 255 for level in noise_levels(camera))
     light = clean.detach().clamp(0, 1)
-    deviation = (read.square() + shot.square() * light).sqrt()
+    lit = light if isinstance(black, float) and black == 0 else (light - black).clamp(min=0)
+    deviation = (read.square() + shot.square() * lit).sqrt()
     lift = camera[:, 11, None, None, None]
     return clean + noise * deviation * (lift * (1 - 2 * light)).exp()
 
 
-def seen(clean: Tensor, camera: Tensor, normal: Tensor) -> Tensor:
+def seen(clean: Tensor, camera: Tensor, normal: Tensor, black: float | Tensor = 0.0) -> Tensor:
     """What each camera makes of ``clean`` before coding: noise, denoising, sharpening.
 
     Arguments and result are those of :func:`with_noise`.
     """
-    noisy = with_noise(clean, camera, normal)
+    noisy = with_noise(clean, camera, normal, black)
     quiet = denoised(noisy, camera[:, 10], camera[:, 3].exp() / 255)
     return sharpened(quiet, camera[:, 7])
 
@@ -201,10 +205,12 @@ def _bells(covariances: Tensor, exponent: Tensor, grid: Tensor) -> Tensor:
 
 
 def _without_luma(noise: Tensor, share: Tensor) -> Tensor:
-    """Noise (B, 3, H, W) less a share (B,) of its mean over the channels, of the same variance."""
+    """Noise (B, C, H, W) less a share (B,) of its mean over the channels, of the same variance."""
+    if noise.shape[1] == 1:
+        return noise
     share = share.clamp(0, 1)[:, None, None, None]
     rest = noise - share * noise.mean(1, keepdim=True)
-    return rest / (1 - (2 * share - share.square()) / 3).sqrt()
+    return rest / (1 - (2 * share - share.square()) / noise.shape[1]).sqrt()
 
 
 def _filtered(normal: Tensor, width: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ class ResidualDegrader(nn.Module):
         scale: 1, 2, 3, 4 or 8; how many times it shrinks the image.
         features: channels.
         blocks: residual blocks, all at the size of the input.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         image (B, 3, scale h, scale w) in [0, 1] -> (B, 3, h, w) in [0, 1].
@@ -42,17 +43,17 @@ class ResidualDegrader(nn.Module):
         UserError: a scale or count that does not exist; sides that ``scale`` does not divide.
     """
 
-    def __init__(self, scale: int, features: int = 64, blocks: int = 8) -> None:
+    def __init__(self, scale: int, features: int = 64, blocks: int = 8, channels: int = 3) -> None:
         super().__init__()
-        check_counts(features=features, blocks=blocks)
+        check_counts(features=features, blocks=blocks, channels=channels)
         self.scale = scale
-        self.block_input = nn.Sequential(nn.Conv2d(3, features, 3, 1, 1), nn.PReLU())
+        self.block_input = nn.Sequential(nn.Conv2d(channels, features, 3, 1, 1), nn.PReLU())
         self.res_blocks = nn.ModuleList(_ResidualBlock(features) for _ in range(blocks))
         down: list[nn.Module] = []
         for factor in shuffle_factors(scale):
             down += [nn.Conv2d(features, features, 3, factor, 1), nn.PReLU()]
         self.down_sample = nn.Sequential(*down)
-        self.block_output = nn.Conv2d(features, 3, 3, 1, 1)
+        self.block_output = nn.Conv2d(features, channels, 3, 1, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Degrade ``image`` (B, 3, scale h, scale w)."""

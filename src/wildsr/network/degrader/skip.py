@@ -33,6 +33,7 @@ class SkipDegrader(nn.Module):
         blocks: residual blocks, at LR size.
         noise_size: length of the vector; 0 for a function of the image alone.
         cell: HR pixels, the side of what one vector covers.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         hr (B, 3, scale h, scale w) in [0, 1], draw (B, noise_size, ceil(scale h / cell), ceil(scale
@@ -49,16 +50,19 @@ class SkipDegrader(nn.Module):
         blocks: int = 8,
         noise_size: int = 0,
         cell: int = 64,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         shuffle_factors(scale)  # only the check
-        check_counts(cell=cell)
+        check_counts(cell=cell, channels=channels)
         if noise_size < 0:
             raise UserError(f"Argument `noise_size` must be 0 or more, but got {noise_size!r}.")
         self.scale, self.noise_size, self.cell = scale, noise_size, cell
         if noise_size:
             self.spread = nn.Conv2d(noise_size, cell**2, 1)  # the linear layer, for every cell
-        self.trunk = ResidualTrunk((3 + bool(noise_size)) * scale**2, features, blocks)
+        self.trunk = ResidualTrunk(
+            (channels + bool(noise_size)) * scale**2, features, blocks, channels
+        )
 
     def draws(self, hr: Tensor) -> Tensor:
         """Draw standard normal vectors (B, noise_size, rows of cells, columns of cells)."""

@@ -85,30 +85,21 @@ class Raw(Front):
 
 
 class Gray(Front):
-    """Converts RGB to luma (BT.601, full range), so that the critic sees no colour."""
+    """Converts RGB to luma (BT.601, full range), so that the critic sees no colour.
 
-    weights: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("weights", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+    Of one channel it is that channel, of any other number their mean.
+    """
 
     def channels(self, inputs: int) -> int:
-        """Always 1; only RGB is accepted.
-
-        Raises:
-            UserError: for any number of inputs but 3.
-        """
-        if inputs != 3:
-            raise UserError(
-                f"Front-end `Gray` must see the 3 channels of RGB, but got {inputs}; "
-                "put it before those that change their number."
-            )
+        """Always 1."""
         return 1
 
     def forward(self, image: Tensor) -> Tensor:
-        """Convert (B, 3, H, W) to (B, 1, H, W), both in [0, 1]."""
-        return (image * self.weights.to(image.dtype)).sum(1, keepdim=True)
+        """Convert (B, C, H, W) to (B, 1, H, W), both in [0, 1]."""
+        if image.shape[1] != 3:
+            return image.mean(1, keepdim=True)
+        weights = image.new_tensor(LUMA).view(1, 3, 1, 1)
+        return (image * weights).sum(1, keepdim=True)
 
 
 class HighPass(Front):

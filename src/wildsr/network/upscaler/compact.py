@@ -36,6 +36,7 @@ class Compact(nn.Module):
         features: channels of every layer but the last.
         convolutions: how many between the first and the last (published: 16 and 32).
         activation: "prelu" (published; one slope a channel), "relu" or "leaky_relu" (slope 0.1).
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -45,18 +46,23 @@ class Compact(nn.Module):
     """
 
     def __init__(
-        self, scale: int, features: int = 64, convolutions: int = 16, activation: str = "prelu"
+        self,
+        scale: int,
+        features: int = 64,
+        convolutions: int = 16,
+        activation: str = "prelu",
+        channels: int = 3,
     ) -> None:
         super().__init__()
         shuffle_factors(scale)  # only the check: the shuffle is done at once
-        check_counts(features=features, convolutions=convolutions)
+        check_counts(features=features, convolutions=convolutions, channels=channels)
         if activation not in ACTIVATIONS:
             raise unknown("Argument `activation`", activation, ACTIVATIONS)
-        self.scale = scale
+        self.scale, self.channels = scale, channels
         layers: list[nn.Module] = []
-        for channels in (3, *[features] * convolutions):
-            layers += [nn.Conv2d(channels, features, 3, 1, 1), ACTIVATIONS[activation](features)]
-        self.body = nn.Sequential(*layers, nn.Conv2d(features, 3 * scale**2, 3, 1, 1))
+        for inputs in (channels, *[features] * convolutions):
+            layers += [nn.Conv2d(inputs, features, 3, 1, 1), ACTIVATIONS[activation](features)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(features, channels * scale**2, 3, 1, 1))
         for layer in self.body:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)

@@ -84,6 +84,7 @@ class DBPN(nn.Module):
         features: channels of the projections.
         initial_features: channels of the first convolution.
         stages: projections up; there is one fewer down.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -93,19 +94,25 @@ class DBPN(nn.Module):
     """
 
     def __init__(
-        self, scale: int, features: int = 64, initial_features: int = 256, stages: int = 7
+        self,
+        scale: int,
+        features: int = 64,
+        initial_features: int = 256,
+        stages: int = 7,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         shuffle_factors(scale)  # only the check
         check_counts(features=features, initial_features=initial_features, stages=stages)
-        self.stages = stages
-        self.feat0 = _conv(3, initial_features, 3, 1, 1)
+        check_counts(channels=channels)
+        self.stages, self.channels = stages, channels
+        self.feat0 = _conv(channels, initial_features, 3, 1, 1)
         self.feat1 = _conv(initial_features, features, 1, 1, 0)
         self.up1 = _UpProjection(features, scale, 1)
         for stage in range(1, stages):
             self.add_module(f"down{stage}", _DownProjection(features, scale, stage))
             self.add_module(f"up{stage + 1}", _UpProjection(features, scale, stage))
-        last = nn.Conv2d(stages * features, 3, 3, 1, 1)
+        last = nn.Conv2d(stages * features, channels, 3, 1, 1)
         self.output_conv = nn.Sequential(OrderedDict(conv=last))
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):

@@ -23,10 +23,13 @@ class _MeanShift(nn.Module):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, sign: int) -> None:
+    def __init__(self, sign: int, channels: int) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.eye(3).view(3, 3, 1, 1))
-        self.register_buffer("bias", sign * RANGE * torch.tensor(DIV2K_MEAN))
+        mean = torch.tensor(DIV2K_MEAN)
+        if channels != 3:  # of RGB, and of no other sensor
+            mean = mean.mean().repeat(channels)
+        self.register_buffer("weight", torch.eye(channels)[..., None, None].clone())
+        self.register_buffer("bias", sign * RANGE * mean)
 
     def forward(self, image: Tensor) -> Tensor:
         # Values of up to 255 have steps of 1 in bfloat16: outside of autocast.
@@ -61,6 +64,7 @@ class EDSR(nn.Module):
         features: channels.
         blocks: residual blocks.
         residual_scale: the factor of each block's residual; 0.1 keeps wide networks stable.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -70,23 +74,31 @@ class EDSR(nn.Module):
     """
 
     def __init__(
-        self, scale: int, features: int = 64, blocks: int = 16, residual_scale: float = 1.0
+        self,
+        scale: int,
+        features: int = 64,
+        blocks: int = 16,
+        residual_scale: float = 1.0,
+        channels: int = 3,
     ) -> None:
         super().__init__()
-        check_counts(features=features, blocks=blocks)
+        check_counts(features=features, blocks=blocks, channels=channels)
+        self.channels = channels
         upsampling: list[nn.Module] = []
         for factor in shuffle_factors(scale):
             upsampling += [
                 nn.Conv2d(features, features * factor**2, 3, 1, 1),
                 nn.PixelShuffle(factor),
             ]
-        self.sub_mean, self.add_mean = _MeanShift(-1), _MeanShift(1)
-        self.head = nn.Sequential(nn.Conv2d(3, features, 3, 1, 1))
+        self.sub_mean, self.add_mean = _MeanShift(-1, channels), _MeanShift(1, channels)
+        self.head = nn.Sequential(nn.Conv2d(channels, features, 3, 1, 1))
         self.body = nn.Sequential(
             *[_ResidualBlock(features, residual_scale) for _ in range(blocks)],
             nn.Conv2d(features, features, 3, 1, 1),
         )
-        self.tail = nn.Sequential(nn.Sequential(*upsampling), nn.Conv2d(features, 3, 3, 1, 1))
+        self.tail = nn.Sequential(
+            nn.Sequential(*upsampling), nn.Conv2d(features, channels, 3, 1, 1)
+        )
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W)."""

@@ -28,15 +28,16 @@ def _bilinear(layer: nn.ConvTranspose2d) -> nn.ConvTranspose2d:
 class _Level(nn.Module):
     """Both branches from one size to twice that size."""
 
-    def __init__(self, features: int, depth: int) -> None:
+    def __init__(self, features: int, depth: int, channels: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(depth):
             layers += [nn.Conv2d(features, features, 3, 1, 1), nn.LeakyReLU(SLOPE, inplace=True)]
         upsample = _bilinear(nn.ConvTranspose2d(features, features, 4, 2, 1))
         self.embed = nn.Sequential(*layers, upsample, nn.LeakyReLU(SLOPE, inplace=True))
-        self.residual = nn.Conv2d(features, 3, 3, 1, 1)
-        self.upsample = _bilinear(nn.ConvTranspose2d(3, 3, 4, 2, 1, groups=3, bias=False))
+        self.residual = nn.Conv2d(features, channels, 3, 1, 1)
+        image = nn.ConvTranspose2d(channels, channels, 4, 2, 1, groups=channels, bias=False)
+        self.upsample = _bilinear(image)
 
     def forward(self, features: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         features = self.embed(features)
@@ -73,6 +74,7 @@ class LapSRN(nn.Module):
         scale: 2, 4 or 8.
         features: channels.
         depth: convolutions of each level.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -81,15 +83,18 @@ class LapSRN(nn.Module):
         UserError: a scale or count that does not exist.
     """
 
-    def __init__(self, scale: int, features: int = 64, depth: int = 10) -> None:
+    def __init__(self, scale: int, features: int = 64, depth: int = 10, channels: int = 3) -> None:
         super().__init__()
         if scale not in LEVELS:
             raise UserError(f"Argument `scale` must be one of {list(LEVELS)}, but got {scale!r}.")
-        check_counts(features=features, depth=depth)
+        check_counts(features=features, depth=depth, channels=channels)
+        self.channels = channels
         self.first = nn.Sequential(
-            nn.Conv2d(3, features, 3, 1, 1), nn.LeakyReLU(SLOPE, inplace=True)
+            nn.Conv2d(channels, features, 3, 1, 1), nn.LeakyReLU(SLOPE, inplace=True)
         )
-        self.pyramid = nn.ModuleList([_Level(features, depth) for _ in range(LEVELS[scale])])
+        self.pyramid = nn.ModuleList(
+            [_Level(features, depth, channels) for _ in range(LEVELS[scale])]
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)

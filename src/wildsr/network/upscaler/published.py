@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line
+from wildsr.network.channels import ends_of, spread_ends
 from wildsr.network.padding import pad_to
 from wildsr.network.size_limit import size_limit
 from wildsr.network.weights import read_weights
@@ -22,6 +24,8 @@ class Published(nn.Module):
     Args:
         weights: the file; see :func:`read_weights`.
         scale: HR size / LR size; None takes the file's.
+        channels: of the images; another number than the file's begins with its first and last layer
+            spread (:mod:`wildsr.network.channels`). None takes the file's.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1], of any size (the border is repeated where the architecture needs
@@ -32,12 +36,14 @@ class Published(nn.Module):
             RGB image, another scale than the file's.
     """
 
-    def __init__(self, weights: str | Path | None, scale: int | None = None) -> None:
+    def __init__(
+        self, weights: str | Path | None, scale: int | None = None, channels: int | None = None
+    ) -> None:
         super().__init__()
         if weights is None:
             raise UserError("Argument `weights` must be a file of weights, but got None.")
         path = Path(weights).expanduser()
-        self._take(read_weights(path), path, scale)
+        self._take(read_weights(path), path, scale, channels)
 
     @classmethod
     def of(cls, weights: dict[str, Tensor], path: Path) -> Published:
@@ -49,27 +55,25 @@ class Published(nn.Module):
         """
         made = cls.__new__(cls)
         nn.Module.__init__(made)
-        made._take(weights, path, None)
+        made._take(weights, path, None, None)
         return made
 
-    def _take(self, state: dict[str, Tensor], path: Path, scale: int | None) -> None:
-        from spandrel import ImageModelDescriptor, ModelLoader  # slow to import
-
-        try:
-            with size_limit(state.values(), f"`weights`: {path}"):
-                found = ModelLoader(device="cpu").load_from_state_dict(state)
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(
-                f"`weights`: {path} is of no architecture that spandrel knows: {first_line(error)}"
-            ) from error
-        if not isinstance(found, ImageModelDescriptor) or found.input_channels != 3:
-            raise UserError(f"`weights`: {path} does not take one RGB image.")
+    def _take(
+        self, state: dict[str, Tensor], path: Path, scale: int | None, channels: int | None
+    ) -> None:
+        found = _loaded(state, path)
+        if channels not in (None, found.input_channels):
+            found = _loaded(_of_channels(state, found, channels, path), path)
+            if found.input_channels != channels:
+                raise UserError(
+                    f"`weights`: {path} ({found.architecture.name}) cannot begin a network of "
+                    f"{channels} channels."
+                )
         if scale not in (None, found.scale):
             raise UserError(
                 f"Argument `scale` must be that of {path}, {found.scale}, but got {scale!r}."
             )
+        self.channels = int(found.input_channels)
         self.scale, self.architecture = int(found.scale), str(found.architecture.name)
         needs = found.size_requirements
         self.multiple, self.minimum, self.square = needs.multiple_of, needs.minimum, needs.square
@@ -83,6 +87,40 @@ class Published(nn.Module):
         least = max(self.minimum, 1, *((height, width) if self.square else ()))
         sr: Tensor = self.network(pad_to(lr, self.multiple, least))
         return sr[..., : height * self.scale, : width * self.scale]
+
+
+def _loaded(state: dict[str, Tensor], path: Path) -> Any:
+    """What spandrel makes of weights: a network from one image to one of as many channels.
+
+    Raises:
+        UserError: it knows no such architecture, or it is another kind of network.
+    """
+    from spandrel import ImageModelDescriptor, ModelLoader  # slow to import
+
+    try:
+        with size_limit(state.values(), f"`weights`: {path}"):
+            found = ModelLoader(device="cpu").load_from_state_dict(state)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"`weights`: {path} is of no architecture that spandrel knows: {first_line(error)}"
+        ) from error
+    if not isinstance(found, ImageModelDescriptor) or found.input_channels != found.output_channels:
+        raise UserError(f"`weights`: {path} does not take one image and make one of its kind.")
+    return found
+
+
+def _of_channels(
+    state: dict[str, Tensor], found: Any, channels: int, path: Path
+) -> dict[str, Tensor]:
+    """Weights of another number of channels, by the layers that an image meets first and last."""
+    needs, own = found.size_requirements, int(found.input_channels)
+    side = max(needs.minimum, needs.multiple_of * 16, 16)
+    first, last = ends_of(found.model.float().eval(), torch.zeros(1, own, side, side))
+    named = found.model.state_dict()
+    what = f"`weights` {path}"
+    return spread_ends(named, first, last, own, channels, what)
 
 
 def _without_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:

@@ -72,6 +72,7 @@ class RRDBNet(nn.Module):
         features: channels between blocks.
         blocks: groups of three dense blocks (published: 23; 6 for anime).
         growth: channels that each layer of a dense block adds.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -80,19 +81,27 @@ class RRDBNet(nn.Module):
         UserError: a scale or count that does not exist.
     """
 
-    def __init__(self, scale: int, features: int = 64, blocks: int = 23, growth: int = 32) -> None:
+    def __init__(
+        self,
+        scale: int,
+        features: int = 64,
+        blocks: int = 23,
+        growth: int = 32,
+        channels: int = 3,
+    ) -> None:
         super().__init__()
         shuffle_factors(scale)  # only the check
-        check_counts(features=features, blocks=blocks, growth=growth)
+        check_counts(features=features, blocks=blocks, growth=growth, channels=channels)
+        self.channels = channels
         self.scale, self.factors = scale, _NEAREST.get(scale, (2, 2))
         self.unshuffle = _UNSHUFFLE.get(scale, 1)
-        self.conv_first = nn.Conv2d(3 * self.unshuffle**2, features, 3, 1, 1)
+        self.conv_first = nn.Conv2d(channels * self.unshuffle**2, features, 3, 1, 1)
         self.body = nn.Sequential(*[_ResidualGroup(features, growth) for _ in range(blocks)])
         self.conv_body = nn.Conv2d(features, features, 3, 1, 1)
         for number in range(1, len(self.factors) + 1):
             self.add_module(f"conv_up{number}", nn.Conv2d(features, features, 3, 1, 1))
         self.conv_hr = nn.Conv2d(features, features, 3, 1, 1)
-        self.conv_last = nn.Conv2d(features, 3, 3, 1, 1)
+        self.conv_last = nn.Conv2d(features, channels, 3, 1, 1)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W)."""

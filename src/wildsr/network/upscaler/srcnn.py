@@ -29,6 +29,7 @@ class SRCNN(nn.Module):
         scale: 1, 2, 3, 4 or 8.
         kernels: the sides of the three kernels, odd.
         features: the channels after the first and the second layer.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -39,18 +40,23 @@ class SRCNN(nn.Module):
     """
 
     def __init__(
-        self, scale: int, kernels: Sequence[int] = (9, 5, 5), features: Sequence[int] = (64, 32)
+        self,
+        scale: int,
+        kernels: Sequence[int] = (9, 5, 5),
+        features: Sequence[int] = (64, 32),
+        channels: int = 3,
     ) -> None:
         super().__init__()
         _check_lengths(kernels=(kernels, 3), features=(features, 2))
         if any(kernel % 2 == 0 for kernel in kernels):
             raise UserError(f"Argument `kernels` must be odd numbers, but got {list(kernels)}.")
-        self.upsample = Interpolation(scale, "bicubic")
+        check_counts(channels=channels)
+        self.channels, self.upsample = channels, Interpolation(scale, "bicubic")
         first, second, third = kernels
         patches, mapped = features
-        self.conv1 = nn.Conv2d(3, patches, first, padding=first // 2)
+        self.conv1 = nn.Conv2d(channels, patches, first, padding=first // 2)
         self.conv2 = nn.Conv2d(patches, mapped, second, padding=second // 2)
-        self.conv3 = nn.Conv2d(mapped, 3, third, padding=third // 2)
+        self.conv3 = nn.Conv2d(mapped, channels, third, padding=third // 2)
         for layer in (self.conv1, self.conv2, self.conv3):
             nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

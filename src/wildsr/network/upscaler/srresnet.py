@@ -33,6 +33,7 @@ class SRResNet(nn.Module):
         scale: 1, 2, 3, 4 or 8.
         features: channels.
         blocks: residual blocks.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -41,16 +42,17 @@ class SRResNet(nn.Module):
         UserError: a scale or count that does not exist.
     """
 
-    def __init__(self, scale: int, features: int = 64, blocks: int = 16) -> None:
+    def __init__(self, scale: int, features: int = 64, blocks: int = 16, channels: int = 3) -> None:
         super().__init__()
         self.scale, self.factors = scale, shuffle_factors(scale)
-        check_counts(features=features, blocks=blocks)
-        self.conv_first = nn.Conv2d(3, features, 3, 1, 1)
+        check_counts(features=features, blocks=blocks, channels=channels)
+        self.channels = channels
+        self.conv_first = nn.Conv2d(channels, features, 3, 1, 1)
         self.body = nn.Sequential(*[_ResidualBlock(features) for _ in range(blocks)])
         for number, factor in enumerate(self.factors, start=1):
             self.add_module(f"upconv{number}", nn.Conv2d(features, features * factor**2, 3, 1, 1))
         self.conv_hr = nn.Conv2d(features, features, 3, 1, 1)
-        self.conv_last = nn.Conv2d(features, 3, 3, 1, 1)
+        self.conv_last = nn.Conv2d(features, channels, 3, 1, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)

@@ -12,6 +12,7 @@ from wildsr.error import UserError
 from wildsr.network.padding import pad_to
 
 WINDOW = 8  # not an argument: other tools take 7 to mean 8-bit values
+MEAN = (0.4488 + 0.4371 + 0.4040) / 3  # of DIV2K, which spandrel's class subtracts from RGB
 
 
 class SwinIRLight(SwinIR):
@@ -41,6 +42,7 @@ class SwinIRLight(SwinIR):
         image_size: the side of the LR images whose attention masks are kept, which training on
             crops of that size saves computing at each call; other sizes work as well. A multiple
             of 8, at least 16; published weights have 64.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -58,11 +60,13 @@ class SwinIRLight(SwinIR):
         heads: int = 6,
         drop_path: float = 0.1,
         image_size: int = 64,
+        channels: int = 3,
     ) -> None:
         shuffle_factors(scale)  # only the check: the shuffle is done at once
         check_counts(
             features=features, groups=groups, blocks=blocks, heads=heads, image_size=image_size
         )
+        check_counts(channels=channels)
         if features % heads:
             raise UserError(
                 f"Argument `features` must be a multiple of `heads` ({heads}), but got {features}."
@@ -80,6 +84,7 @@ class SwinIRLight(SwinIR):
             warnings.filterwarnings("ignore", "torch.meshgrid")  # inside of spandrel
             super().__init__(
                 img_size=image_size,
+                in_chans=channels,
                 window_size=WINDOW,
                 embed_dim=features,
                 depths=[blocks] * groups,
@@ -89,7 +94,14 @@ class SwinIRLight(SwinIR):
                 upscale=scale,
                 upsampler="pixelshuffledirect",
             )
-        self.scale = scale
+        self.scale, self.channels = scale, channels
+
+    def spread(self, weights: dict[str, Tensor], source: int) -> None:
+        """Fold the mean of RGB into the biases of its weights: of other channels none is taken."""
+        if source == 3 != self.channels:
+            inputs = weights["conv_first.weight"].sum((1, 2, 3))
+            weights["conv_first.bias"] = weights["conv_first.bias"] - MEAN * inputs
+            weights["upsample.0.bias"] = weights["upsample.0.bias"] + MEAN
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W)."""

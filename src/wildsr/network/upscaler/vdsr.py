@@ -26,6 +26,7 @@ class VDSR(nn.Module):
         scale: 1, 2, 3, 4 or 8.
         features: channels of every layer but the last.
         depth: convolutions, 2 or more (published: 20).
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, scale H, scale W), not clamped.
@@ -34,16 +35,17 @@ class VDSR(nn.Module):
         UserError: a scale or count that does not exist.
     """
 
-    def __init__(self, scale: int, features: int = 64, depth: int = 20) -> None:
+    def __init__(self, scale: int, features: int = 64, depth: int = 20, channels: int = 3) -> None:
         super().__init__()
-        check_counts(features=features, depth=depth)
+        check_counts(features=features, depth=depth, channels=channels)
+        self.channels = channels
         if depth < 2:
             raise UserError(f"Argument `depth` must be at least 2, but got {depth}.")
         self.upsample = Interpolation(scale, "bicubic")
         layers: list[nn.Module] = []
-        for channels in (3, *[features] * (depth - 2)):
-            layers += [nn.Conv2d(channels, features, 3, 1, 1), nn.ReLU(inplace=True)]
-        self.body = nn.Sequential(*layers, nn.Conv2d(features, 3, 3, 1, 1))
+        for inputs in (channels, *[features] * (depth - 2)):
+            layers += [nn.Conv2d(inputs, features, 3, 1, 1), nn.ReLU(inplace=True)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(features, channels, 3, 1, 1))
         for layer in self.body:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from wildsr.data.module import Folders
 from wildsr.error import UserError
 from wildsr.photo.image import UnreadableImage
-from wildsr.pixels import floats, levels
+from wildsr.pixels import as_rgb, floats, levels
 from wildsr.report.card.card import LARGEST, Card, card
 from wildsr.report.card.sheet import write_card
 from wildsr.run.folder import config_of
@@ -101,14 +101,21 @@ def card_of(degrader: nn.Module, data: Folders, seed: int, most: int) -> Card:
         torch.manual_seed(seed)
         device = next((t.device for t in degrader.state_dict().values()), torch.device("cpu"))
         for hr in photos.hr:
-            fake.append(levels(degrader(floats(hr).to(device))))
+            fake.append(eight_bits(degrader(floats(hr).to(device))[0]))
     named = {
         "real_held_out": photos.held_out[0],
         "fake_held_out": photos.held_out[1],
         "scale": data.scale,
     }
-    made = card(photos.lr, fake, seed, named)
+    made = card([eight_bits(lr) for lr in photos.lr], fake, seed, named)
     return Card(made.entries, {**made.protocol, "seconds": round(time.perf_counter() - began, 1)})
+
+
+def eight_bits(image: Tensor) -> Tensor:
+    """An image (C, H, W) of any sensor as uint8 (3, H, W), from black to white: of its range."""
+    if image.dtype == torch.uint8:
+        return as_rgb(image)
+    return levels(as_rgb(image)[None])
 
 
 def photos_of(data: Folders, seed: int, most: int) -> Photos:

@@ -18,6 +18,7 @@ from wildsr.error import UserError
 from wildsr.evaluation.summary import Summary
 from wildsr.metric.kind import LOWER
 from wildsr.photo.image import read_image
+from wildsr.photo.view import picture, window_of
 from wildsr.pixels import unit
 from wildsr.report.sheet import crop_of_interest
 
@@ -164,7 +165,9 @@ def _case(
         photo = photos[photos.names.index(key[1])]
     except (UserError, ValueError):
         return None
-    lr: Tensor = photo["lr"]
+    bands = photos.sensor.bands
+    window = window_of(photo["lr"]) if photo["lr"].is_floating_point() else None
+    lr: Tensor = picture(photo["lr"], bands, window)
     height, width = lr.shape[1:]
     side = LARGEST // scale
     top, left, tall, wide = 0, 0, min(height, side), min(width, side)
@@ -192,7 +195,9 @@ def _case(
             made.versions[outcome.row] = data_uri(shown(sr, scale), quality)
             made.values[outcome.row] = outcome.values
     if "hr" in photo:
-        made.versions["truth"] = data_uri(shown(photo["hr"], scale), quality)
+        made.versions["truth"] = data_uri(
+            shown(picture(photo["hr"], bands, window), scale), quality
+        )
     return made
 
 

@@ -1,0 +1,167 @@
+"""Which kind of photos two folders hold: channels, type and the values of black and white."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wildsr.atomic import write_text
+from wildsr.data.packed import PackedStore
+from wildsr.error import UserError
+from wildsr.photo.samples import Range, kind_of
+
+DEPTHS = ("8", "16", "float")
+BITS = (10, 12, 14)  # of sensors whose values are kept in 16
+MARGIN = 0.02  # of the span of floats, beyond the robust percentiles
+FEW, ALIKE = (
+    0.1,
+    4.0,
+)  # a span that begins near 0 begins there; ranges that are one for both folders
+
+Kinds = Counter[tuple[int, str]]  # files of each number of channels and depth
+
+
+def kinds_of(paths: Sequence[Path], limit: float | None, note: Path) -> Kinds:
+    """How many files there are of each kind, by their headers; remembered in ``note``."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        known = json.loads(note.read_text("ascii"))
+        return Counter({(int(channels), depth): count for channels, depth, count in known})
+    found: Kinds = Counter()
+    for path in paths:
+        with contextlib.suppress(UserError):  # it is said where the pixels are read
+            kind = kind_of(path, limit)
+            found[kind.channels, kind.depth] += 1
+    with contextlib.suppress(UserError):
+        write_text(note, json.dumps([[c, d, n] for (c, d), n in sorted(found.items())]))
+    return found
+
+
+def channels_of(folders: Mapping[str, Kinds]) -> tuple[int, list[str]]:
+    """The number of channels that all folders are taken with, and what is said of mixtures."""
+    counts: Counter[int] = Counter()
+    for kinds in folders.values():
+        for (channels, _), number in kinds.items():
+            counts[channels] += number
+    if not counts:  # nothing can be read, which is said where it is tried
+        return 3, []
+    chosen = 3 if set(counts) <= {1, 3} and len(counts) > 1 else counts.most_common(1)[0][0]
+    if len(counts) == 1:
+        return chosen, []
+    words = {1: "gray", 3: "RGB"}
+    listed = ", ".join(f"{n} {words.get(c, f'of {c} channels')}" for c, n in counts.most_common())
+    made = words.get(chosen, f"{chosen} channels")
+    remedy = " (data.channels=1 takes all as gray)" if chosen == 3 else ""
+    return chosen, [f"{' and '.join(folders)} hold {listed} files: all are made {made}{remedy}"]
+
+
+def depth_of(folders: Mapping[str, Kinds]) -> tuple[str, list[str]]:
+    """The depth that all folders are taken with, the largest, and what is said of mixtures."""
+    counts: Counter[str] = Counter()
+    for kinds in folders.values():
+        for (_, depth), number in kinds.items():
+            counts[depth] += number
+    if not counts:
+        return "8", []
+    chosen = max(counts, key=DEPTHS.index)
+    if len(counts) == 1:
+        return chosen, []
+    words = {"8": "8 bits", "16": "16 bits", "float": "floating-point numbers"}
+    listed = ", ".join(f"{n} of {words[d]}" for d, n in counts.most_common())
+    return chosen, [
+        f"{' and '.join(folders)} hold files {listed}: all are made {words[chosen]}, of which "
+        "black and white are those of the fewer bits (data.depth=8 cuts all to 8 bits)"
+    ]
+
+
+def range_of(store: PackedStore) -> Range | None:
+    """Black and white of a store, from its values; None for the range of the type.
+
+    Of 16 bits where all values fit into 10, 12 or 14 bits, which is what sensors have, that range.
+    Of floats from the 0.1st to the 99.9th percentile of all photos (the lowest and the highest of
+    theirs), and a fiftieth more on both sides; from 0 where they begin near it.
+    """
+    if store.ranges is None:
+        return None
+    least, low, high, most = (
+        float(v) for v in (*store.ranges.min(0)[:2], *store.ranges.max(0)[2:])
+    )
+    if store.dtype.kind == "u":
+        bits = next((bits for bits in BITS if most < 2**bits), None)
+        return None if bits is None else (0.0, float(2**bits - 1))
+    span = high - low
+    if not span > 0:
+        low, span = least, max(most - least, 1.0)
+    begin = 0.0 if least >= 0 and low <= FEW * high else low - MARGIN * span
+    return _rounded(begin), _rounded(low + span + MARGIN * span)
+
+
+def ranges_of(lr: PackedStore, hr: PackedStore) -> tuple[Range | None, Range | None, list[str]]:
+    """Black and white of both folders: one for both, unless they are of different units.
+
+    One range keeps the meaning of a value, and of noise that depends on it. Where one folder's span
+    is more than four times the other's, each has its own, which is said.
+    """
+    ranges = [range_of(store) for store in (lr, hr)]
+    white = 65535.0 if lr.dtype.kind == "u" else 1.0
+    (a, b), (c, d) = ((0.0, white) if r is None else r for r in ranges)
+    if ranges[0] == ranges[1]:
+        return ranges[0], ranges[1], []
+    if max(b - a, d - c) > ALIKE * min(b - a, d - c):
+        said = (
+            f"{lr.argument} and {hr.argument} hold values of different ranges, {a:g} to {b:g} and "
+            f"{c:g} to {d:g}: each is taken from black to white by its own (data.range=[low, high] "
+            "sets one for both)"
+        )
+        return ranges[0], ranges[1], [said]
+    both = (min(a, c), max(b, d))
+    return (None, None, []) if both == (0.0, white) else (both, both, [])
+
+
+def check_kind(channels: Any, depth: Any, span: Any, bands: Any) -> None:
+    """Refuse what is no number of channels, depth, range or triple of bands.
+
+    Raises:
+        UserError: naming the key and what it may be.
+    """
+    whole = isinstance(channels, int) and not isinstance(channels, bool)
+    if channels != "auto" and not (whole and 1 <= channels <= 1024):
+        raise UserError(
+            "Argument `data.channels` must be auto or a number from 1 to 1024, but got "
+            f"{channels!r}."
+        )
+    if str(depth) not in ("auto", *DEPTHS):
+        raise UserError(
+            f"Argument `data.depth` must be one of ['auto', 8, 16, 'float'], but got {depth!r}."
+        )
+    sides = span.values() if isinstance(span, Mapping) else [span]
+    if isinstance(span, Mapping) and set(span) != {"lr", "hr"}:
+        raise UserError(f"Argument `data.range` must have `lr` and `hr`, but got {dict(span)!r}.")
+    for side in sides:
+        if side not in ("auto", "type") and not _is_range(side):
+            raise UserError(
+                "Argument `data.range` must be auto, type, [low, high] or {lr: [low, high], hr: "
+                f"[low, high]}}, but got {side!r}."
+            )
+    if bands is not None:
+        numbers = list(bands) if isinstance(bands, Sequence) and not isinstance(bands, str) else []
+        good = len(numbers) == 3 and all(isinstance(n, int) and n >= 0 for n in numbers)
+        if not good or (whole and max(numbers) >= channels):
+            raise UserError(
+                "Argument `data.bands` must be null or the numbers of three channels, from 0 on, "
+                f"but got {bands!r}."
+            )
+
+
+def _is_range(value: Any) -> bool:
+    listed = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    numbers = listed and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+    return bool(numbers and value[0] < value[1])
+
+
+def _rounded(value: float) -> float:
+    """To four digits, so that what is recorded is short."""
+    return float(f"{value:.4g}")
