@@ -200,6 +200,7 @@ def upscalers(
         yield PUBLISHED, load_upscaler(weights=published, **device), wild
         tune = ["network/upscaler=published", f"weights={published}"]
         tune += ["method.optimizers.upscale.lr=2e-5", "finish.optimizers.finished.lr=2e-5"]
+        tune += [f"{TERMS}.turned.weight=0.2"]  # of its detail more hangs on how a photo lies
         tune += plan.finishing(plan.tuned, plan.tuned)
         run = train(plan, folder, "tuned", seed, tune)
         for strength in (0.0, 1.0):

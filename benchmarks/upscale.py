@@ -11,7 +11,8 @@ less); peak memory is the largest resident set of the process, with the Python l
 row "realesrgan" is the package's own RealESRGANer (tile 256, the padding it has by default, fp32)
 on the same weights, with OpenCV reading and writing, where the package can be imported (`pip
 install realesrgan`; its broken import of torchvision is mended here); otherwise it is left out. It
-needs weights of the compact architecture.
+needs weights of the compact architecture. What each row of ours computes in, which engine "auto"
+chose and what int8 costs in dB is said on the error output; int8 is calibrated on the same photos.
 
 The CPU, its instructions and the load stand above the table. Ratios are left out where other
 programs take more than a tenth of the cores before the benchmark or between its rounds, for then
@@ -39,8 +40,16 @@ from pathlib import Path
 
 import machine
 
-ENGINES = ("torch", "torch-fp32", "onnxruntime", "openvino")  # torch: precision=auto
-NEEDS = {"onnxruntime": ("onnxruntime", "onnx"), "openvino": ("openvino", "onnx")}
+# ENGINE or ENGINE-PRECISION; without one it is precision=auto.
+ENGINES = (
+    *("torch", "torch-fp32", "onnxruntime", "openvino", "openvino-fp32", "openvino-int8"),
+    "auto",
+)
+NEEDS = {
+    "onnxruntime": ("onnxruntime", "onnx"),
+    **dict.fromkeys(("openvino", "openvino-fp32"), ("openvino", "onnx")),
+    "openvino-int8": ("openvino", "onnx", "nncf"),
+}
 PEER = "realesrgan"
 TILE = 256  # of the package
 
@@ -71,7 +80,7 @@ def random_weights(path: Path, features: int = 64, convolutions: int = 16) -> Pa
 # In the process of a row -----------------------------------------------------------------------
 
 
-def ours(engine: str, weights: Path):
+def ours(engine: str, weights: Path, photos: list[Path]):
     from wildsr.config.allocator import tune_allocator
     from wildsr.inference.file import upscale_file
     from wildsr.run.load import load_upscaler
@@ -79,7 +88,9 @@ def ours(engine: str, weights: Path):
     tune_allocator()
     name, _, kind = engine.partition("-")
     options = {"engine": name, "precision": kind or "auto", "device": "cpu"}
+    options["calibration"] = photos if "int8" in engine or name == "auto" else None
     upscaler = load_upscaler(weights=weights, **options)
+    print(f"{engine}: {upscaler.means}", file=sys.stderr)
     return lambda source, target: upscale_file(upscaler, source, target)
 
 
@@ -125,7 +136,7 @@ def measure(row: str, weights: Path, photos: list[Path], warm: Path, folder: Pat
     """Print seconds (and those of processors), megapixels of output, peak of memory in GB."""
     from PIL import Image
 
-    upscale = theirs(weights) if row == PEER else ours(row, weights)
+    upscale = theirs(weights) if row == PEER else ours(row, weights, photos)
     upscale(warm, folder / "warm.png")
     begun, worked = time.perf_counter(), time.process_time()
     for number, photo in enumerate(photos):
@@ -162,6 +173,9 @@ def spawn(row: str, weights: Path, photos: list[Path], warm: Path) -> dict[str, 
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{row} failed:\n{done.stderr[-2000:]}")
+    said = [line for line in done.stderr.splitlines() if line.startswith(f"{row}: ")]
+    if said:  # which engine and format, and what int8 costs
+        print(said[-1], file=sys.stderr)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
 

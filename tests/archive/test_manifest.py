@@ -25,7 +25,7 @@ def test_lines_say_what_is_documented(tmp_path):
     assert values.pop("time") > 1.7e9
     assert values == {
         **{"input": "a.jpg", "output": "a.png", "hash": "0" * 64},
-        **{"seconds": 1.5, "error": None},
+        **{"seconds": 1.5, "error": None, "by": None},
     }
     assert "3-of-10" in made.path.name
 

@@ -239,7 +239,7 @@ def test_the_choices_are_those_of_their_owners():
     assert set(check.PAIRS) == set(degrade.SUFFIXES)
     assert set(check.IMAGES) == set(encode.FORMATS)
     assert set(check.PROGRAMS) == set(export.PROGRAMS)
-    assert set(check.ENGINES) == set(engine.ENGINES)
+    assert set(check.ENGINES) == {"auto", *engine.ENGINES}
     assert set(check.PRECISIONS) == {"auto", *device.PRECISIONS}
     assert set(check._catalogue()) == set(CATALOGUE)
     assert set(check.CHECKS) == set(verbs())

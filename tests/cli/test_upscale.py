@@ -1,6 +1,7 @@
 """The verb ``upscale``: folders, what exists, what is broken, being killed, videos."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -78,6 +79,27 @@ def test_a_run(finished, photos, tmp_path, carry_out):
         assert np.abs(ours - theirs).max() <= 1
 
 
+def test_integers_say_what_they_cost_and_the_manifest_who_computed(
+    weights, fill, tmp_path, carry_out, capsys, monkeypatch
+):
+    for package in ("openvino", "onnx", "nncf"):
+        pytest.importorskip(package)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    fill(tmp_path / "in", 2, (70, 130))
+    arguments = [f"weights={weights}", f"input={tmp_path / 'in'}", f"output={tmp_path / 'in/up'}"]
+    said = []
+    for engine in ("openvino", "auto"):  # the second time with results below the photos
+        extra = [f"engine={engine}", "precision=int8", "overwrite=true"]
+        assert carry_out("upscale", [*arguments, *extra]) == 0
+        said.append(
+            re.search(r"openvino on cpu, int8, which costs (\d+\.\d) dB", capsys.readouterr().out)
+        )
+    assert said[0][1] == said[1][1]
+    entries = read(tmp_path / "in/up").values()
+    assert {entry.by for entry in entries} == {f"openvino, int8 ({said[0][1]} dB from float32)"}
+    assert len(entries) == 2
+
+
 def test_one_photo_to_a_name(weights, folder, tmp_path, carry_out):
     target = tmp_path / "new" / "result.webp"
     arguments = [f"weights={weights}", f"input={folder / 'photo0.png'}", f"output={target}"]
@@ -128,6 +150,13 @@ def test_what_is_refused(weights, folder, tmp_path, refused):
         ([*some, *here, "ensemble=8"], "`ensemble` must be true or false"),
         ([*some, *here, "format=bmp"], "`format` must be one of"),
         ([*some, *here, "outscael=2"], "Did you mean 'outscale'"),
+        ([*some, *here, "precision=int8"], "needs engine=openvino (or auto), but got engine=torch"),
+        ([*some, *here, "calibration=X"], "`calibration` is for precision=int8"),
+        (
+            [*some, *here, "engine=auto", "precision=int8", "calibration=NONE"],
+            "`calibration` must be a photo or a folder of photos, but NONE is neither",
+        ),
+        ([*some, *here, "engine=auto", "cluster=ray"], "name one (engine=openvino)"),
         ([f"run={tmp_path}", *here], "error: "),
     ):
         if not any(argument.startswith("output=") for argument in arguments):

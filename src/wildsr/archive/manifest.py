@@ -30,6 +30,7 @@ class Entry:
         seconds: from opening the photo to the whole result; None where nothing was computed.
         error: why there is no result, in one line; None for a success.
         time: when the attempt ended, in seconds since 1970; of several the latest counts.
+        by: what computed it, in which format; None where that was not noted.
     """
 
     input: str
@@ -38,6 +39,7 @@ class Entry:
     seconds: float | None = None
     error: str | None = None
     time: float = 0.0
+    by: str | None = None
 
 
 class Store(Protocol):

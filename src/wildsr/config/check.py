@@ -26,8 +26,9 @@ WEIGHTS = ("safetensors", "pth")
 PROGRAMS = ("onnx", "torchscript", "ncnn")
 CAMERA = "camera"
 TRAINERS = ("realesrgan", "trainner", "neosr")
-ENGINES = ("torch", "compile", "onnxruntime", "openvino")
+ENGINES = ("torch", "compile", "onnxruntime", "openvino", "auto")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+INTEGERS = "int8"  # a precision of upscale alone
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 TRAINING_PRECISIONS = ("auto", "bf16-mixed", "32-true", "64-true")
 
@@ -148,7 +149,19 @@ def check_upscale(config: DictConfig) -> None:
     check_integer("`workers`", config.workers, 1, null=True)
     check_integer("`cores`", config.cores, 1)
     _choice(config, "engine", ENGINES)
-    _choice(config, "precision", PRECISIONS)
+    _choice(config, "precision", (*PRECISIONS, INTEGERS))
+    if config.precision == INTEGERS and config.engine not in ("openvino", "auto"):
+        raise UserError(
+            f"`precision={INTEGERS}` needs engine=openvino (or auto), but got "
+            f"engine={config.engine}."
+        )
+    if config.calibration is not None and config.precision != INTEGERS:
+        raise UserError("`calibration` is for precision=int8, whose ranges come from photos.")
+    if config.engine == "auto" and config.cluster is not None:
+        raise UserError(
+            "`engine=auto` times engines on one machine, and `cluster` may have others: name one "
+            "(engine=openvino), so that all compute the same."
+        )
     check_device("`device`", config.device)
     _strength(config)
     if config.input is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -30,27 +31,34 @@ def places(height: int, width: int) -> list[tuple[int, int]]:
     ]
 
 
-def patches(rows: Rows, channels: int = 3) -> Tensor:
+def patches(
+    rows: Rows,
+    channels: int = 3,
+    wanted: Sequence[tuple[int, int]] | None = None,
+    side: int = SIDE,
+) -> Tensor:
     """Read an image once and keep its patches.
 
     Args:
         rows: the image, from its first row.
         channels: of the network.
+        wanted: top left corners; None takes those of :func:`places`.
+        side: LR pixels.
 
     Returns:
-        (N, channels, 24, 24), in [0, 1]; smaller where the image is. Gray becomes RGB, alpha is
+        (N, channels, side, side), in [0, 1]; smaller where the image is. Gray becomes RGB, alpha is
         left out; of a network of one channel the first is looked at.
     """
-    wanted = places(rows.height, rows.width)
+    wanted = places(rows.height, rows.width) if wanted is None else wanted
     kept: dict[int, list[Array]] = {number: [] for number in range(len(wanted))}
     row, step = 0, max(CHUNK // rows.width, 1)
-    last = min(max(top for top, _ in wanted) + SIDE, rows.height)
+    last = min(max(top for top, _ in wanted) + side, rows.height)
     while row < last:
         part = rows.read(min(step, rows.height - row))
         for number, (top, left) in enumerate(wanted):
-            low, high = max(top - row, 0), min(top + SIDE - row, len(part))
+            low, high = max(top - row, 0), min(top + side - row, len(part))
             if low < high:
-                kept[number].append(part[low:high, left : left + SIDE].copy())
+                kept[number].append(part[low:high, left : left + side].copy())
         row += len(part)
     whole = np.stack([np.concatenate(parts) for parts in kept.values()]).astype(np.float32)
     lr = torch.from_numpy(whole / white(rows.dtype)).permute(0, 3, 1, 2)

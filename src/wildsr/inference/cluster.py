@@ -217,6 +217,7 @@ def _note(
         str(row["hash"]) or None,
         None if row["seconds"] < 0 else float(row["seconds"]),
         str(row["error"]) or None,
+        by=str(row["by"]) or None,
     )
     if entry.error is None:
         outcome.done += 1
@@ -268,7 +269,7 @@ class _Actor:
         for packed in batch["tasks"]:
             todo: list[Task] = ray.cloudpickle.loads(packed)
             rows += self._block(todo)
-        names = ("input", "output", "source", "hash", "seconds", "error", "pixels")
+        names = ("input", "output", "source", "hash", "seconds", "error", "pixels", "by")
         return {name: [row[name] for row in rows] for name in names}
 
     def _block(self, todo: list[Task]) -> list[dict[str, Any]]:
@@ -322,7 +323,7 @@ class _Collected:
         for place, task in enumerate(todo):
             entry = self.entries[task.output]
             row = asdict(entry) | {"source": str(task.source)}
-            row |= {"hash": entry.hash or "", "error": entry.error or ""}
+            row |= {"hash": entry.hash or "", "error": entry.error or "", "by": entry.by or ""}
             row["seconds"] = -1.0 if entry.seconds is None else entry.seconds
             row["pixels"] = 0 if place else self.pixels
             rows.append(row)

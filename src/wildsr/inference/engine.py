@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line, unknown
+from wildsr.inference.device import PRECISIONS, choose_precision, supported
 from wildsr.inference.tile import channels_of, evaluating, place_of
 from wildsr.network.padding import pad_to
 from wildsr.text_path import text_path
@@ -26,6 +27,7 @@ from wildsr.text_path import text_path
 TRACED = (40, 56)  # LR pixels; different sides, that none is taken for the other
 CHECKED = ((39, 57), (72, 41))  # a traced network may be of one size, or of even ones
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)  # of which networks take sides
+HINTS = {"fp16": "f16", "bf16": "bf16"}  # OpenVINO's names
 TOLERANCE = 1e-3  # between an engine and torch, in [0, 1]; a quarter of a level of 8 bits
 
 
@@ -84,21 +86,37 @@ class OnnxRuntime(nn.Module):
 
 
 class OpenVino(nn.Module):
-    """Executes the network by OpenVINO on the CPU, in single precision."""
+    """Executes the network by OpenVINO on the CPU; at first in single precision.
+
+    Attributes:
+        graph: the network as OpenVINO holds it.
+    """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         super().__init__()
-        openvino = needed("openvino", "openvino")
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        }
+        self.core = needed("openvino", "openvino").Core()
         # By way of ONNX: its own converter of torch's networks reports home that it was used.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.onnx"
             to_onnx(network, path)
-            self.model = openvino.Core().compile_model(str(path), "CPU", settings)
+            self.graph = self.core.read_model(str(path))
+        self.compute(self.graph)
+
+    def compute(self, graph: Any, hint: str = "f32") -> None:
+        """Execute this graph from now on, what is not of integers in this format (f32, f16, bf16).
+
+        Raises:
+            UserError: OpenVINO would compute in another one.
+        """
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": hint,
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        self.model = self.core.compile_model(graph, "CPU", settings)
+        told = self.model.get_property("INFERENCE_PRECISION_HINT").to_string()
+        if told != hint:
+            raise UserError(f"Argument `precision`: OpenVINO computes in {told} here, not {hint}.")
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W)."""
@@ -167,6 +185,49 @@ def choose_engine(name: str, network: nn.Module, device: torch.device, scale: in
     raise UserError(
         f"Argument `engine`: {name} computes something else than torch for this network "
         f"(by up to {away:.2g}); engine=torch takes every one."
+    )
+
+
+def engine_precision(engine: str, wanted: str, network: nn.Module, device: torch.device) -> str:
+    """Choose what OpenVINO or ONNX Runtime computes in: "fp32", "fp16", "bf16" or "int8".
+
+    ``auto`` takes half precision on the terms of
+    :func:`~wildsr.inference.device.choose_precision`, where the engine has it, too; never int8.
+
+    Args:
+        engine: "onnxruntime" or "openvino".
+        wanted: that, or "auto".
+        network: in single precision.
+        device: of it.
+
+    Raises:
+        UserError: an unknown precision, or one that the engine would not compute in.
+    """
+    if wanted not in ("auto", "int8", *PRECISIONS):
+        raise unknown("Argument `precision`", wanted, ["auto", *PRECISIONS, "int8"])
+    if wanted == "fp32" or (wanted == "auto" and engine == "onnxruntime"):
+        return "fp32"
+    if engine == "onnxruntime":
+        raise UserError(
+            f"Argument `precision` must be 'fp32' for engine=onnxruntime, but got {wanted!r}: it "
+            "convolves in single precision only; engine=openvino has others."
+        )
+    if wanted == "int8":
+        return wanted
+    # OpenVINO names formats that it would only emulate, so torch is asked, too.
+    kind = {value: key for key, value in PRECISIONS.items()}
+    chosen = kind[choose_precision(wanted, network, device)] if wanted == "auto" else wanted
+    if chosen == "fp32":
+        return chosen
+    core = needed("openvino", "openvino").Core()
+    able = chosen.upper() in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if able and supported(PRECISIONS[chosen], device):
+        return chosen
+    if wanted == "auto":
+        return "fp32"
+    raise UserError(
+        f"Argument `precision` is {wanted!r}, but OpenVINO finds no instructions for it in this "
+        "CPU and would be slower than with 'fp32'."
     )
 
 

@@ -239,7 +239,9 @@ class _Job:
                 upscaling.finish()
                 task, size = ready.task, upscaling.size
                 noted = None if self.manifest is None else digest(upscaling.target)
-                entry = Entry(task.input, task.output, noted, time.perf_counter() - begun)
+                seconds = time.perf_counter() - begun
+                by = self.upscaler.means
+                entry = Entry(task.input, task.output, noted, seconds, by=by)
             except Exception as error:  # whatever a photo raises costs that photo only
                 self.encoding = encoding[place + 1 :]
                 self._failed(ready, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from wildsr.error import UserError, first_line
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.device import choose_device
 from wildsr.inference.restorer import Restorer
+from wildsr.inference.sample import first_photos
 from wildsr.inference.upscaler import Upscaler, prepare
 from wildsr.inference.weights import open_weights
 from wildsr.method.finishing import FAITHFUL, FINISHED
@@ -269,15 +270,17 @@ def load_upscaler(
     batch: int | None = None,
     trust: bool = False,
     strength: float | None = None,
+    calibration: str | Path | Sequence[Path] | None = None,
 ) -> Upscaler:
     """An upscaler from a run folder, or from a file of weights.
 
     Args:
         run: a run folder: the averaged networks of its newest checkpoint.
         weights: instead: a file of ours, or of any architecture that spandrel knows.
-        engine: "torch", "compile", "onnxruntime" or "openvino".
+        engine: "torch", "compile", "onnxruntime", "openvino", or "auto" for the fastest.
         device: see :func:`~wildsr.inference.device.choose_device`.
-        precision: "auto", "fp32", "fp16" or "bf16"; the engines but torch and compile know fp32.
+        precision: "auto", "fp32", "fp16", "bf16" or "int8"; see
+            :func:`~wildsr.inference.upscaler.prepare`.
         ensemble: mean over the eight flips and turns.
         colour_fix: take the low frequencies of the input.
         tile: see :class:`Upscaler`, as for the next two.
@@ -285,10 +288,22 @@ def load_upscaler(
         batch: tiles computed at once.
         trust: let the run name code that is not wildsr's, which is run.
         strength: see :func:`open_upscaler`.
+        calibration: photos of the kind that is to be upscaled, as a folder, of which the first 16
+            are taken, as one file or as several: int8 takes its ranges from them, and engines are
+            timed on the first.
 
     Raises:
         UserError: whatever of this cannot be.
     """
+    photos: Sequence[Path] = ()
+    if isinstance(calibration, str | Path):
+        if not (photos := first_photos(calibration)):
+            raise UserError(
+                f"Argument `calibration` must be a photo or a folder of photos, but {calibration} "
+                "is neither."
+            )
+    elif calibration is not None:
+        photos = [Path(photo) for photo in calibration]
     found = open_upscaler(run, weights, trust, strength)
     return prepare(
         found.network.requires_grad_(False),
@@ -302,5 +317,6 @@ def load_upscaler(
         tile=tile,
         overlap=overlap,
         batch=batch,
+        photos=photos,
         sensor=found.sensor,
     )

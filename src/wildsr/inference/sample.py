@@ -1,0 +1,47 @@
+"""The first photos of an input, for what is measured before the work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from wildsr.error import UserError
+from wildsr.photo.folder import SUFFIXES, Results, walk_images
+from wildsr.photo.stream import Photo
+
+MOST = 16  # photos
+
+
+def first_photos(source: str | Path, output: str | Path | None = None) -> list[Path]:
+    """Find the first 16 photos of a folder, in the order of their names; or the one photo.
+
+    Args:
+        source: a folder, a photo, or anything else, of which there are none: stores and archives
+            show their photos only when they are fetched.
+        output: what lies below it are results, and no photos.
+    """
+    root = Path(source).expanduser()
+    if root.is_file():
+        return [root] if root.suffix.lower() in SUFFIXES else []
+    if not root.is_dir():
+        return []
+    found: list[Path] = []
+    results = None if output is None else Results(Path(output).expanduser())
+    try:
+        for names in walk_images(root, "input"):
+            paths = [root / name for name in names]
+            found += [path for path in paths if results is None or path not in results]
+            if len(found) >= MOST:
+                break
+    except UserError:  # there are none, which is said where they are to be upscaled
+        pass
+    return found[:MOST]
+
+
+def opened(photos: Sequence[Path]) -> Iterator[Photo]:
+    """Open those that can be opened; the others are named where they are to be upscaled."""
+    for path in photos:
+        try:
+            yield Photo(path)
+        except UserError:
+            continue
