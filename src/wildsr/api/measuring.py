@@ -50,13 +50,13 @@ def of_sets(name: str, results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -
         UserError: it cannot be computed, and why.
     """
     panel = _ready(name)
+    metric = panel.parts[name]
+    assert isinstance(metric, Set)
     sets = []
     for argument, images in (("results", results), ("sharp", sharp)):
         gathering = panel.gather()
         for image in images:
             gathering.add(tensor_of(image, argument)[0])
-        metric = panel.parts[name]
-        assert isinstance(metric, Set)
         if not gathering.kept[metric.describe]:
             raise UserError(
                 f"Argument `{argument}` must hold an image that is large enough for "
