@@ -77,6 +77,14 @@ class Job:
         """The setting that it is trained in."""
         return of_row(setting, self.row, self.minutes, self.seed)
 
+    def run(self, setting: Setting) -> Path:
+        """The folder of its run, of its second one where it has two."""
+        own = self.of(setting)
+        name = run_name(own, self.scenario, self.row)
+        if (self.scenario, self.row) == (REAL, ORACLE):
+            name = f"{REAL}-{HALVES[1]}{own.tag}"
+        return setting.work / "runs" / name
+
     def result(self, setting: Setting) -> Path:
         """The file of its figures."""
         tag = self.of(setting).tag
@@ -147,9 +155,8 @@ def generated(setting: Setting, job: Job) -> dict[str, float]:
     from wildsr.run.degradation import Learned
 
     scale = SCALES[job.scenario]
-    folder = setting.work / "runs" / run_name(setting, job.scenario, job.row)
     try:
-        learned = Learned(str(folder), scale, trust=True)
+        learned = Learned(str(job.run(setting)), scale, trust=True)
     except UserError:  # of a method that cleans the photo instead
         return {}
     camera, noises, near = HiddenCamera(job.scenario, scale), [], []
@@ -174,14 +181,14 @@ def fulfil(setting: Setting, job: Job) -> str:
     if file.exists() and "settled" in json.loads(file.read_text()):
         return str(file)
     if (job.scenario, job.row) == (REAL, ORACLE):
-        name, path = f"{REAL}-{HALVES[1]}{own.tag}", of_pairs(own)
+        path = of_pairs(own)
     else:
-        name, path = run_name(own, job.scenario, job.row), carry_out(own, job.scenario, job.row)
+        path = carry_out(own, job.scenario, job.row)
     figures = json.loads(Path(path).read_text())
-    said = None if job.row == BICUBIC else verdict(setting.work / "runs" / name)
+    said = None if job.row == BICUBIC else verdict(job.run(setting))
     figures["settled"], figures["moved"] = said or (None, "")
     if job.scenario != REAL and job.row not in (BICUBIC, ORACLE):
-        figures |= generated(own, job)
+        figures |= generated(setting, job)
     return keep(Path(path), figures)
 
 
@@ -215,8 +222,7 @@ def show(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
                     figures[f"{scenario}_{row}_{name}"] = results[0][name]
     if options.curves:
         for job in jobs_of(options):
-            name = run_name(job.of(setting), job.scenario, job.row)
-            draw_curves(setting.work / "runs" / name, options.curves)
+            draw_curves(job.run(setting), options.curves)
     return figures
 
 

@@ -169,6 +169,13 @@ def fair_result(setting, name, psnr, **facts):
     )
 
 
+FAIR_JOBS = [
+    ("a", "wild", 15.0, 2),
+    ("b", "bicubic-trained", 15.0, 0),
+    ("canon", "oracle", 15.0, 0),
+]
+
+
 def test_a_fair_table_by_hand(scripts, tmp_path, monkeypatch):
     import fair
     import fair_table
@@ -185,6 +192,8 @@ def test_a_fair_table_by_hand(scripts, tmp_path, monkeypatch):
         setting, "dsgan-45min", 20.5, **spent | {"settled": False, "moved": "judge/real 9%"}
     )
     found = fair.collected(setting, "a", fair.MINUTES)
+    runs = [fair.Job(*job).run(setting).name for job in FAIR_JOBS]
+    assert runs == ["a-wild-15min-seed2", "x4-bicubic-trained-15min", "canon-odd-15min"]
     lines = {line.split(" | ")[0].strip("| "): line for line in fair_table.table(found)}
     assert (
         "| 23.60 ± 0.14 | 0.5000 | 80% | 1.10 | 40.0 | 90 | 15.0 | upscale/pixel 1% |"

@@ -1,15 +1,12 @@
-"""The noise of sensors: its black level, and that of each channel; a camera of gray floats."""
+"""The noise of sensors: its black level, and that of each channel."""
 
 import numpy as np
 import pytest
 import torch
 
-from wildsr.calibration.calibrate import calibrate
 from wildsr.calibration.sensor import sensor_noise
-from wildsr.degradation.blur import blur_and_sample
-from wildsr.degradation.camera import KnownCamera
 from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
-from wildsr.network.degrader.physics import PRIOR, physical
+from wildsr.network.degrader.physics import PRIOR
 
 
 def scenes(count, channels, size, black=0.1, seed=0):
@@ -84,18 +81,3 @@ def test_a_camera_has_its_sensors_noise(channels, deep):
     assert again.noise_std(torch.tensor([0.8])).item() == pytest.approx(
         camera.noise_std(torch.tensor([0.8])).item()
     )
-
-
-@pytest.mark.heavy
-def test_a_gray_camera_of_16_bits_is_found():
-    known = KnownCamera(2, 2.0, 1.2, 0.0, 0.0, 0.0, None)
-    photos = []
-    for number, sharp in enumerate(scenes(24, 1, 256, 0.05, seed=1)):
-        hr = torch.from_numpy(sharp).permute(2, 0, 1)[None]
-        clean = blur_and_sample(hr, known.kernel(), 2)[0].permute(1, 2, 0).numpy()
-        photos.append(noisy(clean, 0.004, 0.03, 0.05, 1.0, number))
-    found = calibrate(photos, [None] * 24, scenes(24, 1, 256, 0.05, seed=2), 2)
-    said = physical(found.groups[0].solution.camera, 2)
-    assert said["blur_major"] == pytest.approx(2.0, rel=0.25)
-    assert said["blur_minor"] == pytest.approx(1.2, rel=0.3)
-    assert found.sensor.black < 0.12

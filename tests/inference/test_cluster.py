@@ -130,15 +130,15 @@ def test_a_photo_that_kills_its_process_costs_itself(nodes, photos_in, tmp_path,
         from wildsr.inference import job
         from wildsr.inference.upscaler import Upscaler
 
-        opened = job.Photo
+        opened = job.begin
 
-        def photo(path, limit):
+        def begin(upscaler, path, target, settings):
             if path.name == "017.png":
                 time.sleep(0.2)
                 os._exit(1)
-            return opened(path, limit)
+            return opened(upscaler, path, target, settings)
 
-        job.Photo = photo
+        job.begin = begin
         network = nn.Upsample(scale_factor=2)
         return Upscaler(network, network, 2, "it", tile=64)
 

@@ -21,6 +21,7 @@ from wildsr.inference.upscaler import Upscaler
 
 WAVE = 100_000  # photos that one data set of Ray's holds; so many names, and no more, are in memory
 BLOCK = 32  # photos that an actor gets at once; those that it made are not made again
+STARTS = 3  # of a data set that Ray gives up, as it does where nodes come and go
 ATTEMPTS = 3  # at a photo during which its process dies
 
 
@@ -83,7 +84,7 @@ def carry_out_on(
         attempts = _attempts(ray)
         maker = _Maker(cluster.opened, settings, overwrite, since, cluster.cores)
         while wave := list(itertools.islice(_blocks(ray, missing), WAVE // BLOCK)):
-            for row in _rows(ray, cluster, wave, maker, attempts):
+            for row in _all_rows(ray, cluster, wave, maker, attempts):
                 _note(row, outcome, progress, say, manifest)
     except ray.exceptions.RayError as error:
         raise _sentence(error) from error
@@ -132,6 +133,23 @@ def _missing(
 def _blocks(ray: Any, todo: Iterator[Task]) -> Iterator[dict[str, bytes]]:
     while block := list(itertools.islice(todo, BLOCK)):
         yield {"tasks": ray.cloudpickle.dumps(block)}
+
+
+def _all_rows(
+    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+) -> Iterator[dict[str, Any]]:
+    """What became of each photo, once; where Ray gives a data set up, the rest is begun anew."""
+    seen: set[str] = set()
+    for left in reversed(range(STARTS)):
+        try:
+            for row in _rows(ray, cluster, blocks, maker, attempts):
+                if row["output"] not in seen:
+                    seen.add(str(row["output"]))
+                    yield row
+            return
+        except ray.exceptions.RayError as error:
+            if not left or _of_a_user(error) is not None:
+                raise
 
 
 def _rows(
@@ -332,12 +350,20 @@ def _attempts(ray: Any) -> Any:
     return ray.remote(num_cpus=0)(Attempts).remote()
 
 
-def _sentence(error: BaseException) -> UserError:
-    """What a user can mend in an error of Ray's; else its last line."""
+def _of_a_user(error: BaseException) -> UserError | None:
+    """What a user can mend in an error of Ray's."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):
             return UserError(str(cause))
         cause = getattr(cause, "cause", None) or cause.__cause__
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return UserError(f"The cluster failed: {lines[-1] if lines else type(error).__name__}")
+    return None
+
+
+def _sentence(error: BaseException) -> UserError:
+    """The same; else what Ray says of it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = " ".join([type(error).__name__, *lines[:1], *lines[-1:]])
+    return _of_a_user(error) or UserError(
+        f"The cluster failed ({said}); what was made is there, and the same command makes the rest."
+    )

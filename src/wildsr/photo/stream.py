@@ -93,8 +93,6 @@ class Photo:
                 self._open_whole(RawImage(self.path, self.limit))
             else:
                 self._open_stream()
-        if self.frames > 1:
-            say_once(f"{self.path}: the first of {self.frames} pictures in the file is taken")
 
     def read(self, count: int) -> Array:
         """The next ``count`` rows: (count, width, channels), integers.
@@ -102,6 +100,8 @@ class Photo:
         Raises:
             UnreadableImage: they are damaged, or not there.
         """
+        if self.frames > 1:
+            say_once(f"{self.path}: the first of {self.frames} pictures in the file is taken")
         with readable(self.path):
             if self.format == "tiff" and self._row == 0 and self._whole is None:
                 check_strips(self.path)
