@@ -67,6 +67,7 @@ def test_any_size_at_any_scale(made, scale, height, width):
 @pytest.mark.parametrize("channels", [1, 5])
 def test_any_number_of_channels(made, channels):
     network = small(made, 2, channels=channels)
+    assert network.channels == channels
     assert network(torch.rand(2, channels, 9, 7)).shape == (2, channels, 18, 14)
 
 
@@ -140,6 +141,7 @@ def test_construction_warns_of_nothing(made, recwarn):
     + [
         (RealPLKSR, {"features": 10}),
         (RealPLKSR, {"kernel": 4}),
+        (RealPLKSR, {"channels": 1}),
         (DATLight, {"features": 8}),
         (DATLight, {"heads": 3}),
         (DATLight, {"split": (8, 20)}),

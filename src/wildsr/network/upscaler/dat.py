@@ -29,7 +29,7 @@ class DATLight(Original):
         split: height and width of the windows.
         expansion: width of the perceptrons over ``features``.
         drop_path: the last block's chance of being skipped by an image in training.
-        channels: of the images.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, C, H, W) in [0, 1], of any size (the border is repeated up to multiples of the
@@ -83,7 +83,7 @@ class DATLight(Original):
                 resi_connection="3conv",
                 upsampler="pixelshuffledirect",
             )
-        self.scale, self.multiple = scale, max(split)
+        self.scale, self.channels, self.multiple = scale, channels, max(split)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, C, H, W)."""

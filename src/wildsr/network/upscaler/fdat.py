@@ -31,7 +31,7 @@ class FDAT(Original):
         expansion: width of the perceptrons over ``features``.
         drop_path: the last block's chance of being skipped by an image in training.
         upsampler: pixelshuffle, pixelshuffledirect, nearest+conv or transpose+conv.
-        channels: of the images.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, C, H, W) in [0, 1], of any size (the border is repeated up to multiples of 8, and cut
@@ -84,7 +84,7 @@ class FDAT(Original):
             drop_path_rate=drop_path,
             upsampler_type=upsampler,
         )
-        self.scale = scale
+        self.scale, self.channels = scale, channels
         for block in (block for group in self.groups for block in group.blocks):
             # Each block has two gates and uses one; the other is there for its keys
             unused = block.inter.sg if block.btype == "spatial" else block.inter.cg

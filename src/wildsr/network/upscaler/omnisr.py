@@ -22,7 +22,7 @@ class OmniSR(Original):
         features: channels inside.
         groups: residual groups, 5 as published.
         blocks: of each group.
-        channels: of the images.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, C, H, W) in [0, 1], of any size (the border is repeated up to multiples of 8, and cut
@@ -46,7 +46,7 @@ class OmniSR(Original):
             window_size=WINDOW,
             up_scale=scale,
         )
-        self.scale = scale
+        self.scale, self.channels = scale, channels
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, C, H, W)."""

@@ -30,6 +30,8 @@ class RealPLKSR(Original):
         layer_norm: normalise each pixel instead of groups of channels over the whole image: a
             photo in tiles is then what it is as a whole, and half precision is safe.
 
+        channels: of the images; 3, which spandrel's class is made for.
+
     Shapes:
         lr (B, 3, H, W) in [0, 1], any size -> (B, 3, scale H, scale W), not clamped.
 
@@ -45,6 +47,7 @@ class RealPLKSR(Original):
         kernel: int = 17,
         attention: bool = True,
         layer_norm: bool = False,
+        channels: int = 3,
     ) -> None:
         shuffle_factors(scale)  # only the check: the shuffle is done at once
         check_counts(features=features, blocks=blocks)
@@ -52,6 +55,11 @@ class RealPLKSR(Original):
         if features % NORM_GROUPS:
             raise UserError(
                 f"Argument `features` must be a multiple of {NORM_GROUPS}, but got {features}."
+            )
+        if channels != 3:
+            raise UserError(
+                f"Argument `channels` must be 3 for realplksr, but got {channels!r}: span, omnisr, "
+                "dat_light and fdat take other numbers."
             )
         super().__init__(
             dim=features,
@@ -62,7 +70,7 @@ class RealPLKSR(Original):
             norm_groups=NORM_GROUPS,
             layer_norm=layer_norm,
         )
-        self.scale = scale
+        self.scale, self.channels = scale, channels
         self.repeat_op = partial(_repeated, times=scale**2)  # ncnn lacks torch's
 
     def train(self, mode: bool = True) -> RealPLKSR:

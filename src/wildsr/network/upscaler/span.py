@@ -19,7 +19,7 @@ class SPAN(Original):
     Args:
         scale: 1, 2, 3, 4 or 8 (published: 2 and 4).
         features: channels, 48 as published; the paper's small one has 28.
-        channels: of the images.
+        channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, C, H, W) in [0, 1], any size -> (B, C, scale H, scale W), not clamped.
@@ -38,7 +38,7 @@ class SPAN(Original):
             upscale=scale,
             norm=False,
         )
-        self.scale = scale
+        self.scale, self.channels = scale, channels
         for name, parameter in self.named_parameters():
             if ".eval_conv." in name:  # what the branches are folded into: nothing to train
                 parameter.requires_grad_(False)
