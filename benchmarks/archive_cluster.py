@@ -1,6 +1,6 @@
 """Many tiny photos: one process for each core, by shards, beside the same cores as a Ray cluster.
 
-    python benchmarks/archive_cluster.py                    20,000 photos of 16x16 pixels
+    python benchmarks/archive_cluster.py                    20,000 photos of 8x8 pixels
     python benchmarks/archive_cluster.py --photos 100000
     python benchmarks/archive_cluster.py --quick            figures that mean nothing
 

@@ -1,7 +1,8 @@
 """How soon each method closes the gap to the true degradation: PSNR against processor time.
 
     python benchmarks/budget.py --hr bsds500/train --lr bsds500/test --plot docs/budget.png
-    python benchmarks/budget.py ... --seconds 10 30 --row wild oracle        a part of it
+    python benchmarks/budget.py ... --row wild --seconds 10 30       a part of it
+    python benchmarks/budget.py ... --show                           what there is of it so far
 
 One scenario of known_truth.py: the same photos, the same upscaler from the same start (trained on
 bicubic pairs), one thread. Every point is a training of its own, as long as the budget says, so
@@ -11,35 +12,48 @@ seconds; six iterations at least, so that a point may lie right of its budget.
 
     gap closed = (method - start) / (oracle at the longest budget - start), in PSNR over all photos.
 
-Finished points are kept in --work, and a point that was stopped goes on; with the same --work
-known_truth.py's photos and start are used. Prints a Markdown table. --quick: two points that mean
-nothing.
+Finished points are kept in --work, whatever part of them a call asks for, and a point that was
+stopped goes on; with the same --work known_truth.py's photos and start are used. Prints a Markdown
+table of all points that there are, and draws them (--plot, or budget.png in --work). --quick: four
+points that mean nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from crew import crew
 from hidden_camera import SCALES, SCENARIOS
 from known_truth import means, settled
 from known_truth_rows import ORACLE, ROWS, Setting, carry_out, measured, photos, prepare
 
-BUDGETS = 10.0, 30.0, 60.0, 300.0
+BUDGETS = 10.0, 30.0, 60.0, 300.0, 1800.0
 SHOWN = "wild", "pdm", "impressionism", ORACLE
 
 
 def tagged(setting: Setting, seconds: float) -> Setting:
-    """The setting of one budget."""
-    return replace(setting, seconds=seconds, tag=f"-{seconds:g}s")
+    """The setting of one budget; the first seed has no name, as the files of before it had one."""
+    return replace(setting, seconds=seconds, tag=f"-{seconds:g}s{ending(setting)}")
+
+
+def ending(setting: Setting) -> str:
+    """What ends the names of a seed's points."""
+    return f"-seed{setting.seed}" if setting.seed else ""
+
+
+def budgets_of(setting: Setting, scenario: str, row: str) -> list[float]:
+    """The budgets of the finished points of a row."""
+    pattern = re.compile(rf"{re.escape(f'{scenario}-{row}')}-([0-9.e+]+)s{ending(setting)}\.json")
+    names = (setting.work / "results").glob("*.json")
+    return sorted(float(match[1]) for name in names if (match := pattern.fullmatch(name.name)))
 
 
 def start(setting: Setting, scenario: str) -> float:
@@ -53,30 +67,29 @@ def start(setting: Setting, scenario: str) -> float:
     return means(json.loads(kept.read_text()))["psnr"]
 
 
-def curves(
-    setting: Setting, scenario: str, rows: list[str], budgets: list[float]
-) -> dict[str, list[dict[str, float]]]:
-    """The points that there are, in the order of their time."""
-    found: dict[str, list[dict[str, float]]] = {row: [] for row in rows}
-    for row in rows:
-        for seconds in sorted(budgets):
+def curves(setting: Setting, scenario: str) -> dict[str, list[dict[str, float]]]:
+    """The points that there are of every row, in the order of their time."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for row in [*SHOWN, *(row for row in ROWS if row not in SHOWN)]:
+        for seconds in budgets_of(setting, scenario, row):
             name = f"{scenario}-{row}{tagged(setting, seconds).tag}.json"
-            file = setting.work / "results" / name
-            if file.exists():
-                point = json.loads(file.read_text())
-                spent = point.get("planned", point["seconds"])
-                facts = {"iterations": point["iterations"], **means(point)}
-                found[row].append({"budget": seconds, "seconds": spent, **facts})
+            point = json.loads((setting.work / "results" / name).read_text())
+            spent = point.get("planned", point["seconds"])
+            facts = {"iterations": point["iterations"], **means(point)}
+            found.setdefault(row, []).append({"budget": seconds, "seconds": spent, **facts})
+    if not found:
+        return found
     low = start(setting, scenario)
-    high = max((p for p in found.get(ORACLE, [])), key=lambda p: p["budget"], default=None)
+    high = max(found.get(ORACLE, []), key=lambda p: p["budget"], default=None)
     for point in (p for points in found.values() for p in points):
         if high is not None and high["psnr"] > low:
             point["gap"] = (point["psnr"] - low) / (high["psnr"] - low)
     return found
 
 
-def table(found: dict[str, list[dict[str, float]]], budgets: list[float]) -> Iterator[str]:
+def table(found: dict[str, list[dict[str, float]]]) -> Iterator[str]:
     """PSNR, the gap closed, the seconds that it took and the iterations."""
+    budgets = sorted({point["budget"] for points in found.values() for point in points})
     yield "| method | " + " | ".join(f"{seconds:g} s" for seconds in budgets) + " |"
     yield "| --- |" + " --- |" * len(budgets)
     for row, points in found.items():
@@ -128,7 +141,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="points at a time")
     parser.add_argument("--work", type=Path, default=Path("runs/budget"))
-    parser.add_argument("--plot", type=Path, help="a PNG")
+    parser.add_argument("--plot", type=Path, help="a PNG (budget.png in --work)")
+    parser.add_argument("--show", action="store_true", help="train nothing: what there is so far")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
@@ -139,30 +153,36 @@ def main() -> None:
     if options.quick:
         scratch = tempfile.TemporaryDirectory()
         options.work = Path(scratch.name)
-        options.row, options.seconds = [ORACLE], [0.5, 1.0]
+        options.row, options.seconds = [ORACLE, "pdm"], [0.5, 1.0]
     budgets = sorted(set(options.seconds))
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "WANDB_MODE": "offline"}
     setting = settled(options_of(options))
-    photos(setting, [options.scenario])
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, context) as pool:
-        pool.submit(prepare, setting, options.scenario).result()
-        jobs = {  # the cheap points first
-            pool.submit(carry_out, tagged(setting, seconds), options.scenario, row): (row, seconds)
+    try:
+        if not options.show:
+            fill(setting, options.scenario, options.row, budgets, options.jobs)
+    finally:  # a call that is stopped shows what it had
+        found = curves(setting, options.scenario)
+        print("\n".join(table(found)))
+        plot(found, options.plot or setting.work / "budget.png")
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def fill(setting: Setting, scenario: str, rows: list[str], budgets: list[float], jobs: int) -> None:
+    """Train and measure the points that are not there yet, the cheap ones first."""
+    photos(setting, [scenario])
+    with crew(jobs) as pool:
+        pool.submit(prepare, setting, scenario).result()
+        points = {
+            pool.submit(carry_out, tagged(setting, seconds), scenario, row): (row, seconds)
             for seconds in budgets
-            for row in options.row
+            for row in rows
         }
-        for future, (row, seconds) in jobs.items():
+        for future, (row, seconds) in points.items():
             try:
                 future.result()
             except Exception as error:  # one point's failure is not that of the others
                 print(f"{row} {seconds:g} s failed: {error}", file=sys.stderr)
-    found = curves(setting, options.scenario, options.row, budgets)
-    print("\n".join(table(found, budgets)))
-    if options.plot:
-        plot(found, options.plot)
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def options_of(options: argparse.Namespace) -> argparse.Namespace:

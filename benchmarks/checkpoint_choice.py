@@ -2,6 +2,7 @@
 
     python benchmarks/checkpoint_choice.py                 the demo, 20 checkpoints (4 minutes)
     python benchmarks/checkpoint_choice.py --run DIR [--lr DIR --hr DIR]      a run that there is
+    python benchmarks/checkpoint_choice.py --panel lr_discrepancy,swd,niqe_own      another panel
 
 Ranks a run's checkpoints by the panel of `evaluate.py checkpoints=all`, which sees no truth, and
 looks up the truth afterwards. The rule of this benchmark, and of it alone: of the checkpoints on
@@ -102,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for folder in ("run", "lr", "hr"):
         parser.add_argument(f"--{folder}", type=Path)
+    parser.add_argument("--panel", help="metrics, e.g. lr_discrepancy,swd,niqe_own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true")
@@ -128,6 +130,7 @@ def main() -> None:
             )
         folders = [f"data.lr={options.lr}", f"data.hr={options.hr}"] if options.lr else []
         output = root / "evaluation"
+        folders += [f"panel=[{options.panel}]"] if options.panel else []
         python(
             "evaluate.py",
             f"run={run}",

@@ -38,6 +38,7 @@ SCALE, ROUNDS = 4, 3
 SECONDS = {"upscaling": 100, "training": 80, "degradation": 60}  # at most; the rest: known truth
 ROWS = "bicubic", "bicubic-trained", "oracle", "wild"  # of known truth, first
 RIVALS = ("pdm", "dasr", "bulat", "impressionism", "cyclesr", "dsgan", "cincgan", "maeda")
+RIVALS += ("lud_vae",)
 START, SETUP = 30.0, 25.0  # seconds of the start of known truth, and of a row beside its training
 
 

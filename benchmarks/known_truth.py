@@ -23,13 +23,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from crew import crew
 from hidden_camera import SCALES, SCENARIOS
 from known_truth_rows import (
     ANYWHERE,
@@ -173,8 +172,7 @@ def main() -> None:
     setting = settled(options)
     photos(setting, options.scenario)
     found: dict[str, dict[str, dict]] = {scenario: {} for scenario in options.scenario}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, context) as pool:
+    with crew(options.jobs) as pool:
         scales = {SCALES[s]: s for s in options.scenario}
         list(pool.map(prepare, [setting] * len(scales), scales.values()))
         # The rows that serve several scenarios first, one scenario of each scale after the other.

@@ -13,8 +13,11 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from hidden_camera import SCALES, HiddenCamera
+from hidden_camera import SCALES as HIDDEN
+from hidden_camera import HiddenCamera
 
+REAL = "canon"  # photos of a real camera, whose truth is in files; fair.py lays them out
+SCALES = HIDDEN | {REAL: 4}
 BICUBIC, TRAINED, ORACLE, SINGLE = "bicubic", "bicubic-trained", "oracle", "kernelgan_zssr"
 ANYWHERE = {  # rows that see nothing of the LR photos: one run serves all scenarios of a scale
     TRAINED: ["method=supervised", "degradation=bicubic"],
@@ -22,7 +25,8 @@ ANYWHERE = {  # rows that see nothing of the LR photos: one run serves all scena
     "realesrgan": ["method=supervised", "degradation=realesrgan"],
 }
 # What these train on bicubic pairs first stands for the start that all rows have here.
-STARTED = {"cincgan": ["method.updates.pretrain=null"], "dsgan": ["method.updates.prepare=null"]}
+STARTED = {"cincgan": ["method.updates.pretrain=null"]}
+STARTED |= {row: ["method.updates.prepare=null"] for row in ("dsgan", "lud_vae")}
 # The published networks are made for 200,000 iterations on a GPU. In the small setting those that
 # make LR, and their critics, are a quarter as wide and have two blocks, so that they get beyond
 # their start; terms that look through VGG are left out.
@@ -45,6 +49,7 @@ SMALLER = {
     ],
     "dsgan": [*DEGRADER, CRITIC_HR, "method.updates.upscale.terms.content=null"],
     "dasr": [*DEGRADER, CRITIC_HR, "method.updates.upscale.terms.seen=null"],
+    "lud_vae": ["network.degrader.features=32"],
 }
 VARIANTS = {"adversarial_jpeg": ["method=adversarial_camera", "network.degrader.jpeg=80"]}
 METHODS = (
@@ -58,6 +63,7 @@ METHODS = (
     "maeda",
     "dsgan",
     "dasr",
+    "lud_vae",
     "impressionism",
 )
 ROWS = (BICUBIC, *ANYWHERE, ORACLE, *METHODS, SINGLE)
@@ -86,6 +92,7 @@ class Setting:
     singles: int = SINGLES
     small: bool = True
     tag: str = ""  # ends the names of runs and results, where one row is trained in several ways
+    more: tuple[str, ...] = ()  # typed last
 
 
 def overrides(setting: Setting, scenario: str, row: str) -> list[str]:
@@ -101,7 +108,12 @@ def overrides(setting: Setting, scenario: str, row: str) -> list[str]:
         camera = f"{{_target_: hidden_camera.HiddenCamera, scenario: {scenario}, scale: {scale}}}"
         chosen = ["method=supervised", f"method.networks.degrade={camera}"]
     smaller = [*STARTED.get(row, []), *(SMALLER.get(row, []) if setting.small else [])]
-    return typed + chosen + smaller + [f"method.{o}" for o in LEARN]
+    return [*typed, *chosen, *smaller, *(f"method.{o}" for o in LEARN), *setting.more]
+
+
+def run_name(setting: Setting, scenario: str, row: str) -> str:
+    """The name of a row's run; rows that see no LR photos have one run for all of a scale."""
+    return f"{f'x{SCALES[scenario]}' if row in ANYWHERE else scenario}-{row}{setting.tag}"
 
 
 def photos(setting: Setting, scenarios: list[str]) -> None:
@@ -204,7 +216,8 @@ def train(setting: Setting, name: str, typed: list[str], seconds: float) -> dict
         code = start("train", typed)
     (setting.work / "runs" / f"{name}.log").write_text(said.getvalue())
     if code != 0:
-        raise RuntimeError(f"{name} ended with {code}: {said.getvalue().splitlines()[-1]}")
+        last = ["nothing was said", *said.getvalue().splitlines()][-1]
+        raise RuntimeError(f"{name} ended with {code}: {last}")
     made = {"iterations": iterations, "seconds": round(time.process_time() - begun, 1)}
     if (costs := planned.with_suffix(".cost")).exists():
         made |= json.loads(costs.read_text())
@@ -275,8 +288,7 @@ def carry_out(setting: Setting, scenario: str, row: str) -> str:
             every = measured(setting, scenario, setting.work / "runs" / name, setting.singles)
             images += [image for image in every if image["image"] == path.name]
     else:
-        name = f"x{SCALES[scenario]}-{row}" if row in ANYWHERE else f"{scenario}-{row}"
-        name += setting.tag
+        name = run_name(setting, scenario, row)
         typed = [*overrides(setting, scenario, row), weights(setting, scenario)]
         facts = train(setting, name, typed, setting.seconds)
         images = measured(setting, scenario, setting.work / "runs" / name, len(setting.test))

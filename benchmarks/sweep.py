@@ -32,8 +32,9 @@ from wildsr.config.trials import checked_sweep, trial_overrides
 from wildsr.error import UserError
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.kind import HIGHER, Setting
+from wildsr.seed import mix_seeds
 from wildsr.sweep.objective import PANELS, Objective
-from wildsr.sweep.study import draw, optuna
+from wildsr.sweep.study import optuna, suggest
 from wildsr.training.session import Watch
 from wildsr.training.train import train
 
@@ -85,7 +86,9 @@ def trials(typed: list[str], count: int, root: Path) -> list[dict]:
     base = trial_overrides(typed)
     for number in range(count):
         trial = study.ask()
-        drawn = draw(study, trial, space_of(config), 0, "random")
+        seed = mix_seeds(0, number, 0) % 2**32
+        study.sampler = optuna().samplers.RandomSampler(seed=seed)
+        drawn = {key: suggest(trial, key, values) for key, values in space_of(config).items()}
         more = [f"{key}={written(value)}" for key, value in drawn.items()]
         watch, begun = Everything(objectives), time.process_time()
         console = Console(file=io.StringIO())

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,15 +136,19 @@ def test_a_budget_curve_by_hand(scripts, tmp_path):
         images += [{"image": "2", "psnr": psnr + 1, "ssim": 0.5}]
         (results / f"a-{name}.json").write_text(json.dumps({"images": images, **facts}))
 
+    assert budget.curves(setting, "a") == {}
     write("start", 20.0)
     write("oracle-10s", 22.0, iterations=5, seconds=11.0)
     write("oracle-60s", 24.0, iterations=50, seconds=61.0, planned=59.0)
     write("wild-10s", 21.0, iterations=3, seconds=30.0, planned=12.0)
-    found = budget.curves(setting, "a", ["wild", "oracle"], [60.0, 10.0])
+    write("wild-10s-seed1", 22.0, iterations=3, seconds=30.0, planned=12.0)
+    found = budget.curves(setting, "a")
     assert [(p["seconds"], p["gap"]) for p in found["wild"]] == [(12.0, 0.25)]
     assert [(p["seconds"], p["gap"]) for p in found["oracle"]] == [(11.0, 0.5), (59.0, 1.0)]
-    lines = list(budget.table(found, [10.0, 60.0]))
+    lines = list(budget.table(found))
     assert lines[2] == "| wild | 21.00 dB, 25% (12 s, 3) |  |"
+    other = budget.curves(replace(setting, seed=1), "a")
+    assert [(p["psnr"], "gap" in p) for p in other["wild"]] == [(22.0, False)], "no oracle yet"
     budget.plot(found, tmp_path / "it.png")
     assert (tmp_path / "it.png").stat().st_size > 1000
 
@@ -153,3 +158,130 @@ def test_the_archive_script_runs(tmp_path):
     done = carry_out("archive.py", "--quick")
     assert done.returncode == 0, done.stderr
     assert "| now | 300 |" in done.stdout
+
+
+def fair_result(setting, name, psnr, **facts):
+    images = [{"image": "1", "psnr": psnr - 1, "ssim": 0.5}]
+    images += [{"image": "2", "psnr": psnr + 1, "ssim": 0.5}]
+    (setting.work / "results").mkdir(exist_ok=True)
+    (setting.work / "results" / f"a-{name}.json").write_text(
+        json.dumps({"images": images, **facts})
+    )
+
+
+FAIR_JOBS = [
+    ("a", "wild", 15.0, 2),
+    ("b", "bicubic-trained", 15.0, 0),
+    ("canon", "oracle", 15.0, 0),
+]
+
+
+def test_a_fair_table_by_hand(scripts, tmp_path, monkeypatch):
+    import fair
+    import fair_table
+    from known_truth_rows import Setting
+
+    setting = Setting(tmp_path, (), (), (), 1.0, 1.0)
+    spent = {"iterations": 90, "planned": 900.0, "settled": True, "moved": "upscale/pixel 1%"}
+    fair_result(setting, "bicubic-0min", 21.0)
+    fair_result(setting, "bicubic-trained-15min", 22.0, **spent)
+    fair_result(setting, "oracle-15min", 24.0, **spent)
+    fair_result(setting, "wild-15min", 23.5, noise=1.1, lr_psnr=40.0, **spent)
+    fair_result(setting, "wild-15min-seed2", 23.7, **spent)
+    fair_result(
+        setting, "dsgan-45min", 20.5, **spent | {"settled": False, "moved": "judge/real 9%"}
+    )
+    found = fair.collected(setting, "a", fair.MINUTES)
+    runs = [fair.Job(*job).run(setting).name for job in FAIR_JOBS]
+    assert runs == ["a-wild-15min-seed2", "x4-bicubic-trained-15min", "canon-odd-15min"]
+    lines = {line.split(" | ")[0].strip("| "): line for line in fair_table.table(found)}
+    assert (
+        "| 23.60 ± 0.14 | 0.5000 | 80% | 1.10 | 40.0 | 90 | 15.0 | upscale/pixel 1% |"
+        in lines["wild"]
+    )
+    assert "| 20.50 | 0.5000 | -75% |" in lines["dsgan"]
+    assert "judge/real 9%, **not settled**" in lines["dsgan"]
+    (said,) = fair_table.below("a", found)
+    assert said == "- `dsgan` is 0.50 dB below bicubic: nobody has looked why (--curves)."
+    monkeypatch.setitem(fair_table.WHY, "a-dsgan", "its noise never came.")
+    assert list(fair_table.below("a", found)) == [
+        "- `dsgan` is 0.50 dB below bicubic: its noise never came."
+    ]
+
+
+def test_a_loss_has_settled_where_its_last_quarter_is_that_before(scripts, tmp_path):
+    import fair_rows
+
+    assert fair_rows.change([1.0] * 15) is None, "too few points of a quarter"
+    falling = [1.0, 0.9, 0.8, 0.7] * 4 + [0.5, 0.49, 0.51, 0.5] * 4 + [0.4, 0.39, 0.41, 0.4] * 8
+    assert fair_rows.change(falling) == 0
+    assert fair_rows.change(falling[:-16] + [0.3, 0.31, 0.29, 0.3] * 4) == pytest.approx(0.25)
+    assert fair_rows.change([-1.0, 1.0] * 40) == 0, "a game's loss around 0"
+
+    update = {"trains": ["upscale"], "terms": {"pixel": {"loss": "l1"}, "kl": {"loss": "kl"}}}
+    config = {"method": {"updates": {"upscale": update, "off": None}}}
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    rows = [
+        f"{20 * i},{name},{v}" for i, v in enumerate(falling) for name in ("upscale/pixel", "x/y")
+    ]
+    rows += [f"{20 * i},upscale/kl,{2.0 - i / 100}" for i in range(64)]
+    (tmp_path / "metrics.csv").write_text("\n".join(["iteration,name,value", *rows]) + "\n")
+    assert set(fair_rows.curves(tmp_path)) == {"upscale/pixel", "upscale/kl"}
+    settled, moved = fair_rows.verdict(tmp_path)
+    assert not settled
+    assert moved.startswith("upscale/kl")
+
+
+def test_each_fair_row_is_a_training_that_composes(scripts, tmp_path):
+    import fair_rows
+    from known_truth_rows import ANYWHERE, BICUBIC, METHODS, Setting, overrides
+
+    from wildsr.config.compose import configure
+    from wildsr.training.session import explained
+
+    assert set(fair_rows.MINUTES) - {BICUBIC, "oracle", *ANYWHERE} <= set(METHODS)
+    setting = Setting(tmp_path, (), (), (), 60.0, 1.0)
+    for side in ("hr", "a/lr"):
+        (tmp_path / "photos" / side).mkdir(parents=True)
+    for row, minutes in fair_rows.MINUTES.items():
+        if row != BICUBIC:
+            own = fair_rows.of_row(setting, row, minutes, 1)
+            assert own.seconds >= 900
+            config = configure("train", overrides(own, "a", row))
+            if row in fair_rows.MORE:
+                table = explained(config)
+                assert ("| identity |" in table) is (row != "lud_vae")
+                assert "prepare" not in table
+
+
+def test_a_row_that_was_stopped_goes_on(scripts, tmp_path, monkeypatch):
+    import known_truth_rows
+    from known_truth_rows import Setting
+
+    from wildsr.cli import main
+
+    setting, typed = Setting(tmp_path, (), (), (), 60.0, 1.0), []
+    folder = tmp_path / "runs" / "it"
+
+    def stopped(verb, overrides):
+        typed.append(overrides)
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints" / "200.ckpt").touch()
+        return 143
+
+    def finished(verb, overrides):
+        typed.append(overrides)
+        return 0
+
+    monkeypatch.setattr(known_truth_rows, "cost", lambda typed, trial: (0.5, 10.0))
+    monkeypatch.setattr(main, "start", stopped)
+    with pytest.raises(RuntimeError, match="it ended with 143: nothing was said"):
+        known_truth_rows.train(setting, "it", ["method=wild"], 60.0)
+    monkeypatch.setattr(main, "start", finished)
+    made = known_truth_rows.train(setting, "it", ["method=wild"], 60.0)
+    assert "iterations=100" in typed[0]
+    assert typed[1] == [f"resume={folder}", "trust=true"]
+    assert made["iterations"] == 100
+    assert made["planned"] == 60.0
+    assert known_truth_rows.train(setting, "it", ["method=wild"], 60.0) == made
+    assert len(typed) == 2, "a finished one is not trained again"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers and editors
     from wildsr.api.evaluate import evaluate as evaluate
     from wildsr.api.of_sets import fid as fid
     from wildsr.api.of_sets import kid as kid
+    from wildsr.api.of_sets import niqe_own as niqe_own
     from wildsr.api.of_sets import swd as swd
     from wildsr.api.panel import Panel as Panel
     from wildsr.api.perceptual import dists as dists
@@ -64,7 +65,7 @@ _HOMES = {
     "api.perceptual": "lpips lpips_vgg lpips_squeeze st_lpips st_lpips_alex dists",
     "api.without_truth": "lr_consistency lr_consistency_learned lr_discrepancy colour_drift "
     "noise_residue sharpness ringing blockiness checkerboard niqe brisque musiq clipiqa",
-    "api.of_sets": "fid kid swd",
+    "api.of_sets": "fid kid niqe_own swd",
     "error": "UserError",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -11,6 +11,7 @@ from torch import nn
 from wildsr.app.studio import VIEW, Studio, close_look, overview
 from wildsr.error import UserError
 from wildsr.inference.upscaler import Upscaler
+from wildsr.photo.raster.view import Sight
 
 
 class Repeat(nn.Module):
@@ -162,3 +163,19 @@ def test_a_finish_is_loaded_at_the_strength_that_is_asked_for(tmp_path):
 
 def test_without_a_finish_a_strength_says_nothing(studio):
     assert studio.upscaler("twice", 1) is studio.upscaler("twice")
+
+
+def test_measured_values_are_shown_in_false_colour_and_keep_their_numbers(studio, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 4000, (20, 30, 5)).astype(np.uint16)
+    np.save(tmp_path / "a.npy", pixels)
+    result = studio.upscale(tmp_path / "a.npy", "twice", 2, tmp_path / "out")
+    assert result.path.suffix == ".npy"
+    assert np.array_equal(np.load(result.path), pixels.repeat(2, 0).repeat(2, 1))
+    assert result.path.stat().st_size <= studio.room(tmp_path / "a.npy", 2)
+    sight = Sight(bands=(5, 3, 1), window=(0, 4000))
+    seen = overview(tmp_path / "a.npy", sight)
+    assert np.abs(seen - pixels[..., [4, 2, 0]] / 4000 * 255).max() <= 1
+    before, after = close_look(tmp_path / "a.npy", result.path, (0.5, 0.5), 1, sight)
+    assert before.shape == after.shape == (40, 60, 3)
+    assert np.array_equal(after, seen.repeat(2, 0).repeat(2, 1))
+    assert len(np.unique(overview(tmp_path / "a.npy").std(axis=-1))) == 1  # gray, without a choice

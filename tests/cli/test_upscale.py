@@ -456,3 +456,30 @@ def test_parts_and_attempts_that_cannot_be(weights, folder, tmp_path, refused):
     assert "`shard` must be k/n" in refused("upscale", [*some, "shard=4/3"])
     assert "`retry` must be failed or null" in refused("upscale", [*some, "retry=all"])
     assert "has none; without `retry`" in refused("upscale", [*some, "retry=failed"])
+
+
+def test_measured_values(weights, tmp_path, carry_out, refused):
+    """Keys of bands, pages and ranges reach the reader, and what they cannot be is said."""
+    pixels = np.random.default_rng(0).integers(0, 4000, (20, 30, 5)).astype(np.uint16)
+    source = tmp_path / "a.npy"
+    np.save(source, pixels)
+    given = [f"weights={weights}", f"input={source}"]
+    assert carry_out("upscale", [*given, f"output={tmp_path / 'out'}"]) == 0
+    made = np.load(tmp_path / "out" / "a.npy")
+    assert (made.shape, made.dtype) == ((40, 60, 5), np.uint16)
+    shown = [f"output={tmp_path / 'b.png'}", "bands=[4,3,2]", "range=[0,4000]", "depth=8"]
+    assert carry_out("upscale", [*given, *shown]) == 0
+    with Image.open(tmp_path / "b.png") as image:
+        assert (image.mode, image.size) == ("RGB", (60, 40))
+    given.append(f"output={tmp_path / 'c.tif'}")
+    for typed, reason in (
+        ("bands=[0]", "`bands` must be a list of numbers from 1, such as [3, 2, 1]"),
+        ("bands=some", "`bands` must be a list of numbers from 1"),
+        ("page=0", "`page` must be 1 or more"),
+        ("range=[5,1]", "`range` must be [low, high], auto, window or null, but got [5, 1]"),
+        ("range=wide", "`range` must be [low, high], auto, window or null, but got wide"),
+        ("depth=12", "`depth` must be 8, 16, float or null, but got 12"),
+        ("identity=yes", "`identity` must be one of"),
+    ):
+        assert reason in refused("upscale", [*given, typed])
+    assert not (tmp_path / "c.tif").exists()

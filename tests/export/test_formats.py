@@ -29,6 +29,20 @@ ARCHITECTURES = {
     "edsr": (["features=8", "blocks=2"], {}),
     "lapsrn": (["features=8", "depth=2"], {}),
     "rrdb": (["features=8", "blocks=1"], {}),
+    "span": (["features=8"], {}),
+    "realplksr": (["features=8", "blocks=2", "kernel=5", "layer_norm=true"], {}),
+    "omnisr": (
+        ["features=8", "groups=1"],
+        {"ncnn": "refused", "onnx": "one size", "torchscript": "refused"},
+    ),
+    "dat_light": (
+        ["features=32", "blocks=2", "heads=2"],
+        {"ncnn": "ncnn lacks", "onnx": "not run"},
+    ),
+    "fdat_tiny": (
+        ["features=16", "groups=1", "depth=1", "heads=2"],
+        {"ncnn": "ncnn lacks", "onnx": "one size", "torchscript": "one size"},
+    ),
     "srcnn": ([], {"ncnn": "ncnn lacks"}),
     "srresnet": (["features=8", "blocks=2"], {}),
     "vdsr": (["features=8", "depth=3"], {"ncnn": "ncnn lacks"}),
@@ -74,13 +88,17 @@ def test_each_architecture_in_each_format(name, fmt, tmp_path):
     there(fmt)
     module, limits = made(name), ARCHITECTURES[name][1]
     path = tmp_path / f"4x_it{PROGRAMS[fmt].suffixes[0]}"
-    if limits.get(fmt) == "ncnn lacks":
-        with pytest.raises(UserError, match=r"`format=ncnn` cannot hold this network: ncnn lacks"):
+    if limits.get(fmt) in ("ncnn lacks", "refused"):
+        why = "ncnn lacks" if limits[fmt] == "ncnn lacks" else ""
+        with pytest.raises(UserError, match=rf"`format={fmt}` cannot hold this network: {why}"):
             write_program(module, path, fmt)
         assert list(tmp_path.iterdir()) == [], "nothing is left of it"
         return
     found = differences(module, write_program(module, path, fmt))
     assert {p.suffix for p in tmp_path.iterdir()} == set(PROGRAMS[fmt].suffixes)
+    if limits.get(fmt) == "not run":
+        assert found[0] == float("inf"), "which the export measures and says"
+        return
     assert found[0] < 1e-4
     if limits.get(fmt) == "one size":
         assert max(found[1:]) > 0.01
@@ -183,6 +201,11 @@ SPANDREL = {
     "compact": "RealESRGAN Compact",
     "rrdb": "ESRGAN",
     "swinir_light": "SwinIR",
+    "span": "SPAN",
+    "realplksr": "PLKSR",
+    "omnisr": "OmniSR",
+    "dat_light": "DAT",
+    "fdat_tiny": "FDAT",
     "srcnn": None,
     "vdsr": None,
 }
@@ -199,7 +222,7 @@ def test_weights_open_in_spandrel_where_it_knows_the_architecture(name, suffix, 
     found = spandrel_model(path)
     assert (found.architecture.name if found else None) == SPANDREL[name]
     assert found is None or found.scale == 4
-    lr = torch.rand(1, 3, 24, 16)  # whole windows: at other sizes spandrel pads its own way
+    lr = torch.rand(1, 3, 32, 32)  # whole windows: at other sizes spandrel pads its own way
     with torch.no_grad():
         expected = module(lr)
     torch.testing.assert_close(reopened(lr).clamp(0, 1), expected.clamp(0, 1), rtol=0, atol=1e-5)

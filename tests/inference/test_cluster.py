@@ -1,13 +1,19 @@
 """A Ray cluster of several nodes, one of which is killed in the middle."""
 
+import contextlib
 import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
+from support.ports import free_port
 
 from wildsr.archive.manifest import FOLDER, read
 from wildsr.inference.weights import save_weights
@@ -124,15 +130,15 @@ def test_a_photo_that_kills_its_process_costs_itself(nodes, photos_in, tmp_path,
         from wildsr.inference import job
         from wildsr.inference.upscaler import Upscaler
 
-        opened = job.Photo
+        opened = job.begin
 
-        def photo(path, limit):
+        def begin(upscaler, path, target, settings):
             if path.name == "017.png":
                 time.sleep(0.2)
                 os._exit(1)
-            return opened(path, limit)
+            return opened(upscaler, path, target, settings)
 
-        job.Photo = photo
+        job.begin = begin
         network = nn.Upsample(scale_factor=2)
         return Upscaler(network, network, 2, "it", tile=64)
 
@@ -146,10 +152,61 @@ def test_a_photo_that_kills_its_process_costs_itself(nodes, photos_in, tmp_path,
     assert any("017.png: the process died 3 times" in line for line in said)
 
 
+@pytest.fixture
+def head(monkeypatch, tmp_path):
+    """A cluster with a server for Ray's client, and its address."""
+    pytest.importorskip("ray.data", reason="no ray or pyarrow: pip install 'wildsr[ray]'")
+    pytest.importorskip("grpc", reason="no grpcio: pip install 'wildsr[ray]'")
+    source = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "src"))
+    paths = os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    ports = [free_port() for _ in range(2)]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    command += [f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--num-cpus=1"]
+    command += ["--include-dashboard=false", "--disable-usage-stats"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            for _ in range(240):
+                with socket.socket() as tried:
+                    if tried.connect_ex(("127.0.0.1", ports[1])) == 0:
+                        break
+                time.sleep(0.5)
+            yield f"ray://127.0.0.1:{ports[1]}"
+        finally:
+            below = psutil.Process(process.pid).children(recursive=True)
+            process.terminate()
+            process.wait(60)
+            for child in below:
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+
+
+@pytest.mark.heavy
+def test_a_running_cluster_by_its_address(head, weights, fill, tmp_path):
+    """In a process of its own: Ray's client is one for a process."""
+    fill(tmp_path / "in", 5, (8, 8))
+    out = tmp_path / "out"
+    typed = [f"weights={weights}", f"input={tmp_path / 'in'}", f"output={out}", f"cluster={head}"]
+    script = os.path.join(os.path.dirname(__file__), "..", "..", "upscale.py")
+    ran = subprocess.run(
+        [sys.executable, script, *typed, "device=cpu"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "5 upscaled" in ran.stdout
+    assert len(read(out)) == len(list(out.glob("*.png"))) == 5
+
+
 def test_clusters_that_cannot_be(tmp_path, weights, refused, fill, monkeypatch):
     fill(tmp_path / "in", 1, (8, 8))
     some = [f"weights={weights}", f"input={tmp_path / 'in'}", f"output={tmp_path / 'out'}"]
     assert "`cluster` must be ray, ray://HOST:PORT" in refused("upscale", [*some, "cluster=dask"])
     assert "`workers` must be an integer" in refused("upscale", [*some, "cluster=ray", "workers=0"])
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install 'wildsr[ray]'" in refused("upscale", [*some, "cluster=ray"])

@@ -493,11 +493,25 @@ def test_a_network_of_other_channels(values, tmp_path):
     """One of as many as there are bands takes all at once; another number is said."""
 
     class Turn(nn.Module):
-        def forward(self, lr):
-            return lr
+        def __init__(self, channels):
+            super().__init__()
+            self.channels = channels
 
-    np.save(tmp_path / "a.npy", values((20, 30, 5)))
-    up = Upscaler(Turn(), Turn(), 1, "five", tile=16)
-    up.channels = 4
+        def forward(self, lr):
+            assert lr.shape[1] == self.channels
+            return lr.flip(1)
+
+    pixels = values((20, 30, 5))
+    pixels[4:8, 5:9, 1] = np.nan
+    for stored in (pixels, values((20, 30, 5), np.uint16)):
+        np.save(tmp_path / "a.npy", stored)
+        up = Upscaler(Turn(5), Turn(5), 1, "five", tile=16)
+        given = Settings(range=(0, 200))
+        found = np.load(upscale_file(up, tmp_path / "a.npy", tmp_path / "b.npy", given))
+        whole = np.isfinite(stored).all(-1) & (stored >= 0).all(-1)
+        assert whole.any()
+        assert np.allclose(found[whole], stored[whole][:, ::-1], atol=1e-4)
+        assert np.array_equal(np.isnan(found), np.isnan(stored))
+    up = Upscaler(Turn(4), Turn(4), 1, "four", tile=16)
     with pytest.raises(UserError, match=r"takes 4 bands, but .* has 5"):
         upscale_file(up, tmp_path / "a.npy", tmp_path / "b.npy")

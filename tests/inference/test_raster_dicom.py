@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from torch import nn
 
 from wildsr.error import UserError
 from wildsr.inference.file import Settings, upscale_file
 from wildsr.inference.job import carry_out
 from wildsr.inference.tasks import tasks
+from wildsr.inference.upscaler import Upscaler
 from wildsr.photo import extra
 from wildsr.photo import folder as listing
 from wildsr.photo.image import read_image
 from wildsr.photo.raster import dicom
+from wildsr.photo.sensor import Sensor
 from wildsr.photo.unreadable import TooLarge, UnreadableImage
 
 pydicom = pytest.importorskip("pydicom")
@@ -221,6 +224,26 @@ def test_windows(nearest, tmp_path):
     assert (same[0].max() > 1800) == (outside.max() > 1800)  # nothing was cut
     with pytest.raises(UserError, match=r"`range` is window, but .* states none"):
         upscale_file(nearest(2), CT, tmp_path / "c.dcm", Settings(range="window"))
+
+
+def test_the_range_of_a_training_is_that_of_real_values(tmp_path):
+    """Training reads Hounsfield units, and the same ones are black and white afterwards."""
+    seen = []
+
+    class Spy(nn.Module):
+        def forward(self, lr):
+            seen.append(lr)
+            return lr
+
+    sensor = Sensor(3, "float", lr=(-1000.0, 1000.0))
+    up = Upscaler(Spy(), Spy(), 1, "spy", tile=256, sensor=sensor)
+    stored = pydicom.dcmread(CT).pixel_array
+    expected = ((stored - 1024.0 + 1000) / 2000).clip(0, 1)
+    for suffix in ("dcm", "npy"):
+        seen.clear()
+        upscale_file(up, CT, tmp_path / f"made.{suffix}")
+        assert np.abs(seen[-1][0, 0].numpy() - expected).max() < 1e-5
+    assert np.array_equal(by_gdcm(tmp_path / "made.dcm")[0], stored)
 
 
 def test_padding_is_no_measurement(nearest, tmp_path):

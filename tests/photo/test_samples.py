@@ -1,5 +1,7 @@
 """Photos as their sensors gave them: type and channels, there and back."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -78,3 +80,31 @@ def test_a_file_that_cannot_hold_it_says_so(tmp_path):
         write_samples(tmp_path / "a.png", image(4, "uint16"))
     with pytest.raises(UserError, match="PNG or a TIFF"):
         write_samples(tmp_path / "a.jpg", image(1, "uint16"))
+
+
+def test_what_was_not_measured_is_filled(tmp_path):
+    pixels = np.arange(400, dtype=np.float32).reshape(20, 20)
+    pixels[5:9, 5:9] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    found = read_samples(tmp_path / "a.tif")[..., 0]
+    assert np.isfinite(found).all()
+    assert found[5, 5] in (pixels[4, 5], pixels[5, 4])
+    tags = [(42113, 2, None, "0", True)]
+    tifffile.imwrite(tmp_path / "b.tif", pixels.astype(np.int16), extratags=tags)
+    assert (read_samples(tmp_path / "b.tif") != 0).all()
+
+
+def test_arrays_are_samples(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((9, 8, 5), np.uint16))
+    kind = kind_of(tmp_path / "a.npy")
+    assert (kind.height, kind.width, kind.channels, kind.depth) == (9, 8, 5, "16")
+    assert read_samples(tmp_path / "a.npy").dtype == np.uint16
+
+
+def test_dicom_is_in_its_own_units(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    path = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
+    kind, pixels = kind_of(path), read_samples(path)
+    assert (kind.channels, kind.depth) == (1, "float")
+    assert kind.range == (-32768 - 1024, 32767 - 1024)  # 16 bits with a sign, in Hounsfield units
+    assert np.array_equal(pixels[..., 0], pydicom.dcmread(path).pixel_array - 1024.0)

@@ -70,6 +70,7 @@ def test_a_sweep_goes_on_where_it_was(search, tmp_path, capsys):
     assert "trial 000" not in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_another_sweep_does_not_go_on_in_its_folder(search, tmp_path, capsys):
     assert search("trials=1") == 0
     assert search("trials=2", "seed=4") == 2
@@ -90,6 +91,7 @@ def test_a_trial_that_falls_behind_is_ended(search, tmp_path, monkeypatch):
     assert not (tmp_path / "it/trials/0002/results.json").exists()
 
 
+@pytest.mark.heavy
 def test_a_trial_that_fails_costs_itself(search, tmp_path, monkeypatch, capsys):
     step, trials = Training.training_step, []
 
@@ -117,6 +119,7 @@ def test_a_sweep_of_failures_says_why(search, monkeypatch, capsys):
     )
 
 
+@pytest.mark.heavy
 def test_a_signal_ends_it_and_the_trial_goes_on_where_it_was(search, tmp_path, monkeypatch, capsys):
     step, seen = Training.training_step, []
 
@@ -135,6 +138,7 @@ def test_a_signal_ends_it_and_the_trial_goes_on_where_it_was(search, tmp_path, m
     assert {row["state"] for row in table(tmp_path / "it")} == {"complete"}
 
 
+@pytest.mark.heavy
 def test_the_storages(search, tmp_path, capsys):
     assert search("trials=1", "storage=journal") == 0
     assert (tmp_path / "it/sweep.journal").exists()
@@ -150,6 +154,7 @@ def test_the_storages(search, tmp_path, capsys):
     assert "secret" not in (tmp_path / "it/sweep.json").read_text()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["panel", "swd", "card"])
 def test_without_truth(search, tmp_path, name, monkeypatch):
     monkeypatch.setattr(objective, "severity_of", lambda degrader, data: 0.25)

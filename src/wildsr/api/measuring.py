@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from wildsr.api.images import AnyImage, is_gray, tensor_of
@@ -49,22 +50,21 @@ def of_sets(name: str, results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -
         UserError: it cannot be computed, and why.
     """
     panel = _ready(name)
+    metric = panel.parts[name]
+    assert isinstance(metric, Set)
     sets = []
     for argument, images in (("results", results), ("sharp", sharp)):
         gathering = panel.gather()
         for image in images:
             gathering.add(tensor_of(image, argument)[0])
-        metric = panel.parts[name]
-        assert isinstance(metric, Set)
         if not gathering.kept[metric.describe]:
             raise UserError(
                 f"Argument `{argument}` must hold an image that is large enough for "
                 f"{metric.title}, but has none."
             )
         sets.append(gathering)
-    value = panel.compare(*sets)[name]
-    assert value is not None
-    return value
+    ours, theirs = (torch.cat(gathering.kept[metric.describe]) for gathering in sets)
+    return metric.compare(ours, theirs)  # which may say that a set is too small
 
 
 def _value(panel: Panel, name: str, *images: Any) -> float:

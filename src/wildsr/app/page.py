@@ -80,7 +80,7 @@ class Page:
         try:
             with session.hold():
                 width, height = self.studio.look(stored.path)
-                seen = overview(stored.path)
+                seen = overview(stored.path, self.studio.sight)
                 shown = self._write(session, seen, "whole")
                 session.open(stored, (seen.shape[1], seen.shape[0]))
         except Exception as error:  # UserError, and libvips' own for files that end early
@@ -179,7 +179,8 @@ class Page:
         if photo is None or result is None:
             return None
         with session.hold():
-            sides = close_look(photo.path, result.path, session.centre, int(zoom))
+            sight = self.studio.sight
+            sides = close_look(photo.path, result.path, session.centre, int(zoom), sight)
             before, after = (self._write(session, side, "look") for side in sides)
         return before, after
 
@@ -203,7 +204,7 @@ class Page:
         for sample in whole:
             try:
                 self.studio.look(sample.path)
-                small = Image.fromarray(overview(sample.path))
+                small = Image.fromarray(overview(sample.path, self.studio.sight))
             except Exception:  # whatever a reader says: it is not offered
                 continue
             small.thumbnail((THUMB, THUMB))

@@ -16,8 +16,13 @@ from PIL import Image
 from wildsr.error import UserError, unknown
 from wildsr.inference.file import Settings, upscale_file
 from wildsr.inference.upscaler import Upscaler
-from wildsr.photo.image import Pixels
+from wildsr.photo.formats import format_of
+from wildsr.photo.image import Pixels, read_image
+from wildsr.photo.raster.base import Raster
+from wildsr.photo.raster.open import open_plainly, open_raster
+from wildsr.photo.raster.view import Sight
 from wildsr.photo.stream import LOADERS, Photo
+from wildsr.photo.unreadable import readable
 from wildsr.photo.vips import pyvips
 
 VIEW = 720  # pixels a side of a close look
@@ -52,6 +57,7 @@ class Studio:
         limit: megapixels of a photo.
         finished: name -> the default strength, of those that have a finish; their loaders take a
             strength.
+        sight: how files of measured values are shown.
     """
 
     def __init__(
@@ -59,7 +65,9 @@ class Studio:
         loaders: Mapping[str, Callable[..., Upscaler]],
         limit: float,
         finished: Mapping[str, float] | None = None,
+        sight: Sight | None = None,
     ) -> None:
+        self.sight = sight or Sight()
         self.loaders, self.limit = dict(loaders), limit
         self.finished = dict(finished or {})
         self._loaded: dict[tuple[str, float | None], Upscaler] = {}
@@ -107,9 +115,15 @@ class Studio:
         Raises:
             UserError: as :meth:`look`.
         """
-        photo = Photo(path, self.limit)
-        pixels = photo.width * photo.height * factor**2
-        return int(pixels * photo.channels * photo.dtype.itemsize * 1.1) + 2**20
+        photo, measured = Photo(path, self.limit), self._measured(path)
+        room = photo.width * photo.height * photo.channels * photo.dtype.itemsize
+        if measured is not None:
+            room = sum(p.height * p.width * p.bands * p.dtype.itemsize for p in measured.pages)
+        return int(room * factor**2 * 1.1) + 2**20
+
+    def _measured(self, path: Path) -> Raster | None:
+        with readable(path):
+            return open_raster(path, format_of(path), self.limit)
 
     def upscale(
         self,
@@ -139,7 +153,8 @@ class Studio:
             if not 0 < factor <= upscaler.scale:
                 raise UserError(f"{name} enlarges by {upscaler.scale} at most, not by {factor}.")
             begun = time.perf_counter()
-            kind = Photo(path, self.limit).kind
+            measured = self._measured(path)
+            kind = Photo(path, self.limit).kind if measured is None else measured.suffix
             folder.mkdir(exist_ok=True)
             target = folder / f"{path.stem}_{factor:g}x.{kind}"
             settings = Settings(outscale=factor, limit=self.limit)
@@ -149,16 +164,20 @@ class Studio:
         return Result(target, size, (larger.width, larger.height), seconds)
 
 
-def overview(path: Path) -> Pixels:
+def overview(path: Path, sight: Sight | None = None) -> Pixels:
     """A whole photo, not larger than a page: (h, w, 3)."""
-    image = _plain(path)
+    image, _owner = _plain(path, sight)
     factor = min(1.0, OVERVIEW / max(image.width, image.height))
     small: Pixels = np.asarray(image.resize(factor) if factor < 1 else image)
     return np.ascontiguousarray(small)
 
 
 def close_look(
-    photo: Path, result: Path, centre: tuple[float, float], zoom: int
+    photo: Path,
+    result: Path,
+    centre: tuple[float, float],
+    zoom: int,
+    sight: Sight | None = None,
 ) -> tuple[Pixels, Pixels]:
     """The same spot of a photo and its result, each pixel of the result ``zoom`` pixels wide.
 
@@ -169,11 +188,12 @@ def close_look(
         result: of :meth:`Studio.upscale`.
         centre: (x, y) in [0, 1] of the photo's width and height.
         zoom: pixels of the screen for one of the result.
+        sight: how files of measured values are shown.
 
     Returns:
         Two arrays of equal size, (h, w, 3), at most ``VIEW`` a side.
     """
-    before, after = _plain(photo), _plain(result)
+    (before, _owner), (after, _others) = _plain(photo, sight), _plain(result, sight)
     side = max(VIEW // zoom, 1)
     width, height = min(side, after.width), min(side, after.height)
     left = _start(centre[0], width, after.width)
@@ -198,14 +218,21 @@ def _enlarged(pixels: Pixels, zoom: int) -> Pixels:
     return np.ascontiguousarray(pixels.repeat(zoom, axis=0).repeat(zoom, axis=1))
 
 
-def _plain(path: Path) -> Any:
-    """A file as 8-bit RGB for a screen, upright, on white."""
+def _plain(path: Path, sight: Sight | None) -> tuple[Any, Any]:
+    """A file as 8-bit RGB for a screen, upright, on white; and the memory that it borrows."""
     with path.open("rb") as file:
         begin = file.read(4)
-    if begin.startswith((b"BM", b"GIF8")):  # which libvips does not read
+    with readable(path):
+        format = format_of(path)
+        measured = open_plainly(path, format, None) is not None
+    pixels: Any = None
+    if measured or format in ("heic", "raw"):
+        pixels = read_image(path, None, sight)
+        image = pyvips.Image.new_from_array(pixels)
+    elif begin.startswith((b"BM", b"GIF8")):  # which libvips does not read
         with Image.open(path, formats=("BMP", "GIF")) as opened:
             pixels = np.asarray(opened.convert("RGBA" if opened.has_transparency_data else "RGB"))
-        image = pyvips.Image.new_from_array(pixels).copy_memory()
+        image = pyvips.Image.new_from_array(pixels)
     else:
         # A source: of a file's name, what stands in brackets would be read as options.
         source = pyvips.Source.new_from_file(os.fsencode(path))
@@ -214,4 +241,5 @@ def _plain(path: Path) -> Any:
             raise UserError(f"{path} is no photo of a kind that can be shown.")
         image = image.autorot()
     image = image.colourspace("srgb").cast("uchar")
-    return image.flatten(background=255) if image.hasalpha() else image
+    image = image.flatten(background=255) if image.hasalpha() else image
+    return image, pixels

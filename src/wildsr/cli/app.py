@@ -28,6 +28,7 @@ from wildsr.inference.device import choose_device
 from wildsr.inference.upscaler import Upscaler
 from wildsr.network.weights import SUFFIXES
 from wildsr.photo.image import list_images
+from wildsr.photo.raster.view import Sight
 from wildsr.run.finish import default_strength
 from wildsr.run.folder import BASELINE, config_of
 from wildsr.run.load import has_finish, load_upscaler
@@ -128,6 +129,12 @@ def _finished(config: DictConfig) -> dict[str, float]:
     return {folder.resolve().name: min(STRENGTHS, key=lambda one: abs(one - default))}
 
 
+def _sight(config: DictConfig) -> Sight:
+    bands = None if config.bands is None else tuple(config.bands)
+    window = None if config.window is None else (float(config.window[0]), float(config.window[1]))
+    return Sight(bands, window)
+
+
 def _samples(config: DictConfig) -> list[Path]:
     """Photos to pick from."""
     if config.samples is not None:
@@ -168,7 +175,8 @@ def _guarded(
         queue=config.queue,
     )
     visitors = Visitors(folder, limits)
-    made = Page(Studio(loaders, config.limit, _finished(config)), _samples(config), visitors)
+    studio = Studio(loaders, config.limit, _finished(config), _sight(config))
+    made = Page(studio, _samples(config), visitors)
     page = made.blocks()
     # The guard counts clicks; these are for what it lets pass.
     page.queue(max_size=limits.queue + 4 * limits.visitors)

@@ -250,11 +250,26 @@ def check_app(config: DictConfig) -> None:
         _integer(config, key, 1)
     for key in ("public", "trust"):
         _switch(config, key)
+    _shown(config)
     if config.host is None or not str(config.host).strip("'\" "):
         raise UserError("`host` must be an address of this computer, but got none.")
     if config.tile is not None:
         _integer(config, "tile", 8)
     check_device("`device`", config.device)
+
+
+def _shown(config: DictConfig) -> None:
+    """Refuse impossible bands and windows of what is looked at."""
+    bands, window = config.bands, config.window
+    listed = isinstance(bands, ListConfig) and len(bands) in (1, 3)
+    if bands is not None and not (listed and all(_whole(b) and b >= 1 for b in bands)):
+        raise UserError(
+            "`bands` must be one or three numbers from 1, such as [4, 3, 2], or null, but got "
+            f"{shortened(bands, '')}."
+        )
+    pair = isinstance(window, ListConfig) and len(window) == 2 and all(map(_number, window))
+    if window is not None and not (pair and window[0] < window[1]):
+        raise UserError(f"`window` must be [low, high] or null, but got {shortened(window, '')}.")
 
 
 def check_sweep(config: DictConfig) -> None:

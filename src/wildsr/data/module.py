@@ -178,6 +178,7 @@ class Folders(LightningDataModule):
         self._take_ranges()
         self.pairs = self._open_pairs() if self.paired else None
         self.photos = self._validation(lr_paths)
+        self._opened.clear()  # the names of very many files
         self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
 
     def _paths(self, folder: str, argument: str) -> list[Path]:

@@ -39,6 +39,7 @@ from wildsr.photo.sensor import RGB, Sensor, made_into
 from wildsr.photo.unreadable import unreadable
 
 _UNREADABLE = "unreadable"
+_TOGETHER = 1024  # files whose checksums are waited for
 _ABANDONED = 24 * 3600.0  # seconds without a write after which any unfinished build is dead
 
 Progress = Callable[[int, int], None]
@@ -86,7 +87,9 @@ def open_store(
         if known := _load(cache / "stores" / note.read_text("ascii"), argument):
             return known
     with ThreadPoolExecutor(workers) as pool:
-        digests = list(pool.map(_digest, paths))
+        # Some at a time: a file that waits in the pool takes a hundred times its checksum.
+        steps = range(0, len(paths), _TOGETHER)
+        digests = [d for at in steps for d in pool.map(_digest, paths[at : at + _TOGETHER])]
     parts = [VERSION, digests, relative_names(paths), limit, *_kind(sensor)]
     folder = cache / "stores" / _hash(parts)
     try:

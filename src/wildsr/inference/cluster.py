@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from wildsr.inference.upscaler import Upscaler
 
 WAVE = 100_000  # photos that one data set of Ray's holds; so many names, and no more, are in memory
 BLOCK = 32  # photos that an actor gets at once; those that it made are not made again
+STARTS = 3  # of a data set that Ray gives up, as it does where nodes come and go
 ATTEMPTS = 3  # at a photo during which its process dies
 
 
@@ -83,7 +84,7 @@ def carry_out_on(
         attempts = _attempts(ray)
         maker = _Maker(cluster.opened, settings, overwrite, since, cluster.cores)
         while wave := list(itertools.islice(_blocks(ray, missing), WAVE // BLOCK)):
-            for row in _rows(ray, cluster, wave, maker, attempts):
+            for row in _all_rows(ray, cluster, wave, maker, attempts):
                 _note(row, outcome, progress, say, manifest)
     except ray.exceptions.RayError as error:
         raise _sentence(error) from error
@@ -109,9 +110,6 @@ def _connected(cluster: Cluster) -> Any:
         except Exception as error:  # ConnectionError, RuntimeError, errors of gRPC
             said = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             raise UserError(f"`cluster={cluster.address}` does not answer: {said}") from error
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
 
 
@@ -137,10 +135,33 @@ def _blocks(ray: Any, todo: Iterator[Task]) -> Iterator[dict[str, bytes]]:
         yield {"tasks": ray.cloudpickle.dumps(block)}
 
 
+def _all_rows(
+    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+) -> Iterator[dict[str, Any]]:
+    """What became of each photo, once; where Ray gives a data set up, the rest is begun anew."""
+    seen: set[str] = set()
+    for left in reversed(range(STARTS)):
+        try:
+            for row in _rows(ray, cluster, blocks, maker, attempts):
+                if row["output"] not in seen:
+                    seen.add(str(row["output"]))
+                    yield row
+            return
+        except ray.exceptions.RayError as error:
+            if not left or _of_a_user(error) is not None:
+                raise
+
+
 def _rows(
     ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
 ) -> Iterator[dict[str, Any]]:
     """What became of each photo, as it becomes known."""
+    if cluster.address.startswith("ray://"):
+        yield from _from_afar(ray, cluster, blocks, maker, attempts)
+        return
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     gpus = 1 if ray.cluster_resources().get("GPU", 0) >= 1 else 0
     strategy = ray.data.ActorPoolStrategy(min_size=1, max_size=cluster.workers)
     data = ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
@@ -153,6 +174,34 @@ def _rows(
         num_gpus=gpus,
     )  # actors that die are started again, and what they had in hand is done again: Ray's default
     yield from data.iter_rows()
+
+
+def _from_afar(
+    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+) -> Iterator[dict[str, Any]]:
+    """The same by an actor of the cluster: Ray Data is not to be run through Ray's client."""
+    there = ray.remote(num_cpus=0)(_Driver).remote(
+        replace(cluster, address="ray"), blocks, maker, attempts
+    )
+    while rows := ray.get(there.some.remote(BLOCK)):
+        yield from rows
+    ray.kill(there)
+
+
+class _Driver:
+    """Runs Ray Data within the cluster, and hands over rows when it is asked."""
+
+    def __init__(
+        self, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+    ) -> None:
+        import ray
+        import ray.data
+
+        self.rows = _rows(ray, cluster, blocks, maker, attempts)
+
+    def some(self, count: int) -> list[dict[str, Any]]:
+        """The next rows; none at the end."""
+        return list(itertools.islice(self.rows, count))
 
 
 def _note(
@@ -301,12 +350,20 @@ def _attempts(ray: Any) -> Any:
     return ray.remote(num_cpus=0)(Attempts).remote()
 
 
-def _sentence(error: BaseException) -> UserError:
-    """What a user can mend in an error of Ray's; else its last line."""
+def _of_a_user(error: BaseException) -> UserError | None:
+    """What a user can mend in an error of Ray's."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):
             return UserError(str(cause))
         cause = getattr(cause, "cause", None) or cause.__cause__
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return UserError(f"The cluster failed: {lines[-1] if lines else type(error).__name__}")
+    return None
+
+
+def _sentence(error: BaseException) -> UserError:
+    """The same; else what Ray says of it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = " ".join([type(error).__name__, *lines[:1], *lines[-1:]])
+    return _of_a_user(error) or UserError(
+        f"The cluster failed ({said}); what was made is there, and the same command makes the rest."
+    )

@@ -316,7 +316,8 @@ class _Job:
 
             def advance(done: int, all: int) -> None:
                 nonlocal before
-                self._show(ready, ALMOST * done / all, done - before)
+                before = 0 if done < before else before  # the next band or page of a file
+                self._show(ready, max(ALMOST * done / all, ready.shown), done - before)
                 before = done
 
             depth = one.planned.dtype

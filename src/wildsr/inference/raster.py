@@ -60,7 +60,6 @@ class RasterUpscaling:
         self, raster: Raster, target: Path, upscaler: Upscaler, settings: Settings
     ) -> None:
         self.raster, self.target, self.scale = raster, target, upscaler.scale
-        self.wish = settings.range or own_range(upscaler, raster.pages[0].dtype)
         suffix = target.suffix.lower().removeprefix(".")
         chosen = settings.format or (suffix if suffix in FORMATS else raster.suffix)
         if chosen not in FORMATS:
@@ -70,6 +69,7 @@ class RasterUpscaling:
         self.format, self.settings = FORMATS[chosen], settings
         if self.format != raster.suffix:
             raster.in_units()
+        self.wish = settings.range or _trained_range(upscaler, raster)
         wanted = _pages(raster, settings.page)
         self.looks = {n: _look(raster.pages[n], settings.bands, raster, n) for n in wanted}
         for look in self.looks.values():
@@ -159,6 +159,14 @@ def own_range(upscaler: Upscaler, dtype: np.dtype[Any]) -> Range | None:
     if sensor.depth == "float":
         return sensor.span() if dtype.kind == "f" else None
     return sensor.lr if dtype == sensor.dtype else None
+
+
+def _trained_range(upscaler: Upscaler, raster: Raster) -> Range | None:
+    """The same in the numbers of a file: training reads what they stand for."""
+    dtype = raster.pages[0].dtype
+    plain = dtype in (np.uint8, np.uint16) and not raster.rescaled
+    span = own_range(upscaler, dtype if plain else FLOAT)
+    return None if span is None else raster.stored_range(span)
 
 
 def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster) -> Values:

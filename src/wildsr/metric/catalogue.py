@@ -8,6 +8,7 @@ from wildsr.metric import (
     consistency,
     distribution,
     grid,
+    niqe,
     no_reference,
     noise,
     perceptual,
@@ -53,4 +54,5 @@ CATALOGUE: dict[str, Callable[[Setting], Metric]] = {
     "fid": distribution.fid,
     "kid": distribution.kid,
     "swd": distribution.swd,
+    "niqe_own": niqe.niqe_own,
 }

@@ -16,6 +16,7 @@ None where it cannot be computed: no truth, no weights, an image too small for i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -174,7 +175,9 @@ class Panel:
         )
 
     def compare(self, results: Gathering, sharp: Gathering) -> dict[str, float | None]:
-        """Compute the set metrics of one row; None where a set is empty or weights are missing.
+        """Compute the set metrics of one row.
+
+        None where a set is empty or too small, or weights are missing.
 
         Raises:
             UserError: as the metric's.
@@ -183,8 +186,10 @@ class Panel:
         for name, metric in self.parts.items():
             if isinstance(metric, Set):
                 ours, theirs = (g.kept.get(metric.describe, []) for g in (results, sharp))
-                known = ours and theirs
-                values[name] = metric.compare(torch.cat(ours), torch.cat(theirs)) if known else None
+                values[name] = None
+                if ours and theirs:
+                    with contextlib.suppress(TooSmall):  # sets too small for it
+                        values[name] = metric.compare(torch.cat(ours), torch.cat(theirs))
         return values
 
     def missing(self) -> dict[str, Needs]:

@@ -16,10 +16,15 @@ from wildsr.error import UserError, first_line
 from wildsr.network.size_limit import size_limit
 from wildsr.network.translator import Translator
 from wildsr.network.upscaler.compact import ACTIVATIONS, Compact
+from wildsr.network.upscaler.dat import DATLight
 from wildsr.network.upscaler.dbpn import DBPN
 from wildsr.network.upscaler.edsr import EDSR
+from wildsr.network.upscaler.fdat import FDAT, UPSAMPLERS
 from wildsr.network.upscaler.lapsrn import LapSRN
+from wildsr.network.upscaler.omnisr import OmniSR
+from wildsr.network.upscaler.realplksr import RealPLKSR
 from wildsr.network.upscaler.rrdb import RRDBNet
+from wildsr.network.upscaler.span import SPAN
 from wildsr.network.upscaler.srcnn import SRCNN
 from wildsr.network.upscaler.srresnet import SRResNet
 from wildsr.network.upscaler.swinir import SwinIRLight
@@ -75,6 +80,33 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """Accepts true and false."""
+
+    def __str__(self) -> str:
+        return "true or false"
+
+    def holds(self, value: Any) -> bool:
+        """Whether ``value`` is one of the two."""
+        return isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Accepts a number above 0, up to ``most``."""
+
+    most: float
+
+    def __str__(self) -> str:
+        return f"a number above 0, up to {self.most:g}"
+
+    def holds(self, value: Any) -> bool:
+        """Whether ``value`` is such a number."""
+        right = isinstance(value, int | float) and not isinstance(value, bool)
+        return right and 0 < value <= self.most
+
+
+@dataclass(frozen=True)
 class OneOf:
     """Accepts one of some words or numbers."""
 
@@ -89,7 +121,7 @@ class OneOf:
         return right and value in self.choices
 
 
-Rule = Whole | Wholes | Share | OneOf
+Rule = Whole | Wholes | Share | Truth | Factor | OneOf
 SCALE, FEATURES, BLOCKS = OneOf((1, 2, 3, 4, 8)), Whole(1024), Whole(256)
 CHANNELS = Whole(1024)
 _TABLE: dict[type[nn.Module], dict[str, Rule]] = {
@@ -98,10 +130,43 @@ _TABLE: dict[type[nn.Module], dict[str, Rule]] = {
         "convolutions": BLOCKS,
         "activation": OneOf(tuple(ACTIVATIONS)),
     },
+    DATLight: {
+        "features": FEATURES,
+        "blocks": BLOCKS,
+        "heads": Whole(64),
+        "split": Wholes(2, Whole(64)),
+        "expansion": Whole(16),
+        "drop_path": Share(),
+        "channels": CHANNELS,
+    },
     DBPN: {"features": FEATURES, "initial_features": FEATURES, "stages": Whole(32)},
     EDSR: {"features": FEATURES, "blocks": BLOCKS, "residual_scale": Share()},
+    FDAT: {
+        "features": Whole(255),
+        "groups": Whole(32),
+        "depth": Whole(32),
+        "heads": Whole(64),
+        "expansion": Factor(16),
+        "drop_path": Share(),
+        "upsampler": OneOf(UPSAMPLERS),
+        "channels": CHANNELS,
+    },
     LapSRN: {"features": FEATURES, "depth": BLOCKS},
+    OmniSR: {
+        "features": FEATURES,
+        "groups": Whole(32),
+        "blocks": Whole(32),
+        "channels": CHANNELS,
+    },
+    RealPLKSR: {
+        "features": FEATURES,
+        "blocks": BLOCKS,
+        "kernel": Whole(63),
+        "attention": Truth(),
+        "layer_norm": Truth(),
+    },
     RRDBNet: {"features": FEATURES, "blocks": BLOCKS, "growth": FEATURES},
+    SPAN: {"features": FEATURES, "channels": CHANNELS},
     SRCNN: {"kernels": Wholes(3, Whole(31)), "features": Wholes(2, FEATURES)},
     SRResNet: {"features": FEATURES, "blocks": BLOCKS},
     SwinIRLight: {

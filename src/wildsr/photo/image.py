@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from wildsr.error import UserError
 from wildsr.photo.folder import SUFFIXES, bare_stem, list_images, relative_names
+from wildsr.photo.raster.view import Sight
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import BAND, LIMIT, Photo
 from wildsr.photo.unreadable import TooLarge, UnreadableImage, readable
@@ -29,7 +30,7 @@ __all__ = [
 Pixels = npt.NDArray[np.uint8]
 
 
-def read_image(path: Path | str, limit: float | None = LIMIT) -> Pixels:
+def read_image(path: Path | str, limit: float | None = LIMIT, sight: Sight | None = None) -> Pixels:
     """Decode an image file to RGB, upright, as :class:`wildsr.photo.stream.Photo` reads it.
 
     Gray is repeated, 16 bits become ``round(v / 257)``, and transparency is composited on white.
@@ -37,8 +38,9 @@ def read_image(path: Path | str, limit: float | None = LIMIT) -> Pixels:
     rows are in memory, of BMP, GIF and photos that lie on their side also the decoded file.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF, by content.
+        path: anything that :class:`wildsr.photo.stream.Photo` reads.
         limit: megapixels that are decoded at most; None for any number.
+        sight: how a file of measured values is shown.
 
     Returns:
         uint8 array (H, W, 3), contiguous.
@@ -47,7 +49,7 @@ def read_image(path: Path | str, limit: float | None = LIMIT) -> Pixels:
         UnreadableImage: anything that cannot be decoded, or is larger than ``limit``; one line
             with the path and the reason.
     """
-    photo = Photo(path, limit)
+    photo = Photo(path, limit, sight)
     with readable(path):  # memory that does not suffice, too
         pixels = np.empty((photo.height, photo.width, 3), np.uint8)
     step = max(BAND // photo.width, 1)

@@ -12,7 +12,6 @@ is measured and trained on. Contract of the two readers, which every format is t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,13 @@ import numpy.typing as npt
 
 from wildsr.atomic import writing
 from wildsr.error import UserError
+from wildsr.photo.folder import say_once
 from wildsr.photo.formats import format_of
+from wildsr.photo.raster.base import Raster
+from wildsr.photo.raster.open import open_plainly
+from wildsr.photo.raster.ranges import valid
 from wildsr.photo.stream import LIMIT, Photo
-from wildsr.photo.unreadable import allow, readable
+from wildsr.photo.unreadable import readable
 from wildsr.photo.vips import pyvips
 
 Samples = npt.NDArray[Any]  # (H, W, C) of uint8, uint16 or float32
@@ -33,17 +36,6 @@ TYPES: dict[str, np.dtype[Any]] = {
     "8": np.dtype(np.uint8),
     "16": np.dtype(np.uint16),
     "float": np.dtype(np.float32),
-}
-_ALPHA = (1, 2)  # TIFF 6.0, tag 338: associated and unassociated; 0 is a channel like the others
-_CHUNKY = ("MINISBLACK", "RGB")
-_TURNS: dict[int, Callable[[Samples], Samples]] = {  # TIFF 6.0, tag 274
-    2: np.fliplr,
-    3: lambda image: np.rot90(image, 2),
-    4: np.flipud,
-    5: lambda image: image.swapaxes(0, 1),
-    6: lambda image: np.rot90(image, -1),
-    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
-    8: np.rot90,
 }
 
 
@@ -81,9 +73,8 @@ def kind_of(path: Path | str, limit: float | None = LIMIT) -> Kind:
     """
     path = Path(path)
     with readable(path):
-        raw = _raw(path)
+        raw = _raw(path, limit)
     if raw is not None:
-        allow(path, raw.width, raw.height, limit)
         return raw
     photo = Photo(path, limit)
     return Kind(photo.height, photo.width, _colours(photo.channels), photo.dtype)
@@ -103,8 +94,9 @@ def read_samples(path: Path | str, limit: float | None = LIMIT) -> Samples:
     """Decode a file to (H, W, C) of its own type; see :func:`kind_of` for what it will be.
 
     Args:
-        path: anything that :class:`wildsr.photo.stream.Photo` reads, and TIFFs of any number of
-            channels and of floating-point numbers, of which the first page is taken.
+        path: anything that :class:`wildsr.photo.stream.Photo` reads, and files of measured values
+            (TIFF of any number of channels and type, npy, npz, DICOM in its own units), of which
+            the first page is taken. What was not measured is filled with the nearest value.
         limit: megapixels that are decoded at most; None for any number.
 
     Raises:
@@ -112,11 +104,9 @@ def read_samples(path: Path | str, limit: float | None = LIMIT) -> Samples:
     """
     path = Path(path)
     with readable(path):
-        raw = _raw(path)
-    if raw is not None:
-        allow(path, raw.width, raw.height, limit)
-        with readable(path):
-            return _decoded(path, raw)
+        raster = _raster(path, limit)
+        if raster is not None:
+            return _decoded(raster, _kind(raster))
     photo = Photo(path, limit)
     with readable(path):
         return on_white(photo.read(photo.height))
@@ -174,50 +164,57 @@ def _colours(channels: int) -> int:
     return {2: 1, 4: 3}.get(channels, channels)
 
 
-def _raw(path: Path) -> Kind | None:
-    """The kind of a TIFF that is no ordinary photo: other types, other numbers of channels."""
-    if format_of(path) != "tiff":
-        return None
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[0]
-        tags = page.tags
-        samples, dtype = int(page.samplesperpixel), page.dtype
-        photometric = getattr(page.photometric, "name", "")
-        extra = [int(value) for value in page.extrasamples]
-        orientation = tags.valueof(274, 1)
-        height, width = int(page.imagelength), int(page.imagewidth)
-    if dtype is None:
-        return None
-    ordinary = np.dtype(dtype) in (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(bool))
-    colour = samples - len([kind for kind in extra if kind in _ALPHA][-1:])
-    if photometric not in ("MINISWHITE", *_CHUNKY):  # palettes, CMYK, Lab, YCbCr: colour photos
-        return None
-    if ordinary and (colour == 1 or (colour == 3 and photometric == "RGB")):
-        return None
-    if orientation in (5, 6, 7, 8):
-        height, width = width, height
-    kind = np.dtype(dtype)
-    kept = kind if kind in (np.dtype(np.uint8), np.dtype(np.uint16)) else np.dtype(np.float32)
-    return Kind(height, width, colour, kept)
+def _raw(path: Path, limit: float | None = None) -> Kind | None:
+    """The kind of a file of measured values; None of an ordinary photo."""
+    raster = _raster(path, limit)
+    return None if raster is None else _kind(raster)
 
 
-def _decoded(path: Path, kind: Kind) -> Samples:
-    import tifffile
+def _raster(path: Path, limit: float | None) -> Raster | None:
+    """A file of measured values, which gives what the stored numbers stand for."""
+    raster = open_plainly(path, format_of(path), limit)
+    if raster is not None:
+        raster.in_units()
+    return raster
 
-    with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[0]
-        try:
-            pixels = page.asarray()
-            pixels = np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels
-            turn = _TURNS.get(int(page.tags.valueof(274, 1)), lambda image: image)
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
-                raise
-            image = pyvips.Image.tiffload(os.fsencode(path), fail_on="error").autorot()
-            pixels, turn = image.numpy(), lambda image: image
-    if pixels.dtype.kind == "c":
-        raise ValueError("complex pixels")
-    pixels = turn(pixels.reshape(*pixels.shape[:2], -1))[..., : kind.channels]
-    return np.ascontiguousarray(pixels.astype(kind.dtype, copy=False))
+
+def _kind(raster: Raster) -> Kind:
+    page = raster.pages[0]
+    kept = page.dtype if page.dtype in (np.uint8, np.uint16) else np.dtype(np.float32)
+    channels = page.bands - (page.alpha is not None)
+    names = raster.names[:channels] if any(raster.names) else ()
+    return Kind(page.height, page.width, channels, np.dtype(kept), raster.stated, names)
+
+
+def _decoded(raster: Raster, kind: Kind) -> Samples:
+    """The first page, finite everywhere, without alpha."""
+    page = raster.pages[0]
+    rows = raster.rows(0)
+    values = rows.read(page.height)
+    rows.close()
+    there = valid(values, raster.missing(0))
+    if not there.all():
+        share = 100 * (1 - there.mean())
+        say_once(f"{raster.path}: {share:.3g} % was not measured; the nearest that was is taken")
+        values = filled(values, there)
+    if page.alpha is not None:
+        white = 1.0 if page.dtype.kind == "f" else float(np.iinfo(page.dtype).max)
+        alpha = values[..., page.alpha, None].astype(np.float64) / white
+        colours = np.delete(values, page.alpha, -1) * alpha + white * (1 - alpha)
+        values = colours if page.dtype.kind == "f" else np.rint(colours)
+    return np.ascontiguousarray(values.astype(kind.dtype))
+
+
+def filled(values: Samples, there: npt.NDArray[np.bool_]) -> Samples:
+    """Values (H, W, C), with the nearest measured one of its channel where there is none."""
+    from scipy.ndimage import distance_transform_edt
+
+    made = values.copy()
+    for band in range(values.shape[2]):
+        known = there[..., band]
+        if not known.any():
+            made[..., band] = 0
+        elif not known.all():
+            nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+            made[..., band] = values[..., band][tuple(nearest)]
+    return made

@@ -22,7 +22,7 @@ from wildsr.photo.folder import say_once
 from wildsr.photo.formats import format_of, jpeg_structure, lab_photometric, png_structure
 from wildsr.photo.metadata import BLOBS, exif_of, orientation_of, png_text_exif, upright_xmp
 from wildsr.photo.raster.open import open_plainly
-from wildsr.photo.raster.view import View
+from wildsr.photo.raster.view import Sight, View
 from wildsr.photo.rows import Array
 from wildsr.photo.tiff_strips import check_strips
 from wildsr.photo.unreadable import allow, readable
@@ -58,6 +58,7 @@ class Photo:
         path: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or camera raw, by content; of files of
             measured values a picture (see :class:`wildsr.photo.raster.view.View`).
         limit: megapixels that are decoded at most; None for any number.
+        sight: how a file of measured values is shown; None for its own bands and window.
 
     Attributes:
         height, width, channels, dtype: of the rows.
@@ -74,14 +75,16 @@ class Photo:
         TooLarge: more pixels than ``limit``.
     """
 
-    def __init__(self, path: Path | str, limit: float | None = LIMIT) -> None:
-        self.path, self.limit = Path(path), limit
+    def __init__(
+        self, path: Path | str, limit: float | None = LIMIT, sight: Sight | None = None
+    ) -> None:
+        self.path, self.limit, self._sight = Path(path), limit, sight or Sight()
         with readable(self.path):
             self.format = format_of(self.path)
             self.kind = NAMES.get(self.format, "png")
             raster = open_plainly(self.path, self.format, limit)
             if raster is not None:
-                self._open_whole(View(raster))
+                self._open_whole(View(raster, self._sight.bands, self._sight.window))
             elif self.format in ("bmp", "gif"):
                 self._open_whole(WholeImage(self.path, self.format, self.limit))
             elif self.format == "heic":
@@ -90,8 +93,6 @@ class Photo:
                 self._open_whole(RawImage(self.path, self.limit))
             else:
                 self._open_stream()
-        if self.frames > 1:
-            say_once(f"{self.path}: the first of {self.frames} pictures in the file is taken")
 
     def read(self, count: int) -> Array:
         """The next ``count`` rows: (count, width, channels), integers.
@@ -99,6 +100,8 @@ class Photo:
         Raises:
             UnreadableImage: they are damaged, or not there.
         """
+        if self.frames > 1:
+            say_once(f"{self.path}: the first of {self.frames} pictures in the file is taken")
         with readable(self.path):
             if self.format == "tiff" and self._row == 0 and self._whole is None:
                 check_strips(self.path)
@@ -111,7 +114,7 @@ class Photo:
 
     def again(self) -> Photo:
         """The same photo from its first row: the file is opened and decoded anew."""
-        return Photo(self.path, self.limit)
+        return Photo(self.path, self.limit, self._sight)
 
     def _open_whole(self, whole: WholeImage | DecodedImage | View) -> None:
         self._whole: WholeImage | DecodedImage | View | None = whole

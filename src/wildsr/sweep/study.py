@@ -99,10 +99,11 @@ def draw(study: Any, trial: Any, space: Space, seed: int, sampler: str) -> dict[
         if sampler == "tpe"
         else library.samplers.RandomSampler(seed=own)
     )
-    return {key: _suggest(trial, key, values) for key, values in space.items()}
+    return {key: suggest(trial, key, values) for key, values in space.items()}
 
 
-def _suggest(trial: Any, key: str, values: Range | Choices) -> Value:
+def suggest(trial: Any, key: str, values: Range | Choices) -> Value:
+    """Draw one value by the study's sampler."""
     drawn: Value
     if isinstance(values, Choices):
         drawn = trial.suggest_categorical(key, values.values)

@@ -86,6 +86,12 @@ class Raster(ABC):
         """From now on give what the stored values stand for, where the file says that."""
         return
 
+    rescaled = False  # whether stored numbers stand for others
+
+    def stored_range(self, span: Range) -> Range:
+        """A range of what stored numbers stand for, in the numbers that rows now have."""
+        return span
+
     inverted = False  # whether the smallest value is to be shown as white
 
 

@@ -179,15 +179,28 @@ class DicomRaster(Raster):
     def in_units(self) -> None:
         """From now on give real values (Hounsfield units, say) as floats; padding becomes NaN."""
         slope, intercept = self.rescale(0)
-        same = all(self.rescale(n) == (1, 0) for n in range(len(self.pages)))
         self._stored_padding = self.nodata[0] if self.nodata else None
-        if self.real or len(self.pages[0].colour) or same:
+        if self.real or not self.rescaled:
             return
         self.real, self.nodata = True, ()
         self.pages = [replace(page, dtype=np.dtype(np.float32)) for page in self.pages]
         if self.stated is not None:
             low, high = (value * slope + intercept for value in self.stated)
             self.stated = min(low, high), max(low, high)
+
+    @property
+    def rescaled(self) -> bool:  # type: ignore[override]
+        """Whether stored numbers stand for others."""
+        gray = not self.pages[0].colour
+        return gray and any(self.rescale(n) != (1, 0) for n in range(len(self.pages)))
+
+    def stored_range(self, span: Range) -> Range:
+        """A range of real values, in the numbers that rows now have."""
+        slope, intercept = self.rescale(0)
+        if self.real or not self.rescaled:
+            return span
+        low, high = sorted((value - intercept) / slope for value in span)
+        return low, high
 
     def rescale(self, page: int) -> tuple[float, float]:
         """(slope, intercept) from stored to real values (PS3.3, C.11.1)."""

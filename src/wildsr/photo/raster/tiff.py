@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,15 @@ GEO_TAGS = (33550, 33922, 34264, 34735, 42112, 42113)
 REDUCED, MASK = 1, 4  # bits of tag 254: smaller copies of other pages, and masks of them
 ALPHA = (1, 2)  # tag 338: associated and unassociated alpha; 0 is a band like the others
 PLAIN = ("MINISBLACK", "MINISWHITE", "RGB")  # photometric interpretations without a conversion
+_TURNS: dict[int, Callable[[Values], Values]] = {  # what to do to see a page upright
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 _OTHER = {"uchar": np.uint8, "ushort": np.uint16, "int": np.uint16, "uint": np.uint16}
 
 
@@ -89,18 +99,20 @@ class Place:
         offset: where the directory is in the file.
         frame: of an ImageJ file that has one directory for all its pages; else None.
         plain: whether its numbers are what they say; else libvips converts them.
+        orientation: how it lies (TIFF 6.0, tag 274).
     """
 
     directory: int
     offset: int
     frame: int | None
     plain: bool
+    orientation: int
 
 
 class TiffRaster(Raster):
     """A TIFF file: plain, ImageJ's or OME's, classic or BigTIFF, in strips or tiles.
 
-    Of every page the stored numbers, as they lie; palettes, CMYK, Lab and less than 8 bits become
+    Of every page the stored numbers, upright; palettes, CMYK, Lab and less than 8 bits become
     gray or RGB of 8 or 16 bits. Smaller copies (pyramids, thumbnails) are left out.
 
     Args:
@@ -124,8 +136,9 @@ class TiffRaster(Raster):
                 found = _plain_page(page, channels.get(number, 0)) if plain else self._other(number)
                 for frame in range(frames or 1):
                     where = frame if frames else None
-                    self.places.append(Place(number, page.offset, where, plain))
-                    self.pages.append(found)
+                    lies = int(page.tags.valueof(274, 1) or 1)
+                    self.places.append(Place(number, page.offset, where, plain, lies))
+                    self.pages.append(_upright(found, lies))
             bits = file.pages[0].bitspersample
             if is_plain(file.pages[0]) and bits in (10, 12, 14):
                 self.stated = (0, 2**bits - 1)
@@ -158,6 +171,8 @@ class TiffRaster(Raster):
         """The values of a page."""
         place, kind = self.places[page], self.pages[page]
         values = self._plain(place, kind) if place.plain else self._converted(place, kind)
+        if place.orientation in _TURNS:
+            values = _TURNS[place.orientation](values)
         if values.shape != (kind.height, kind.width, kind.bands):
             raise ValueError(f"page {page + 1} is not of the size that its header says")
         return PageRows(np.ascontiguousarray(values, kind.dtype))
@@ -165,7 +180,7 @@ class TiffRaster(Raster):
     def _converted(self, place: Place, kind: Page) -> Values:
         check_strips(self.path, place.offset)
         image = converted(self._vips(place.directory), None)
-        values: Values = image.numpy().reshape(kind.height, kind.width, kind.bands)
+        values: Values = image.numpy().reshape(image.height, image.width, kind.bands)
         return values
 
     def _plain(self, place: Place, kind: Page) -> Values:
@@ -189,6 +204,10 @@ class TiffRaster(Raster):
                 values = np.iinfo(values.dtype).max - values  # libvips has turned them round
         values = np.moveaxis(values, 0, -1) if planes else values
         return values.reshape(*values.shape[:2], -1)
+
+
+def _upright(page: Page, orientation: int) -> Page:
+    return replace(page, height=page.width, width=page.height) if orientation > 4 else page
 
 
 def _plain_page(page: Any, channel: int) -> Page:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from wildsr.error import UserError
-from wildsr.photo.raster.base import Raster, Values
+from wildsr.photo.raster.base import Range, Raster, Values
 from wildsr.photo.raster.ranges import Wish, ranges, valid
 from wildsr.photo.rows import Array
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How measured values are to be shown.
+
+    Attributes:
+        bands: one or three, from 1; None takes those that are red, green and blue, or the first.
+        window: the values that are black and white; None takes the file's own.
+    """
+
+    bands: tuple[int, ...] | None = None
+    window: Range | None = None
 
 
 class View:
