@@ -122,13 +122,13 @@ def test_a_run_that_goes_on_takes_what_it_has_found(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (("two", "auto", "auto", None), "`data.channels` must be auto or a number"),
-        ((0, "auto", "auto", None), "`data.channels` .* got 0"),
-        (("auto", 12, "auto", None), r"`data.depth` must be one of .* got 12"),
-        (("auto", "auto", [5, 1], None), r"`data.range` .* got \[5, 1\]"),
-        (("auto", "auto", {"lr": "auto"}, None), "`data.range` must have `lr` and `hr`"),
-        ((4, "auto", "auto", [0, 1]), "`data.bands` .* three channels"),
-        ((4, "auto", "auto", [0, 1, 4]), r"`data.bands` .* got \[0, 1, 4\]"),
+        (("two", "auto", "auto", None, None), "`data.channels` must be auto or a number"),
+        ((0, "auto", "auto", None, None), "`data.channels` .* got 0"),
+        (("auto", 12, "auto", None, None), r"`data.depth` must be one of .* got 12"),
+        (("auto", "auto", [5, 1], None, None), r"`data.range` .* got \[5, 1\]"),
+        (("auto", "auto", "auto", "most", None), "`data.range_hr` must be auto, type"),
+        ((4, "auto", "auto", None, [0, 1]), "`data.bands` .* three channels"),
+        ((4, "auto", "auto", None, [0, 1, 4]), r"`data.bands` .* got \[0, 1, 4\]"),
     ],
 )
 def test_mistakes_are_named(values, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import os
@@ -28,13 +29,16 @@ from wildsr.cli.degrade_folder import number_of_pairs, same_settings, settle_fol
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
-from wildsr.config.make import make
+from wildsr.config.make import make, sensor_of
 from wildsr.config.trust import trusts
+from wildsr.data.store import read_kind
 from wildsr.error import UserError, first_line
 from wildsr.inference.device import choose_device
 from wildsr.photo.folder import without_results
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
-from wildsr.pixels import array_of, floats_of
+from wildsr.photo.samples import Samples, write_samples
+from wildsr.photo.sensor import RGB, Sensor, values_of
+from wildsr.pixels import array_of, as_rgb, floats_of
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
 from wildsr.run.folder import config_of, plain_config
 from wildsr.run.photos import data_of
@@ -113,7 +117,7 @@ def _make(
         task = bar.add_task("degrading", total=len(jobs))
         for job in jobs:
             bar.advance(task)
-            targets = _targets(out, job.name, config.format)
+            targets = _targets(out, job.name, config.format, _sensor(config))
             output, begun = targets[1].relative_to(out).as_posix(), time.perf_counter()
             if not config.overwrite and all(target.exists() for target in targets):
                 manifest.found(job.input, output)
@@ -133,7 +137,7 @@ def _make(
                     manifest.add(Entry(job.input, output, error=first_line(error)))
                     continue
             if job.number == 0 and len(shown) < SHOWN:
-                shown.append(tuple(_read(target) for target in targets))
+                shown.append(tuple(_read(target, _sensor(config)) for target in targets))
     return failed, shown
 
 
@@ -182,7 +186,19 @@ def _jobs(photos: list[Path], draws: int) -> Iterator[_Job]:
             yield _Job(path, name if draws == 1 else f"{name}_{number + 1}", number)
 
 
-def _targets(out: Path, name: str, kind: str) -> tuple[Path, Path]:
+def _sensor(config: DictConfig) -> Sensor:
+    """The kind of photos that a run has learned from; 8-bit RGB without a run."""
+    return RGB if config.run is None else _sensor_of_run(str(config.run), trusts(config))
+
+
+@functools.lru_cache
+def _sensor_of_run(run: str, trust: bool) -> Sensor:
+    return sensor_of(config_of(Path(run).expanduser(), trust))
+
+
+def _targets(out: Path, name: str, kind: str, sensor: Sensor) -> tuple[Path, Path]:
+    if not sensor.plain:  # which a TIFF holds, whatever it is
+        return out / "hr" / f"{name}.tif", out / "lr" / f"{name}.tif"
     return out / "hr" / f"{name}.png", out / "lr" / f"{name}{SUFFIXES[kind]}"
 
 
@@ -191,7 +207,8 @@ def _pair(
 ) -> tuple[Tensor, Tensor]:
     """The sharp photo, cut to whole LR pixels, and its LR: (1, 3, sh, sw) and (1, 3, h, w)."""
     path, name, number = job.path, job.name, job.number
-    photo, scale = read_image(path, config.limit), config.scale
+    sensor, scale = _sensor(config), config.scale
+    photo = _pixels(path, sensor, "hr", config.limit)
     height, width = (side // scale * scale for side in photo.shape[:2])
     if min(height, width) < 2 * scale:
         raise UnreadableImage(
@@ -206,7 +223,12 @@ def _pair(
 
 def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: DictConfig) -> None:
     """Write both; each appears under its name when it is complete, the LR last."""
-    for image, target in zip(pair, targets, strict=True):
+    sensor = _sensor(config)
+    for image, target, side in zip(pair, targets, ("hr", "lr"), strict=True):
+        if not sensor.plain:
+            unit = image[0].detach().cpu().permute(1, 2, 0).numpy()
+            write_samples(target, values_of(unit, sensor.span(side), sensor.dtype))
+            continue
         photo = Image.fromarray(array_of(image))
         quality = config.quality if target is targets[1] else None
         if quality is not None and config.format == "png":
@@ -218,8 +240,15 @@ def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: Dict
             photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
 
 
-def _read(path: Path, limit: float | None = None) -> Tensor:
-    return floats_of(read_image(path, limit))
+def _pixels(path: Path, sensor: Sensor, side: str, limit: float | None) -> Samples:
+    if sensor.plain:
+        return read_image(path, limit)
+    return sensor.seen(read_kind(path, limit, sensor), side)
+
+
+def _read(path: Path, sensor: Sensor, limit: float | None = None) -> Tensor:
+    """A picture to be shown, (1, 3, h, w)."""
+    return as_rgb(floats_of(_pixels(path, sensor, "lr", limit)), sensor.bands)
 
 
 def _real(config: DictConfig) -> list[Tensor]:
@@ -232,7 +261,7 @@ def _real(config: DictConfig) -> list[Tensor]:
     found = []
     for path in list_images(Path(folder).expanduser(), "real"):
         try:
-            found.append(_read(path, config.limit))
+            found.append(_read(path, _sensor(config), config.limit))
         except UnreadableImage:
             continue
         if len(found) == SHOWN:

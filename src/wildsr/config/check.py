@@ -63,6 +63,7 @@ def check_config(config: DictConfig) -> None:
     for key in ("patch", "batch"):
         _integer(config, f"data.{key}", 1)
     _integer(config, "data.workers", 0)
+    _sensor(config)
     _integer(config, "trainer.num_nodes", 1)
     _logger(config)
     missing = sorted(f"`{key}`" for key in OmegaConf.missing_keys(config))
@@ -306,6 +307,14 @@ CHECKS: dict[str, Callable[[DictConfig], None]] = {
 def _catalogue() -> tuple[str, ...]:
     """Every metric: what ``metric=full`` measures."""
     return tuple(configure("evaluate", ["metric=full"]).metric.metrics)
+
+
+def _sensor(config: DictConfig) -> None:
+    if "channels" in config.data:
+        from wildsr.data.kinds import check_kind
+
+        keys = ("channels", "depth", "range", "range_hr", "bands")
+        check_kind(*(config.data[key] for key in keys))
 
 
 def _metrics(config: DictConfig) -> None:

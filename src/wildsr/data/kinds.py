@@ -121,7 +121,7 @@ def ranges_of(lr: PackedStore, hr: PackedStore) -> tuple[Range | None, Range | N
     return (None, None, []) if both == (0.0, white) else (both, both, [])
 
 
-def check_kind(channels: Any, depth: Any, span: Any, bands: Any) -> None:
+def check_kind(channels: Any, depth: Any, span: Any, of_hr: Any, bands: Any) -> None:
     """Refuse what is no number of channels, depth, range or triple of bands.
 
     Raises:
@@ -137,14 +137,10 @@ def check_kind(channels: Any, depth: Any, span: Any, bands: Any) -> None:
         raise UserError(
             f"Argument `data.depth` must be one of ['auto', 8, 16, 'float'], but got {depth!r}."
         )
-    sides = span.values() if isinstance(span, Mapping) else [span]
-    if isinstance(span, Mapping) and set(span) != {"lr", "hr"}:
-        raise UserError(f"Argument `data.range` must have `lr` and `hr`, but got {dict(span)!r}.")
-    for side in sides:
-        if side not in ("auto", "type") and not _is_range(side):
+    for name, value in {"range": span, "range_hr": span if of_hr is None else of_hr}.items():
+        if value not in ("auto", "type") and not _is_range(value):
             raise UserError(
-                "Argument `data.range` must be auto, type, [low, high] or {lr: [low, high], hr: "
-                f"[low, high]}}, but got {side!r}."
+                f"Argument `data.{name}` must be auto, type or [low, high], but got {value!r}."
             )
     if bands is not None:
         numbers = list(bands) if isinstance(bands, Sequence) and not isinstance(bands, str) else []

@@ -67,9 +67,9 @@ class Folders(LightningDataModule):
         aligned: ``lr`` and ``hr`` are the pairs.
         channels: of all photos, 1, 3 or any number; "auto" takes what the files have.
         depth: "8", "16" or "float"; "auto" takes what the files have.
-        range: values of black and white: [low, high], one for ``lr`` and one for ``hr`` ({lr:
-            [low, high], hr: [low, high]}), "type" (0 to 255, 0 to 65535, 0 to 1), or "auto" (see
-            :func:`wildsr.data.kinds.range_of`).
+        range: values of black and white: [low, high], "type" (0 to 255, 0 to 65535, 0 to 1), or
+            "auto" (see :func:`wildsr.data.kinds.range_of`).
+        range_hr: those of ``hr``, where they are others; None takes ``range``.
         bands: of many channels the three that are shown, and looked at by networks that know RGB.
         sensor: what a run that goes on has found of all this; then nothing is looked for.
 
@@ -107,6 +107,7 @@ class Folders(LightningDataModule):
         channels: int | str = "auto",
         depth: int | str = "auto",
         range: Any = "auto",
+        range_hr: Any = None,
         bands: Sequence[int] | None = None,
         sensor: Mapping[str, Any] | None = None,
     ) -> None:
@@ -138,8 +139,9 @@ class Folders(LightningDataModule):
         # Found once: that takes long for many.
         self._listed: dict[tuple[str, str], list[Path]] = {}
         self._opened: dict[tuple[str, str], PackedStore] = {}
-        check_kind(channels, depth, range, bands)
-        self.channels, self.depth, self.range = channels, str(depth), range
+        check_kind(channels, depth, range, range_hr, bands)
+        self.channels, self.depth = channels, str(depth)
+        self.ranges = range, range if range_hr is None else range_hr
         self.bands = None if bands is None else tuple(bands)
         self.sensor: Sensor | None = None  # known once the folders have been read
         self.fixed = sensor is not None and bool(sensor["known"])
@@ -212,6 +214,7 @@ class Folders(LightningDataModule):
             if depth == "auto":
                 depth, said = depth_of(found)
                 self.said += said
+            check_kind(int(channels), depth, "auto", None, self.bands)
             self.sensor = Sensor(int(channels), depth, bands=self.bands)
         return self.sensor
 
@@ -219,11 +222,7 @@ class Folders(LightningDataModule):
         """Black and white of both folders, from their values where they are not given."""
         sensor = self._kind()
         if not self.fixed:
-            given = (
-                self.range
-                if isinstance(self.range, Mapping)
-                else {"lr": self.range, "hr": self.range}
-            )
+            given = dict(zip(("lr", "hr"), self.ranges, strict=True))
             *auto, said = ranges_of(self.lr_store, self.hr_store)
             if list(given.values()) == ["auto", "auto"]:
                 self.said += said
