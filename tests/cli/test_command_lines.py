@@ -193,7 +193,7 @@ def test_a_mistake_is_told_at_once_and_without_torch(verb, typed, message):
         ("train", [f"+{UPSCALE}.terms.pixel.weight=nan"], "weight` must be finite, but got nan."),
         ("train", [f"+{UPSCALE}.stages=3"], "stages must be a list of stages, but got 3."),
         ("train", ["method.networks=null"], "`method.networks` must be a mapping"),
-        ("train", ["trainer=[]"], "`trainer.accelerator` must be one of"),
+        ("train", ["trainer=[]"], "`trainer.num_nodes` must be an integer of at least 1"),
         ("train", [f"+{UPSCALE}.terms.pixel.pool=-1"], "pool must be an integer of at least 0"),
         ("train", ["method=dsgan", f"{UPSCALE}.stages=[upscal]"], "Did you mean 'upscale'?"),
         ("train", ["method=dsgan", "method.stages.upscale=-1"], "must be a positive share"),

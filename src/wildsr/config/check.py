@@ -21,7 +21,21 @@ LOGGERS = ("wandb", "csv", "tensorboard", "none")
 # Whose owners import torch; tests/config/test_check.py compares.
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 PAIRS = ("png", "jpeg")
-IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "heic", "avif", "npy", "npz", "dcm")
+IMAGES = (
+    "png",
+    "jpg",
+    "jpeg",
+    "webp",
+    "tif",
+    "tiff",
+    "heic",
+    "heif",
+    "hif",
+    "avif",
+    "npy",
+    "npz",
+    "dcm",
+)
 WEIGHTS = ("safetensors", "pth")
 PROGRAMS = ("onnx", "torchscript", "ncnn")
 CAMERA = "camera"
