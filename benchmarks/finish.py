@@ -3,6 +3,7 @@
     python benchmarks/finish.py --hr bsds500/train --lr bsds500/test --scenario a b d
     python benchmarks/finish.py ... --canon realsr_canon --published compact_x4_photo.pth
     python benchmarks/finish.py ... --ablation                     with and without each term
+    python benchmarks/finish.py ... --ablation "as shipped" "no turning"      some of it
     python benchmarks/finish.py ... --full                         for a GPU
     python benchmarks/finish.py ... --seeds 1 --learn 600 --finish 60 --tune 20 --tests 4
 
@@ -208,14 +209,17 @@ def upscalers(
             yield row, load_upscaler(run, strength=strength, **device), wild
 
 
-def ablated(plan: Plan, folder: Path, seed: int) -> Iterator[tuple[str, object, Path]]:
+def ablated(
+    plan: Plan, folder: Path, seed: int, chosen: Sequence[str]
+) -> Iterator[tuple[str, object, Path]]:
     """The finish with and without its parts, each from the same faithful upscaler."""
     own = [f"network/upscaler={plan.upscaler}"]
     wild = train(plan, folder, "wild", seed, [*own, *plan.finishing(plan.iterations, plan.finish)])
     yield WILD, load_upscaler(wild, strength=0.0), wild
     # One iteration of the stage before, which moves nothing.
     still = [f"weights={faithful(wild)}", "method.optimizers.upscale.lr=0"]
-    for name, typed in ABLATIONS.items():
+    for name in chosen:
+        typed = ABLATIONS[name]
         short = "".join(c if c.isalnum() else "-" for c in name)
         changed = [*own, *still, *plan.finishing(1, plan.finish), *typed]
         run = train(plan, folder, f"ablation-{short}", seed, changed)
@@ -275,7 +279,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     for name in ("learn", "finish", "tune", "tests"):
         parser.add_argument(f"--{name}", type=int, help="in place of the setting's")
-    for name in ("ablation", "full", "quick"):
+    parser.add_argument("--ablation", nargs="*", choices=ABLATIONS)
+    for name in ("full", "quick"):
         parser.add_argument(f"--{name}", action="store_true")
     options = parser.parse_args()
     work = options.work or Path(tempfile.mkdtemp())
@@ -313,14 +318,14 @@ def main() -> None:
         shown: dict[str, object] = {}
         for seed in seeds:
             rows = (
-                ablated(plan, folder, seed)
-                if options.ablation
+                ablated(plan, folder, seed, options.ablation or list(ABLATIONS))
+                if options.ablation is not None
                 else upscalers(plan, folder, seed, options.published)
             )
             for row, upscale, camera in rows:
                 means = measured(plan, folder, seed, row, upscale, camera)
                 found.setdefault(row, []).append(means)
-                if options.ablation or row in (*SHOWN, f"{TUNED}, strength 1"):
+                if options.ablation is not None or row in (*SHOWN, f"{TUNED}, strength 1"):
                     shown.setdefault(row, upscale)
                 flat |= {f"{scenario}/{seed}/{row}/{m}": v for m, v in means.items()}
         kept = options.sheet if scenario == next(iter(folders)) else None
