@@ -14,10 +14,15 @@ from wildsr.inference.weights import open_weights, save_weights
 from wildsr.network.architecture import ARCHITECTURES
 from wildsr.network.translator import Translator
 from wildsr.network.upscaler.compact import Compact
+from wildsr.network.upscaler.dat import DATLight
 from wildsr.network.upscaler.dbpn import DBPN
 from wildsr.network.upscaler.edsr import EDSR
+from wildsr.network.upscaler.fdat import FDAT
 from wildsr.network.upscaler.lapsrn import LapSRN
+from wildsr.network.upscaler.omnisr import OmniSR
+from wildsr.network.upscaler.realplksr import RealPLKSR
 from wildsr.network.upscaler.rrdb import RRDBNet
+from wildsr.network.upscaler.span import SPAN
 from wildsr.network.upscaler.srcnn import SRCNN
 from wildsr.network.upscaler.srresnet import SRResNet
 from wildsr.network.upscaler.swinir import SwinIRLight
@@ -33,6 +38,11 @@ SMALL = {
     RRDBNet: {"features": 4, "blocks": 1, "growth": 4},
     SRCNN: {"kernels": [3, 1, 3], "features": [4, 4]},
     SRResNet: {"features": 4, "blocks": 1},
+    SPAN: {"features": 8},
+    RealPLKSR: {"features": 8, "blocks": 2, "kernel": 5},
+    OmniSR: {"features": 8, "groups": 1},
+    DATLight: {"features": 32, "blocks": 2, "heads": 2, "split": [4, 8], "drop_path": 0.0},
+    FDAT: {"features": 16, "groups": 1, "depth": 1, "heads": 2, "drop_path": 0.0},
     SwinIRLight: {"features": 6, "groups": 1, "blocks": 1, "heads": 2, "image_size": 16},
     VDSR: {"features": 4, "depth": 2},
     Translator: {"features": 4, "blocks": 1},

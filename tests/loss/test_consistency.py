@@ -182,5 +182,4 @@ def test_options_and_channels():
         for sigma in (0, -1, float("nan"), float("inf")):
             with pytest.raises(UserError, match="`sigma` must be a positive number, but got"):
                 kind(sigma)
-    with pytest.raises(UserError, match=r"\(B, 1, H, W\), but got \(1, 4, 8, 8\)"):
-        Colour()(*torch.rand(2, 1, 4, 8, 8))
+    assert Colour()(*torch.rand(2, 1, 4, 8, 8)) > 0

@@ -189,9 +189,10 @@ def _summary(outcome: Outcome, output: str, console: Console) -> None:
     speed = f", {million / outcome.seconds:.2f} MPix/s" if outcome.done else ""
     console.print(f"{outcome.done} upscaled ({million:.1f} MPix{speed}): {output}", markup=False)
     if outcome.skipped:
-        console.print(f"{outcome.skipped} skipped, which exist (overwrite=true makes them again)")
+        line = f"{outcome.skipped} skipped, which exist (overwrite=true makes them again)"
+        console.print(line, markup=False)
     if outcome.failed:
-        console.print(f"{outcome.failed} failed:")
+        console.print(f"{outcome.failed} failed:", markup=False)
         for path, reason in outcome.reasons[:SHOWN]:
             console.print(f"  {path}: {reason}", markup=False)
         if outcome.failed > SHOWN:

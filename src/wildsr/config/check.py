@@ -328,7 +328,7 @@ def _sensor(config: DictConfig) -> None:
         from wildsr.data.kinds import check_kind
 
         keys = ("channels", "depth", "range", "range_hr", "bands")
-        check_kind(*(config.data[key] for key in keys))
+        check_kind(*(config.data.get(key) for key in keys))  # data=photo has one range
 
 
 def _metrics(config: DictConfig) -> None:

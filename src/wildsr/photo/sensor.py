@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from wildsr.photo.rows import Ahead, Rows
 from wildsr.photo.samples import TYPES, Range, Samples
+from wildsr.pixels import LUMA
 
 WHITES = {"8": 255.0, "16": 65535.0, "float": 1.0}  # of each type
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601, as of 8-bit RGB
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _channels(pixels: Samples, channels: int, dtype: np.dtype[Any]) -> Samples:
     if own == 1 and channels == 3:
         return np.repeat(pixels, 3, 2)
     if own == 3 and channels == 1:
-        luma = pixels.astype(np.float32) @ _LUMA
+        luma = pixels.astype(np.float32) @ np.array(LUMA, np.float32)
         return (np.rint(luma) if dtype.kind != "f" else luma).astype(dtype)[..., None]
     if own > channels > 1:
         return np.ascontiguousarray(pixels[..., :channels])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from wildsr.pixels import as_rgb, in_unit
+from wildsr.pixels import as_rgb, in_unit, levels
 
 WINDOW = (0.002, 0.998)  # quantiles of the values that become black and white
 MOST = 1 << 18  # values that quantiles are taken of
@@ -48,7 +48,7 @@ def picture(
     """The same as uint8 (3, H, W); see :func:`view`."""
     if image.dtype == torch.uint8:
         return as_rgb(image, bands)
-    return view(image, bands, window).mul(255).round().byte()
+    return levels(view(image, bands, window)[None])
 
 
 def views(
