@@ -75,7 +75,7 @@ def typed(finished, photos, tmp_path):
 
 def test_every_verb_that_computes_has_the_key_and_says_its_choices():
     # `train` has its trainer's; `look` measures for ten seconds, on the CPU.
-    assert {*COMPUTE, "look", "train"} == set(verbs()), "a new verb needs the key, or a reason"
+    assert {*COMPUTE, "look", "sweep", "train"} == set(verbs()), "a new verb needs the key, or a reason"
     for verb in COMPUTE:
         (line,) = re.findall(r"^device:.*", (CONF / f"{verb}.yaml").read_text(), re.M)
         assert line.startswith("device: auto ")
@@ -141,7 +141,7 @@ def test_upscale_computes_there(there, finished, photos, tmp_path, carry_out):
     seen = there("upscale", [*common, f"output={tmp_path / 'there'}"])
     assert any(name.startswith("conv") for name in seen)
     assert carry_out("upscale", [*common, "device=cpu", f"output={tmp_path / 'here'}"]) == 0
-    for path in (tmp_path / "here").iterdir():
+    for path in (tmp_path / "here").glob("[!.]*"):
         assert np.array_equal(pixels(path), pixels(tmp_path / "there" / path.name))
 
 
@@ -244,7 +244,7 @@ def test_everything_on_a_real_device(wild, photos, tmp_path, carry_out):
         assert carry_out("export", [*common, f"output={folder / 'export'}"]) == 0
         up = [f"input={photos.val_lr}", f"output={folder / 'up'}", "precision=fp32"]
         assert carry_out("upscale", [*common, "tile=256", *up]) == 0
-        for path in (folder / "up").iterdir():
+        for path in (folder / "up").glob("[!.]*"):
             assert np.array_equal(pixels(path), pixels(folder / "it/results/wild" / path.name))
     rows = [
         json.loads((tmp_path / d / "it/results.json").read_text())["rows"] for d in ("cpu", "cuda")
