@@ -75,7 +75,9 @@ def typed(finished, photos, tmp_path):
 
 def test_every_verb_that_computes_has_the_key_and_says_its_choices():
     # `train` has its trainer's; `look` measures for ten seconds, on the CPU.
-    assert {*COMPUTE, "look", "sweep", "train"} == set(verbs()), "a new verb needs the key, or a reason"
+    assert {*COMPUTE, "look", "sweep", "train"} == set(verbs()), (
+        "a new verb needs the key, or a reason"
+    )
     for verb in COMPUTE:
         (line,) = re.findall(r"^device:.*", (CONF / f"{verb}.yaml").read_text(), re.M)
         assert line.startswith("device: auto ")

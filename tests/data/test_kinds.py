@@ -6,7 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from wildsr.data.kinds import channels_of, check_kind, depth_of, kinds_of, range_of, ranges_of
+from wildsr.data.declared import check_kind
+from wildsr.data.kinds import channels_of, depth_of, kinds_of, range_of, ranges_of
 from wildsr.data.module import Folders
 from wildsr.data.store import open_store
 from wildsr.error import UserError

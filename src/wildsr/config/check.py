@@ -325,7 +325,7 @@ def _catalogue() -> tuple[str, ...]:
 
 def _sensor(config: DictConfig) -> None:
     if "channels" in config.data:
-        from wildsr.data.kinds import check_kind
+        from wildsr.data.declared import check_kind
 
         keys = ("channels", "depth", "range", "range_hr", "bands")
         check_kind(*(config.data.get(key) for key in keys))  # data=photo has one range

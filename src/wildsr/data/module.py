@@ -19,8 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 from wildsr.argument import check_integer, check_scale
 from wildsr.atomic import one_at_a_time
 from wildsr.data.batches import Batches
+from wildsr.data.declared import check_kind
 from wildsr.data.inspect import Lines, inspect
-from wildsr.data.kinds import channels_of, check_kind, depth_of, kinds_of, ranges_of
+from wildsr.data.kinds import channels_of, depth_of, kinds_of, ranges_of
 from wildsr.data.packed import PackedStore
 from wildsr.data.pairs import Pairs, pair
 from wildsr.data.store import Progress as StoreProgress
