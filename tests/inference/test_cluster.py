@@ -67,7 +67,7 @@ def photos_in(tmp_path):
     return folder
 
 
-@pytest.mark.heavy
+@pytest.mark.slow  # a busy machine kills more than it is told to
 def test_a_node_dies_and_no_photo_is_lost_or_made_twice(
     nodes, weights, photos_in, tmp_path, carry_out, capsys
 ):
@@ -115,7 +115,7 @@ def test_a_node_dies_and_no_photo_is_lost_or_made_twice(
     assert carry_out("upscale", [*typed, f"output={tmp_path / 'x.zip'}", "cluster=ray"]) == 2
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_photo_that_kills_its_process_costs_itself(nodes, photos_in, tmp_path, monkeypatch):
     from wildsr.inference.cluster import Cluster, carry_out_on
     from wildsr.inference.file import Settings
@@ -186,7 +186,7 @@ def head(monkeypatch, tmp_path):
                     child.kill()
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_running_cluster_by_its_address(head, weights, fill, tmp_path):
     """In a process of its own: Ray's client is one for a process."""
     fill(tmp_path / "in", 5, (8, 8))
