@@ -110,8 +110,8 @@ def upscaling(device: str, quick: bool, clock: Clock) -> dict[str, Any]:
     from wildsr.config.compose import configure
     from wildsr.config.make import make
     from wildsr.data import demo
+    from wildsr.inference.prepare import prepare
     from wildsr.inference.strips import upscale_image
-    from wildsr.inference.upscaler import prepare
 
     photo = demo.photo(demo.HR[0])
     height, width = (64, 96) if quick else (720, 1280)

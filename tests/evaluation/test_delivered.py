@@ -9,8 +9,8 @@ from PIL import Image
 from support.reach import Limited
 
 from wildsr.evaluation.evaluate import delivered
+from wildsr.inference.prepare import prepare
 from wildsr.inference.strips import upscale_image
-from wildsr.inference.upscaler import prepare
 from wildsr.inference.weights import open_weights, save_weights
 from wildsr.inference.windows import Overlap
 from wildsr.network.upscaler.compact import Compact

@@ -8,8 +8,8 @@ from torch import nn
 from wildsr.inference import closeness, device
 from wildsr.inference.closeness import BOUND, SIDE, patches, places, psnr_to
 from wildsr.inference.file import Settings, upscale_file
+from wildsr.inference.prepare import prepare
 from wildsr.inference.strips import together, upscale_image
-from wildsr.inference.upscaler import prepare
 from wildsr.photo.image import read_image
 from wildsr.photo.rows import Still
 from wildsr.photo.stream import Photo

@@ -16,9 +16,9 @@ from wildsr.inference.device import choose_device, choose_precision
 from wildsr.inference.engine import ENGINES, choose_engine
 from wildsr.inference.ensemble import Ensemble
 from wildsr.inference.memory import bytes_per_pixel, tile_for
+from wildsr.inference.prepare import prepare
 from wildsr.inference.strips import together, upscale_image
 from wildsr.inference.tile import receptive_radius
-from wildsr.inference.upscaler import prepare
 from wildsr.inference.weights import save_weights
 from wildsr.network.upscaler.compact import Compact
 from wildsr.network.upscaler.rrdb import RRDBNet

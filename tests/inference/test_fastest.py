@@ -10,10 +10,12 @@ from PIL import Image
 from torch import nn
 
 from wildsr.error import UserError
-from wildsr.inference import remembered, upscaler
+from wildsr.inference import prepare as preparing
+from wildsr.inference import remembered
 from wildsr.inference.fastest import MARGIN, ROUNDS, fastest, noise_patch
+from wildsr.inference.prepare import prepare
 from wildsr.inference.sample import MOST, first_photos
-from wildsr.inference.upscaler import prepare
+from wildsr.inference.upscaler import Upscaler
 from wildsr.network.upscaler.compact import Compact
 
 CPU = torch.device("cpu")
@@ -22,7 +24,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(remembered, "cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.setattr(upscaler, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(preparing, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 
@@ -88,7 +90,7 @@ def test_the_choice_is_kept_for_the_network_and_the_precision(network, cache, mo
         return "onnxruntime"
 
     pytest.importorskip("onnxruntime")
-    monkeypatch.setattr(upscaler, "fastest", timed)
+    monkeypatch.setattr(preparing, "fastest", timed)
     for _ in range(2):
         made = prepare(network, 2, "it", CPU, engine="auto", precision="fp32")
         assert made.carrier == "onnxruntime"
@@ -113,7 +115,7 @@ def test_the_choice_is_kept_for_the_network_and_the_precision(network, cache, mo
 
 def test_where_nothing_can_be_kept_torch_is_taken(network, cache, monkeypatch, caplog):
     cache.write_text("a file in the way")
-    monkeypatch.setattr(upscaler, "fastest", lambda choices, lr: pytest.fail("timed"))
+    monkeypatch.setattr(preparing, "fastest", lambda choices, lr: pytest.fail("timed"))
     assert prepare(network, 2, "it", CPU, engine="auto").carrier == "torch"
     assert "engine=auto takes torch" in caplog.text
 
@@ -129,10 +131,10 @@ def test_it_is_timed_on_the_first_photo_in_what_that_bears(network, tmp_path, mo
         assert made(lr).shape[2] == 2 * lr.shape[2]
         return "torch"
 
-    monkeypatch.setattr(upscaler, "fastest", timed)
-    own = upscaler.Upscaler.suited
+    monkeypatch.setattr(preparing, "fastest", timed)
+    own = Upscaler.suited
     monkeypatch.setattr(
-        upscaler.Upscaler, "suited", lambda self, *given: looked.append(1) or own(self, *given)
+        Upscaler, "suited", lambda self, *given: looked.append(1) or own(self, *given)
     )
     photos = first_photos(tmp_path)
     assert prepare(network, 2, "it", CPU, engine="auto", photos=photos).carrier == "torch"

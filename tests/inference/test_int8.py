@@ -12,8 +12,8 @@ from torch import nn
 from wildsr.error import UserError
 from wildsr.inference import closeness, device, engine, int8, remembered
 from wildsr.inference.closeness import psnr_to
+from wildsr.inference.prepare import prepare
 from wildsr.inference.strips import upscale_image
-from wildsr.inference.upscaler import prepare
 from wildsr.network.upscaler.compact import Compact
 from wildsr.photo.rows import Still
 from wildsr.photo.sensor import Sensor

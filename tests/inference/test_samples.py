@@ -9,8 +9,8 @@ from torch import nn
 from wildsr.error import UserError
 from wildsr.inference.file import Settings, upscale_file
 from wildsr.inference.job import carry_out
+from wildsr.inference.prepare import prepare
 from wildsr.inference.tasks import tasks
-from wildsr.inference.upscaler import prepare
 from wildsr.photo.samples import read_samples, write_samples
 from wildsr.photo.sensor import Sensor
 

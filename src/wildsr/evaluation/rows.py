@@ -18,8 +18,8 @@ from wildsr.config.trust import trusts
 from wildsr.error import UserError, unknown
 from wildsr.evaluation.evaluate import Restore, delivered, interpolating
 from wildsr.evaluation.saved_results import precomputed
+from wildsr.inference.prepare import prepare
 from wildsr.inference.tile import KINDS
-from wildsr.inference.upscaler import prepare
 from wildsr.photo.sensor import RGB, Sensor
 from wildsr.run.finish import default_strength
 from wildsr.run.folder import BASELINE, config_of

@@ -13,11 +13,9 @@ From Python::
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,30 +24,15 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError
 from wildsr.inference.closeness import BOUND, patches, psnr_to
-from wildsr.inference.colour import ColourFix
-from wildsr.inference.device import PRECISIONS, choose_precision
-from wildsr.inference.engine import HINTS, OpenVino, Padded, choose_engine, engine_precision
-from wildsr.inference.ensemble import Ensemble
-from wildsr.inference.fastest import CANDIDATES, PLAIN, fastest, noise_patch
-from wildsr.inference.fastest import SIDE as TIMED
-from wildsr.inference.int8 import quantize
+from wildsr.inference.fastest import PLAIN
 from wildsr.inference.memory import bytes_per_pixel, tile_for
-from wildsr.inference.remembered import (
-    cache_folder,
-    machine_facts,
-    network_digest,
-    remembered,
-)
-from wildsr.inference.sample import opened
-from wildsr.inference.tile import CELL, channels_of, place_of, receptive_radius
+from wildsr.inference.tile import CELL, channels_of, receptive_radius
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, Overlap, overlap_for
 from wildsr.photo.folder import say_once
 from wildsr.photo.rows import Rows
 from wildsr.photo.sensor import RGB, Sensor
 
-ENGINES_OF_TORCH = ("torch", "compile")
 COARSE = (torch.float16, torch.bfloat16, torch.int8)
-PICTURES = (1, 3)  # channels of networks for which any photo can be calibrated on
 BATCH = {"cuda": 4}  # tiles computed at once; a CPU is not faster with more than one
 
 
@@ -195,139 +178,3 @@ class Upscaler:
     def together(self) -> int:
         """The number of tiles computed at once."""
         return self.batch or BATCH.get(self.device.type, 1)
-
-
-def prepare(
-    network: nn.Module,
-    scale: int,
-    name: str,
-    device: torch.device,
-    *,
-    engine: str = "torch",
-    precision: str | None = "fp32",
-    ensemble: bool = False,
-    colour_fix: bool = False,
-    tile: int | None = None,
-    overlap: int | None = None,
-    batch: int | None = None,
-    photos: Sequence[Path] = (),
-    sensor: Sensor = RGB,
-) -> Upscaler:
-    """Make a network ready for whole photos: for upscaling, delivering and measuring alike.
-
-    Args:
-        network: (B, 3, H, W) to (B, 3, sH, sW); moved to ``device`` and put into evaluation mode.
-        scale: s.
-        name: for people.
-        device: where it is to compute.
-        engine: "torch", "compile", "onnxruntime" or "openvino"; "auto" takes the fastest of torch,
-            openvino and onnxruntime, by a timing that this machine does once for each network.
-        precision: "auto", "fp32", "fp16" or "bf16"; onnxruntime knows fp32, and openvino "int8",
-            too, which "auto" never takes. None leaves the weights in the format they have, for
-            networks that are still trained.
-        ensemble: mean over the eight flips and turns.
-        colour_fix: take the low frequencies of the input.
-        tile: see :class:`Upscaler`, as for the next two.
-        overlap: LR pixels.
-        batch: tiles computed at once.
-        photos: files, of those that are to be upscaled: int8 is calibrated on them, and engines are
-            timed on the first, in half precision if that does not show there.
-        sensor: the kind of photos that it was trained on.
-
-    Raises:
-        UserError: whatever of this cannot be.
-    """
-    if precision == "int8" and engine not in ("auto", "openvino"):
-        raise UserError(
-            "Argument `precision` is 'int8', which needs engine=openvino (or auto), but got "
-            f"engine={engine}."
-        )
-    if precision == "int8" and (sensor.deep or channels_of(network) not in PICTURES):
-        raise UserError(
-            "Argument `precision` must not be 'int8' for a network of measured values (16 bits, "
-            "floats, or many channels), whose levels are more than its 256."
-        )
-    network = network.eval().to(device)
-    given: dict[str, Any] = {"ensemble": ensemble, "colour_fix": colour_fix}
-    given |= {"tile": tile, "overlap": overlap, "batch": batch, "sensor": sensor}
-    if engine == "auto":
-        engine = _fastest(network, scale, device, str(precision), photos)
-    _, dtype = place_of(network, torch.empty(0))
-    single: Callable[[], Upscaler] | None = None
-    reference: nn.Module | None = None
-    computed: torch.dtype | None = None
-    cost: float | None = None
-    format = "fp32"
-    if precision is None:
-        network.to(memory_format=torch.channels_last)
-    elif engine in ENGINES_OF_TORCH:
-        network.to(memory_format=torch.channels_last)
-        dtype = choose_precision(precision, network, device)
-        if precision == "auto" and dtype != torch.float32:
-            reference = copy.deepcopy(network)
-        network.to(dtype)
-    else:
-        dtype = torch.float32
-        format = engine_precision(engine, precision, network, device)
-    carried = choose_engine(engine, network, device, scale)
-    if format != "fp32":
-        assert isinstance(carried, Padded)
-        assert isinstance(carried.engine, OpenVino)
-        if format == "int8":
-            computed, cost = torch.int8, quantize(carried, network, photos, device)
-        else:
-            computed = PRECISIONS[format]
-            carried.engine.compute(carried.engine.graph, HINTS[format])
-            reference = network if precision == "auto" else None
-    if reference is not None:
-        single = partial(prepare, reference, scale, name, device, engine=engine, **given)
-
-    def dressed(inner: nn.Module) -> nn.Module:
-        inner = Ensemble(inner) if ensemble else inner
-        return (ColourFix(inner, scale) if colour_fix else inner).eval()
-
-    return Upscaler(
-        dressed(network),
-        dressed(carried),
-        scale,
-        name,
-        device,
-        dtype,
-        tile,
-        overlap,
-        batch,
-        single,
-        None if reference is None else dressed(reference),
-        computed,
-        engine,
-        cost,
-        sensor,
-    )
-
-
-def _fastest(
-    network: nn.Module, scale: int, device: torch.device, precision: str, photos: Sequence[Path]
-) -> str:
-    """The engine that ``auto`` stands for: what was chosen on this machine before, or is now."""
-    if precision == "int8":
-        return "openvino"
-    channels = channels_of(network)
-    photo = next(opened(photos), None) if channels in PICTURES else None
-
-    def ready(engine: str) -> Upscaler:
-        own = copy.deepcopy(network)
-        made = prepare(own, scale, "", device, engine=engine, precision=precision)
-        return made if photo is None else made.suited(photo, np.dtype(np.uint8))
-
-    def decide() -> str:
-        lr = noise_patch(channels)
-        if photo is not None:
-            top, left = (max(side - TIMED, 0) // 2 for side in (photo.height, photo.width))
-            lr = patches(photo.again(), channels, [(top, left)], TIMED)
-        return fastest({engine: partial(ready, engine) for engine in CANDIDATES}, lr)
-
-    key = {**machine_facts(device), "precision": precision, "network": network_digest(network)}
-    chosen = remembered("engine", key, decide)
-    if chosen is None:
-        say_once(f"engine=auto takes torch: its choice cannot be kept in {cache_folder()}")
-    return chosen if chosen in CANDIDATES else PLAIN

@@ -19,9 +19,10 @@ from wildsr.config.make import make_networks, method_class, sensor_of
 from wildsr.error import UserError, first_line
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.device import choose_device
+from wildsr.inference.prepare import prepare
 from wildsr.inference.restorer import Restorer
 from wildsr.inference.sample import first_photos
-from wildsr.inference.upscaler import Upscaler, prepare
+from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.weights import open_weights
 from wildsr.method.finishing import FAITHFUL, FINISHED
 from wildsr.method.part import Method
@@ -280,7 +281,7 @@ def load_upscaler(
         engine: "torch", "compile", "onnxruntime", "openvino", or "auto" for the fastest.
         device: see :func:`~wildsr.inference.device.choose_device`.
         precision: "auto", "fp32", "fp16", "bf16" or "int8"; see
-            :func:`~wildsr.inference.upscaler.prepare`.
+            :func:`~wildsr.inference.prepare.prepare`.
         ensemble: mean over the eight flips and turns.
         colour_fix: take the low frequencies of the input.
         tile: see :class:`Upscaler`, as for the next two.

@@ -17,8 +17,8 @@ from wildsr.data.module import Folders
 from wildsr.data.validation import ValidationPhotos
 from wildsr.evaluation.evaluate import Restore, delivered, evaluate, interpolating
 from wildsr.evaluation.summary import summarise
+from wildsr.inference.prepare import prepare
 from wildsr.inference.restorer import Restorer
-from wildsr.inference.upscaler import prepare
 from wildsr.method.finishing import STAGE
 from wildsr.method.part import Method, tensor
 from wildsr.metric.panel import Panel
