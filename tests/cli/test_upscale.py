@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import torch
 from PIL import Image
 from torch import nn
 
@@ -22,21 +21,9 @@ from wildsr.inference.file import Settings
 from wildsr.inference.job import carry_out as carry_out_job
 from wildsr.inference.tasks import tasks
 from wildsr.inference.upscaler import Upscaler
-from wildsr.inference.weights import save_weights
-from wildsr.network.upscaler.compact import Compact
 
 ROOT = Path(__file__).parents[2]
 SHARED = os.environ.get("WILDSR_SHARED")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "2x_it.safetensors"
-    arguments = {"scale": 2, "features": 4, "convolutions": 1}
-    named = {"_target_": "wildsr.network.upscaler.compact.Compact", **arguments}
-    torch.manual_seed(0)
-    save_weights(Compact(**arguments), path, named, 2)
-    return path
 
 
 @pytest.fixture

@@ -11,25 +11,12 @@ import urllib.request
 import zipfile
 
 import pytest
-import torch
 from support.ports import free_port
 
 from wildsr.archive.manifest import FOLDER, read
 from wildsr.archive.store import Store
-from wildsr.inference.weights import save_weights
-from wildsr.network.upscaler.compact import Compact
 
 fsspec = pytest.importorskip("fsspec")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "2x_it.safetensors"
-    arguments = {"scale": 2, "features": 4, "convolutions": 1}
-    named = {"_target_": "wildsr.network.upscaler.compact.Compact", **arguments}
-    torch.manual_seed(0)
-    save_weights(Compact(**arguments), path, named, 2)
-    return path
 
 
 @pytest.fixture

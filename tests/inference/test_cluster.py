@@ -11,25 +11,17 @@ import time
 import numpy as np
 import psutil
 import pytest
-import torch
 from PIL import Image
 from support.ports import free_port
 
 from wildsr.archive.manifest import FOLDER, read
-from wildsr.inference.weights import save_weights
-from wildsr.network.upscaler.compact import Compact
 
 PHOTOS = 120
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "2x_it.safetensors"
-    arguments = {"scale": 2, "features": 16, "convolutions": 4}
-    named = {"_target_": "wildsr.network.upscaler.compact.Compact", **arguments}
-    torch.manual_seed(0)
-    save_weights(Compact(**arguments), path, named, 2)
-    return path
+def weights(write_compact, tmp_path_factory):
+    return write_compact(tmp_path_factory.mktemp("weights"), features=16, convolutions=4)
 
 
 @pytest.fixture

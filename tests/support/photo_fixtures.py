@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 from torch import nn
 
 from wildsr.inference.upscaler import Upscaler
+from wildsr.inference.weights import save_weights
+from wildsr.network.upscaler.compact import Compact
 
 
 class Pixels:
@@ -75,3 +78,24 @@ def profile():
     """A colour profile that nobody would assume: sRGB, but for its name."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return srgb.replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
+
+
+@pytest.fixture(scope="session")
+def write_compact():
+    """``write_compact(folder, features, convolutions)``: the weights of a small upscaler, x2."""
+
+    def write(folder, features=4, convolutions=1):
+        path = folder / "2x_it.safetensors"
+        arguments = {"scale": 2, "features": features, "convolutions": convolutions}
+        named = {"_target_": "wildsr.network.upscaler.compact.Compact", **arguments}
+        torch.manual_seed(0)
+        save_weights(Compact(**arguments), path, named, 2)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def weights(write_compact, tmp_path_factory):
+    """The smallest of them."""
+    return write_compact(tmp_path_factory.mktemp("weights"))
