@@ -1,4 +1,4 @@
-"""Upscale many photos on a Ray cluster: actors that hold an upscaler each, fed by Ray Data."""
+"""Upscale many photos on a Ray cluster: actors with an upscaler each, fed by Ray Data."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from wildsr.inference.job import SAID, Outcome, carry_out
 from wildsr.inference.tasks import Task
 from wildsr.inference.upscaler import Upscaler
 
-WAVE = 100_000  # photos that one data set of Ray's holds; so many names, and no more, are in memory
-BLOCK = 32  # photos that an actor gets at once; those that it made are not made again
-STARTS = 3  # of a data set that Ray gives up, as it does where nodes come and go
+WAVE = 100_000  # photos in one Ray data set: at most so many names are in memory
+BLOCK = 32  # photos that an actor gets at once; finished ones are not repeated if it dies
+STARTS = 3  # attempts at a data set that Ray gives up, as it may when nodes come and go
 ATTEMPTS = 3  # at a photo during which its process dies
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where, and by how many, photos are upscaled.
+    """A Ray cluster, and how many upscalers to run on it.
 
     Args:
-        address: "ray": the cluster that this process is part of (``RAY_ADDRESS``), or one of this
-            machine, made for it; "ray://host:port": a running one.
+        address: "ray": the cluster that this process is part of (``RAY_ADDRESS``), or else a new
+            one
+            on this machine; "ray://host:port": a running one.
         opened: opens the network; called in each actor, so it must be picklable.
-        workers: upscalers at most; None for as many as there are GPUs, or shares of cores.
+        workers: largest number of upscalers; None: as many as there are GPUs, or cores / ``cores``.
         cores: of each upscaler.
     """
 
@@ -53,21 +54,22 @@ def carry_out_on(
     say: Callable[[str], None],
     manifest: Notes | None,
 ) -> Outcome:
-    """Upscale all photos as :func:`~wildsr.inference.job.carry_out` does, on a cluster.
+    """Upscale all photos on a cluster, as :func:`~wildsr.inference.job.carry_out` does locally.
 
-    Photos and results must be where every node finds them: on a shared disk, or in a store. A photo
-    that fails is noted. Where a node or a process dies, what it had in hand is done by another one,
-    and what it had made is left as it is; a photo during which three processes died is given up.
+    Photos and results must be accessible from every node: on a shared disk, or in a store. A photo
+    that fails is noted. If a node or a process dies, its unfinished photos are done by another one;
+    a
+    photo during which three processes died is given up.
 
     Args:
         cluster: which.
         check: called when the first photo without a result is found.
-        todo: photos; those with a result are left out here.
+        todo: photos; those with a result are skipped.
         settings: how results are written.
-        overwrite: make results anew that exist.
+        overwrite: replace existing results.
         progress: see :func:`~wildsr.inference.job.carry_out`, as for the others.
         say: called with a line for each failure.
-        manifest: written by this process alone.
+        manifest: written by this process only.
 
     Raises:
         UserError: Ray is not installed, the cluster does not answer, or nothing can be written.

@@ -1,4 +1,4 @@
-"""Integers of 8 bits: a network quantized by OpenVINO's NNCF, calibrated on the user's photos."""
+"""Int8 inference: a network quantized by OpenVINO's NNCF, calibrated on the user's photos."""
 
 from __future__ import annotations
 
@@ -27,34 +27,35 @@ from wildsr.inference.tile import channels_of
 from wildsr.network.padding import pad_to
 from wildsr.photo.rows import Rows
 
-SIDE = 64  # LR pixels of a patch, at most
+SIDE = 64  # largest side of a patch in LR pixels
 WANTED = 64  # patches of all photos together; every other one is held out
-QUIET = "NNCF_CI"  # with which NNCF does not report home that it was used
+QUIET = "NNCF_CI"  # environment variable that switches NNCF's telemetry off
 NETWORK, COST = "network.xml", "cost.json"
 
 
 def quantize(
     engine: Padded, network: nn.Module, photos: Sequence[Path], device: torch.device
 ) -> float:
-    """Have an OpenVINO engine compute in integers of 8 bits, and measure what that costs.
+    """Quantize an OpenVINO engine to 8-bit integers, and measure the loss of quality.
 
     Weights and activations get 256 levels each, whose ranges NNCF takes from patches of the photos
     (post-training quantization, Jacob et al. 2018, arXiv:1712.05877). The first and the last
-    convolution stay in single precision: they see and make the photo itself, and are a small part
-    of the work. The result is kept in the user's cache folder and used again: the same network and
-    patches give the same bits.
+    convolution stay in single precision: they work on the image itself, and are a small part of the
+    work. The result is cached in the user's cache folder, so that the same network and patches give
+    the
+    same result.
 
     Args:
         engine: of OpenVINO; computes in integers afterwards.
         network: the same one in torch, in single precision.
-        photos: files; those that cannot be read are passed over.
-        device: where ``network`` is.
+        photos: files; unreadable ones are skipped.
+        device: of ``network``.
 
     Returns:
-        PSNR in dB to single precision, over patches that the ranges were not taken from.
+        PSNR in dB to single precision, on patches not used for calibration.
 
     Raises:
-        UserError: NNCF is not installed or cannot take the network; there are no two patches.
+        UserError: NNCF is not installed or cannot quantize the network; fewer than two patches.
     """
     inner = engine.engine
     assert isinstance(inner, OpenVino)
@@ -72,7 +73,7 @@ def quantize(
         return _quantized(nncf, inner.graph, pads)
 
     folder = cache_folder() / "int8" / _key(network, engine.multiple, seen, device)
-    if refusal(folder.parent) is not None:  # nothing can be kept, so that it is done every time
+    if refusal(folder.parent) is not None:  # the cache cannot be written
         inner.compute(quantized())
         return _cost(network, engine, seen[1::2], device)
     with one_at_a_time(folder.parent / "lock"):
