@@ -102,11 +102,12 @@ class Upscaler:
 
         Args:
             input: the photo.
-            output: the result, PNG, JPEG, WebP or TIFF by its suffix.
-            settings: `outscale` (size of the result / size of the photo), `quality` of JPEG and
-                WebP, `depth`, `format`, `limit`, and for photos of measured values (TIFF, DICOM,
-                ...)
-                `bands`, `page`, `range`: see :class:`wildsr.inference.settings.Settings`.
+            output: the result; its suffix names the format: PNG, JPEG, WebP, TIFF, HEIC, AVIF,
+                and for measured values NPY, NPZ and DICOM.
+            settings: `outscale` (size of the result / size of the photo), `quality` of JPEG, WebP,
+                HEIC and AVIF, `depth`, `format`, `limit`, and for photos of measured values
+                (TIFF, DICOM, ...) `bands`, `page`, `range`, `identity`: see
+                :class:`wildsr.inference.settings.Settings`.
 
         Returns:
             `output` as a path.

@@ -1,4 +1,4 @@
-"""Upscale videos frame by frame, with their sound unchanged."""
+"""Upscale videos frame by frame; the sound is copied unchanged."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def upscale_video(
 ) -> int:
     """Upscale a video frame by frame; sound, frame times and colour tags are kept.
 
-    H.264 (VP9 in .webm), 8 bits, of constant quality; a turned video comes out upright. Frames know
-    nothing of each other, so that what a network makes up may flicker.
+    Writes H.264 (VP9 in .webm) with 8 bits and constant quality; a rotated video comes out upright.
+    Each frame is upscaled on its own, so details that a network invents may flicker.
 
     Args:
         upscaler: the network.
@@ -53,11 +53,11 @@ def upscale_video(
         target: the result, which appears when it is complete; its suffix names the container.
         outscale: size of the result / size of the video; None takes the network's scale.
         quality: 1 to 100; 95 is x264's constant rate factor 14, 75 is 22.
-        progress: called with the pixels done and all of them (0 where the file does not say).
+        progress: called with the output pixels done and their total (0 if the file does not tell).
         limit: megapixels of a frame; None for any number.
 
     Returns:
-        How many frames.
+        Number of frames.
 
     Raises:
         UserError: PyAV is not installed, no video in the file, a damaged file, or ``target`` cannot
