@@ -126,7 +126,9 @@ class Window:
         self.held: Array = np.empty((0, rows.width, rows.channels), rows.dtype)
 
     def get(self, first: int, last: int) -> Array:
-        """Rows ``first`` to ``last`` (exclusive), (rows, width, channels); ``first`` never decreases.
+        """Rows ``first`` to ``last`` (exclusive), (rows, width, channels).
+
+        ``first`` never decreases from call to call.
         """
         missing = last - self.first - len(self.held)
         parts = [self.held[first - self.first :]]
