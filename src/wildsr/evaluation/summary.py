@@ -86,7 +86,7 @@ def summarise(
     of_sets: OfSets | None = None,
     parts: Mapping[str, Metric] | None = None,
 ) -> Summary:
-    """Compute means over the photos that *every* row has, so that a failure does not favour its row.
+    """Compute means over the photos that *every* row has, so that failures do not favour a row.
 
     Rows without any success are ignored in that choice. If some images equal their ground truth,
     their
