@@ -23,7 +23,7 @@ from wildsr.error import UserError, first_line, nearest, shortened
 PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel carries conf inside the package; a checkout has it beside src.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
-LITERAL = "literal"  # the key under which a configuration lists its literal values; then removed
+LITERAL = "literal"  # key under which a configuration lists its literal keys; removed after reading
 
 
 def verbs() -> list[str]:
@@ -34,10 +34,14 @@ def verbs() -> list[str]:
 def configure(name: str, overrides: Sequence[str]) -> DictConfig:
     """Compose ``conf/NAME.yaml`` with overrides.
 
-    Where nothing is missing that has to be given, no value refers to another any more.
+    If no required value is missing, all references between values are resolved.
+
+    Args:
+        name: of the verb.
+        overrides: as typed by the user, ``key=value``.
 
     Raises:
-        UserError: for an unknown key or choice, with the nearest one that exists; for a value of
+        UserError: an unknown key or choice (the message suggests the nearest one), or a value of
             another type than the key takes.
     """
     typed = [Override.of(override) for override in overrides]
@@ -67,10 +71,10 @@ def _found(plain: Any, key: str) -> Any:
 
 
 def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> None:
-    """Refuse overrides of a switch or a number with something else.
+    """Refuse overrides that give a switch or a number a value of another type.
 
     Raises:
-        UserError: naming the key, the value and what it may be.
+        UserError: it names the key, the value and the valid ones.
     """
     typed = [Override.of(override) for override in overrides]
     base, kinds = _base(name, _chosen(typed))
@@ -181,7 +185,7 @@ def _apply(config: DictConfig, override: Override, kinds: dict[str, str], name: 
     return before
 
 
-# Below these, keys may be new: the objective checks every one of them itself.
+# Below these keys new ones may be added: wildsr.training.objective checks every one of them.
 FREE = ("method.updates.", "finish.updates.")
 
 
@@ -246,7 +250,7 @@ def _explain(name: str, chosen: Sequence[str], message: str) -> str:
 
 
 def keys_of(config: DictConfig) -> list[str]:
-    """The keys of a configuration and of everything in it, with dots."""
+    """All keys of a configuration, nested ones with dots."""
 
     def below(node: Any, prefix: str) -> Iterator[str]:
         for key, value in node.items():
