@@ -1,4 +1,4 @@
-"""The server: connections that send nothing are closed, and every signal ends it tidily."""
+"""The server: closes connections that send nothing, and cleans up after signals."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(application: Any, host: str, port: int, stop: Callable[[], None]) -> int | None:
-    """Serve until a signal comes.
+    """Serve until a signal arrives.
 
     Args:
         application: ASGI.
