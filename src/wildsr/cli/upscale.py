@@ -39,11 +39,15 @@ from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
 from wildsr.run.load import load_upscaler
 
-SHOWN = 100  # failures that the summary names
+SHOWN = 100  # maximum failures listed in the summary
 
 
 def upscale(overrides: list[str], console: Console) -> int:
-    """Upscale and report; returns the exit code, 1 if a photo failed."""
+    """Upscale and report; returns the exit code, 1 if a photo failed.
+
+    Raises:
+        UserError: an invalid configuration, no photos, a missing network, an unusable output.
+    """
     config = checked("upscale", overrides)
     settings = _settings(config)
     source, output = str(config.input), str(config.output)
