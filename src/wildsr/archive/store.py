@@ -87,7 +87,7 @@ class Store:
         return bool(self.kinds & READ_ONLY)
 
     def path(self, name: str) -> str:
-        """fsspec's path of a file below the folder."""
+        """The path of a file below the folder, as fsspec takes it."""
         return posixpath.join(self.root, name) if name else self.root
 
     def walk(self) -> Iterator[list[str]]:
