@@ -3,6 +3,7 @@
     python benchmarks/known_truth.py --hr bsds500/train --lr bsds500/test        all, two cores
     python benchmarks/known_truth.py ... --scenario a --method wild cyclesr      a part of it
     python benchmarks/known_truth.py ... --full                                  for a GPU
+    python benchmarks/known_truth.py ... --folder four    of four photos, one, or no flat place
 
 Finished rows are kept, and a row that was stopped goes on.
 
@@ -26,6 +27,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from crew import crew
@@ -41,6 +43,7 @@ from known_truth_rows import (
     carry_out,
     photos,
     prepare,
+    thin_folder,
 )
 
 
@@ -138,6 +141,14 @@ def settled(options: argparse.Namespace) -> Setting:
     return Setting(work, *sides, options.seconds, options.start, options.seed, **more)
 
 
+def thinner(setting: Setting, kind: str | None, scenario: str, row: str) -> Setting:
+    """The setting of a row whose method sees a thin folder only; others see no LR photos."""
+    if kind is None or row in (BICUBIC, ORACLE, *ANYWHERE):
+        return setting
+    folder = thin_folder(setting, scenario, kind)
+    return replace(setting, tag=f"-{kind}", more=(f"data.lr={folder}",))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hr", type=Path, help="folder of sharp photos")
@@ -149,6 +160,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, help="rows at a time (2; with --full 1)")
     parser.add_argument("--photos", type=int, help="test photos, at most; all that there are")
+    parser.add_argument("--folder", choices=("four", "one", "rough"), help="of the LR photos")
     parser.add_argument(
         "--work", type=Path, default=Path("runs/known_truth"), help="kept between calls"
     )
@@ -180,7 +192,9 @@ def main() -> None:
         for future in [pool.submit(carry_out, setting, *job) for job in jobs]:
             future.result()
         jobs = [(s, r) for s in options.scenario for r in options.method]
-        for future, (scenario, row) in [(pool.submit(carry_out, setting, *j), j) for j in jobs]:
+        settings = [thinner(setting, options.folder, *job) for job in jobs]
+        made = [(pool.submit(carry_out, s, *j), j) for s, j in zip(settings, jobs, strict=True)]
+        for future, (scenario, row) in made:
             try:
                 found[scenario][row] = json.loads(Path(future.result()).read_text())
             except Exception as error:  # one row's failure is not that of the others
