@@ -131,7 +131,9 @@ def settled(options: argparse.Namespace) -> Setting:
     more = {}
     if options.full:
         more = {"upscaler": "edsr", "patch": 48, "batch": 16, "accelerator": "gpu"}
-        more["small"] = False
+        more |= {"small": False, "precision": "auto"}
+    if options.precision:
+        more |= {"precision": options.precision, "tag": f"-{options.precision}"}
     test = test[: options.photos]
     if options.quick:
         more |= {"singles": 1}
@@ -146,7 +148,7 @@ def thinner(setting: Setting, kind: str | None, scenario: str, row: str) -> Sett
     if kind is None or row in (BICUBIC, ORACLE, *ANYWHERE):
         return setting
     folder = thin_folder(setting, scenario, kind)
-    return replace(setting, tag=f"-{kind}", more=(f"data.lr={folder}",))
+    return replace(setting, tag=f"{setting.tag}-{kind}", more=(f"data.lr={folder}",))
 
 
 def main() -> None:
@@ -160,6 +162,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, help="rows at a time (2; with --full 1)")
     parser.add_argument("--photos", type=int, help="test photos, at most; all that there are")
+    parser.add_argument("--precision", help="of training (32-true; with --full auto)")
     parser.add_argument("--folder", choices=("four", "one", "rough"), help="of the LR photos")
     parser.add_argument(
         "--work", type=Path, default=Path("runs/known_truth"), help="kept between calls"

@@ -89,6 +89,7 @@ class Setting:
     patch: int = 24
     batch: int = 8
     accelerator: str = "cpu"
+    precision: str = "32-true"  # that a minute is the same on processors with and without bfloat16
     singles: int = SINGLES
     small: bool = True
     tag: str = ""  # ends the names of runs and results, where one row is trained in several ways
@@ -102,6 +103,7 @@ def overrides(setting: Setting, scenario: str, row: str) -> list[str]:
     typed += ["data.preview=1", f"data.patch={setting.patch}", f"data.batch={setting.batch}"]
     typed += [f"scale={scale}", f"seed={setting.seed}", f"network/upscaler={setting.upscaler}"]
     typed += [f"trainer.accelerator={setting.accelerator}", f"data.cache={setting.work / 'cache'}"]
+    typed += [f"trainer.precision={setting.precision}"]
     typed += ["logger=none", "validate_every=1000000", "checkpoint_every=200", "finish=none"]
     chosen = (ANYWHERE | VARIANTS).get(row, [f"method={row}"])
     if row == ORACLE:
