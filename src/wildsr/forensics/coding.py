@@ -32,7 +32,7 @@ class Coding:
         quality: of libjpeg, 1 to 100, whose luminance table is nearest.
         exact: whether it is that table, as far as it is known.
         older: an earlier, coarser coding that shows in the pixels.
-        enlarged: factor by which the photo was enlarged before its last coding, where its pixels
+        enlarged: factor by which the photo was enlarged before its last coding, if its pixels
             show one.
     """
 

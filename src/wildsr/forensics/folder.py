@@ -49,7 +49,7 @@ class Codings:
 
     @property
     def enlargements(self) -> tuple[float, ...]:
-        """Factors by which photos were enlarged since they were taken, of those that show one."""
+        """Factors by which photos were enlarged after they were taken, if they show it."""
         return tuple(photo.enlarged for photo in self.photos if photo.enlarged is not None)
 
     def __str__(self) -> str:

@@ -124,7 +124,7 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
 
 
 def work(network: nn.Module, device: torch.device) -> float:
-    """Count the operations of a network for an LR pixel."""
+    """Number of operations of a network per LR pixel."""
     lr = torch.zeros(1, channels_of(network), TRIAL, TRIAL, device=device)
     counter = FlopCounterMode(display=False)
     # Not in inference mode, in which operations cannot be counted.

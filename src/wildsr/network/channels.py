@@ -16,7 +16,12 @@ class Spreads(Protocol):
     """A network that has to adapt more than its first and last layer to other channels."""
 
     def spread(self, weights: dict[str, Tensor], source: int) -> None:
-        """Change the state dict ``weights``, adapted from ``source`` channels, in place."""
+        """Change the state dict ``weights``, adapted from ``source`` channels, in place.
+
+        Args:
+            weights: tensors of the network's own shapes, by name.
+            source: number of image channels of the original weights.
+        """
         ...
 
 

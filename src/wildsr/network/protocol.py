@@ -89,7 +89,7 @@ class Harvests(Protocol):
         Args:
             photos: the real LR photos.
             generator: of the random numbers.
-            estimate: estimates the blur kernel of a photo.
+            estimate: estimates the blur kernel, of shape (k, k), of a photo (3, H, W).
         """
         ...
 

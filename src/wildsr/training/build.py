@@ -150,7 +150,7 @@ def _by_srun(settings: Mapping[str, Any]) -> bool:
 
 
 def processes(settings: Mapping[str, Any]) -> int:
-    """How many processes will train, as far as can be said before Lightning looks."""
+    """Number of processes that will train, as far as it is known before Lightning starts."""
     devices, nodes = settings["devices"], settings.get("num_nodes", 1)
     if isinstance(devices, list):
         count = len(devices)
