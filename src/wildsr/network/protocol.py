@@ -87,9 +87,10 @@ class Harvests(Protocol):
         """Fill the pools; returns the flat patches that the noise was taken from.
 
         Args:
-            photos: the real LR photos.
+            photos: real LR, uint8 (H, W, 3).
             generator: of the random numbers.
-            estimate: estimates the blur kernel, of shape (k, k), of a photo (3, H, W).
+            estimate: estimates the blur kernel (k, k) of one photo; called as
+                ``estimate(photo, iterations, crop, features=, seed=)``.
         """
         ...
 
