@@ -81,5 +81,5 @@ def _empty(out: Path) -> bool:
 
 def number_of_pairs(out: Path) -> int:
     """Number of pairs in a folder."""
-    hr = {path.stem for path in (out / "hr").glob("*.png")}
+    hr = {path.stem for path in (out / "hr").iterdir() if path.suffix != ".part"}
     return sum(path.stem in hr for path in (out / "lr").iterdir() if path.suffix != ".part")
