@@ -68,7 +68,7 @@ class Partial:
         try:
             with self.path.open("rb+") as file:
                 os.fsync(file.fileno())  # or a power cut could leave the name without the content
-            # Some libraries write a file of their own and rename it, which nobody else may read.
+            # Some libraries write another file and rename it, with a mode for its owner only.
             if self.path.stat().st_mode & 0o777 != self._mode:
                 self.path.chmod(self._mode)
             os.replace(self.path, self.target)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wildsr.error import UserError
-from wildsr.pixels import LUMA  # for what a network makes of a gray image
+from wildsr.pixels import LUMA  # to convert a network's RGB result of a gray image
 
 AnyImage = npt.NDArray[Any] | Tensor
 Image = TypeVar("Image", npt.NDArray[Any], Tensor)  # the result has the type of the input

@@ -261,7 +261,7 @@ class Guard:
         query_string = f"session_hash={session.id}".encode()
         async with self._connected(session):
             await self._behind.stream(scope, query_string, receive, noting)
-        session.waiting.clear()  # Gradio drops what nobody listens to any more
+        session.waiting.clear()  # Gradio drops events without a listener
 
     async def _heartbeat(self, visitor: Visitor, scope: Scope, receive: Any, send: Any) -> None:
         name = session_name(scope["path"].removeprefix(f"{API}/heartbeat/"))

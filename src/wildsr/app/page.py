@@ -133,7 +133,7 @@ class Page:
                 if session.photo is not photo:  # another one was dropped meanwhile
                     return gr.skip(), gr.skip(), gr.skip()
                 looks = self._looks(session, zoom)
-        except Exception as error:  # whatever a photo raises is told, and costs that photo only
+        except Exception as error:  # any error is shown to the visitor
             return gr.skip(), gr.skip(), said(told(error, photo), wrong=True)
         at = f" at strength {strength:g}" if name in self.studio.finished else ""
         about = (

@@ -71,7 +71,7 @@ class Store:
                 f"`{self.argument}={self}`: {first_line(error)} (pip install 'wildsr[{EXTRA}]' "
                 "brings s3fs; gs:// needs gcsfs, sftp:// paramiko, abfs:// adlfs)."
             ) from error
-        except Exception as error:  # each store has errors of its own
+        except Exception as error:  # each store has its own types of errors
             raise self._cannot(error) from error
         self.fs: Any = found[0]
         self.root: str = found[1] if found[1] == "/" else found[1].rstrip("/")

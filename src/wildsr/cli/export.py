@@ -174,7 +174,7 @@ def _keep_the_source(path: Path, source: Source) -> None:
 
 
 def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
-    """Parts of a random photo, (1, 3, H, W) in [0, 1], and what they are of, in words."""
+    """Crops of a random photo, (1, 3, H, W) in [0, 1], and the photo's name for the user."""
     chance = random.Random(config.seed)
     image, where = photo(chance.choice(HELD_OUT)), "a sample photo"
     if source.run is not None:
@@ -201,13 +201,13 @@ def _compare(
 ) -> tuple[float, float]:
     """The largest and the mean difference of two upscalers, both clipped to [0, 1].
 
-    It is infinite where the other one fails or makes another size.
+    Infinite if the exported one fails or gives another size.
 
     Args:
-        network: computes on ``device``; afterwards on the CPU, where files are written from.
-        reopened: the file, as the runtime of its format opens it: on the CPU.
+        network: runs on ``device``; moved to the CPU afterwards.
+        reopened: the exported file, opened by its format's runtime on the CPU.
         crops: (1, 3, H, W) each.
-        device: of torch's side of the comparison.
+        device: on which PyTorch runs ``network``.
     """
     differences = []
     with single_precision():

@@ -15,6 +15,6 @@ def train(overrides: list[str], console: Console) -> int:
         UserError: an invalid configuration, missing or unreadable photos, a training that fails.
     """
     trained = training.train(overrides, console)
-    # The first process speaks for all: a launcher takes what another one returns for a failure.
+    # Only the first process returns the signal: a launcher takes other nonzero codes for failures.
     stopped = None if trained is None or process_rank() > 0 else trained.signal
     return 0 if stopped is None else 128 + stopped

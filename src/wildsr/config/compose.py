@@ -117,7 +117,7 @@ def _base(name: str, chosen: tuple[str, ...]) -> tuple[DictConfig, dict[str, str
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
             config = _named(compose(name, list(chosen), return_hydra_config=True))
-    except Exception as error:  # for some choices Hydra has no error of its own
+    except Exception as error:  # for some choices Hydra raises other types
         raise UserError(_explain(name, chosen, str(error))) from error
     OmegaConf.set_struct(config, False)
     kinds = dict(_literals(config))

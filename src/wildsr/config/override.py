@@ -76,7 +76,7 @@ class Override:
             value = None if sweeps else override.value()
         except RecursionError:
             raise UserError(f"`{self.key}`: {shortened(self.value)} nests too deeply.") from None
-        except Exception as error:  # for some texts the grammar has no error of its own
+        except Exception as error:  # for some texts Hydra's parser raises other types
             why = shortened(first_line(error), "").rstrip(".")
             raise UserError(f"`{self.key}` cannot be {shortened(self.value)}: {why}.") from error
         if sweeps:
@@ -163,7 +163,7 @@ def _several(value: str) -> list[str] | dict[str, str] | None:
 def _exists(path: str) -> bool:
     try:
         return Path(path).expanduser().exists()
-    except (OSError, RuntimeError):  # longer than any name; a home that nobody has
+    except (OSError, RuntimeError):  # too long a name; an unknown user's home
         return False
 
 

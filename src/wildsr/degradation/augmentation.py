@@ -91,7 +91,7 @@ class RandomDegradation(IntensityAugmentationBase2D):
         draws = [np.random.default_rng(seed) for seed in seeds]
         size = (int(height), int(width))
         canvas = Canvas(input, [size] * len(seeds), size, size, draws, [[] for _ in seeds])
-        if input.device.type == "cpu":  # where each sample has a generator of its own
+        if input.device.type == "cpu":  # there each sample has its own generator
             out = self.step(canvas).image
         else:
             with torch.random.fork_rng([input.device], device_type=input.device.type):

@@ -110,7 +110,7 @@ def _has_vp8(file: IO[bytes], end: int) -> bool:
         name, size = struct.unpack("<4sI", head)
         if name in (b"VP8 ", b"VP8L"):
             return name == b"VP8 "
-        if name == b"ANMF":  # a frame: 16 bytes, then chunks of its own
+        if name == b"ANMF":  # a frame: 16 bytes, then its chunks
             file.seek(16, 1)
             continue
         file.seek(size + size % 2, 1)

@@ -33,7 +33,7 @@ class Work:
         check: checks that results can be written, before a network is opened.
         found: how many tasks are known so far.
         stop: stops the search for more.
-        apart: whether each result is a file of its own, which any process may write.
+        apart: whether each result is a separate file, which any process may write.
     """
 
     todo: Iterable[Task]

@@ -105,7 +105,7 @@ def _joined(
     look: Look,
     scale: int,
 ) -> Strip:
-    """One strip of all bands, with what lies outside of their ranges and what was not measured."""
+    """One strip of all bands, with the parts outside of their ranges and the unmeasured pixels."""
     bands = len(look.bands)
     unit = np.empty((*parts[0].shape[:2], bands + (look.alpha is not None)), np.float32)
     for part, group in zip(parts, look.groups, strict=True):

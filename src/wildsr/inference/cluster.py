@@ -288,7 +288,7 @@ class _Actor:
                 collected.add(Entry(task.input, task.output, error=reason))
             else:
                 (suspects if count else fresh).append(task)
-        # Those during which a process died come alone, so that each is told from its neighbours.
+        # Photos during which a process died are tried one by one, to find the one that crashes it.
         for some in (fresh, *([task] for task in suspects)):
             for task in some:
                 self.attempts.start.remote(task.output)
@@ -305,7 +305,7 @@ class _Actor:
 
 
 class _Collected:
-    """The entries of a block: a manifest that is written by somebody else."""
+    """Collects the entries of a block; the driver process writes them to the manifest."""
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}

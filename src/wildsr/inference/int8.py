@@ -119,7 +119,7 @@ def _quantized(nncf: ModuleType, graph: Any, calibrating: list[Any]) -> Any:
     ]
     spared = [convolutions[0], convolutions[-1]] if len(convolutions) > 2 else []
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # a bar of its own
+        with contextlib.redirect_stdout(io.StringIO()):  # hides NNCF's own progress bar
             return nncf.quantize(
                 graph,
                 nncf.Dataset(calibrating),

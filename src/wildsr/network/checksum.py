@@ -13,7 +13,7 @@ from torch import Tensor
 from wildsr.error import UserError
 
 SEAL = b"wildsr blake2b "  # and 64 hexadecimal digits: the comment of an archive that torch writes
-DIGEST = "wildsr_blake2b"  # the key of ours in the metadata of safetensors
+DIGEST = "wildsr_blake2b"  # key of the checksum in the metadata of safetensors
 _LENGTH = len(SEAL) + 64
 _END = b"PK\x05\x06"  # of an archive, 22 bytes with an empty comment
 
@@ -113,6 +113,6 @@ def _sound(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
         with archive.open(entry) as part:
             while part.read(1 << 20):
                 pass
-    except Exception:  # whatever damage makes of a header
+    except Exception:  # a damaged header can raise any type
         return False
     return True

@@ -10,7 +10,7 @@ GRAY, COLOUR = ("b-w", "grey16"), ("srgb", "rgb", "rgb16")
 DEPTHS: dict[str, np.dtype[Any]] = {
     "uchar": np.dtype(np.uint8),
     "ushort": np.dtype(np.uint16),
-    # 32 bits that hold 16-bit values, as some programs write them; others are refused as they come.
+    # 32 bits that hold 16-bit values, as some programs write them; larger values are refused later.
     "int": np.dtype(np.uint16),
     "uint": np.dtype(np.uint16),
 }

@@ -126,7 +126,7 @@ class RawImage(DecodedImage):
         with path.open("rb") as file, self._package.imread(file) as raw:
             sizes = raw.sizes
             self.height, self.width = sizes.iheight, sizes.iwidth
-            if sizes.flip in (5, 6):  # lies on its side
+            if sizes.flip in (5, 6):  # rotated by 90 degrees
                 self.height, self.width = self.width, self.height
             allow(path, sizes.raw_width, sizes.raw_height, limit)
         self.channels, self.dtype = 3, np.dtype(np.uint16)

@@ -238,7 +238,7 @@ class _Feed:
         self.ended = threading.Event()
 
     def put(self, part: bytes | None) -> bool:
-        """Hand over bytes, or None for the end; whether there is still somebody who takes them."""
+        """Hand over bytes, or None for the end; returns whether the encoder still runs."""
         while not self.ended.is_set():
             try:
                 self.waiting.put(part, timeout=0.1)

@@ -168,7 +168,7 @@ class Photo:
         self.dtype = DEPTHS[image.format]
 
     def _take_lab(self) -> None:
-        """8-bit Lab, which libvips takes for a coding of its own: opened as if it were RGB."""
+        """Open 8-bit Lab as if it were RGB, because libvips would take it for its own encoding."""
         with self.path.open("rb") as file:
             found = lab_photometric(file)
             if found is not None:

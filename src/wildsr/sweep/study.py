@@ -154,7 +154,7 @@ def again(study: Any, trial: Any) -> bool:
 
 
 def _gone(trial: Any, folder: Path) -> bool:
-    """Whether nobody works on a trial any more."""
+    """Whether the process of a trial has died."""
     inside = folder / WORKING / place(trial)
     if not inside.is_dir():
         since = trial.datetime_start

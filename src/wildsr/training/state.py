@@ -54,7 +54,7 @@ def check_optimizer(
             for key in values.keys() & MOMENTS:
                 if isinstance(values[key], Tensor) and values[key].shape != parameter.shape:
                     raise UserError(f"its `{key}` is {tuple(values[key].shape)}")
-    except Exception as error:  # whatever it makes of a state that is not its own
+    except Exception as error:  # a state of another optimiser can raise any type
         raise UserError(
             f"The checkpoint's optimiser state of `{name}` belongs to another optimiser: "
             f"{first_line(error)}."

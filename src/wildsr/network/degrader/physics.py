@@ -228,7 +228,7 @@ def _without_luma(noise: Tensor, share: Tensor) -> Tensor:
 
 
 def _filtered(normal: Tensor, width: Tensor) -> Tensor:
-    """Each image's noise through a Gaussian of its own width, of unchanged variance."""
+    """Filter each image's noise by a Gaussian of its own width, with unchanged variance."""
     batch, channels, *size = normal.shape
     if not width.requires_grad and bool((width <= WHITE).all()):
         return normal[..., MARGIN:-MARGIN, MARGIN:-MARGIN]

@@ -33,7 +33,7 @@ def two_sample_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) 
     found = two_sample(
         [local_features(photo) for photo in real], [local_features(photo) for photo in fake], seed
     )
-    # As rare by chance as in the other lines; the 5 % of the verdict is what people expect to read.
+    # The same false alarm rate as in the other entries; the verdict quotes the usual 5 %.
     beyond = found.p_value <= ERROR and found.accuracy > 0.5 + TOLERATED
     state = DIFFERS if beyond else AGREES
     if state == AGREES and found.chance > 0.5 + BLIND * TOLERATED:
