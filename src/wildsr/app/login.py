@@ -68,7 +68,7 @@ class Login:
         Raises:
             Refused: it is wrong, or the address must wait.
         """
-        if ":" in address:  # a home has 2**64 of them
+        if ":" in address:  # a household has 2**64 IPv6 addresses
             network = ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False)
             address = str(network)
         now = asyncio.get_running_loop().time()

@@ -210,7 +210,7 @@ class Page:
             try:
                 self.studio.look(sample.path)
                 small = Image.fromarray(overview(sample.path, self.studio.sight))
-            except Exception:  # whatever a reader says: it is not offered
+            except Exception:  # an unreadable sample is not offered
                 continue
             small.thumbnail((THUMB, THUMB))
             path = folder / f"{secrets.token_hex(16)}.png"
@@ -235,7 +235,7 @@ class Page:
                         height=160,
                         elem_id="photo",
                     )
-                    file.data_model = None  # a key, which is no file's data
+                    file.data_model = None  # its value is a key, not file data
                     gallery = component.Gallery(
                         thumbnails,
                         label="or a sample",
@@ -308,7 +308,7 @@ class Page:
             )
             whole.select(self.pointed, zoom, look, api_name="pointed", **quick)
             zoom.change(self.zoomed, zoom, look, api_name="zoomed", **quick)
-            page.unload(_left)  # has the browser keep a connection, whose end the guard notes
+            page.unload(_left)  # the browser keeps a connection open, whose end the guard notices
         return page
 
     def forms(self, page: gr.Blocks) -> dict[int, Form]:

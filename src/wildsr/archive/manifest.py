@@ -179,7 +179,7 @@ def _lines(output: Path | Store) -> Iterator[Entry]:
     for line in _texts(output):
         with contextlib.suppress(
             ValueError, TypeError, AttributeError
-        ):  # half a line, or none of ours
+        ):  # an incomplete line, or not a manifest's
             values = json.loads(line)
             entry = Entry(**{key: values.get(key) for key in Entry.__dataclass_fields__})
             texts = isinstance(entry.input, str) and isinstance(entry.output, str)

@@ -74,7 +74,7 @@ def _automatic(environment: Mapping[str, str]) -> Shard:
     place, count = _array(environment)
     rank, ranks = _numbers(environment, "RANK", "WORLD_SIZE") or (0, 1)
     if not 0 <= rank < ranks:
-        rank, ranks = 0, 1  # no start of torchrun's
+        rank, ranks = 0, 1  # not started by torchrun
     return Shard(place * ranks + rank + 1, count * ranks)
 
 

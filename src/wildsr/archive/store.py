@@ -63,7 +63,7 @@ class Store:
                 f"`{self.argument}={self}` needs the package fsspec: pip install 'wildsr[{EXTRA}]'."
             ) from error
         try:
-            # A listing of a million objects is not to be kept.
+            # Listings of a million objects must not stay in memory.
             options = {"use_listings_cache": False} if "::" not in self.url else {}
             found = core.url_to_fs(self.url, **options)
         except ImportError as error:

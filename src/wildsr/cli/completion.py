@@ -63,7 +63,7 @@ def candidates(verb: str, typed: list[str], prefix: str) -> list[str]:
     words = [word for word in typed if not word.startswith("-")]
     try:
         config, kinds = configure(verb, words), literals(verb, words)
-    except UserError:  # what stands already is wrong: the verb will say so, here it is passed over
+    except UserError:  # an invalid override is ignored here; the verb will report it
         config, kinds = configure(verb, []), literals(verb, [])
     if equals and kinds.get(key) in ("path", "paths"):
         from argcomplete.completers import FilesCompleter

@@ -130,7 +130,7 @@ def _make(
                     _write(_pair(job, degrader, config, device), targets, config)
                     seconds, noted = time.perf_counter() - begun, digest(targets[1])
                     manifest.add(Entry(job.input, output, noted, seconds))
-                except Exception as error:  # whatever a photo raises costs that photo only
+                except Exception as error:  # any error concerns this photo only
                     if (reason := refusal(out)) is not None:
                         whole = number_of_pairs(out)
                         raise UserError(
@@ -201,7 +201,7 @@ def _sensor_of_run(run: str, trust: bool) -> Sensor:
 
 
 def _targets(out: Path, name: str, kind: str, sensor: Sensor) -> tuple[Path, Path]:
-    if not sensor.plain:  # which a TIFF holds, whatever it is
+    if not sensor.plain:  # a TIFF can hold any type
         return out / "hr" / f"{name}.tif", out / "lr" / f"{name}.tif"
     return out / "hr" / f"{name}.png", out / "lr" / f"{name}{SUFFIXES[kind]}"
 

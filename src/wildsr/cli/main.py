@@ -36,7 +36,7 @@ Verb = Callable[[list[str], Console], int]
 
 def run(verb: Verb, arguments: list[str]) -> int:
     """Run a verb; returns its exit code, 2 for a user's error."""
-    for stream in (sys.stdout, sys.stderr):  # names are bytes, and need not be text anywhere
+    for stream in (sys.stdout, sys.stderr):  # file names are bytes, not always valid text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     console = Console(highlight=False, soft_wrap=True, emoji=False)
@@ -63,7 +63,7 @@ def run(verb: Verb, arguments: list[str]) -> int:
 
 def main() -> None:
     """Entry point of ``wildsr VERB key=value ...``."""
-    if "_ARGCOMPLETE" in os.environ:  # it is the shell that asks, what could stand here
+    if "_ARGCOMPLETE" in os.environ:  # a completion request of the shell
         from wildsr.cli.completion import answer
 
         answer()

@@ -57,7 +57,7 @@ def configure(name: str, overrides: Sequence[str]) -> DictConfig:
         plain: Any = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(f"{' '.join(first_line(error).split()).rstrip('.')}.") from error
-    for key, default in before.items():  # the values of what was typed as references
+    for key, default in before.items():  # values of overrides that were references
         check_shape(key, default, _found(plain, key))
     config = as_config(with_finish(plain) if "finish" in plain else plain)
     OmegaConf.set_struct(config, True)
@@ -85,7 +85,7 @@ def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> No
             continue
         try:
             default = parent[leaf]
-        except OmegaConfBaseException:  # a reference to what has to be given
+        except OmegaConfBaseException:  # a reference to a missing required value
             continue
         check_scalar(override.key, default, _found(plain, override.key))
 

@@ -49,7 +49,7 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
     shaped = (method.get("networks"), method.get("updates"), method.get("stages") or {})
     whole = isinstance(config["iterations"], int) and all(isinstance(m, Mapping) for m in shaped)
     if not whole or round(share * config["iterations"]) < 1:
-        return config  # what cannot be meant is refused by those whom it concerns
+        return config  # invalid values are refused where they are used
     if FAITHFUL not in method["networks"]:
         raise UserError(f"`finish` needs a method with a network `{FAITHFUL}`: use finish=none.")
     stages = (method.get("stages") or {LEARN: 1}).items()

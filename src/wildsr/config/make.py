@@ -42,7 +42,7 @@ def make(node: Any, what: str, kind: type[Any] = object, **arguments: Any) -> An
         made = _made(plain, arguments)
     except UserError as error:
         raise UserError(f"`{what}`: {error}") from error
-    except Exception as error:  # of whatever constructor
+    except Exception as error:  # constructors can raise any type
         raise UserError(f"`{what}` cannot be made: {first_line(error)}") from error
     if not isinstance(made, kind):
         raise UserError(

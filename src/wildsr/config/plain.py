@@ -54,7 +54,7 @@ def read_yaml(path: Path) -> Any:
         raise
     except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {first_line(error)}.") from error
-    except (AttributeError, LookupError) as error:  # of tags that the loader takes by their word
+    except (AttributeError, LookupError) as error:  # raised for invalid values of YAML tags
         raise UserError(f"{path} is damaged: a tag does not fit its value.") from error
     _check(found, path)
     return found

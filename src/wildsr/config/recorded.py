@@ -37,7 +37,7 @@ def recorded_config(path: Path, trust: bool) -> DictConfig:
     check_targets(plain, str(path), trust)
     _check_shape(plain, path)
     for node in of_target(plain, LEARNED):
-        node["trust"] = trust  # what it opens is trusted as it is itself, whatever it says
+        node["trust"] = trust  # the inner run is trusted only as much as this one
     return as_config(plain)
 
 

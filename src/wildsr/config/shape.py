@@ -29,7 +29,7 @@ def check_shape(key: str, default: Any, value: Any) -> None:
         UserError: it names the key, the value and the valid ones.
     """
     text = isinstance(default, ValueNode) and isinstance(default._value(), str)
-    if not (text and isinstance(value, float)):  # what text there may be, the key's owner knows
+    if not (text and isinstance(value, float)):  # valid texts are checked where the key is used
         _check_finite(key, value)
     if _is_reference(default) or _is_reference(value) or key.startswith(FREE):
         return

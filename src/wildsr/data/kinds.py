@@ -31,7 +31,7 @@ def kinds_of(paths: Sequence[Path], limit: float | None, note: Path) -> Kinds:
         return Counter({(int(channels), depth): count for channels, depth, count in known})
     found: Kinds = Counter()
     for path in paths:
-        with contextlib.suppress(UserError):  # it is said where the pixels are read
+        with contextlib.suppress(UserError):  # reported when the pixels are read
             kind = kind_of(path, limit)
             found[kind.channels, kind.depth] += 1
     with contextlib.suppress(UserError):
@@ -45,7 +45,7 @@ def channels_of(folders: Mapping[str, Kinds]) -> tuple[int, list[str]]:
     for kinds in folders.values():
         for (channels, _), number in kinds.items():
             counts[channels] += number
-    if not counts:  # nothing can be read, which is said where it is tried
+    if not counts:  # nothing can be read; reported elsewhere
         return 3, []
     chosen = 3 if set(counts) <= {1, 3} and len(counts) > 1 else counts.most_common(1)[0][0]
     if len(counts) == 1:

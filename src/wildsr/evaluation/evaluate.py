@@ -318,6 +318,6 @@ def _outcome(
             lr, bands = photo["lr"], photos.sensor.bands
             window = window_of(lr) if lr.is_floating_point() else None
             path = _kept(sr, folder / f"{file_name(image)}.png", bands, window)
-    except Exception as error:  # whatever it is, the other photos are still to be measured
+    except Exception as error:  # any error concerns this photo only
         return Outcome(row, name, image, error=first_line(error))
     return Outcome(row, name, image, values, picture=path)

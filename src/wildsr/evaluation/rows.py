@@ -71,7 +71,7 @@ def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
         for label, candidate in of_run(folder, shown, config, ready).items():
             add(label, candidate)
     for name, path in paths_by_name(config.weights, "weights").items():
-        # Now: damage is to be said before anything is measured.
+        # Opened now, so that damage is reported before anything is measured.
         opened = open_upscaler(weights=path)
         shown = opened.name if name == path.name else name
         load = partial(_same, opened.network)
@@ -140,7 +140,7 @@ def of_run(
             made[label] = Row(ready(load, label), scale, source, None, sensor)
         return made
     one = config.strength if not isinstance(config.strength, ListConfig) else config.strength[0]
-    for iteration in chosen(folder, config.checkpoints):  # opened when their turn comes
+    for iteration in chosen(folder, config.checkpoints):  # each is opened at its turn
         at = partial(restorer_of, folder, iteration, trust, one)
         label = f"{name} {iteration}"
         made[label] = Row(ready(at, label), scale, source, iteration, sensor)

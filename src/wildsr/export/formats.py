@@ -93,7 +93,7 @@ def write_torchscript(network: nn.Module, path: Path, fp16: bool, size: int | No
         size: LR pixels a side of the traced example; None for the default.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that parts of the trace hold for other sizes is measured
+        warnings.simplefilter("ignore")  # whether the trace is valid for other sizes is measured
         module = Half(network).eval() if fp16 else network
         traced = torch.jit.trace(module, _example(size), check_trace=False)
         with text_path(path) as name:
@@ -186,8 +186,8 @@ def reopen_ncnn(path: Path, fp16: bool) -> Upscale:
 
     def upscale(lr: Tensor) -> Tensor:
         extractor = net.create_extractor()
-        pixels = lr[0].contiguous().numpy()  # a name, for ncnn borrows its memory
-        extractor.input("data", ncnn.Mat(pixels).clone())  # layers may write into what goes in
+        pixels = lr[0].contiguous().numpy()  # kept in a variable: ncnn borrows its memory
+        extractor.input("data", ncnn.Mat(pixels).clone())  # layers may overwrite their input
         failed, sr = extractor.extract("output")
         if failed:
             raise RuntimeError("ncnn failed")
@@ -232,7 +232,7 @@ def write_program(
         except OSError as error:
             said = error.strerror or first_line(error)
             raise UserError(f"{path} cannot be written: {said}.") from error
-        except Exception as error:  # exporters and runtimes raise what they like
+        except Exception as error:  # exporters and runtimes can raise any type
             if isinstance(error, UserError) and EXTRA in str(error):
                 raise
             raise UserError(

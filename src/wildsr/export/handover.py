@@ -149,6 +149,6 @@ def spandrel_model(path: Path) -> ImageModelDescriptor | None:
 
     try:
         found = ModelLoader(device="cpu").load_from_file(path)
-    except Exception:  # it raises whatever its guesses at an architecture raise
+    except Exception:  # guessing an architecture can raise any type
         return None
     return found.eval() if isinstance(found, ImageModelDescriptor) else None

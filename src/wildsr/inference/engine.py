@@ -183,7 +183,7 @@ def choose_engine(name: str, network: nn.Module, device: torch.device, scale: in
                 return padded
     except UserError:
         raise
-    except Exception as error:  # exporters and runtimes raise what they like
+    except Exception as error:  # exporters and runtimes can raise any type
         failure = error
     if failure is not None and math.isnan(away):
         raise UserError(

@@ -68,7 +68,7 @@ def begin(
         format = format_of(source)
         raster = open_raster(source, format, settings.limit)
         if raster is None and format == "tiff" and upscaler.sensor.lr is not None:
-            raster = TiffRaster(source, settings.limit)  # of values that have a range of their own
+            raster = TiffRaster(source, settings.limit)  # its values have their own range
     if raster is not None:
         return RasterUpscaling(raster, target, upscaler, settings)
     photo = Photo(source, settings.limit)
@@ -109,7 +109,7 @@ class Upscaling:
             raise UserError(f"Argument `format` is {chosen!r}, but the result is called {target}.")
         self.planned = _plan(photo, scale, FORMATS[chosen], settings)
         self.size = (photo.width * scale, photo.height * scale)
-        # Where it is still to be resized, 8 bits are made at the end.
+        # If it is resized afterwards, rounding to 8 bits comes last.
         resized = self.size != (self.planned.width, self.planned.height)
         self.between = np.dtype(np.uint16) if resized else self.planned.dtype
         self.partial = Partial(target)

@@ -105,7 +105,7 @@ def _cells(rows: Rows, photos: int, channels: int = 3) -> Iterator[Tensor]:
     wanted = [corners[number * len(corners) // count] for number in range(count)]
     try:
         yield from patches(rows, channels, wanted, side).clamp(0, 1).split(1)
-    except UserError:  # damaged further down, which is said where it is to be upscaled
+    except UserError:  # damaged after the header; reported when it is upscaled
         return
 
 
@@ -127,7 +127,7 @@ def _quantized(nncf: ModuleType, graph: Any, calibrating: list[Any]) -> Any:
                 subset_size=len(calibrating),
                 ignored_scope=nncf.IgnoredScope(names=spared) if spared else None,
             )
-    except Exception as error:  # it raises what it likes
+    except Exception as error:  # NNCF can raise any type
         raise UserError(
             f"Argument `precision`: NNCF cannot bring this network to int8 ({first_line(error)}); "
             "precision=fp32 takes every one."

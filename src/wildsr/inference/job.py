@@ -244,7 +244,7 @@ class _Job:
                 seconds = time.perf_counter() - begun
                 by = self.upscaler.means
                 entry = Entry(task.input, task.output, noted, seconds, by=by)
-            except Exception as error:  # whatever a photo raises costs that photo only
+            except Exception as error:  # any error concerns this photo only
                 self.encoding = encoding[place + 1 :]
                 self._failed(ready, error)
                 continue
@@ -308,7 +308,7 @@ class _Job:
             try:
                 images.append(upscaling.rows.read(upscaling.rows.height))
                 sound.append(opened)
-            except Exception as error:  # its own, and none of the others'
+            except Exception as error:  # any error concerns this photo only
                 upscaling.abandon()
                 self._failed(ready, error)
         return sound, images

@@ -214,7 +214,7 @@ def _cast(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Values:
     most = np.iinfo(dtype)
     rounded = np.rint(values.astype(np.float64) if dtype.itemsize > 2 else values)
     whole: Values = rounded.clip(most.min, most.max)
-    if dtype.itemsize == 8:  # whose largest number no float64 is
+    if dtype.itemsize == 8:  # float64 cannot represent its largest number
         whole = whole.clip(most.min, np.nextafter(float(most.max), 0))
     return whole.astype(dtype)
 

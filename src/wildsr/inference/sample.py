@@ -32,7 +32,7 @@ def first_photos(source: str | Path, output: str | Path | None = None) -> list[P
             found += [path for path in paths if results is None or path not in results]
             if len(found) >= MOST:
                 break
-    except UserError:  # there are none, which is said where they are to be upscaled
+    except UserError:  # there are none; reported when they are upscaled
         pass
     return found[:MOST]
 

@@ -145,7 +145,7 @@ def _plain(name: str, format: str | None) -> tuple[str, str]:
     stem, dot, own = name.rpartition(".")
     named = dot and os.path.basename(stem) and os.sep not in own  # neither .hidden nor a.b/photo
     own = own.lower() if named else ""
-    if own.isdigit() or not own:  # DICOM, of which numbers and no suffix are names
+    if own.isdigit() or not own:  # DICOM files may have numeric suffixes or none
         return f".{format or 'dcm'}", f"{name}.{format or 'dcm'}"
     if format is None and own in FORMATS:
         return name[len(stem) :], name

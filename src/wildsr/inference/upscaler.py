@@ -154,7 +154,7 @@ class Upscaler:
         if chosen is not self or self.single is None or self.reference is None:
             return chosen
         place = torch.empty(0, device=self.device, dtype=self.dtype)
-        # A network of torch's stands for its engine, which would be compiled for these sizes, too.
+        # The PyTorch module is checked, not its compiled engine, which would be compiled again.
         judged = self.network if self.computed is None else self.engine
         seen = patches(image.again(), self.channels)
         found = psnr_to(self.reference, judged, seen, place)
@@ -187,7 +187,7 @@ class Upscaler:
         """The side of a tile in LR pixels, without its overlap."""
         if self.tile is not None:
             return self.tile // CELL * CELL
-        # Before the radius is known: measuring it takes longer than small photos do.
+        # Without the measured radius: measuring it takes longer than upscaling a small photo.
         return tile_for(bytes_per_pixel(self.network), self.device, UNBOUNDED_OVERLAP)
 
     @property

@@ -73,7 +73,7 @@ def upscale_video(
         container_of(source)
         with source.open("rb") as file, open_video(av, file, source, limit) as read:
             form = CONTAINERS[target.suffix.lower()]
-            # Absolute: FFmpeg takes what stands before a colon for a protocol.
+            # An absolute path: FFmpeg would take text before a colon for a protocol.
             with av.open(str(partial.path.absolute()), "w", format=form) as written:
                 done = _Frames(upscaler, read, written, outscale, quality).carry_out(progress)
     except (
@@ -113,7 +113,7 @@ class _Frames:
         self.video = read.streams.video[0]
         self.video.thread_type = "AUTO"
         written.metadata.update(read.metadata)
-        self.out: Any = None  # made of the first frame: only then it is known which way is up
+        self.out: Any = None  # opened at the first frame, which has the rotation
         self.carried = self._carried()
         self.sound: dict[Any, Any] = {}
         self.held: list[Any] = []  # packets of sound and text that came before the first frame
@@ -226,7 +226,7 @@ class _Frames:
         self.out.codec_context.time_base = frame.time_base
         for name in COLOURS:
             setattr(self.out.codec_context, name, getattr(self.video.codec_context, name))
-        if _range(frame) == FULL:  # which formats of their own say, too
+        if _range(frame) == FULL:  # also declared by pixel formats such as yuvj420p
             self.out.codec_context.color_range = FULL
         if self.video.sample_aspect_ratio:
             turned = round(frame.rotation / 90) % 2

@@ -22,7 +22,7 @@ _MAGIC = {
     b"BM": "bmp",
     b"GIF8": "gif",
     b"\x93NUMPY": "npy",
-    # Cameras' own formats; those that begin as TIFFs do are told by their tags.
+    # Camera raw; raw files that begin like TIFFs are recognised by their tags.
     b"II*\0\x10\0\0\0CR": "raw",
     b"IIRO": "raw",
     b"IIRS": "raw",
@@ -59,7 +59,7 @@ def format_of(path: Path) -> str:
         begin = file.read(132)
         if not begin:
             raise ValueError("the file is empty")
-        if begin[128:] == b"DICM":  # before it there may be anything
+        if begin[128:] == b"DICM":  # the 128 bytes before it are arbitrary
             return "dicom"
         found = [magic for magic in _MAGIC if begin.startswith(magic)]
         if found:
@@ -113,7 +113,7 @@ def _is_sensor(file: IO[bytes]) -> bool:
         below = [_numbers(file, place, order) for place in tags.get(_SUBFILES, [])[:8]]
         return any(kind in _SENSOR for one in (tags, *below) for kind in one.get(_PHOTOMETRIC, []))
     except (struct.error, OverflowError):
-        return False  # which its decoder will say better
+        return False  # its decoder will report the damage
 
 
 def _numbers(file: IO[bytes], place: int, order: str) -> dict[int, list[int]]:

@@ -26,7 +26,7 @@ def open_header(path: Path | str) -> Iterator[Image.Image]:
         for name in Image.ID:
             factory, accepts = Image.OPEN[name]
             accepted = accepts is None or accepts(begin)
-            if not accepted or isinstance(accepted, str):  # which says what is missing
+            if not accepted or isinstance(accepted, str):  # a message about a missing library
                 continue
             file.seek(0)
             try:

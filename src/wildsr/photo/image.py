@@ -51,7 +51,7 @@ def read_image(path: Path | str, limit: float | None = LIMIT, sight: Sight | Non
             than ``limit``; one line with the path and the reason.
     """
     photo = Photo(path, limit, sight)
-    with readable(path):  # memory that does not suffice, too
+    with readable(path):  # also too little memory
         pixels = np.empty((photo.height, photo.width, 3), np.uint8)
     step = max(BAND // photo.width, 1)
     for top in range(0, photo.height, step):
@@ -83,5 +83,5 @@ def one_channel(path: Path | str) -> bool:
     """Whether the file holds gray pixels, of any depth; reads only its header."""
     try:
         return Photo(path, None).channels in (1, 2)
-    except UserError:  # it is said where the pixels are read
+    except UserError:  # reported when the pixels are read
         return False

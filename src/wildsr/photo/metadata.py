@@ -62,12 +62,12 @@ def exif_of(
             found, inner = _directories(exif)
         else:
             return None, {}
-    except Exception:  # Pillow raises whatever its parsers raise
+    except Exception:  # Pillow's parsers can raise any type
         return None, {}
     exif = Image.Exif()
     for tag, value in found.items():
         if tag == _DESCRIPTION and str(value).startswith(_SHAPED):
-            continue  # the size as it was
+            continue  # describes the size before upscaling
         if tag not in STORAGE and tag not in (EXIF, GPS) and _writable(tag, value):
             exif[tag] = _as_stored(value)
     for ifd, tags in inner.items():
@@ -122,7 +122,7 @@ def _writable(tag: int, value: Any) -> bool:
     try:
         alone[tag] = _as_stored(value)
         alone.tobytes(8)
-    except Exception:  # whatever its writers raise
+    except Exception:  # Pillow's writers can raise any type
         return False
     return True
 
@@ -139,7 +139,7 @@ def exif_fields(exif: Image.Exif) -> list[tuple[str, Any]]:
     so a JPEG of one pixel with this EXIF is written and read in memory.
     """
     for bare in (False, True):
-        if bare:  # a JPEG's EXIF is limited to 64 KB; makers' notes are what is ever longer
+        if bare:  # a JPEG's EXIF is limited to 64 KB; only makers' notes exceed it
             exif.get_ifd(EXIF).pop(int(ExifTags.Base.MakerNote), None)
         try:
             pixel = io.BytesIO()

@@ -192,12 +192,12 @@ class Photo:
 
     def _begin(self, opened: Any | None = None) -> Any:
         """Start at the first row."""
-        if self._orientation > 2:  # rows of the result are columns of the file, or its last ones
+        if self._orientation > 2:  # needs random access to the file's pixels
             opened = self._opened("random")
         elif opened is None:
             opened = self._opened("sequential")
         image = converted(turned(opened, self._orientation), self._lab)
-        # A region does not keep its image, nor an image the memory that it was made of.
+        # References are kept: a region does not keep its image alive, nor an image its memory.
         self._image, self._region = image, pyvips.Region.new(image)
         return image
 
@@ -207,7 +207,7 @@ class Photo:
         except pyvips.Error as error:
             if self._fail_on != "warning" or not self._bearable(error.detail):
                 raise
-            self._fail_on = "error"  # from now on; only what libjpeg itself cannot go on with
+            self._fail_on = "error"  # from now on only fatal errors of libjpeg count
             self._begin()
             for row in range(0, self._row, 64):
                 self._region.fetch(0, row, self.width, min(64, self._row - row))

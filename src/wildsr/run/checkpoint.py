@@ -45,7 +45,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any], keep: int = 2) -> Path:
         try:
             with partial.open("wb") as file:
                 torch.save({"format": FORMAT, **state}, file)
-        except RuntimeError as error:  # torch's own, of a disk that is full
+        except RuntimeError as error:  # raised by torch if the disk is full
             raise OSError(errno.EIO, f"its disk is full or fails ({first_line(error)})") from error
         seal(partial)
     for old in checkpoints(folder)[keep:]:
@@ -168,7 +168,7 @@ def _settling(value: Any) -> bool:
     )
 
 
-# What is known of a part of a checkpoint, where it is there.
+# Checks of the parts of a checkpoint.
 _SOUND: dict[str, Callable[[Any], bool]] = {
     "iteration": _count,
     "seconds": _number,

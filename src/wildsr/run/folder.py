@@ -64,7 +64,7 @@ class Run:
 def choices(overrides: list[str]) -> list[str]:
     """The overrides that define a run, without those that may change when it is resumed."""
     decisive = [o for o in overrides if override_key(o).split(".")[0].split("/")[0] not in _FREE]
-    # Of weights the name: a run keeps a copy, and goes on from that.
+    # Only the name of weights is compared: a run has its own copy of the file.
     return sorted(
         f"weights={Path(o.split('=', 1)[1]).name}" if override_key(o) == "weights" else o
         for o in decisive
@@ -73,7 +73,7 @@ def choices(overrides: list[str]) -> list[str]:
 
 def merged(folder: Path, new: list[str]) -> list[str]:
     """The overrides of a resumed run: new ones replace saved ones of the same key."""
-    # It goes on from its own copies, whatever became of the originals.
+    # A resumed run uses its own copies of these files.
     kept = [f"weights={path}" for path in _started_from(folder)]
     kept += [f"degradation.run={path}" for path in _degraded_by(folder)]
     kept += [f"degradation.file={path}" for path in _given_camera(folder)]
@@ -249,7 +249,7 @@ def _taken(config: DictConfig, folder: Path, claim: Callable[[Path], Lock | None
 def _fill(folder: Path, config: DictConfig) -> None:
     """Copy what resuming and evaluating will need again, wherever it comes from."""
     for left in (START, DEGRADATION):
-        shutil.rmtree(folder / left, ignore_errors=True)  # of a start that was cut off
+        shutil.rmtree(folder / left, ignore_errors=True)  # left by an interrupted start
     if config.get("weights") is not None:
         source = Path(str(config.weights)).expanduser()
         kept = folder / START / source.name

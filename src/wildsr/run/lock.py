@@ -145,7 +145,7 @@ class Lock:
             return
         try:
             number, held = self._newest()
-        except OSError:  # the folder is gone or cut off, which writing will say
+        except OSError:  # the folder is gone; writing into it will report that
             return
         if self.place / f"{number:08d}.held" != self._file or held is None:
             raise UserError(

@@ -58,7 +58,7 @@ def save_snapshot(
     try:
         write_bytes(
             path, save(weights, metadata={DIGEST: digest_of(weights, None)})
-        )  # bytes: its own writer takes no name that is not text
+        )  # as bytes: safetensors' own writer needs valid text as a name
     except SafetensorError as error:
         raise UserError(f"{path} cannot be written: {first_line(error)}.") from error
 

@@ -55,7 +55,7 @@ class Objective:
         panel = self._panel(None)
         self.higher = self.name in panel.parts and panel.parts[self.name].better == HIGHER
         needs = panel.parts[self.name].needs if self.name in panel.parts else None
-        if needs not in (None, NEEDS):  # a learned degradation is what each training brings
+        if needs not in (None, NEEDS):  # each training has a learned degradation
             raise UserError(f"`objective={self.name}` cannot be computed: {needs}")
 
     @property

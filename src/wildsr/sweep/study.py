@@ -64,7 +64,7 @@ def open_study(config: DictConfig, folder: Path, name: str, higher: bool) -> Any
             )
         except UserError:
             raise
-        except Exception as error:  # of drivers and databases, each has its own
+        except Exception as error:  # drivers and databases have their own types
             if attempt == 4 or isinstance(error, ImportError):
                 raise UserError(
                     f"`storage={shown}` cannot be opened: {first_line(error).rstrip('.')}."
@@ -80,7 +80,7 @@ def _storage(library: ModuleType, given: str | None, folder: Path) -> Any:
         path = str((folder / "sweep.db").resolve())
         if "?" in path:
             raise UserError(f"SQLite cannot open {path}, for its `?`; storage=journal can.")
-        # Two workers may create it at once, and wait for each other.
+        # Two workers may create it at once; SQLite then waits.
         return library.storages.RDBStorage(
             f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
         )

@@ -47,7 +47,7 @@ class Layout:
         """The description of its pages, which are all alike."""
         sizes = dict(zip(self.axes, self.shape, strict=True))
         bands = sizes.get("C", 1)
-        # Bands that come last are a picture's as programs show it; those that come first are any.
+        # Three bands on the last axis are RGB, as in image files; those on the first may be any.
         colour = (0, 1, 2) if bands == COLOUR and self.axes.endswith("C") else ()
         kind = self.dtype.newbyteorder("=")
         return Page(sizes["H"], sizes["W"], bands, kind, colour)
@@ -159,7 +159,7 @@ class ArrayRaster(Raster):
     def array(self, name: str) -> Values:
         """Load an array of the file by its name."""
         if self._held is None or self._held[0] != name:
-            self._held = None  # before the next one is there, too
+            self._held = None  # frees it before the next one is loaded
             self._held = name, _load(self.path, name)
         return self._held[1]
 
@@ -185,7 +185,7 @@ def _load(path: Path, name: str) -> Values:
         return held
     with zipfile.ZipFile(path) as archive, archive.open(name) as file:
         values: Values = npy.read_array(file, allow_pickle=False)
-        if file.read(1):  # whose end also has the checksum compared
+        if file.read(1):  # reading to the end also verifies the checksum
             raise ValueError(f"{name} is longer than its header says")
         return values
 

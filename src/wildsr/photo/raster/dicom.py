@@ -16,11 +16,11 @@ import numpy as np
 from wildsr.photo.extra import needed
 from wildsr.photo.raster.base import ROOM, Page, PageRows, Range, Raster, Values, allow_pages
 
-DEFLATED = "1.2.840.10008.1.2.1.99"  # the transfer syntax of which all but the beginning is packed
-_OPEN = 0xFFFFFFFF  # the length of what has an end mark
+DEFLATED = "1.2.840.10008.1.2.1.99"  # transfer syntax: deflated except for the beginning
+_OPEN = 0xFFFFFFFF  # undefined length: ends with a delimiter
 GRAYS = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
-HEADER = 64 << 20  # bytes that a packed file may have beside its pixels
+HEADER = 64 << 20  # bytes that a deflated file may have besides its pixels
 
 
 def pydicom() -> Any:
@@ -165,7 +165,7 @@ class DicomRaster(Raster):
             check_whole(self.path)
         with quiet():
             package = pydicom()
-            # Of a packed file no frame can be found before all is unpacked.
+            # A deflated file must be inflated as a whole to find a frame.
             whole = package.dcmread(self.path) if self._packed else self.path
             values = package.pixels.pixel_array(whole, index=page)
             if self.photometric == PALETTE:

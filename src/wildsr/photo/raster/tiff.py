@@ -46,7 +46,7 @@ def open_tiff(path: Path) -> Any:
     """
     import tifffile
 
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is said by us
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # errors are reported by this module
     file = tifffile.TiffFile(path)
     try:
         file.pages[0]
@@ -134,7 +134,7 @@ class TiffRaster(Raster):
         self.places: list[Place] = []
         with open_tiff(path) as file:
             channels = _channels(file)
-        with open_tiff(path) as file:  # anew: what tells the axes leaves less of the pages
+        with open_tiff(path) as file:  # opened again: reading the axes changes the pages
             frames = _virtual_frames(file)
             for number, page in enumerate(file.pages):
                 if int(page.subfiletype) & (REDUCED | MASK):
@@ -209,11 +209,11 @@ class TiffRaster(Raster):
                     raise
                 values = None
             planes = page.axes.startswith("S")
-        if values is None:  # a coding that tifffile alone does not know
+        if values is None:  # a compression that tifffile alone cannot decode
             image = self._vips(place.directory)
             values, planes = image.numpy(), False
             if page.photometric.name == "MINISWHITE" and image.format in ("uchar", "ushort"):
-                values = np.iinfo(values.dtype).max - values  # libvips has turned them round
+                values = np.iinfo(values.dtype).max - values  # libvips has inverted them
         values = np.moveaxis(values, 0, -1) if planes else values
         return values.reshape(*values.shape[:2], -1)
 

@@ -99,7 +99,7 @@ def write_page(
         ordering=shown.metric and f"gain in {results.heading(summary, shown.metric)}",
         storage=_storage(shown, page.budget),
         choice=page.choice,
-        # One that was just made is of photos as the one that the run made at its end, and newer.
+        # A card just made replaces the run's own: it is of the same kind of photos, and newer.
         cards=_card(folder) or [card for run in page.runs.values() for card in _card(run)],
         finishes=[made for name, run in page.runs.items() for made in _finish(name, run)],
         runs=[{"name": n, "curves": curves(p / "metrics.csv")} for n, p in page.runs.items()],
