@@ -18,7 +18,7 @@ CONNECTIONS = 512
 
 
 class _Prompt(H11Protocol):
-    """HTTP/1.1 for clients who say what they want."""
+    """HTTP/1.1 with a limit of connections, and of the time until a request's headers arrived."""
 
     _late: Any = None
 

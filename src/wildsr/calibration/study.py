@@ -242,7 +242,7 @@ class Study:
 
 
 def _coarseness(codings: Sequence[Coding | None]) -> Tensor:
-    """(n, 1) of each photo's coding around the mean; (n, 0) where all are alike."""
+    """Each photo's JPEG coarseness minus the mean, (n, 1); (n, 0) where it is the same for all."""
     values = torch.tensor([0.0 if c is None else c.coarseness for c in codings])[:, None]
     values = values - values.mean()
     return values if values.abs().max() > 0.1 else values[:, :0]

@@ -69,7 +69,7 @@ def _settings(config: DictConfig, folder: Path, document: dict[str, Any], consol
 
 
 def _squares(pixels: np.ndarray[Any, Any], side: int) -> list[Tensor]:
-    """(1, 3, side, side) in [0, 1]: as many as lie beside each other in a photo (H, W, 3)."""
+    """Cut a photo (H, W, 3) into squares (1, 3, side, side) in [0, 1] that do not overlap."""
     whole = floats_of(pixels)
     rows, columns = (range(0, length - side + 1, side) for length in pixels.shape[:2])
     return [whole[..., y : y + side, x : x + side] for y in rows for x in columns]

@@ -200,7 +200,7 @@ def check_upscale(config: DictConfig) -> None:
 
 
 def _measured(config: DictConfig) -> None:
-    """Refuse impossible choices of what is taken of files of measured values."""
+    """Refuse invalid ``bands``, ``page``, ``range`` and ``identity`` (for measured values)."""
     bands = config.bands
     listed = isinstance(bands, ListConfig) and len(bands) > 0
     if bands not in (None, "all") and not (listed and all(_whole(b) and b >= 1 for b in bands)):
@@ -314,7 +314,7 @@ def check_app(config: DictConfig) -> None:
 
 
 def _shown(config: DictConfig) -> None:
-    """Refuse impossible bands and windows of what is looked at."""
+    """Refuse invalid ``bands`` and ``window`` of pictures that are shown."""
     bands, window = config.bands, config.window
     listed = isinstance(bands, ListConfig) and len(bands) in (1, 3)
     if bands is not None and not (listed and all(_whole(b) and b >= 1 for b in bands)):
@@ -397,7 +397,7 @@ def _switch(config: DictConfig, key: str) -> None:
 
 
 def _strength(config: DictConfig, several: bool = False) -> None:
-    """Refuse what is no strength; where several may be given, an empty list, too."""
+    """Refuse values outside the range of ``strength``, and empty lists where lists are allowed."""
     value = config.strength
     listed = list(value) if several and isinstance(value, ListConfig) else [value]
     for number in listed if value is not None else ():

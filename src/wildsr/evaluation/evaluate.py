@@ -287,7 +287,7 @@ def _failing(error: Exception) -> Restore:
 def _kept(
     sr: Tensor, path: Path, bands: Sequence[int] | None, window: Window | None
 ) -> Path | None:
-    """Write a picture; None, which is said, where it cannot be: its figures are still good."""
+    """Write a picture; None and a warning if it cannot be written: its metrics stay valid."""
     try:
         save_png(picture(sr, bands, window), path)
     except UserError as error:

@@ -67,7 +67,7 @@ def _spectrum(luma: Array) -> Array:
 
 
 def _without_grid(spectrum: Array, frequencies: npt.NDArray, width: float) -> None:
-    """Set multiples of 1/8 to zero that are alike: they are the edges of JPEG's blocks."""
+    """Set peaks at multiples of 1/8 to zero unless one stands out: JPEG's block edges make them."""
     combs = [np.abs(frequencies - k / BLOCK) < width for k in (1, 2, 3)]
     heights = [float(spectrum[comb].max()) for comb in combs]
     for k, comb in enumerate(combs):

@@ -157,7 +157,7 @@ class _Shared:
         self.places: list[int] = []
 
     def reader(self) -> int:
-        """A new reader's number; it stands at the first row."""
+        """Add a reader, which begins at the first row, and return its number."""
         self.places.append(0)
         return len(self.places) - 1
 

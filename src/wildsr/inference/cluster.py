@@ -354,7 +354,7 @@ def _attempts(ray: Any) -> Any:
 
 
 def _of_a_user(error: BaseException) -> UserError | None:
-    """What a user can mend in an error of Ray's."""
+    """The UserError that caused an error of Ray; None if there is none."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):
@@ -364,7 +364,8 @@ def _of_a_user(error: BaseException) -> UserError | None:
 
 
 def _sentence(error: BaseException) -> UserError:
-    """The same; else what Ray says of it."""
+    """The UserError that caused an error of Ray, else a new one with the first lines of Ray's text.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = " ".join([type(error).__name__, *lines[:1], *lines[-1:]])
     return _of_a_user(error) or UserError(

@@ -162,7 +162,7 @@ def own_range(upscaler: Upscaler, dtype: np.dtype[Any]) -> Range | None:
 
 
 def _trained_range(upscaler: Upscaler, raster: Raster) -> Range | None:
-    """The same in the numbers of a file: training reads what they stand for."""
+    """The range of training converted to the stored numbers of a file (training reads units)."""
     dtype = raster.pages[0].dtype
     plain = dtype in (np.uint8, np.uint16) and not raster.rescaled
     span = own_range(upscaler, dtype if plain else FLOAT)
@@ -222,7 +222,7 @@ def _cast(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Values:
 def _not_missing(
     values: Values, there: npt.NDArray[np.bool_] | None, look: Look, raster: Raster
 ) -> Values:
-    """Move results that happen to be the value for "not measured" to the number beside it."""
+    """Move results that happen to equal the value for "not measured" to the next number."""
     for place, band in enumerate(look.bands):
         missing = look.missing[band]
         if missing is None or not np.isfinite(missing):

@@ -178,7 +178,8 @@ def _files_in(folder: Path) -> str:
 
 
 def _held(path: Path, what: str) -> tuple[Any, str | None]:
-    """What a file holds, and the description that we may have put beside the weights."""
+    """The contents of a weight file, and the description stored with the weights, if there is one.
+    """
     try:
         if path.suffix == ".safetensors":
             return read_safetensors(path, what)

@@ -180,7 +180,7 @@ def _raw(path: Path, limit: float | None = None) -> Kind | None:
 
 
 def _raster(path: Path, limit: float | None) -> Raster | None:
-    """A file of measured values, which gives what the stored numbers stand for."""
+    """Open a file of measured values so that it returns units instead of stored numbers."""
     raster = open_plainly(path, format_of(path), limit)
     if raster is not None:
         raster.in_units()

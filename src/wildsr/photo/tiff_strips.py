@@ -144,7 +144,7 @@ def _codes(
 
 
 def _lengths(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Bytes that each code stands for: one more than the code that its entry was made of."""
+    """Length of each LZW code in bytes: one more than that of the code its entry extends."""
     parent = np.where(codes < CLEAR, -1, codes - FIRST)
     lengths = np.ones(len(codes) + 1, np.int64)  # the last one is what roots point at
     lengths[-1] = 0

@@ -99,7 +99,7 @@ def open_upscaler(
 
 
 def _towards(network: nn.Module, path: Path, strength: float) -> None:
-    """Move the faithful network of a file towards the finished one beside it."""
+    """Interpolate from a file's faithful weights towards the finished ones in the same folder."""
     check_strength("`strength`", strength)
     other = path.with_name(f"{path.stem}{SUFFIX}{path.suffix}")
     if not other.is_file():

@@ -154,7 +154,7 @@ class Lock:
             )
 
     def _newest(self) -> tuple[int, Path | None]:
-        """The highest number, and its file where it is held."""
+        """The highest number of a lock file, and the file if it is held (None if it is free)."""
         names = [_NAME.fullmatch(name) for name in os.listdir(self.place)]
         found = max(((int(n[1]), n[2]) for n in names if n), default=(0, "free"))
         held = self.place / f"{found[0]:08d}.held" if found[1] == "held" else None
@@ -261,7 +261,7 @@ def _read(path: Path) -> Holder | None:
 
 
 def _copied(path: Path, holder: Holder) -> bool:
-    """Whether a file is a copy, with its whole folder, of one that is held elsewhere."""
+    """Whether a lock file was copied, with its folder, from one that is still held."""
     original = Path(holder.file)
     try:
         if os.path.samefile(original, path):
@@ -273,7 +273,7 @@ def _copied(path: Path, holder: Holder) -> bool:
 
 
 def _lives(holder: Holder) -> bool:
-    """Whether a holder on this machine still runs; its number may be another one's by now."""
+    """Whether a holder on this machine still runs, and its process id was not given to another."""
     if not alive(holder.process):
         return False
     try:

@@ -191,7 +191,8 @@ class Training(lightning.LightningModule):
             self.stages.end(self.iteration)
 
     def _keep_sound(self, guard: Guard, step: Method, wrong: str | None) -> None:
-        """Look whether the finish is still good, if it is time; keep it, or take it back."""
+        """If it is due, check the finish with the guard: save it if it is good, roll it back if not.
+        """
         age = self._age(FINISHED)
         if wrong is None and guard.due(age):
             step.begin(frozenset({FINISHED}))  # compute its output anew, after the optimiser step

@@ -120,7 +120,8 @@ def _hidden(photos: list[Tensor], generator: torch.Generator) -> list[Tensor]:
 
 
 def _told(photos: list[_Photo], labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Of each photo the share of crops told right by a classifier that never saw the photo."""
+    """Share of each photo's crops classified correctly by a classifier not trained on that photo.
+    """
     means = torch.stack([photo.mean for photo in photos])
     squares = torch.stack([photo.square for photo in photos])
     fold = _folds(labels, generator)

@@ -89,6 +89,6 @@ class RealPLKSR(Original):
 
 
 def _repeated(image: Tensor, times: int) -> Tensor:
-    """Each channel so many times, one beside the other."""
+    """Repeat each channel (N, C, H, W) -> (N, C * times, H, W); copies follow each other."""
     wide = image.unsqueeze(2).expand(-1, -1, times, -1, -1)
     return wide.reshape(image.shape[0], image.shape[1] * times, *image.shape[2:])

@@ -102,7 +102,8 @@ def _mean(curves: Sequence[Tensor]) -> Tensor:
 
 
 def _described(degrader: nn.Module) -> dict | None:
-    """What the first part of a degrader that knows its kernel says."""
+    """The description by the first part of a degrader that knows its parameters; None without one.
+    """
     for module in degrader.modules():
         if isinstance(module, Physical | Draws):
             found = describe(module)
