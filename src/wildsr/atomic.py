@@ -33,8 +33,7 @@ class Partial:
 
     A killed process leaves it behind; the next one that writes into the folder removes it. Its name
     tells on which machine, since which boot and by which process it is written, so that a file that
-    is
-    being written is not removed, on a shared disk or from another container.
+    is being written is not removed, on a shared disk or from another container.
 
     Args:
         target: the final name; its folder is created.
@@ -90,8 +89,8 @@ def writing(target: Path) -> Iterator[Path]:
 
     Raises:
         UserError: the file cannot be written (no room, no permission); other exceptions of the
-            block
-            pass through. In both cases nothing is left behind, and an existing file is unchanged.
+            block pass through. In both cases nothing is left behind, and an existing file is
+            unchanged.
     """
     partial = Partial(target)
     try:
@@ -126,8 +125,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     """Let only one process at a time into the block, of all that use this file as a lock.
 
     The others wait, also on other machines with the same network disk. A lock ends with its
-    process.
-    Where files cannot be locked, no process waits.
+    process. Where files cannot be locked, no process waits.
     """
     with contextlib.ExitStack() as held:
         with contextlib.suppress(ImportError, OSError):

@@ -191,8 +191,7 @@ def as_rgb(image: Tensor, bands: Sequence[int] | None = None) -> Tensor:
     """Reduce or repeat channels to three, (..., C, H, W) to (..., 3, H, W), for RGB-only code.
 
     One channel is repeated; of two, the middle is their mean; of more than three, ``bands`` are
-    taken,
-    or else the first three.
+    taken, or else the first three.
     """
     channels = image.shape[-3]
     if channels == 1:

@@ -13,8 +13,7 @@ def text_path(path: Path) -> Iterator[str]:
     r"""The path as text that any library accepts, within the context.
 
     Libraries in C++ and Rust want UTF-8. If a name is not valid text (``Stra\xdfe`` from an old
-    ZIP),
-    a link to the file in a temporary folder is given instead.
+    ZIP), a link to the file in a temporary folder is given instead.
     """
     try:
         str(path).encode()

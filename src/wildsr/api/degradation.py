@@ -100,8 +100,7 @@ def load_degrader(run: str | Path, *, tile: int | None = 1024, trust: bool = Fal
 
     Raises:
         UserError: the folder is no run, has no readable checkpoint, its method has no degradation,
-            or
-            it names code outside wildsr without ``trust``.
+            or it names code outside wildsr without ``trust``.
 
     Examples:
         >>> import numpy, wildsr

@@ -80,9 +80,8 @@ def niqe_own(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
     """NIQE (Mittal et al. 2013) with its model fitted on ``sharp``; lower is better.
 
     The values are not comparable with those of the published model. Nothing is downloaded.
-    ``sharp``
-    must hold at least 72 sharp blocks of 96 x 96 pixels: some twenty photos; a few hundred are
-    better.
+    ``sharp`` must hold at least 72 sharp blocks of 96 x 96 pixels: some twenty photos; a few
+    hundred are better.
 
     Args:
         results: results of an upscaler.

@@ -33,8 +33,7 @@ def load_upscaler(
             knows.
         device: "auto", "cpu", "cuda" (or "cuda:1") or "mps".
         strength: for a run with a finish stage, from 0 (the faithful upscaler) to 1 (the sharp
-            one);
-            None for the run's own default.
+            one); None for the run's own default.
         options: further arguments of :func:`wildsr.run.load.load_upscaler`: `engine`,
             `precision`, `ensemble`, `colour_fix`, `tile`, `overlap`, `batch`; and `trust`, which
             allows a run to name classes outside wildsr, whose code then runs.

@@ -21,8 +21,7 @@ class Hosts:
     """The names, or names and ports, that are allowed in a ``Host`` header.
 
     A hostile site can let its own name resolve to 127.0.0.1 (DNS rebinding). A browser then takes
-    this
-    page for that site's own, but sends the site's name in ``Host``.
+    this page for that site's own, but sends the site's name in ``Host``.
 
     Args:
         host: the address on which the server listens.

@@ -22,8 +22,7 @@ def scratch() -> Iterator[Path]:
     """Create a folder of mode 0700, removed at the end; first remove those of killed servers.
 
     A lock on a file in it shows that its server lives. The kernel drops the lock when the process
-    ends,
-    also by SIGKILL or a power cut. (A process id could be in use again, or belong to another
+    ends, also by SIGKILL or a power cut. (A process id could be in use again, or belong to another
     container.)
     """
     sweep()

@@ -150,8 +150,7 @@ class Studio:
 
         Raises:
             UserError: the photo cannot be read or is too large, an unknown upscaler, or a factor
-                above
-                its scale.
+                above its scale.
         """
         size = self.look(path)
         with self._one:

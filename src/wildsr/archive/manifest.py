@@ -74,8 +74,7 @@ class Manifest:
 
     Every start has its own file, so that no two processes write to the same one. Its name holds the
     time, shard, machine and process. Lines are written one by one; a killed process leaves at most
-    half
-    a line, which readers skip.
+    half a line, which readers skip.
 
     Args:
         output: the folder of the results, or a store.

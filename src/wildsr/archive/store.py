@@ -94,8 +94,7 @@ class Store:
         """Find the photos, as :func:`wildsr.photo.folder.walk_images` does in a local folder.
 
         Each folder is listed as a whole: with a million objects below one prefix, the first photo
-        comes
-        late.
+        comes late.
 
         Raises:
             UserError: the folder does not exist, cannot be listed, or holds no photo.
@@ -139,8 +138,8 @@ class Store:
         """Upload a file, which appears only when it is complete, as far as the store allows that.
 
         Object stores do. In a store with renaming (sftp, smb, hdfs, file) it is written under a
-        hidden name
-        first. If the store implements renaming as copying, a reader may see a part of the file.
+        hidden name first. If the store implements renaming as copying, a reader may see a part of
+        the file.
         """
         path = self.path(name)
         if self.kinds & WHOLE:

@@ -50,8 +50,7 @@ class Calibration:
         """Cameras (count, P), to be drawn with equal probability, and the JPEG coding of each.
 
         They go through the photos in random order; the part of a photo's camera that could not be
-        measured
-        is drawn at random.
+        measured is drawn at random.
         """
         cameras = torch.cat([group.cameras for group in self.groups])
         jitter = torch.cat([group.jitter for group in self.groups])
@@ -88,10 +87,8 @@ def calibrate(
     The method of simulated moments (McFadden 1989), with a quadratic surrogate of the moments
     (after Wood 2010, "Statistical inference for noisy nonlinear ecological dynamic systems")
     refitted in three rounds of shrinking radius. Because simulated photos with the same JPEG coding
-    are
-    compared with the real ones, the bias of every statistic cancels. Deterministic: the same
-    arguments
-    give the same result.
+    are compared with the real ones, the bias of every statistic cancels. Deterministic: the same
+    arguments give the same result.
 
     Args:
         lr: real photos (H, W, C): uint8, or floats in [0, 1] for sensors of more than 8 bits.

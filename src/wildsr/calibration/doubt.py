@@ -49,12 +49,10 @@ def by_edges(model: Surrogate, solution: Solution, photos: Tensor, windows: int)
 def doubtful(edges: Tensor, sharp: SharpWindows, count: int) -> Tensor:
     """Cameras (count, P) to train through in place of a measured one that is not trusted.
 
-    Overestimating blur is costly (the upscaler over-sharpens), underestimating it is not. So
-    their blur widths run evenly from the prior to what the edges show (``edges``, (P,)), isotropic;
-    and
+    Overestimating blur is costly (the upscaler over-sharpens), underestimating it is not. So their
+    blur widths run evenly from the prior to what the edges show (``edges``, (P,)), isotropic; and
     what is not explained is modelled as white noise, as strong as the difference between the images
-    of
-    either end and the middle.
+    of either end and the middle.
     """
     high = PRIOR.clone()
     high[CORRELATION], high[GRAY] = LOWEST[CORRELATION], LOWEST[GRAY]

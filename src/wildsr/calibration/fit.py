@@ -194,8 +194,7 @@ def shrunk(deviations: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
 
     A parameter is taken to vary only if its variance is clearly more than twice that of ``chance``
     (m, P), the estimates for windows of a single camera. Variances are estimated from the middle 70
-    %,
-    as scenes have heavy tails.
+    %, as scenes have heavy tails.
 
     Returns:
         The shrunk deviations, and the standard deviation (P,) of the part that was shrunk away.

@@ -26,10 +26,8 @@ class Group:
 
     Attributes:
         cameras: (n r, P), to draw from: r for each of n photos, photo by photo (all equal if the
-            photos
-            agree); except the share ``bicubic`` of them, and the share ``doubt``, which stand in
-            for an
-            unexplained camera.
+            photos agree); except the share ``bicubic`` of them, and the share ``doubt``, which
+            stand in for an unexplained camera.
         jitter: (n r, P) standard deviation of unresolved differences between photos and of the
             measurement error.
         solution: the common camera, its errors and misfits.
@@ -66,8 +64,7 @@ def rows_of(solution: Solution, deviations: Tensor, jitter: Tensor) -> tuple[Ten
     """Cameras for each photo, and their random variation; ``ROWS`` rows or more.
 
     Blur widths are one standard error less than measured: overestimating blur is costly (the
-    upscaler
-    over-sharpens), underestimating it is not.
+    upscaler over-sharpens), underestimating it is not.
 
     Args:
         solution: the common camera.
@@ -89,8 +86,7 @@ def evidence(bicubic: Solution, solution: Solution) -> float:
     """How likely, 0 to 1, the photos were made by bicubic downscaling.
 
     1 if a measured blur explains them hardly better, 0 if it does so by far: bicubic downscaling,
-    the
-    most common case, is assumed until there is evidence against it.
+    the most common case, is assumed until there is evidence against it.
     """
     if not explains(bicubic):
         return 0.0
@@ -101,8 +97,7 @@ def with_few(share: float, photos: int) -> float:
     """The share of bicubic downscaling in the population, given its likelihood ``share``.
 
     Few photos are no evidence either way: a soft scene looks blurred, a sharp scene does not. Then
-    both
-    bicubic downscaling and a blur get a minimum share.
+    both bicubic downscaling and a blur get a minimum share.
     """
     thin = max(1 - photos / FEWEST, 0.0)
     return min(max(share, thin * AT_LEAST), 1 - thin * AT_MOST)

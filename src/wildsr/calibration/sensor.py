@@ -24,8 +24,7 @@ def sensor_noise(photos: Sequence[Tensor]) -> SensorNoise:
     The noise variance of a linear sensor is linear in the brightness (Foi et al. 2008, eq. 2):
     ``read^2 + shot^2 (x - black)``. The black level is where the line through the flat blocks'
     variances meets 0; if it does so below 0, the black level is 0, as signal-independent (read)
-    noise
-    cannot be told from it.
+    noise cannot be told from it.
 
     Args:
         photos: (C, H, W) in [0, 1].

@@ -112,8 +112,7 @@ def simulated(
     """Statistics (n, D) of the windows ``index`` (n,), each with its own camera and JPEG coding.
 
     Runs in as many threads as torch has, ``TOGETHER`` windows at a time. All random numbers are
-    drawn
-    in one order, so the result does not depend on the number of threads.
+    drawn in one order, so the result does not depend on the number of threads.
 
     Args:
         sharp: the windows.

@@ -43,20 +43,14 @@ def statistics(windows: Tensor) -> Tensor:
     """Statistics of each window, (B, len(NAMES)), in dB, except for the brightness levels.
 
     Power: of the luma in four frequency bands and four directions, the mean over pieces of 16x16
-    pixels
-    (Hann). Quiet power: its ``QUIET`` quantile over the pieces, all directions together, for luma
-    and
-    both colour differences, and for luma separately in the darker and the brighter half of the
-    pieces.
-    Edges: by how much the steepest slopes are steeper in a fine derivative than in a coarse one,
-    which
-    depends on the blur and hardly on the scene. Levels and contrast do not depend on the camera;
-    they
-    account for differences between scenes.
+    pixels (Hann). Quiet power: its ``QUIET`` quantile over the pieces, all directions together, for
+    luma and both colour differences, and for luma separately in the darker and the brighter half of
+    the pieces. Edges: by how much the steepest slopes are steeper in a fine derivative than in a
+    coarse one, which depends on the blur and hardly on the scene. Levels and contrast do not depend
+    on the camera; they account for differences between scenes.
 
     With one channel the colour differences are 0; with a number other than three the luma is the
-    mean,
-    and the colour differences are those of the last and of the first channel to it.
+    mean, and the colour differences are those of the last and of the first channel to it.
 
     Args:
         windows: (B, C, H, W) in [0, 1], sides of 32 pixels at least.

@@ -252,8 +252,7 @@ def shape_of(camera: Tensor) -> float:
     """The blur's shape parameter, which statistics hardly show, inferred from its elongation.
 
     Lens blurs are up to 2.5 times as long as wide, and about bell-shaped; a blur at least 3.5 times
-    as
-    long as wide is taken for motion, which has sharp ends.
+    as long as wide is taken for motion, which has sharp ends.
 
     Args:
         camera: (P,).

@@ -11,8 +11,7 @@ def tune_allocator() -> None:
     """Keep freed memory for reuse on glibc, which makes work on a CPU up to twice as fast.
 
     By default glibc returns every large buffer to the system, which must then clear its pages again
-    for
-    the next one.
+    for the next one.
     """
     mallopt = _mallopt()
     if mallopt is None:

@@ -18,11 +18,9 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Make the finish of a training a stage of its method.
 
     The network ``finished`` gets the architecture of ``upscale``. The terms in ``method.finish``
-    are
-    added to those of the update ``sharpen``. The finish takes its share of the iterations from the
-    stages before it, whose ratios stay; a method without stages gets one, ``learn``. Updates that
-    name
-    no stage run in all stages that the method had.
+    are added to those of the update ``sharpen``. The finish takes its share of the iterations from
+    the stages before it, whose ratios stay; a method without stages gets one, ``learn``. Updates
+    that name no stage run in all stages that the method had.
 
     Args:
         plain: configuration of ``train``, without references. ``finish.kind`` "none" changes

@@ -1,8 +1,7 @@
 """The text of ``--help``: usage, purpose, examples, choices and keys, read from ``conf/``.
 
 Keys, defaults and their meanings are only written down in the configurations: this text is made
-from
-them, comments included. (Hydra's own help prints the files as they are.)
+from them, comments included. (Hydra's own help prints the files as they are.)
 """
 
 from __future__ import annotations

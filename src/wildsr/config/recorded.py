@@ -21,8 +21,7 @@ def recorded_config(path: Path, trust: bool) -> DictConfig:
     """Read the configuration in a run's ``config.yaml``.
 
     Runs record values, never references: ``${...}`` in it is text, and OmegaConf's resolvers are
-    not
-    called.
+    not called.
 
     Args:
         path: of the file.

@@ -20,9 +20,8 @@ class Batches(IterableDataset[dict[str, Tensor]]):
     ``{"hr": uint8 (B, 3, sP, sP), "real_lr": uint8 (B, 3, P, P)}``.
 
     If asked for, ``other_hr`` is a second draw of sharp crops, independent of ``hr``. With pairs,
-    the
-    first crops of ``hr`` come from their HR photos, and ``pair_lr``, uint8 (paired, 3, P, P), from
-    the same places of their LR photos.
+    the first crops of ``hr`` come from their HR photos, and ``pair_lr``, uint8 (paired, 3, P, P),
+    from the same places of their LR photos.
 
     Batch ``i`` is a pure function of ``(seed, i, rank)``, so resuming at iteration ``i`` needs no
     state, and worker processes share the iterations without changing anything. LR and HR have

@@ -41,8 +41,7 @@ class Demo(Folders):
     """The data module of the demo photos, which are written into the cache on first use.
 
     ``camera`` is the true degradation: evaluation shows it beside the learned one; methods never
-    get
-    it.
+    get it.
 
     Args:
         camera: the true camera, which degrades the LR domain and the held-out LR photos.

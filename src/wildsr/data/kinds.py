@@ -80,10 +80,8 @@ def range_of(store: PackedStore) -> Range | None:
     """The values of black and white of a store; None for the full range of its type.
 
     For 16 bits of which all values fit into 10, 12 or 14 bits, as sensors have, that range. For
-    floats
-    from the 0.1st to the 99.9th percentile over all photos, extended by 2 % on both sides; from 0
-    if
-    they begin near 0.
+    floats from the 0.1st to the 99.9th percentile over all photos, extended by 2 % on both sides;
+    from 0 if they begin near 0.
     """
     if store.ranges is None:
         return None
@@ -104,8 +102,7 @@ def ranges_of(lr: PackedStore, hr: PackedStore) -> tuple[Range | None, Range | N
     """The values of black and white of both folders: common ones, unless their spans differ much.
 
     A common range keeps the meaning of a value, and of noise that depends on it. If one folder's
-    span is
-    more than four times the other's, each has its own range, and a remark says so.
+    span is more than four times the other's, each has its own range, and a remark says so.
 
     Returns:
         The ranges of LR and HR (None for the full range of the type), and remarks.

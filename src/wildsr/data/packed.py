@@ -34,10 +34,8 @@ class PackedStore:
     """Read-only images in one memory-mapped file. Pickled as its path only.
 
     Each image is compared with its checksum on first access, as a store may be too large to be read
-    at
-    every start. 8-bit images and crops are returned as stored; with a ``span``, and for other
-    types,
-    they are float32 with black and white at 0 and 1.
+    at every start. 8-bit images and crops are returned as stored; with a ``span``, and for other
+    types, they are float32 with black and white at 0 and 1.
 
     Attributes:
         argument: what the user calls this data set (``data.lr``), for error messages.

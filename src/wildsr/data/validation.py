@@ -28,8 +28,7 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         arguments: what the user calls the LR and the HR folder, for error messages.
         limit: megapixels of a photo that is read; None: no limit.
         sensor: the kind of photos; for others than 8-bit RGB, images are float32 (channels, h, w),
-            with
-            black and white at 0 and 1.
+            with black and white at 0 and 1.
     """
 
     def __init__(

@@ -57,8 +57,7 @@ class RandomDegradation(IntensityAugmentationBase2D):
 
     Raises:
         UserError: ``step`` is not a pipeline step; when called, the step changes the size or
-            refuses
-            the image.
+            refuses the image.
     """
 
     def __init__(

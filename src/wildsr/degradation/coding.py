@@ -52,8 +52,7 @@ def coded(image: Tensor, coding: Coding | None, phase: tuple[int, int]) -> Tenso
         image: values outside [0, 1] are clamped; with C other than 1 and 3 it is only rounded.
         coding: None: no JPEG, only rounding to 8 bits.
         phase: rows and columns, 0 to 15, from a corner of the block grid to the image's corner.
-            Blocks
-            that reach beyond the image are filled with its mirror image.
+            Blocks that reach beyond the image are filled with its mirror image.
     """
     levels = to_8_bit(image.detach()).clamp(0, 1)
     if coding is None or image.shape[1] not in (1, 3):  # JPEG knows gray and RGB

@@ -79,8 +79,7 @@ def gamma(image: Tensor, exponent: Tensor | float) -> Tensor:
     """Gamma curve: ``max(image, 1e-8) ** exponent``; invert it with 1 / exponent.
 
     The limit keeps the slope at black finite (Kornia's ``adjust_gamma`` has none, so its gradient
-    can
-    be infinite).
+    can be infinite).
 
     Args:
         image: (B, C, H, W) with C 1 or 3.

@@ -1,9 +1,8 @@
 """Add Gaussian noise: white, gray, multiplicative or correlated.
 
 Images are (B, 1, H, W) or (B, 3, H, W), floats in [0, 1]; results have the same shape and float32
-at
-least, and are neither clamped nor rounded. A parameter is one number or (B,), one for each sample.
-Random numbers come from ``generators`` (see :mod:`wildsr.degradation.draw`) or are given as
+at least, and are neither clamped nor rounded. A parameter is one number or (B,), one for each
+sample. Random numbers come from ``generators`` (see :mod:`wildsr.degradation.draw`) or are given as
 ``draws``: standard normal numbers in the image's shape. Everything is differentiable in the image
 and in parameters that scale the draws.
 """

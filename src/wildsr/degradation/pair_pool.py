@@ -14,9 +14,8 @@ class PairPool(nn.Module):
     """Exchanges pairs (LR, HR) for earlier ones (training pair pool, Wang et al. 2021).
 
     Until it is full it stores the pairs that pass; then the pairs of each batch are swapped with as
-    many
-    random ones of the pool. It holds 8-bit images in buffers, so they are part of checkpoints. In
-    evaluation mode pairs pass unchanged.
+    many random ones of the pool. It holds 8-bit images in buffers, so they are part of checkpoints.
+    In evaluation mode pairs pass unchanged.
 
     Args:
         size: number of pairs that it holds.

@@ -169,8 +169,7 @@ class Pools(nn.Module):
         """Standard deviation of the noise at each brightness (N,), both in [0, 1]; the same shape.
 
         The root of the patches' mean variance, weighted by their closeness in brightness (a
-        Gaussian of
-        standard deviation 0.1).
+        Gaussian of standard deviation 0.1).
         """
         count = int(self.filled[0])
         if not count:

@@ -14,10 +14,8 @@ def bc1(image: Tensor) -> Tensor:
     """Compress RGB images as BC1 (S3TC DXT1): each 4x4 block has four colours on one line.
 
     The endpoints are in RGB565, the two others at one and two thirds between them; each pixel gets
-    the
-    nearest of the four. The endpoints are the extremes along the principal axis of the block's
-    colours,
-    or the least-squares fit for the resulting indices, whichever has the smaller error.
+    the nearest of the four. The endpoints are the extremes along the principal axis of the block's
+    colours, or the least-squares fit for the resulting indices, whichever has the smaller error.
 
     Args:
         image: (B, 3, H, W) in [0, 1]; values outside are clamped, borders repeated to whole blocks.

@@ -62,8 +62,7 @@ class Measured:
     Args:
         outcome: of one upscaler on one photo.
         described: one tensor per feature extractor, as :class:`~wildsr.metric.panel.Gathering`
-            keeps
-            them; None if the image is too small for it. Empty if there are no set metrics.
+            keeps them; None if the image is too small for it. Empty if there are no set metrics.
     """
 
     outcome: Outcome
@@ -141,8 +140,7 @@ def evaluate(
     """Upscale every photo with every upscaler and compute the metrics that apply.
 
     Upscalers run one after the other, so that only one is in memory. A failure (an unreadable file,
-    a
-    ground truth of another size, too little memory) only makes that photo's outcome an error.
+    a ground truth of another size, too little memory) only makes that photo's outcome an error.
 
     Args:
         upscalers: name -> function that loads the upscaler; called once, at its turn.

@@ -19,8 +19,7 @@ def precomputed(folder: Path, limit: float | None = LIMIT) -> Callable[[int], Re
     """Look up SR images by the photo's name, with any suffix, in the set's folder if there is one.
 
     Names are matched like those of LR and HR photos; surplus rows and columns, fewer than the
-    scale,
-    are cut off.
+    scale, are cut off.
 
     Args:
         folder: of the SR images.

@@ -68,8 +68,7 @@ def difference(first: Sequence[float], second: Sequence[float], seed: int) -> Di
     """Test how two rows differ on the same images: mean, interval and p.
 
     The test flips the sign of each image's difference: under the null hypothesis both signs are
-    equally
-    likely. ``p`` is the fraction of all sign patterns whose mean is at least as far from 0.
+    equally likely. ``p`` is the fraction of all sign patterns whose mean is at least as far from 0.
 
     Args:
         first: values of one row, one per image.

@@ -89,9 +89,8 @@ def summarise(
     """Compute means over the photos that *every* row has, so that failures do not favour a row.
 
     Rows without any success are ignored in that choice. If some images equal their ground truth,
-    their
-    infinite PSNR counts as 100 dB in the mean (which the protocol states): otherwise one uniformly
-    black page would make the mean infinite.
+    their infinite PSNR counts as 100 dB in the mean (which the protocol states): otherwise one
+    uniformly black page would make the mean infinite.
 
     Args:
         outcomes: of all rows and sets.

@@ -64,9 +64,8 @@ def handover(camera: MeasuredCamera, sharp: Sequence[Tensor], seed: int = 0) -> 
 
     The second order is switched off. Ranges span the central 90 % of the measured population. The
     trainers' resizing adds blur of its own, and their noise is specified before JPEG: so blur
-    widths
-    and noise are scaled by the factors (a grid search) whose images are nearest to the measured
-    degradation's, in the statistics by which it was measured.
+    widths and noise are scaled by the factors (a grid search) whose images are nearest to the
+    measured degradation's, in the statistics by which it was measured.
 
     Args:
         camera: the measured degradation.

@@ -20,8 +20,7 @@ def read_chroma(planes: Planes, luma: Found) -> tuple[str, Found] | None:
     """Estimate the chroma subsampling and table; None for gray photos or too little evidence.
 
     Each of the four common subsamplings is inverted, at each grid offset it could have: for the
-    right
-    one the DCT coefficients of both chroma planes lie on multiples of a table.
+    right one the DCT coefficients of both chroma planes lie on multiples of a table.
 
     Args:
         planes: of the photo.

@@ -21,8 +21,7 @@ class Coding:
         kind: "JPEG", "WebP", "AVIF" ...; None if no lossy coding is known. For others than JPEG
             only the kind is known.
         luma: quantisation steps of luminance, 64, row by row, vertical frequency growing with the
-            row,
-            for the upright photo; 0 for a step that the pixels do not reveal.
+            row, for the upright photo; 0 for a step that the pixels do not reveal.
         chroma: the same for chrominance; None for a gray photo, or if not known.
         subsampling: of chrominance, "4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", or "4:0:0" for a
             gray photo; None if not known.

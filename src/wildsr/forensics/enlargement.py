@@ -24,16 +24,12 @@ def read_enlargement(photo: npt.NDArray[np.uint8]) -> float | None:
     """Find the factor by which a photo was enlarged by interpolation; None without a sign of it.
 
     Between the pixels of the original photo, second differences of an interpolation are smaller
-    than
-    on them, so that their mean over rows is periodic, with one period per original pixel (Gallagher
-    2005, "Detection of linear and cubic interpolation in JPEG compressed images"). The same factor
-    must show along both axes. Reduction cannot be detected, nor can enlargement by less than 1.18,
-    or
-    by 2, which looks like a sensor's colour mosaic. The factors s and s / (s - 1) give the same
-    period:
-    the smaller one is returned, unless the spectrum is as empty as only the larger one leaves it;
-    so a
-    factor above 2 may come out as the smaller one.
+    than on them, so that their mean over rows is periodic, with one period per original pixel
+    (Gallagher 2005, "Detection of linear and cubic interpolation in JPEG compressed images"). The
+    same factor must show along both axes. Reduction cannot be detected, nor can enlargement by less
+    than 1.18, or by 2, which looks like a sensor's colour mosaic. The factors s and s / (s - 1)
+    give the same period: the smaller one is returned, unless the spectrum is as empty as only the
+    larger one leaves it; so a factor above 2 may come out as the smaller one.
 
     Args:
         photo: uint8 (H, W, 3), (H, W, 1) or (H, W), as decoded.

@@ -47,9 +47,8 @@ def grids(plane: Array, clipped: npt.NDArray[np.bool_], chrominance: bool = Fals
     """All JPEG grids found in a plane (H, W) of integers, best first; empty if it never was JPEG.
 
     For each of the 64 grid offsets, the evidence (:func:`wildsr.forensics.lattice.evidence`) for
-    each
-    step of each frequency is summed up, over the tables of libjpeg and over the best step of each
-    frequency. The best few offsets are then examined with many more blocks.
+    each step of each frequency is summed up, over the tables of libjpeg and over the best step of
+    each frequency. The best few offsets are then examined with many more blocks.
 
     Args:
         plane: integers minus 128.

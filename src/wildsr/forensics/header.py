@@ -27,11 +27,9 @@ def read_header(path: Path | str) -> Coding:
     """Read the coding that a photo's file states, for the photo as ``read_image`` returns it.
 
     For JPEG these are the tables of the main image, not those of thumbnails or previews (MPO), also
-    for
-    Adobe and CMYK files. They describe the last compression only: a photo that was resized and
-    saved
-    again has no trace of earlier ones in its header. Of WebP, AVIF and others only the kind is
-    known.
+    for Adobe and CMYK files. They describe the last compression only: a photo that was resized and
+    saved again has no trace of earlier ones in its header. Of WebP, AVIF and others only the kind
+    is known.
 
     Returns:
         A record with ``source`` "header", or "none" for PNG, other files without a lossy coding,

@@ -23,10 +23,8 @@ def read_older(planes: Planes, last: Found) -> Found | None:
     """Find the older coding of a photo whose last coding is known, among libjpeg's tables.
 
     On other grids than the last one's, the last quantisation is nearly normal noise, of variance
-    t^2 /
-    12 for step t. On the last grid itself (Fridrich and Lukas 2003; Bianchi and Piva 2012),
-    multiples
-    of the older step fall into some of the last one's cells and leave others empty.
+    t^2 / 12 for step t. On the last grid itself (Fridrich and Lukas 2003; Bianchi and Piva 2012),
+    multiples of the older step fall into some of the last one's cells and leave others empty.
 
     Returns:
         The older grid and table, or None without enough evidence.

@@ -19,8 +19,7 @@ def read_pixels(photo: npt.NDArray[np.uint8]) -> Coding:
 
     Args:
         photo: uint8 (H, W, 3) or gray (H, W, 1), (H, W), as decoded; may have been cropped since,
-            but
-            not resized or otherwise changed.
+            but not resized or otherwise changed.
 
     Returns:
         A record with ``source`` "pixels", or "none" if there is too little evidence: the photo was

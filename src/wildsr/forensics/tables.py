@@ -24,8 +24,8 @@ def nearest_quality(table: Table, chrominance: bool = False) -> tuple[int, bool]
     r"""The libjpeg quality whose table is nearest, 1 to 100, and whether it is exactly that table.
 
     The distance is the mean of :math:`|\log (s / t)|` over the known steps. Transposed tables (of
-    photos
-    rotated by 90 degrees) are recognised, too. Of several equally near qualities, the highest.
+    photos rotated by 90 degrees) are recognised, too. Of several equally near qualities, the
+    highest.
 
     Raises:
         ValueError: no step is known.

@@ -16,9 +16,8 @@ def fill(colour: Tensor, alpha: Tensor) -> Tensor:
 
     Colours under alpha = 0 are arbitrary (mostly black or white), and a network would draw an edge
     where none is visible (a fringe). They are replaced by the mean of premultiplied colours over
-    growing
-    neighbourhoods, ``sum(alpha colour) / sum(alpha)``, up to 15 pixels away. Visible pixels keep
-    their colour: the network's input is not multiplied by alpha.
+    growing neighbourhoods, ``sum(alpha colour) / sum(alpha)``, up to 15 pixels away. Visible pixels
+    keep their colour: the network's input is not multiplied by alpha.
 
     Args:
         colour: (B, C, H, W).

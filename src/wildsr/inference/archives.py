@@ -79,8 +79,7 @@ def works(
         source: a photo, a folder, an fsspec URL, a zip file, tar files (one, or a range such as
             ``photos-{0000..0099}.tar``).
         output: a folder, a file for one photo, a URL; a tar or zip file. Each input tar file
-            becomes a
-            tar file of the same name in the output.
+            becomes a tar file of the same name in the output.
         format: of the results.
         choice: which photos; of several tar files, whole files are chosen.
         overwrite: whether to write an existing tar or zip file again.

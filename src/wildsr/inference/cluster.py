@@ -31,8 +31,7 @@ class Cluster:
 
     Args:
         address: "ray": the cluster that this process is part of (``RAY_ADDRESS``), or else a new
-            one
-            on this machine; "ray://host:port": a running one.
+            one on this machine; "ray://host:port": a running one.
         opened: opens the network; called in each actor, so it must be picklable.
         workers: largest number of upscalers; None: as many as there are GPUs, or cores / ``cores``.
         cores: of each upscaler.
@@ -58,8 +57,7 @@ def carry_out_on(
 
     Photos and results must be accessible from every node: on a shared disk, or in a store. A photo
     that fails is noted. If a node or a process dies, its unfinished photos are done by another one;
-    a
-    photo during which three processes died is given up.
+    a photo during which three processes died is given up.
 
     Args:
         cluster: which.
@@ -364,8 +362,7 @@ def _of_a_user(error: BaseException) -> UserError | None:
 
 
 def _sentence(error: BaseException) -> UserError:
-    """The UserError that caused an error of Ray, else a new one with the first lines of Ray's text.
-    """
+    """The UserError that caused an error of Ray, else one with the first line of Ray's text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = " ".join([type(error).__name__, *lines[:1], *lines[-1:]])
     return _of_a_user(error) or UserError(

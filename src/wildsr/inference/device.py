@@ -85,13 +85,10 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
     """Choose the number format for ``network``, which is on ``device`` in single precision.
 
     ``auto`` chooses half precision (fp16 on a GPU, bf16 on a CPU) if the device has instructions
-    for
-    it, the network does enough work per pixel for it to be faster, and every operation exists in
-    that
-    format. Whether the difference is visible is checked for each photo: see
+    for it, the network does enough work per pixel for it to be faster, and every operation exists
+    in that format. Whether the difference is visible is checked for each photo: see
     :mod:`wildsr.inference.closeness`. Nothing is timed, so the same network on the same kind of
-    device
-    always gets the same format, and the same photo the same result.
+    device always gets the same format, and the same photo the same result.
 
     Raises:
         UserError: an unknown precision, or one that the device can only emulate.

@@ -161,8 +161,7 @@ def choose_engine(name: str, network: nn.Module, device: torch.device, scale: in
 
     Raises:
         UserError: an unknown engine, one that is not installed or cannot run this network, or one
-            whose
-            result differs from torch's.
+            whose result differs from torch's.
     """
     if name not in ENGINES:
         raise unknown("Argument `engine`", name, ENGINES)

@@ -12,9 +12,8 @@ class Ensemble(nn.Module):
     """Geometric self-ensemble: averages a network over the eight flips and rotations of its input.
 
     ``1/8 sum_k T_k^-1 network(T_k lr)`` (Lim et al. 2017, EDSR, arXiv:1707.02921, section 3.4).
-    Eight
-    times the work, usually a slightly higher PSNR; the result is equivariant even if the network is
-    not.
+    Eight times the work, usually a slightly higher PSNR; the result is equivariant even if the
+    network is not.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, sH, sW), not clamped.

@@ -26,8 +26,7 @@ def fastest(
     """Time engines on one patch, in turns, and choose by their medians.
 
     Turns distribute the load of other programs over all engines, and a median ignores disturbed
-    rounds.
-    An engine is preferred to torch only if it needs less than 93 % of its time.
+    rounds. An engine is preferred to torch only if it needs less than 93 % of its time.
 
     Args:
         choices: name -> what prepares an upscaler; "torch" among them. One that cannot be prepared

@@ -42,8 +42,7 @@ def quantize(
     (post-training quantization, Jacob et al. 2018, arXiv:1712.05877). The first and the last
     convolution stay in single precision: they work on the image itself, and are a small part of the
     work. The result is cached in the user's cache folder, so that the same network and patches give
-    the
-    same result.
+    the same result.
 
     Args:
         engine: of OpenVINO; computes in integers afterwards.

@@ -85,8 +85,7 @@ def carry_out(
     """Upscale all photos; one that fails is noted and the others go on.
 
     While one photo is computed, the file of the previous one is encoded and the next one is read.
-    Remote
-    photos are fetched, and results delivered, meanwhile, eight at the same time.
+    Remote photos are fetched, and results delivered, meanwhile, eight at the same time.
 
     Args:
         upscaler: the network; or a function that opens it, called when the first photo without a

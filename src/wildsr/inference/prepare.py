@@ -64,16 +64,14 @@ def prepare(
             openvino and onnxruntime, timed once on this machine for each network.
         precision: "auto", "fp32", "fp16" or "bf16"; onnxruntime has only fp32, and openvino also
             "int8", which "auto" never chooses. None keeps the weights' format, for networks that
-            are
-            still trained.
+            are still trained.
         ensemble: average over the eight flips and rotations.
         colour_fix: replace the low frequencies by the input's.
         tile: see :class:`Upscaler`, as for the next two.
         overlap: in LR pixels.
         batch: tiles computed at once.
         photos: files to be upscaled: int8 is calibrated on them, and engines are timed on the
-            first,
-            in half precision if the difference is not visible there.
+            first, in half precision if the difference is not visible there.
         sensor: the kind of photos that it was trained on.
 
     Raises:

@@ -173,8 +173,7 @@ def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster)
     """Convert a strip to the values of the result.
 
     Equal numbers mean equal quantities as in the source; if the result has another integer type,
-    the
-    range is mapped to the whole of that type.
+    the range is mapped to the whole of that type.
     """
     bands = [*look.bands, *([] if look.alpha is None else [look.alpha])]
     low, high = look.low[bands], look.high[bands]

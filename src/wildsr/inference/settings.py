@@ -19,17 +19,14 @@ class Settings:
     Args:
         outscale: size of the result / size of the photo; None: the network's scale.
         format: "png", "jpg", "webp", "tif", "heic", "avif", "npy", "npz" or "dcm"; None: the
-            photo's
-            own (PNG for BMP and GIF, TIFF for camera raw), or for a single file the suffix of the
-            result.
+            photo's own (PNG for BMP and GIF, TIFF for camera raw), or for a single file the suffix
+            of the result.
         quality: of JPEG, WebP, HEIC and AVIF, 1 to 100.
         depth: 8 or 16 bits, or "float"; None keeps the photo's, if the format supports it.
         limit: megapixels of a photo that is read; None: no limit.
         bands: of files of measured values: numbers from 1, of which three pass the network
-            together,
-            as RGB; "all" for every band, each as gray; None for every band, with those that the
-            file
-            declares as red, green and blue together.
+            together, as RGB; "all" for every band, each as gray; None for every band, with those
+            that the file declares as red, green and blue together.
         page: the page to upscale, from 1; None: all.
         range: values that the network sees as 0 and 1, see
             :func:`wildsr.photo.raster.ranges.ranges`.

@@ -126,8 +126,7 @@ class Upscaler:
         """The upscaler for results of this data type: float32 for more than 8 bits.
 
         Half-precision formats have 8 or 11 significant bits, and int8 has 8. If the user asked for
-        one
-        of them, it stays, and a warning is printed once.
+        one of them, it stays, and a warning is printed once.
         """
         if depth == np.uint8 or (self.computed or self.dtype) not in COARSE:
             return self
@@ -143,8 +142,8 @@ class Upscaler:
         """The upscaler for this image: in float32 where half precision would be visible.
 
         Half precision that the user asked for stays. If it was chosen automatically, its results
-        must
-        come within 50 dB PSNR of float32 on patches of the image, which are the same at every call.
+        must come within 50 dB PSNR of float32 on patches of the image, which are the same at every
+        call.
 
         Args:
             image: patches are read from a new copy of it; its own position is not changed.

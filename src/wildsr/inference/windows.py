@@ -34,10 +34,8 @@ def overlap_for(radius: int | None, wanted: int | None = None) -> Overlap:
     """Choose the overlap with which tiles join without a visible seam.
 
     Where the margin covers the receptive radius, the output of a tile equals that of the whole
-    image,
-    and nothing needs blending. Otherwise the half of the margin next to the seam is blended, at
-    most
-    16 LR pixels.
+    image, and nothing needs blending. Otherwise the half of the margin next to the seam is blended,
+    at most 16 LR pixels.
 
     Args:
         radius: of the network, in LR pixels; None if it is unbounded.

@@ -143,10 +143,8 @@ class LowPass(nn.Module):
     Mean ``|A(prediction) - A(target)|``, A the mean over a box inside the image.
 
     With a box of 5 it is the colour loss of DSGAN (Fritsche et al. 2019, arXiv:1911.07850). With a
-    box
-    and a stride of 2, A is half of the LL band of the Haar transform: the low-frequency loss of
-    DASR
-    (Wei et al. 2021, arXiv:2004.01178).
+    box and a stride of 2, A is half of the LL band of the Haar transform: the low-frequency loss of
+    DASR (Wei et al. 2021, arXiv:2004.01178).
 
     Args:
         size: side of the box in pixels.

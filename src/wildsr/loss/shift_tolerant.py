@@ -60,8 +60,7 @@ class BlurPool(nn.Module):
     """Blur pooling: [1, 2, 1] / 4 in both directions, then subsampling by 2.
 
     Borders are mirrored by two pixels, so that H becomes (H + 1) // 2 + 1, and W likewise. Both
-    must be
-    at least 3.
+    must be at least 3.
     """
 
     kernel_size, stride, padding = 3, 2, 2

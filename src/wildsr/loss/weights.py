@@ -111,9 +111,8 @@ class Frozen(Generic[Module]):
     """Holds a frozen network without registering its parameters in the loss that owns it.
 
     It is not an ``nn.Module``, so its parameters are neither trained, moved nor saved with the
-    loss.
-    One copy for each device and precision is made on first use; copies are never moved, because an
-    autograd graph may still need them.
+    loss. One copy for each device and precision is made on first use; copies are never moved,
+    because an autograd graph may still need them.
     """
 
     def __init__(self, network: Module) -> None:

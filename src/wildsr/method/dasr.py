@@ -42,9 +42,8 @@ class DASR(Upscaling):
         """(B, 1, sH, sW) the loss weight of each HR pixel: near 1 where its LR passes for real.
 
         The probabilities of the critic's logits, averaged over all patches that contain an LR
-        pixel, and
-        bilinearly enlarged. Despite the paper's name it is large where the domain distance is
-        small.
+        pixel, and bilinearly enlarged. Despite the paper's name it is large where the domain
+        distance is small.
 
         Raises:
             UserError: the critic is not a PatchCritic.

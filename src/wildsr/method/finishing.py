@@ -21,8 +21,7 @@ class Finishing(Method):
     """Mixin of the finish stage: a network ``finished`` and the tensors its losses need.
 
     ``finished`` starts as a copy of ``upscale``. Each tensor is what the method itself would
-    compute
-    with ``finished`` in place of ``upscale``, on the same generated LR.
+    compute with ``finished`` in place of ``upscale``, on the same generated LR.
     """
 
     other_hr = given("(B, 3, sH, sW) sharp crop, drawn apart from hr")
@@ -54,9 +53,8 @@ class Finishing(Method):
         """(B, 3, sH, sW) the generated LR flipped or rotated, upscaled, and flipped back.
 
         One of the seven flips and rotations, drawn for each iteration. An equivariant upscaler
-        gives
-        ``finished_sr`` again; invented patterns that depend on the direction of the rows, or on the
-        position within an LR pixel, give a difference.
+        gives ``finished_sr`` again; invented patterns that depend on the direction of the rows, or
+        on the position within an LR pixel, give a difference.
         """
         way = 1 + int(torch.randint(len(WAYS), ()))
         return lay_back(self.finished(lay(self.upscaled_lr, way)), way)
@@ -96,8 +94,7 @@ class Finishing(Method):
         """(B, 3, H, W) ``finished_sr`` degraded like ``hr``, with the same random numbers.
 
         Compared with ``fake_lr`` it shows invented detail, since the noise in both is the same.
-        That
-        holds only for degradations whose random numbers are a ``draw`` of the method.
+        That holds only for degradations whose random numbers are a ``draw`` of the method.
         """
         return self._degraded({name: getattr(self, name) for name in self.parts[draw]})
 

@@ -14,8 +14,7 @@ class LUDVAE(Upscaling):
     """Variational degrader: real LR is clean LR plus a latent variable for its degradation.
 
     There is no critic. In stage ``degrade`` the model maximises its evidence lower bound, one term
-    for
-    each domain; in stage ``upscale`` it generates the LR that the upscaler is trained on.
+    for each domain; in stage ``upscale`` it generates the LR that the upscaler is trained on.
     """
 
     degrade = network("the joint model: clean LR and its draws to LR like the real one")

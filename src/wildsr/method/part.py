@@ -26,8 +26,7 @@ class Part:
     """Base of the descriptors that a method class declares: ``given``, ``network``, ``tensor``, ...
 
     They are descriptors instead of one ``__getattr__``, so that a misspelt name inside a method
-    raises
-    an ordinary ``AttributeError``.
+    raises an ordinary ``AttributeError``.
     """
 
     def __init__(self, about: str = "") -> None:
@@ -102,8 +101,7 @@ class Method:
     and evaluation use.
 
     **The invariant**: in an update, everything that its trained networks did not produce is a
-    constant.
-    :meth:`begin` keeps it, so no method calls ``detach`` itself.
+    constant. :meth:`begin` keeps it, so no method calls ``detach`` itself.
 
     Args:
         networks: one module for each declared ``network``.
@@ -150,10 +148,8 @@ class Method:
         """Start an update that trains the networks named in ``trained``.
 
         These get ``requires_grad_(True)``, all others ``requires_grad_(False)`` (gradients still
-        flow
-        through them); cached tensors that depend on the trained networks are dropped; the remaining
-        ones
-        are detached.
+        flow through them); cached tensors that depend on the trained networks are dropped; the
+        remaining ones are detached.
         """
         for name, module in self.networks.items():
             module.requires_grad_(name in trained)
@@ -186,8 +182,7 @@ class Method:
 
         Tensors that depend on ``name`` are computed again, and results that depend on ``other`` are
         dropped at the end; all other tensors, random draws among them, are shared with the rest of
-        the
-        iteration.
+        the iteration.
         """
         before, stand_ins = self.kept, self._stand_ins
         self.kept = {n: kept for n, kept in before.items() if name not in kept[1]}

@@ -12,8 +12,7 @@ class Translating(Method):
     """Base of methods with two translators between the domains of real LR and clean LR.
 
     Clean LR is what HR crops are downscaled to. The upscaler gets the output of ``clean`` in
-    training
-    and in use alike, so that output is not rounded to 8 bits.
+    training and in use alike, so that output is not rounded to 8 bits.
     """
 
     hr = given("(B, 3, sH, sW) sharp crop")

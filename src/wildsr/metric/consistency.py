@@ -70,8 +70,7 @@ def lr_consistency_learned(setting: Setting) -> Single:
     """As :func:`lr_consistency`, with the run's learned degradation in place of bicubic.
 
     If the degradation is random, the mean of 8 draws with a fixed seed is compared, so that its
-    noise
-    does not count as an error.
+    noise does not count as an error.
     """
     degrader = setting.degrader
 
@@ -101,10 +100,9 @@ def lr_discrepancy(setting: Setting) -> Single:
     See :func:`wildsr.loss.consistency.discrepancy`.
 
     By the discrepancy principle (Morozov 1966): a smaller residual means that the result has kept
-    the
-    photo's noise, a larger one that it shows something else. The other LR consistencies notice only
-    the latter. The ground truth has 0 under the true degradation; a learned degradation with too
-    much or too little noise shifts the values of all results alike.
+    the photo's noise, a larger one that it shows something else. The other LR consistencies notice
+    only the latter. The ground truth has 0 under the true degradation; a learned degradation with
+    too much or too little noise shifts the values of all results alike.
     """
     degrader = setting.degrader
 
@@ -153,8 +151,7 @@ def drift(sr: Tensor, lr: Tensor) -> Tensor:
     .. math:: mean_r \| Lab(\bar{sr}_r) - Lab(\bar{lr}_r) \|_2
 
     the CIE 1976 difference (D65) of the regions' mean colours; about 2.3 is just noticeable.
-    Averaging
-    over regions makes it insensitive to sharpness, noise and shifted edges.
+    Averaging over regions makes it insensitive to sharpness, noise and shifted edges.
 
     Args:
         sr: (B, C, sH, sW), [0, 1].

@@ -73,8 +73,7 @@ class Couple:
         hr: the ground truth, (1, C, H, W), [0, 1].
         setting: the panel's.
         gray: whether the truth's file has one channel. MATLAB code takes such an image as its own
-            Y,
-            from 0 to 255, without ``rgb2ycbcr``; with "y" the same is done here.
+            Y, from 0 to 255, without ``rgb2ycbcr``; with "y" the same is done here.
 
     Raises:
         UserError: on first use: sizes that differ, or pixels that are not finite floats.
@@ -110,8 +109,7 @@ class Couple:
         """Both images in the panel's channel, without its border: (1, C, h, w), 0 to 255.
 
         RGB in float32, Y in float64. With another number of channels than 3, "rgb" means all
-        channels
-        and "y" their mean.
+        channels and "y" their mean.
 
         Raises:
             UserError: no pixel is left.

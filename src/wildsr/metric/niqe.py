@@ -47,8 +47,7 @@ def describe(image: Tensor) -> Tensor:
     """The NIQE statistics of an image's blocks: (blocks, 37), float64.
 
     36 statistics (:func:`block_statistics` at two scales), then 1 if the block is sharp enough to
-    fit
-    a model on, else 0. Blocks without variation (a clipped sky) have no statistics and are left
+    fit a model on, else 0. Blocks without variation (a clipped sky) have no statistics and are left
     out.
 
     Args:

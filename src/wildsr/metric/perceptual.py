@@ -23,8 +23,8 @@ class Lpips:
     """Learned perceptual distance LPIPS (Zhang et al. 2018, eq. 1), version 0.1.
 
     0 for equal images. Measured on the whole image without a border, rounded to 8 bits. If the
-    weights
-    of the trunk are not on disk, the value is ``None`` and :attr:`reason` says what is missing.
+    weights of the trunk are not on disk, the value is ``None`` and :attr:`reason` says what is
+    missing.
 
     Args:
         net: the trunk: "alex" (the one that papers report), "vgg" or "squeeze".

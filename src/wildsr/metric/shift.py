@@ -16,12 +16,10 @@ def best_shift(x: Tensor, y: Tensor, reach: int = REACH) -> tuple[int, int]:
     """Find the shift (down, right), in whole pixels, at which ``x`` matches ``y`` best.
 
     The shift with the least mean squared difference to the inner part of ``y``, ``reach`` pixels
-    from
-    its border, so that all shifts are compared on the same pixels of the truth (Maertens et al.
-    2019, arXiv:1907.01821, "cPSNR"; without its brightness correction). Computed for all
-    (2 reach + 1)^2 shifts by one FFT correlation in float64. Of equal differences, the first from
-    the
-    top left is taken.
+    from its border, so that all shifts are compared on the same pixels of the truth (Maertens et
+    al. 2019, arXiv:1907.01821, "cPSNR"; without its brightness correction). Computed for all
+    ``(2 reach + 1)^2`` shifts by one FFT correlation in float64. Of equal differences, the first
+    from the top left is taken.
 
     Args:
         x: (1, C, H, W).

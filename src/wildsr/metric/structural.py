@@ -63,9 +63,8 @@ def vif(setting: Setting) -> Pair:
     """Visual information fidelity in the pixel domain (Sheikh and Bovik 2006), by piq.
 
     The share of the truth's information that is left, in a model of vision with noise of variance
-    2:
-    1 for equal images, above 1 for enhanced contrast. Computed on luma from 0 to 255 (with "y": on
-    Y); both sides need at least 41 pixels.
+    2: 1 for equal images, above 1 for enhanced contrast. Computed on luma from 0 to 255 (with "y":
+    on Y); both sides need at least 41 pixels.
     """
 
     def measure(couple: Couple) -> float:
@@ -117,8 +116,7 @@ def fsim(setting: Setting) -> Pair:
     """Feature similarity (Zhang et al. 2011, eq. 5; FSIMc, eq. 8, on RGB), by piq.
 
     Similarities of phase congruency and gradient, weighted by the former; in (0, 1]. Both sides
-    need
-    at least 16 pixels.
+    need at least 16 pixels.
     """
 
     def measure(couple: Couple) -> float:

@@ -29,8 +29,7 @@ def adapted(weights: Mapping[str, Tensor], module: nn.Module, what: str) -> Mapp
     """Adapt a state dict to ``module``, whose images have another number of channels.
 
     The first layer's input weights are averaged over the channels and rescaled, so that an image
-    with
-    equal channels gives the same features as before; the last layer's outputs are averaged and
+    with equal channels gives the same features as before; the last layer's outputs are averaged and
     repeated. A note is printed once. Weights that differ in any other way, or not at all, are
     returned unchanged, for the caller to load or refuse.
 

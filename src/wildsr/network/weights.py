@@ -178,8 +178,7 @@ def _files_in(folder: Path) -> str:
 
 
 def _held(path: Path, what: str) -> tuple[Any, str | None]:
-    """The contents of a weight file, and the description stored with the weights, if there is one.
-    """
+    """The contents of a weight file, and the description stored with them, if there is one."""
     try:
         if path.suffix == ".safetensors":
             return read_safetensors(path, what)

@@ -35,10 +35,8 @@ def spread(scores: Tensor, window: Window, size: tuple[int, int]) -> Tensor:
     """Give each pixel the mean score of all outputs whose receptive field contains it.
 
     The averaging over receptive fields of DASR (Wei et al. 2021, arXiv:2004.01178). At the borders
-    the
-    mean is over fewer outputs. A pixel that no receptive field covers (strides wider than kernels,
-    a
-    remainder on the right) gets the mean of the nearest ones.
+    the mean is over fewer outputs. A pixel that no receptive field covers (strides wider than
+    kernels, a remainder on the right) gets the mean of the nearest ones.
 
     Args:
         scores: (B, C, h, w), the output map of a critic.

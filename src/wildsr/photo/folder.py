@@ -45,10 +45,9 @@ def list_images(folder: Path | str, argument: str) -> list[Path]:
     """List the photos below a folder, in an order that does not depend on the file system.
 
     One line is printed, once, about what is left out: files of other kinds with their suffixes,
-    links
-    that lead out of the folder, special files, folders that cannot be listed, and folders of
-    results
-    (runs, evaluations, pairs) below the given one. Hidden files and folders are left out silently.
+    links that lead out of the folder, special files, folders that cannot be listed, and folders of
+    results (runs, evaluations, pairs) below the given one. Hidden files and folders are left out
+    silently.
 
     Args:
         folder: a folder, searched recursively, or one image file; either may be a link itself.

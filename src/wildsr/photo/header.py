@@ -14,8 +14,7 @@ def open_header(path: Path | str) -> Iterator[Image.Image]:
     """Open a photo by Pillow without decoding it.
 
     Pillow's decoders are called directly and not by ``Image.open``, whose limit of pixels applies
-    to
-    the whole process: a header costs nothing, and code that decodes has its own limit.
+    to the whole process: a header costs nothing, and code that decodes has its own limit.
 
     Raises:
         Exception: any exception of Pillow's decoders, for a damaged file or one that is no photo.

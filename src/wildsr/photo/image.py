@@ -35,8 +35,7 @@ def read_image(path: Path | str, limit: float | None = LIMIT, sight: Sight | Non
 
     Gray is repeated to three channels, 16 bits become ``round(v / 257)``, and transparency is
     composited on white. A truncated file is an error; it never gives half a photo on gray. Besides
-    the
-    result only some rows are in memory; for BMP, GIF and rotated photos also the decoded file.
+    the result only some rows are in memory; for BMP, GIF and rotated photos also the decoded file.
 
     Args:
         path: anything that :class:`wildsr.photo.stream.Photo` reads.

@@ -162,8 +162,7 @@ def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> N
     """Add EXIF to a TIFF file, which libvips cannot do.
 
     The EXIF is appended after the pixels, followed by a new first directory with the old one's
-    entries
-    and those of the EXIF. A BigTIFF (more than 4 GB) is left as it is.
+    entries and those of the EXIF. A BigTIFF (more than 4 GB) is left as it is.
     """
     with path.open("r+b") as file:
         header = file.read(8)

@@ -18,8 +18,7 @@ class Rows(Protocol):
     """Protocol of images whose rows can be read once, from top to bottom.
 
     Rows are uint8 or uint16, with one or three colour channels, or any number from a sensor; a
-    second
-    or fourth channel of photos is alpha.
+    second or fourth channel of photos is alpha.
     """
 
     height: int

@@ -24,8 +24,7 @@ class Sensor:
         channels: 1 for gray, 3 for RGB, any number for others.
         depth: "8", "16" or "float": the data type of the photos.
         lr: values of black and white in the LR photos and their ground truth; None takes the
-            type's:
-            0 and 255, 0 and 65535, 0 and 1.
+            type's: 0 and 255, 0 and 65535, 0 and 1.
         hr: the same for the unpaired HR photos.
         bands: of many channels, the three that are displayed as red, green and blue and given to
             networks trained on RGB; None takes the first three.
@@ -171,8 +170,7 @@ def made_into(pixels: Samples, channels: int, dtype: np.dtype[Any]) -> Samples:
     """Convert pixels to another number of channels and data type.
 
     Gray is repeated to RGB; RGB becomes gray by its luma; of more channels the first ones are
-    taken.
-    Integers are scaled to the full range of the new integer type, or to [0, 1] for floats.
+    taken. Integers are scaled to the full range of the new integer type, or to [0, 1] for floats.
 
     Args:
         pixels: (H, W, C).

@@ -52,13 +52,11 @@ class Photo:
 
     8 or 16 bits, gray or RGB, each with or without alpha, stay as they are; palettes become RGB;
     CMYK becomes sRGB by its profile (or a common one if it has none), Lab becomes sRGB. Of
-    animations
-    and multi-page files the first picture is taken, and a warning is printed once.
+    animations and multi-page files the first picture is taken, and a warning is printed once.
 
     Args:
         path: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or camera raw, recognised by content;
-            files
-            of measured values are rendered (see :class:`wildsr.photo.raster.view.View`).
+            files of measured values are rendered (see :class:`wildsr.photo.raster.view.View`).
         limit: largest size that is decoded, in megapixels; None for any.
         sight: how a file of measured values is rendered; None for its own bands and window.
 

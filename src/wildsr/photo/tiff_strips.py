@@ -102,8 +102,7 @@ def lzw_is_whole(data: bytes, sizes: tuple[int, ...]) -> bool:
     """Whether LZW data is valid and decodes to exactly one of ``sizes`` bytes.
 
     Only lengths are computed: a code's string is one longer than that of the code that its table
-    entry
-    extends. The lengths of all codes between two clear codes are found at once, by pointer
+    entry extends. The lengths of all codes between two clear codes are found at once, by pointer
     doubling.
     """
     raw = np.frombuffer(data + bytes(8), np.uint8)

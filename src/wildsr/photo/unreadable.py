@@ -67,8 +67,7 @@ def readable(path: Path | str) -> Iterator[None]:
 
     Raises:
         UnreadableImage: for every exception but a :class:`UserError`; decoders raise nearly any
-            type
-            of exception for damaged files.
+            type of exception for damaged files.
     """
     try:
         yield

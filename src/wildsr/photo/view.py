@@ -30,8 +30,8 @@ def view(image: Tensor, bands: Sequence[int] | None = None, window: Window | Non
     """Render an image of any sensor as RGB floats in [0, 1] for viewing.
 
     uint8 RGB (cameras' photos) is shown as it is. Otherwise gray is repeated, three of more
-    channels
-    are taken as red, green and blue (false colours), and the window is stretched to [0, 1].
+    channels are taken as red, green and blue (false colours), and the window is stretched to [0,
+    1].
 
     Args:
         image: (C, H, W), uint8 or floats in [0, 1].

@@ -18,8 +18,7 @@ class WholeImage:
     """Reads the rows of a decoded image; only requested rows are converted to RGB.
 
     Pillow's decoder is called directly and not by ``Image.open``, whose limit of pixels applies to
-    the
-    whole process.
+    the whole process.
 
     Args:
         path: the file.

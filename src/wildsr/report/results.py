@@ -32,9 +32,8 @@ def structured(summary: Summary) -> dict[str, object]:
     """The table as the plain data of ``results.json``.
 
     ``rows`` (means over all photos) and ``protocol`` are always there; next to them ``intervals``
-    and
-    ``comparisons``, ``sets`` (the same for each set, if there are several) and ``failed`` (if any).
-    Infinite numbers (PSNR of equal images) and NaN become None, because JSON has neither, and
+    and ``comparisons``, ``sets`` (the same for each set, if there are several) and ``failed`` (if
+    any). Infinite numbers (PSNR of equal images) and NaN become None, because JSON has neither, and
     ``protocol["not a number"]`` says which and why.
     """
     protocol = {**summary.protocol, "significance": STATED}

@@ -57,8 +57,7 @@ def contact_sheet(
 
     Images of a row whose sizes are integer multiples of each other are taken for versions of one
     photo, and show the same region of it (chosen in the smallest by :func:`crop_of_interest`);
-    other
-    images get their own region. Everything is enlarged by nearest neighbour, never smoothed.
+    other images get their own region. Everything is enlarged by nearest neighbour, never smoothed.
 
     Args:
         rows: images, (3, H, W) or (1, 3, H, W), [0, 1], by the names of their columns, as in

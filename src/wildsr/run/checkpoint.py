@@ -28,8 +28,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any], keep: int = 2) -> Path:
     """Write ``iteration-N.ckpt`` into ``folder`` and remove all but the newest ``keep``.
 
     The file appears under its name only when it is complete and on disk, so that a kill at any
-    moment
-    leaves the earlier checkpoints readable.
+    moment leaves the earlier checkpoints readable.
 
     Args:
         folder: created if it does not exist.

@@ -136,8 +136,7 @@ def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str
     """The folder that ``resume`` refers to; None if ``auto`` finds nothing to resume.
 
     ``auto`` means ``runs_dir/name`` if a name is given, else the newest run in ``runs_dir`` that
-    was
-    started with the same choices.
+    was started with the same choices.
 
     Raises:
         UserError: a named folder does not exist, is not a run, or has results but no checkpoint.

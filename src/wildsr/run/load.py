@@ -76,8 +76,7 @@ def open_upscaler(
 
     Raises:
         UserError: neither or both are given; it is missing, damaged or names code outside of
-            wildsr;
-            a strength where there is no finished upscaler.
+            wildsr; a strength where there is no finished upscaler.
     """
     if (run is None) == (weights is None):
         raise UserError("One of `run` (a run folder) and `weights` (a file) must be given.")

@@ -55,13 +55,11 @@ class Lock:
     """A lock on a folder, held from :meth:`take` to :meth:`release`, or until the process dies.
 
     The holder writes who it is into ``.lock/N.held`` and touches that file every four seconds. A
-    holder
-    on this machine is gone when its process is; for any other (on a shared disk or in another
-    container) the file's time stamp is watched, by the clock of the file system. The next holder
-    creates ``N + 1``, in which only one process can succeed; the highest number holds the lock, and
-    its file is never removed by a process with a lower one. So of two processes that find the same
-    dead
-    holder, only one takes over.
+    holder on this machine is gone when its process is; for any other (on a shared disk or in
+    another container) the file's time stamp is watched, by the clock of the file system. The next
+    holder creates ``N + 1``, in which only one process can succeed; the highest number holds the
+    lock, and its file is never removed by a process with a lower one. So of two processes that find
+    the same dead holder, only one takes over.
 
     Args:
         folder: exists.
@@ -138,8 +136,7 @@ class Lock:
 
         Raises:
             UserError: another process has taken over, because this one gave no sign of life for so
-                long
-                (suspended, or cut off from the disk).
+                long (suspended, or cut off from the disk).
         """
         if self.holder is None or self.holder.process != os.getpid():
             return

@@ -16,8 +16,8 @@ def profile_of_run(run: Path, trust: bool = False) -> dict[str, Any]:
     """The ``camera.json`` document of a run's newest checkpoint.
 
     The population of cameras is the checkpoint's. The other results of the run's measurement
-    (codings
-    of its photos, cameras of its groups, the sentence) are taken over if they are still there.
+    (codings of its photos, cameras of its groups, the sentence) are taken over if they are still
+    there.
 
     Args:
         run: its folder.

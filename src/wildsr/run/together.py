@@ -21,15 +21,13 @@ def writing_together(
     """Context in which this process alone writes its part of a folder of results.
 
     At the beginning, the processes compare settings one after the other, and each takes the lock of
-    its
-    part; a process whose part is already being written by another one stops.
+    its part; a process whose part is already being written by another one stops.
 
     Args:
         folder: of the results; created.
         shard: the part.
         settle: checks that the folder was made with these settings, and records them if it is new.
-            It
-            gets a function that raises if another process works on any part, to be called before
+            It gets a function that raises if another process works on any part, to be called before
             it changes settings that others may be using.
 
     Raises:

@@ -128,8 +128,7 @@ def try_again(study: Any, folder: Path) -> list[int]:
     """Queue retries of trials whose process has died; returns their numbers.
 
     A retry resumes from the trial's checkpoint, in its folder. Trials on another machine's disk are
-    left
-    alone, because nothing is known about their processes.
+    left alone, because nothing is known about their processes.
     """
     library, found = optuna(), []
     for trial in study.get_trials(deepcopy=False, states=(library.trial.TrialState.RUNNING,)):

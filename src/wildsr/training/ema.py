@@ -15,8 +15,7 @@ class EMA(nn.Module):
     """Moving averages of some networks: ``average += (1 - d) * (weight - average)``.
 
     ``d = min(decay, (1 + n) / (10 + n))`` at update ``n``, so that the random initial weights are
-    soon
-    forgotten. Buffers (running statistics and the like) are copied.
+    soon forgotten. Buffers (running statistics and the like) are copied.
 
     Args:
         networks: what to average, by name.
@@ -41,8 +40,7 @@ class EMA(nn.Module):
         Args:
             networks: by name.
             updates: for each network to update, the number of earlier updates since its training
-                began;
-                negative before that, when the average is a copy of the network.
+                began; negative before that, when the average is a copy of the network.
         """
         for name, earlier in updates.items():
             average, source = self.networks[name], networks[name]

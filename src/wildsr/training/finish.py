@@ -114,8 +114,7 @@ def report_run(
         folder: of the run.
         training: at its end, on the device that computes.
         upscalers: name -> factory of a function that upscales a photo, called when it is needed;
-            the
-            last one is the training's. Those of a finish stage are added.
+            the last one is the training's. Those of a finish stage are added.
         logs: where tables and pictures go.
 
     Returns:

@@ -10,8 +10,7 @@ class ImagePool:
     """Image pool (Shrivastava et al. 2017, sec. 2.3, as in CycleGAN).
 
     Until the pool is full it stores every image. Then each image, with probability 1/2, is swapped
-    with
-    a random stored one.
+    with a random stored one.
 
     Args:
         size: how many images are stored; 0 passes everything through.

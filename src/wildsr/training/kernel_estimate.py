@@ -32,8 +32,7 @@ def estimate_kernel(
     """Estimate the kernel for which patches of the photo downscaled by 2 look like its own patches.
 
     The first two stages of ``method=kernelgan_zssr`` with its weights; the first is faster (a fifth
-    of
-    the iterations, five times the learning rate), the second has no schedule.
+    of the iterations, five times the learning rate), the second has no schedule.
 
     Args:
         photo: uint8 (H, W, 3), at least ``crop`` pixels a side.

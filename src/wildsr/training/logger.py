@@ -42,8 +42,7 @@ class CSV:
     Args:
         path: the file.
         start: the iteration at which training (re)starts; rows of later ones are dropped, and those
-            of
-            the final table, which is written again.
+            of the final table, which is written again.
     """
 
     def __init__(self, path: Path, start: int) -> None:
@@ -99,8 +98,7 @@ class WandB:
 
     Args:
         run: the run folder; the W&B files go into its ``wandb``, and the W&B id is stored beside
-            them,
-            so that a resumed run continues it.
+            them, so that a resumed run continues it.
         project: the W&B project.
         mode: auto, online or offline; the environment variable ``WANDB_MODE`` takes precedence.
         config: the configuration, as plain containers.

@@ -35,8 +35,7 @@ class Training(lightning.LightningModule):
     """The training loop: networks, their optimisers and the objective, counted in iterations.
 
     An iteration is one batch. Every random generator is seeded anew from (seed, iteration, rank) in
-    each
-    iteration, so that a resumed run needs no generator state and validation cannot disturb
+    each iteration, so that a resumed run needs no generator state and validation cannot disturb
     training.
 
     Args:
@@ -49,11 +48,9 @@ class Training(lightning.LightningModule):
         seed: of all random draws.
         decay: of the moving averages.
         augment: flip and transpose every sample at random. This changes the orientation of a
-            camera's
-            blur and grid, so it is off unless the method asks for it.
+            camera's blur and grid, so it is off unless the method asks for it.
         stages: of the method; schedules count from the stage in which a network is first trained,
-            and
-            networks that a stage does not train are in evaluation mode there.
+            and networks that a stage does not train are in evaluation mode there.
         guard: of the stage ``finish``; None without one.
 
     Raises:
@@ -191,8 +188,7 @@ class Training(lightning.LightningModule):
             self.stages.end(self.iteration)
 
     def _keep_sound(self, guard: Guard, step: Method, wrong: str | None) -> None:
-        """If it is due, check the finish with the guard: save it if it is good, roll it back if not.
-        """
+        """If it is due, check the finish with the guard: save it if good, else roll it back."""
         age = self._age(FINISHED)
         if wrong is None and guard.due(age):
             step.begin(frozenset({FINISHED}))  # compute its output anew, after the optimiser step

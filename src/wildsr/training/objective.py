@@ -114,8 +114,7 @@ class Objective:
 
     Raises:
         UserError: a name that does not exist, with the nearest one that does; a missing argument of
-            a
-            loss; no update at all, or none in a stage.
+            a loss; no update at all, or none in a stage.
     """
 
     def __init__(

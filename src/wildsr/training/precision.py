@@ -28,12 +28,9 @@ def choose_training_precision(
     """Choose the meaning of ``trainer.precision=auto``: "bf16-mixed" or "32-true".
 
     On CUDA it is bf16-mixed. On a CPU with bfloat16 instructions it is bf16-mixed too, if an
-    iteration
-    of the upscaler then takes clearly less processor time. This is measured once for each
-    architecture
-    and machine and stored in the user's cache folder, so that the same command gives the same
-    numbers.
-    Everywhere else, and where nothing can be stored, it is 32-true.
+    iteration of the upscaler then takes clearly less processor time. This is measured once for each
+    architecture and machine and stored in the user's cache folder, so that the same command gives
+    the same numbers. Everywhere else, and where nothing can be stored, it is 32-true.
 
     Args:
         networks: of the training, in float32.

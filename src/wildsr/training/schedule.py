@@ -98,8 +98,7 @@ class Inverse:
     """``1 / (1 + iteration / half)``: decreasing step sizes for any number of iterations.
 
     Step sizes of this form are those for which stochastic approximation was first proven to
-    converge
-    (Robbins & Monro 1951).
+    converge (Robbins & Monro 1951).
 
     Raises:
         UserError: ``half`` is not a positive integer.

@@ -15,12 +15,10 @@ class Settling:
     """Watches parameters until they have converged.
 
     Two windows of equal length, one behind the other, follow the training. The parameters have
-    settled
-    when the means of both windows differ in no parameter by more than 1, in units of the smallest
-    change
-    that matters (see :class:`~wildsr.network.protocol.Settles`). Adversarial training keeps
-    oscillating:
-    means over a window cancel the oscillation, and two successive windows reveal a drift.
+    settled when the means of both windows differ in no parameter by more than 1, in units of the
+    smallest change that matters (see :class:`~wildsr.network.protocol.Settles`). Adversarial
+    training keeps oscillating: means over a window cancel the oscillation, and two successive
+    windows reveal a drift.
 
     Args:
         window: iterations of each window.

@@ -34,9 +34,8 @@ class Stages:
     Each stage has its share of the iterations, and if ``seconds`` limits the run, its share of the
     seconds: it ends when either is used up, or when :meth:`end` is called because a network has
     converged. What it does not use is divided among the following stages. Where each began is part
-    of a
-    checkpoint, so that a resumed run stays in its stage; if the run is prolonged, the last stage
-    is.
+    of a checkpoint, so that a resumed run stays in its stage; if the run is prolonged, the last
+    stage is.
 
     Args:
         stages: name -> share, or {share, until_settled, starts}, in their order. Empty, or None,

@@ -103,12 +103,9 @@ def turn_discrepancy(upscale: Callable[[Tensor], Tensor], lr: Tensor) -> float:
     """RMS difference between flipping before and after upscaling, in 1/255.
 
     A photo does not tell which way its rows run, so an upscaler that takes all detail from the
-    photo is
-    equivariant and has 0; patterns of its own, such as hatching in one direction or a pattern at a
-    fixed
-    position in each LR pixel, are detected whatever the photo shows. The root mean square over
-    three
-    flips.
+    photo is equivariant and has 0; patterns of its own, such as hatching in one direction or a
+    pattern at a fixed position in each LR pixel, are detected whatever the photo shows. The root
+    mean square over three flips.
 
     Args:
         upscale: LR (1, 3, H, W) to SR.

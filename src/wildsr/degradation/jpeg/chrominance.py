@@ -71,8 +71,7 @@ def subsampled(chrominance: Tensor, subsampling: str) -> Tensor:
     """Subsample chrominance (B, 2, H, W) by averaging 1 x 2 or 2 x 2 pixels.
 
     Ties alternately round down and up, as in libjpeg, and as there columns are first padded to
-    whole
-    blocks of 8 by repetition, rows only to pairs.
+    whole blocks of 8 by repetition, rows only to pairs.
 
     Args:
         chrominance: CbCr.

@@ -20,8 +20,7 @@ def libjpeg(image: Tensor, quality: Tensor | float, subsampling: str = "4:2:0") 
     """Compress images as JPEG by Pillow's libjpeg, one at a time on the CPU.
 
     This is the reference for :func:`wildsr.degradation.jpeg.jpeg.jpeg`; use that one if the
-    gradient
-    has to depend on the quality.
+    gradient has to depend on the quality.
 
     Args:
         image: (B, 3, H, W) or gray (B, 1, H, W) in [0, 1]; values outside are clamped.

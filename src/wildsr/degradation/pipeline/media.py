@@ -70,8 +70,7 @@ class Dither(Step):
     Args:
         kinds: name -> frequency; of floyd_steinberg, ordered.
         levels: smallest and largest number of levels of each channel, for evenly spaced palettes;
-            at
-            most 4096 colours, which is 16 levels for RGB.
+            at most 4096 colours, which is 16 levels for RGB.
         colours: smallest and largest number of colours of an image's own palette.
         own: probability of the image's own palette (GIF, sprites) instead of an even one.
         sides: sizes of the ordered dither's matrix, one of which is drawn.

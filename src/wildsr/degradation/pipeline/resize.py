@@ -101,10 +101,8 @@ class ShiftedNearest(Blur):
     """Blurs and keeps one pixel of each s x s block, without shifting the image.
 
     The classical degradation model, and BSRGAN's nearest-neighbour downscaling. The kernel is
-    shifted by
-    (s - 1) / 2 pixels, to the middle of the block of which the first pixel is kept, so that the
-    image
-    stays aligned. Arguments and errors are those of :class:`Blur`.
+    shifted by (s - 1) / 2 pixels, to the middle of the block of which the first pixel is kept, so
+    that the image stays aligned. Arguments and errors are those of :class:`Blur`.
     """
 
     def apply_to(self, canvas: Canvas) -> Canvas:

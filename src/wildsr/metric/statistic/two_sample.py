@@ -120,8 +120,7 @@ def _hidden(photos: list[Tensor], generator: torch.Generator) -> list[Tensor]:
 
 
 def _told(photos: list[_Photo], labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Share of each photo's crops classified correctly by a classifier not trained on that photo.
-    """
+    """Share of each photo's crops that a classifier trained without that photo gets right."""
     means = torch.stack([photo.mean for photo in photos])
     squares = torch.stack([photo.square for photo in photos])
     fold = _folds(labels, generator)

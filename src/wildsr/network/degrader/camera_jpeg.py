@@ -23,11 +23,10 @@ class LearnedJPEG(nn.Module):
     are filled with its mirror image.
 
     The gradient with respect to the quality is a secant: a change of the quality changes the image
-    by
-    ``(jpeg(quality + STEP) - jpeg(quality - STEP)) / (2 STEP)``. The straight-through gradient of
-    :func:`~wildsr.degradation.jpeg.jpeg.jpeg` ignores which coefficients are rounded to 0, which is
-    most of what a critic sees; compared with how a critic's output really changes, it has the wrong
-    sign.
+    by ``(jpeg(quality + STEP) - jpeg(quality - STEP)) / (2 STEP)``. The straight-through gradient
+    of :func:`~wildsr.degradation.jpeg.jpeg.jpeg` ignores which coefficients are rounded to 0, which
+    is most of what a critic sees; compared with how a critic's output really changes, it has the
+    wrong sign.
 
     Args:
         quality: the mean at the start, above 0 and below 100.

@@ -63,8 +63,7 @@ class MeasuredCamera(nn.Module):
     (:mod:`wildsr.network.degrader.physics`) and compressed with that camera's JPEG tables, with a
     random phase of the block grid. Nothing here is trained: :mod:`wildsr.calibration` measures the
     population before the first iteration. Before that, every camera is the prior mean, without
-    JPEG.
-    The population has a fixed size, so that the checkpoints of all runs have the same shapes.
+    JPEG. The population has a fixed size, so that the checkpoints of all runs have the same shapes.
 
     For sensors other than 8-bit cameras, noise starts at a measured black level; images of two or
     more than three channels have one noise level for each channel. The blur is that of all
@@ -126,8 +125,7 @@ class MeasuredCamera(nn.Module):
         """The cameras and their JPEG codings as plain data for a file.
 
         ``cameras`` (POPULATION, P); ``codings``, each distinct coding once; ``coding``
-        (POPULATION,),
-        indices into ``codings`` or None.
+        (POPULATION,), indices into ``codings`` or None.
         """
         kinds = list(dict.fromkeys(kind for kind in self._kinds() if kind is not None))
         places = {kind: place for place, kind in enumerate(kinds)}

@@ -42,9 +42,8 @@ class KernelNetwork(nn.Module):
     """Generates a blur kernel from a random vector, by 1x1 convolutions and a softmax.
 
     Initialised as in the authors' code: weights 0 and bias 0 except 1 at the middle tap, which
-    after
-    the softmax is nearly a uniform box (middle e / (e + 440) = 0.6 % at 21 x 21), not a narrow
-    blur.
+    after the softmax is nearly a uniform box (middle e / (e + 440) = 0.6 % at 21 x 21), not a
+    narrow blur.
 
     Args:
         kernel_size: side of the kernel, odd.

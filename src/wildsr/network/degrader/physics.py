@@ -116,8 +116,7 @@ def whole_kernels(camera: Tensor, scale: int) -> Tensor:
     """Blur and sharpening of each camera as one kernel, (B, k, k), summing to 1, for reports.
 
     The blurred image of unsharp masking is approximated by a Gaussian, whose covariance is the sum
-    of
-    those of blur and mask.
+    of those of blur and mask.
 
     Args:
         camera: (B, P).

@@ -16,9 +16,8 @@ def denoised(image: Tensor, amount: Tensor, level: Tensor) -> Tensor:
     """Denoise by a bilateral filter: flat regions are smoothed, edges are kept.
 
     The filter (Tomasi & Manduchi, ICCV 1998) compares pixels by the mean squared difference of
-    their
-    channels; its range parameter is proportional to the noise level, and its result is blended with
-    the input. It stands for the denoising of phones and raw converters in general.
+    their channels; its range parameter is proportional to the noise level, and its result is
+    blended with the input. It stands for the denoising of phones and raw converters in general.
 
     Args:
         image: (B, C, H, W) with noise, in [0, 1].

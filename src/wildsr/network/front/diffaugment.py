@@ -18,10 +18,8 @@ class DiffAugment(Front):
     """Augments images differentiably (Zhao et al. 2020, arXiv:2006.10738), in training mode only.
 
     The critic sees real and fake images through random changes, drawn anew for every image and
-    call,
-    and the generator's gradient passes through them: if only real images were augmented, the
-    generator
-    would learn to produce the augmentation. Uniform draws, in this order:
+    call, and the generator's gradient passes through them: if only real images were augmented, the
+    generator would learn to produce the augmentation. Uniform draws, in this order:
 
     - brightness, saturation, contrast: ``x + b``; then ``g + s (x - g)`` with g the pixel's mean
       over the channels; then ``m + c (x - m)`` with m the image's mean;
@@ -30,8 +28,7 @@ class DiffAugment(Front):
 
     The paper works in [-1, 1], where brightness changes by up to 0.5 and empty regions are 0; in
     [0, 1] these are 0.25 and 0.5. The factors are the same in both. Put it before front-ends that
-    do
-    not return images.
+    do not return images.
 
     Args:
         policies: which of "colour", "translation" and "cutout", in the order of application.

@@ -77,8 +77,7 @@ def layout_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout:
 
     Two axes are rows and columns. Of three, the last is bands if it is the shortest and has at most
     64 entries, else the first if it is; otherwise the first is pages of one band. Of four, the
-    first
-    is pages, and the others are treated as three.
+    first is pages, and the others are treated as three.
 
     Raises:
         ValueError: not a picture: another number of axes, not numbers, or complex numbers.

@@ -167,8 +167,7 @@ def allow_pages(path: Path, pages: Sequence[Page], limit: float | None) -> None:
     """Refuse a file whose pages need more memory than ``limit`` allows, before they are decoded.
 
     A megapixel stands for 8 MB: a 16-bit photo with alpha. Each page may have that much; together
-    they
-    may have more, but no more than lossless compression can expand the file's bytes to.
+    they may have more, but no more than lossless compression can expand the file's bytes to.
 
     Args:
         path: the file.

@@ -41,9 +41,8 @@ class DicomWriter(Writer):
     """Writes a DICOM file: explicit VR, little endian, not compressed.
 
     Stored values keep their meaning: rescale, window and padding are kept. Spacing, position, sizes
-    in
-    pixels, image type and UIDs are corrected; overlays, icons and signatures are removed. Data that
-    identifies the patient is removed unless ``plan.identity``.
+    in pixels, image type and UIDs are corrected; overlays, icons and signatures are removed. Data
+    that identifies the patient is removed unless ``plan.identity``.
 
     Args:
         path: is overwritten.

@@ -16,10 +16,8 @@ def enlarged(xml: str, factors: tuple[float, float], size: tuple[int, int], dtyp
     """Adapt the OME-XML block of a file to its upscaled pages.
 
     Sizes, physical pixel sizes and simple regions of interest are changed. Polygons, masks and
-    regions
-    with a transformation, which are not supported, are removed, and so are the names of the files
-    that
-    hold the planes. All else stays.
+    regions with a transformation, which are not supported, are removed, and so are the names of the
+    files that hold the planes. All else stays.
 
     Args:
         xml: the block of the source.

@@ -28,9 +28,8 @@ class TiffWriter(Writer):
 
     From a TIFF source it keeps for every page: description (OME-XML and ImageJ's with corrected
     sizes), artist, make, model, software, date, page name and number, colour profile, XMP, IPTC;
-    and
-    the resolution, times the factor. Vendors' own tags and ImageJ's overlays are left out, because
-    they hold sizes in pixels.
+    and the resolution, times the factor. Vendors' own tags and ImageJ's overlays are left out,
+    because they hold sizes in pixels.
 
     Args:
         path: is overwritten.

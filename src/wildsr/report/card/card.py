@@ -69,8 +69,7 @@ class Card:
         """A sort key for cards, the best first.
 
         The number of entries that differ, then the sliced Wasserstein distance of the finest
-        details
-        (infinite if it is unknown).
+        details (infinite if it is unknown).
         """
         differ = sum(entry.state == DIFFERS for entry in self.entries)
         distance = self.value("wasserstein", "distance_fine")
@@ -120,8 +119,7 @@ def card(
     Args:
         real: photos of the camera, (3, H, W) uint8.
         fake: results of the degradation on HR photos, likewise. Cross-validation folds and error
-            bars
-            treat images as independent: crops of one photo must be joined into one image.
+            bars treat images as independent: crops of one photo must be joined into one image.
         seed: of all random choices; the same seed gives the same card.
         protocol: further information that is stored with the numbers.
 

@@ -129,8 +129,7 @@ def photos_of(data: Folders, seed: int, most: int) -> Photos:
     """Crop squares of at most 256 LR pixels from real LR and from HR photos.
 
     Validation photos come first; of pairs, every other LR and the HR of the rest, so that no scene
-    is
-    in both sets. If that gives fewer than 16 of a kind, training photos complete them.
+    is in both sets. If that gives fewer than 16 of a kind, training photos complete them.
 
     Args:
         data: set up.

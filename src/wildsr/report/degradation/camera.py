@@ -37,8 +37,7 @@ def kernel_statistics(kernel: Tensor) -> dict[str, float]:
     """Centre, widths and direction of a kernel, by its moments.
 
     With weights w of sum 1: the centre is ``m = sum w p``, and the widths are the square roots of
-    the
-    eigenvalues of ``sum w (p - m)(p - m)^T``.
+    the eigenvalues of ``sum w (p - m)(p - m)^T``.
 
     Args:
         kernel: (k, l), positive sum.

@@ -20,11 +20,9 @@ def describe(degrader: nn.Module) -> CameraState | None:
     """Describe the blur kernel and noise of a degrader, for ``camera_figure``.
 
     A degrader with ``kernel()`` and ``noise_std(brightness)`` is asked for them (a camera with
-    varying
-    blur gives its median kernel, and its noise before JPEG). A network that returns (LR, kernel,
-    noise), as PDM's does, is sampled: the mean of its kernels, and the standard deviation of its
-    noise
-    on flat patches.
+    varying blur gives its median kernel, and its noise before JPEG). A network that returns (LR,
+    kernel, noise), as PDM's does, is sampled: the mean of its kernels, and the standard deviation
+    of its noise on flat patches.
 
     Returns:
         {"kernel": (k, k), "brightness": (L,), "noise_std": (L,) in [0, 1] units, "summary": str};
@@ -65,9 +63,8 @@ def measured_kernel(
     """Estimate any degrader's blur kernel by least squares from HR and LR images.
 
     Minimises ``sum |lr - (hr * k) sampled|^2 + ridge n |k|^2`` over random LR pixels of all
-    channels
-    (means subtracted), with hr's values in [0, 1]. Noise averages out, and nonlinear effects are
-    ignored.
+    channels (means subtracted), with hr's values in [0, 1]. Noise averages out, and nonlinear
+    effects are ignored.
 
     Args:
         hr: (1, 3, sh, sw) each, [0, 1].

@@ -34,10 +34,8 @@ def real_vs_fake(
     """Draw real LR photos beside generated ones; they show different scenes, but should look alike.
 
     Shows crops with the most texture, their details (the image less a 3x3 average) amplified, the
-    noise
-    of flat places against brightness, the radially averaged spectrum, and the degrader's kernel: as
-    the
-    degrader states it, or else measured from ``sharp`` and ``fake``.
+    noise of flat places against brightness, the radially averaged spectrum, and the degrader's
+    kernel: as the degrader states it, or else measured from ``sharp`` and ``fake``.
 
     Args:
         real: (1, 3, h, w) each, [0, 1].
@@ -102,8 +100,7 @@ def _mean(curves: Sequence[Tensor]) -> Tensor:
 
 
 def _described(degrader: nn.Module) -> dict | None:
-    """The description by the first part of a degrader that knows its parameters; None without one.
-    """
+    """The description by the first part of a degrader that knows its parameters, if any."""
     for module in degrader.modules():
         if isinstance(module, Physical | Draws):
             found = describe(module)

@@ -80,8 +80,7 @@ def cameras(folder: Folder, scale: int) -> list[dict[str, Any]]:
     """For each group of photos, possibly of one camera: its share, photos and properties.
 
     If the degradation was measured, ``physical`` holds it in the units of docs/camera.md, and
-    ``said``
-    in words.
+    ``said`` in words.
     """
     found = folder.measured.calibration if folder.measured is not None else None
     groups: Sequence[Sequence[int]] = found.members if found is not None else folder.groups

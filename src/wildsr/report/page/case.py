@@ -79,10 +79,8 @@ def gallery(
     """Choose the worst and best cases for the page, as many as fit.
 
     Cases are ordered by the improvement of the last row over the first; they are taken from both
-    ends
-    alternately. The pictures are lossless if all of them fit, else WebP with the best quality at
-    which
-    they fit; at the lowest quality, what does not fit is left out.
+    ends alternately. The pictures are lossless if all of them fit, else WebP with the best quality
+    at which they fit; at the lowest quality, what does not fit is left out.
 
     Args:
         summary: its outcomes have pictures on disk.
