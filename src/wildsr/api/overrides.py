@@ -45,7 +45,7 @@ def overrides_of(
 
 
 def _literal(value: Any) -> str:
-    """A path or text as it is typed; several of them in quotes."""
+    """A value as text: a list or mapping in Hydra's grammar, its items quoted."""
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{name}: {_in_quotes(item)}' for name, item in value.items())}}}"
     if isinstance(value, Sequence) and not isinstance(value, str):

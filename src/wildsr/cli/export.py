@@ -226,7 +226,7 @@ def _compare(
 
 
 def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
-    """Write the card, and the run's pictures beside it."""
+    """Write the model card, and the run's pictures next to it."""
     parts = pieces(source.upscaler, source.scale)
     whole = Piece("", source.upscaler, source.scale)
     path = source.folder / f"{file_name(source.name, whole)}.md"

@@ -143,7 +143,7 @@ def _digest(path: Path) -> str:
 
 
 def _load(folder: Path, argument: str) -> PackedStore | None:
-    """The store in ``folder``, or None if there is no sound one."""
+    """The store in ``folder``; None if there is none, or it is damaged."""
     try:
         return PackedStore(folder, argument)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -164,10 +164,10 @@ def _key(network: nn.Module, multiple: int, seen: list[Tensor], device: torch.de
 
 
 def _quiet_nncf() -> ModuleType:
-    """NNCF, which neither reports home nor tells of its work.
+    """Import NNCF with its telemetry and its log messages switched off.
 
     Raises:
-        UserError: how to install it.
+        UserError: NNCF is not installed; the error says how to install it.
     """
     before = os.environ.get(QUIET)
     os.environ[QUIET] = "1"

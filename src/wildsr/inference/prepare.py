@@ -148,7 +148,7 @@ def prepare(
 def _fastest(
     network: nn.Module, scale: int, device: torch.device, precision: str, photos: Sequence[Path]
 ) -> str:
-    """The engine that ``auto`` stands for: what was chosen on this machine before, or is now."""
+    """The engine for ``auto``: the one chosen on this machine before, or else chosen now."""
     if precision == "int8":
         return "openvino"
     channels = channels_of(network)

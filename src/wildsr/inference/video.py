@@ -236,7 +236,7 @@ class _Frames:
             self.sound[stream] = self.written.add_stream_from_template(stream)
 
     def _matrix(self, frame: Any) -> int | None:
-        """How the colours of a frame are coded; where that is not said, by its size."""
+        """The colour matrix of a frame: the one it declares, else by its size."""
         said = int(frame.colorspace)
         if said not in (UNSAID, 0):
             return said

@@ -253,7 +253,7 @@ def _check_one(image: Tensor, argument: str, sensor: Sensor) -> None:
 
 
 def _stated(metric: Metric) -> dict[str, object]:
-    """What a results file says of one metric."""
+    """The entry of one metric in a results file."""
     said: dict[str, object] = {
         **metric.protocol,
         "title": metric.title,

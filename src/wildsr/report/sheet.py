@@ -166,7 +166,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 def _wrapped(
     text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
 ) -> list[str]:
-    """The text in lines no wider than ``width``; a word that is too wide is broken."""
+    """Break the text into lines no wider than ``width``; longer words are broken, too."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -89,7 +89,7 @@ def leave(study: Any, folder: Path, title: str, higher: bool) -> Path:
 
 
 def _importances(study: Any) -> dict[str, float]:
-    """How much of the differences each key makes; nothing where too few trials say so."""
+    """The importance of each key (PED-ANOVA), by Optuna; empty if too few trials are complete."""
     library = optuna()
     complete = study.get_trials(deepcopy=False, states=(library.trial.TrialState.COMPLETE,))
     if len(complete) < ENOUGH:

@@ -174,7 +174,7 @@ class Training(lightning.LightningModule):
             network.train(name in trained or not learns)
 
     def _end_stage(self, stage: str | None) -> None:
-        """End a stage whose time is up, or whose network has come to rest, on all ranks alike."""
+        """End a stage whose time is up, or whose network has converged, on all ranks alike."""
         if stage is None or stage == list(self.stages.stages)[-1]:
             return
         ended = self.stages.out_of_time(self.iteration, self.seconds)

@@ -197,7 +197,7 @@ def fit(
 
 
 def _precision(job: Job, training: Training) -> str:
-    """What ``trainer.precision=auto`` stands for; said where it is not single precision."""
+    """Resolve ``trainer.precision=auto``, and print it if it is not single precision."""
     config = job.config
     if config.trainer.precision != "auto":
         return str(config.trainer.precision)

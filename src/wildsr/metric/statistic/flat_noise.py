@@ -83,7 +83,7 @@ def _windows(photo: Tensor, side: int, step: int) -> tuple[Tensor, Tensor]:
 
 
 def _without_shading(windows: Tensor, side: int) -> tuple[Tensor, int]:
-    """What is left of windows beside their quadratic surfaces, and its degrees of freedom."""
+    """Residuals of windows after fitting quadratic surfaces, and their degrees of freedom."""
     surface = _quadratics(side)
     return windows - windows @ surface @ surface.T, side * side - surface.shape[1]
 

@@ -146,7 +146,7 @@ class DicomWriter(Writer):
 
 
 def _swap(data: Any) -> None:
-    """Turn round the bytes of words, which pydicom leaves as they are in big-endian files."""
+    """Swap the bytes of 16-bit words, which pydicom does not do for big-endian files."""
     for element in data:
         if element.VR == "SQ":
             for item in element.value:

@@ -194,7 +194,7 @@ def _raw(tag: Any) -> Any:
 
 
 def _resolution(tags: Any) -> tuple[float, float] | None:
-    """Pixels per unit; None where the file says nothing (72 per inch stand for nothing)."""
+    """Pixels per unit; None if the file has none, or 72 per inch, which only fills the tag."""
     try:
         found = tuple(tags[code].value for code in (282, 283))
         across, down = (top / bottom for top, bottom in found)
