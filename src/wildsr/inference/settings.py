@@ -47,12 +47,13 @@ class Settings:
     identity: bool = False
 
     def __post_init__(self) -> None:
-        if self.outscale is not None and not 0 < self.outscale <= 64:
-            raise UserError(f"Argument `outscale` must be in (0, 64], but got {self.outscale}.")
+        size = self.outscale
+        if size is not None and not (_is_number(size) and 0 < size <= 64):
+            raise UserError(f"Argument `outscale` must be in (0, 64], or null, but got {size!r}.")
         if self.format is not None and self.format not in FORMATS:
             raise unknown("Argument `format`", self.format, FORMATS)
-        if not 1 <= self.quality <= 100:
-            raise UserError(f"Argument `quality` must be 1 to 100, but got {self.quality}.")
+        if not (_is_number(self.quality) and 1 <= self.quality <= 100):
+            raise UserError(f"Argument `quality` must be 1 to 100, but got {self.quality!r}.")
         if self.depth not in (None, 8, 16, "float"):
             raise UserError(f"Argument `depth` must be 8, 16, float or null, but got {self.depth}.")
         check_limit(self.limit)
@@ -61,6 +62,10 @@ class Settings:
         if page is not None and (isinstance(page, bool) or not isinstance(page, int) or page < 1):
             raise UserError(f"Argument `page` must be 1 or more, or null, but got {page!r}.")
         object.__setattr__(self, "range", check_wish(self.range))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_bands(bands: object) -> None:

@@ -84,3 +84,13 @@ def test_gray_speckle_is_the_default_and_may_be_of_each_channel():
 def test_what_is_refused(call, said):
     with pytest.raises(UserError, match=said):
         call()
+
+
+@pytest.mark.parametrize(("channels", "most"), [(1, 256), (3, 16), (4, 8)])
+def test_levels_of_too_many_colours_are_refused_always_and_not_by_chance(channels, most):
+    hr = pictures(1, channels)
+    for seed in range(3):
+        Pipeline(1, {"step": Dither({"ordered": 1}, (2, most), own=0)})(hr, [seed])
+        if most < 256:
+            with pytest.raises(UserError, match=f"4096 colours of {channels} channels"):
+                Pipeline(1, {"step": Dither({"ordered": 1}, (2, most + 1), own=0.9)})(hr, [seed])

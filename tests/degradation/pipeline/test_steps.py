@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from wildsr.degradation.pipeline.blur import Blur, Sharpen, Sinc
-from wildsr.degradation.pipeline.noise import Noise, Sensor
+from wildsr.degradation.pipeline.noise import JPEG, Noise, Sensor
 from wildsr.degradation.pipeline.pipeline import Pipeline
 from wildsr.degradation.pipeline.resize import InverseResize, RandomResize, ShiftedNearest, ToLR
 from wildsr.degradation.sharpen import usm
@@ -130,5 +130,30 @@ def test_sharpening_comes_from_the_published_filter():
 def test_mistakes_are_named():
     with pytest.raises(UserError, match=r"`of` must be one of \['hr', 'lr'\], but got 'sr'"):
         RandomResize((0.5, 1), 1, 1, 1, of="sr")
-    with pytest.raises(UserError, match=r"`sizes` must be two odd numbers, but got \(6, 9\)"):
+    with pytest.raises(
+        UserError, match=r"`sizes` must be two odd numbers, the smaller first, but got \(6, 9\)"
+    ):
         Blur({"isotropic": 1}, (1, 2), sizes=(6, 9))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_correlated_between_the_channels_of_gray_and_rgb(channels):
+    hr = torch.full((1, channels, 64, 64), 0.5)
+    lr, _ = run(Noise({"covariance": 1}, (20, 20)), hr)
+    assert lr.shape == hr.shape
+    assert 0.5 / 255 < (lr - hr).std() < 20 / 255
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: JPEG((0, 90)), "`quality` must be within 1 to 100"),
+        (lambda: JPEG((30, 101)), "`quality` must be within 1 to 100"),
+        (lambda: Sinc(sizes=(8, 21)), "`sizes` must be two odd numbers"),
+        (lambda: Sinc(sizes=(21, 7)), "`sizes` must be two odd numbers"),
+        (lambda: Blur({"isotropic": 1}, (1, 2), sizes=(9, 7)), "`sizes` must be two odd numbers"),
+    ],
+)
+def test_what_a_kernel_and_a_coder_cannot_be_is_refused(made, said):
+    with pytest.raises(UserError, match=said):
+        made()

@@ -14,9 +14,9 @@ from wildsr.degradation import kernel as kernels
 from wildsr.degradation.blur import blur
 from wildsr.degradation.pipeline.canvas import Canvas
 from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
-from wildsr.degradation.pipeline.ranges import Range, ordered, uniform
+from wildsr.degradation.pipeline.ranges import Range, kernel_sizes, ordered, uniform
 from wildsr.degradation.sharpen import usm
-from wildsr.error import UserError, unknown
+from wildsr.error import unknown
 
 
 class Blur(Step):
@@ -59,9 +59,7 @@ class Blur(Step):
             sigma=sigma, beta_generalized=beta_generalized, beta_plateau=beta_plateau
         )
         self.power, self.sinc = float(power), float(sinc)
-        self.sizes = [int(size) for size in sizes]
-        if len(self.sizes) != 2 or any(size % 2 == 0 for size in self.sizes):
-            raise UserError(f"Argument `sizes` must be two odd numbers, but got {sizes!r}.")
+        self.sizes = kernel_sizes(sizes)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a kernel for each sample and blur with it."""
@@ -125,7 +123,7 @@ class Sinc(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        self.cutoff, self.sizes = ordered(cutoff=cutoff)["cutoff"], list(sizes)
+        self.cutoff, self.sizes = ordered(cutoff=cutoff)["cutoff"], kernel_sizes(sizes)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a cutoff for each sample and filter."""

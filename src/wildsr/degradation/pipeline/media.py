@@ -77,7 +77,8 @@ class Dither(Step):
         probability: that a sample is dithered.
 
     Raises:
-        UserError: an unknown kind, or numbers that cannot be.
+        UserError: an unknown kind, or numbers that cannot be; when it is applied, more ``levels``
+            than 4096 colours have for the images' channels.
     """
 
     def __init__(
@@ -106,6 +107,8 @@ class Dither(Step):
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a palette and a kind of dithering for each sample, and apply them one by one."""
         made, kinds, counts = [], [], []
+        if self.own < 1:
+            even_palette(self.levels[1], canvas.image.shape[1])  # refused always or never
         for image, (height, width), draw in zip(
             canvas.image.split(1), canvas.sizes, canvas.draws, strict=True
         ):

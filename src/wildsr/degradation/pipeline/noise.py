@@ -17,7 +17,7 @@ from wildsr.degradation.pipeline.canvas import Canvas
 from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
 from wildsr.degradation.pipeline.ranges import Range, ordered, uniform
 from wildsr.degradation.sensor_noise import poisson, poisson_gauss, poisson_normal
-from wildsr.error import unknown
+from wildsr.error import UserError, unknown
 
 KINDS = ("gaussian", "covariance", "poisson", "exact_poisson", "poisson_gauss", "speckle")
 
@@ -67,8 +67,9 @@ class Noise(Step):
             seconds.append(uniform(draw, bounds) / 255)  # shot noise of poisson_gauss
             may = of_poisson or kind == "gaussian"
             gray.append(bool(may and draw.random() < self.gray))
+        channels = canvas.image.shape[1]
         matrices = torch.tensor(
-            np.stack([_covariance(draw) for draw in canvas.draws]), dtype=torch.float64
+            np.stack([_covariance(draw, channels) for draw in canvas.draws]), dtype=torch.float64
         )
         generators = canvas.generators()
         image = canvas.image.clone() if len(canvas) > 1 else canvas.image
@@ -114,10 +115,10 @@ class Noise(Step):
         return canvas
 
 
-def _covariance(draw: np.random.Generator) -> np.ndarray:
-    """A random covariance between three channels with eigenvalues up to 1 (BSRGAN)."""
-    axes, _ = np.linalg.qr(draw.standard_normal((3, 3)))
-    return axes @ np.diag(draw.random(3)) @ axes.T
+def _covariance(draw: np.random.Generator, channels: int) -> np.ndarray:
+    """A random covariance between channels with eigenvalues up to 1 (BSRGAN, of three)."""
+    axes, _ = np.linalg.qr(draw.standard_normal((channels, channels)))
+    return axes @ np.diag(draw.random(channels)) @ axes.T
 
 
 class JPEG(Step):
@@ -137,6 +138,8 @@ class JPEG(Step):
     ) -> None:
         super().__init__(probability)
         self.quality, self.subsampling = ordered(quality=quality)["quality"], subsampling
+        if not 1 <= self.quality[0] <= self.quality[1] <= 100:
+            raise UserError(f"Argument `quality` must be within 1 to 100, but got {quality!r}.")
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a quality for each sample, and compress it."""

@@ -16,6 +16,20 @@ def uniform(draw: np.random.Generator, bounds: Range) -> float:
     return float(draw.uniform(bounds[0], bounds[1]))
 
 
+def kernel_sizes(sizes: Sequence[int]) -> list[int]:
+    """Check the smallest and the largest side of a kernel.
+
+    Raises:
+        UserError: something other than two odd numbers, the smaller first.
+    """
+    found = [int(size) for size in sizes]
+    if len(found) != 2 or any(size % 2 == 0 or size < 1 for size in found) or found[0] > found[1]:
+        raise UserError(
+            f"Argument `sizes` must be two odd numbers, the smaller first, but got {sizes!r}."
+        )
+    return found
+
+
 def ordered(**ranges: Range) -> dict[str, tuple[float, float]]:
     """Check that ranges are two numbers in order; returns each as (smallest, largest).
 
