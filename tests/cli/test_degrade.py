@@ -14,6 +14,7 @@ from wildsr.archive.manifest import digest, read
 from wildsr.archive.shard import Shard
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
+from wildsr.inference.photo_pair import PhotoPair
 from wildsr.pixels import floats
 from wildsr.report.degradation.camera import kernel_statistics
 from wildsr.report.degradation.describe import measured_kernel
@@ -108,8 +109,8 @@ def test_one_bad_file_costs_its_pair(degrade, fill, tmp_path, capsys):
     assert degrade("it", *KNOWN, hr=folder) == 1
     said = capsys.readouterr().out
     assert "2 of 4 pairs" in said
-    assert "broken.png cannot be read" in said
-    assert "tiny.png has 5x3 pixels: too small for x4" in said
+    assert "broken.png: not an image" in said
+    assert "tiny.png: 5x3 pixels: too small for x4" in said
     assert list(pixels(tmp_path / "it" / "lr")) == ["photo0.png", "photo1.png"]
 
 
@@ -189,17 +190,16 @@ def test_a_start_that_was_cut_off_goes_on(carry_out, photos, tmp_path):
 
 
 def test_what_one_photo_raises_costs_its_pair_alone(degrade, tmp_path, monkeypatch, capsys):
-    from wildsr.cli import degrade as verb
+    seen, compute = [], PhotoPair.compute
 
-    pair, seen = verb._pair, []
-
-    def odd(job, *rest):
-        seen.append(job.path)
+    def odd(pair):
+        seen.append(pair.photo.path)
         if len(seen) == 2:
+            pair.abandon()
             raise TypeError("odd")
-        return pair(job, *rest)
+        compute(pair)
 
-    monkeypatch.setattr(verb, "_pair", odd)
+    monkeypatch.setattr(PhotoPair, "compute", odd)
     assert degrade("pairs", *KNOWN) == 1
     assert f"warning: {seen[1]}: odd" in capsys.readouterr().out.replace("\n", "")
 

@@ -28,12 +28,14 @@ class Task:
         target: a file, or what can be delivered.
         input: the photo's path below the input, with ``/``.
         output: the result's path below the output.
+        seed: of what is drawn for it, where anything is.
     """
 
     source: Path | Source
     target: Path | Target
     input: str
     output: str
+    seed: int | None = None
 
 
 @dataclass(frozen=True)

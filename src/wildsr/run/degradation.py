@@ -6,10 +6,17 @@ The one degradation that knows what a run is; all others know tensors alone.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from wildsr.config.make import make, sensor_of
+from wildsr.degradation.depth import deepen
 from wildsr.error import UserError
+from wildsr.inference.degrading import FileDegrader
+from wildsr.photo.sensor import RGB, Sensor
+from wildsr.run.folder import config_of
 from wildsr.run.load import load_degrader
 
 
@@ -22,13 +29,18 @@ class Learned(nn.Module):
         tile: side in HR pixels from which images are degraded in tiles; None never does.
         trust: let the run name code that is not wildsr's, which is run.
 
+    Attributes:
+        sensor: the kind of photos that the run has learned from.
+
     Raises:
         UserError: if the folder is no run, its method makes no LR, or it is of another scale.
     """
 
     def __init__(self, run: str, scale: int, tile: int | None = None, trust: bool = False) -> None:
         super().__init__()
-        self.degrader = load_degrader(Path(run).expanduser(), tile, trust)
+        folder = Path(run).expanduser()
+        self.sensor = sensor_of(config_of(folder, trust))
+        self.degrader = load_degrader(folder, tile, trust)
         if self.degrader.scale != scale:
             raise UserError(
                 f"Argument `scale` must be that of the run {run}, {self.degrader.scale}, "
@@ -40,6 +52,25 @@ class Learned(nn.Module):
                 module.register_buffer(name, parameter.detach())
 
     def forward(self, hr: Tensor) -> Tensor:
-        """(B, 3, sH, sW) in [0, 1] -> multiples of 1/255 in [0, 1], (B, 3, H, W)."""
+        """(B, C, sH, sW) in [0, 1] -> (B, C, H, W) in [0, 1], of 8-bit photos in 255ths."""
         lr: Tensor = self.degrader(hr)
         return lr
+
+
+def file_degrader(node: Any, scale: int, device: str | torch.device = "cpu") -> FileDegrader:
+    """Make a degradation of files: the values between the levels of 8 bits are kept.
+
+    Args:
+        node: its configuration.
+        scale: HR size / LR size.
+        device: where it computes.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    module: nn.Module = make(node, "degradation", nn.Module).eval().to(device)
+    sensor: Sensor = getattr(module, "sensor", RGB)
+    name = f"degradation={node.get('run') or node.get('file') or type(module).__name__}"
+    gray = not isinstance(module, Learned)
+    deep, where = deepen(module), torch.device(device)
+    return FileDegrader(deep, scale, where, name, sensor.channels, gray, sensor)

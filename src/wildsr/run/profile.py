@@ -18,10 +18,10 @@ from wildsr.atomic import write_text
 from wildsr.calibration.measure import Measured
 from wildsr.config.plain import read_json
 from wildsr.degradation.coding import Coding
+from wildsr.degradation.depth import stored
 from wildsr.error import UserError, shortened
 from wildsr.network.degrader.measured import POPULATION, SUBSAMPLINGS, MeasuredCamera
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, physical
-from wildsr.pixels import to_8_bit
 
 FILE = "camera.json"
 SCHEMA = 1
@@ -42,6 +42,8 @@ class Profile(nn.Module):
         UserError: the file cannot be read, is damaged, or is of another scale.
     """
 
+    deep = False  # see :func:`wildsr.degradation.depth.deepen`
+
     def __init__(self, file: str, scale: int) -> None:
         super().__init__()
         self.scale = scale
@@ -59,7 +61,7 @@ class Profile(nn.Module):
         Random: the numbers come from torch's global generator.
         """
         lr: Tensor = self.camera(hr, self.camera.draws(hr))
-        return to_8_bit(lr).clamp(0, 1)
+        return stored(lr, self.deep).clamp(0, 1)
 
     def describe(self) -> list[str]:
         """What the median camera does, and how many pictures go through JPEG, in words."""
