@@ -196,21 +196,3 @@ def test_tar_files_become_tar_files_with_their_labels(sharp, carry_out, tmp_path
         }
         assert found["x/a_1.lr.png"] != found["x/a_2.lr.png"]
     assert read(out)["p-0.tar/x/a_1.lr.png"].input == "p-0.tar/x/a.png"
-
-
-@pytest.mark.heavy  # starts a cluster
-def test_a_cluster_makes_the_pairs_of_one_process(
-    sharp, expected, carry_out, tmp_path, monkeypatch
-):
-    ray = pytest.importorskip("ray")
-    pytest.importorskip("ray.data")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    out = tmp_path / "many"
-    typed = [*KNOWN, f"hr={sharp}", f"output={out}", "cluster=ray", "workers=1"]
-    try:
-        assert carry_out("degrade", typed) == 1
-    finally:
-        ray.shutdown()
-    found = {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*.png"))}
-    assert found == expected
-    assert {entry.input for entry in read(out).values() if entry.error} == {"bad.png"}

@@ -108,6 +108,24 @@ def test_a_node_dies_and_no_photo_is_lost_or_made_twice(
 
 
 @pytest.mark.slow
+def test_pairs_of_a_cluster_are_those_of_one_process(nodes, fill, tmp_path, carry_out):
+    fill(tmp_path / "in", 5, (12, 16))
+    (tmp_path / "in" / "bad.png").write_bytes(b"no photo")
+    one, many = tmp_path / "one", tmp_path / "many"
+    typed = ["degradation=mild", "scale=2", f"hr={tmp_path / 'in'}", "draws=2"]
+    assert carry_out("degrade", [*typed, f"output={one}"]) == 1
+    assert carry_out("degrade", [*typed, f"output={many}", "cluster=ray"]) == 1
+    found = [
+        {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*.png")}
+        for out in (one, many)
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) == 20
+    assert {e.input for e in read(many).values() if e.error} == {"bad.png"}
+    assert {n: e.hash for n, e in read(one).items()} == {n: e.hash for n, e in read(many).items()}
+
+
+@pytest.mark.slow
 def test_a_photo_that_kills_its_process_costs_itself(nodes, photos_in, tmp_path, monkeypatch):
     from wildsr.inference.cluster import Cluster, carry_out_on
     from wildsr.inference.file import Settings
