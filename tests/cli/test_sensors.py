@@ -16,6 +16,8 @@ from wildsr.inference.file import upscale_file
 from wildsr.photo.samples import read_samples, write_samples
 from wildsr.run.load import load_upscaler, open_upscaler
 
+pytestmark = pytest.mark.heavy
+
 PACKAGES = {"onnx": "onnxruntime", "ncnn": "pnnx", "torchscript": "torch"}
 KINDS = {"gray": (1, np.uint16, 200, 3900), "bands": (5, np.float32, 270.0, 310.0)}
 
@@ -32,8 +34,18 @@ def scene(channels, size, number, low, high, dtype):
 @pytest.fixture(scope="module", params=KINDS)
 def trained(request, tmp_path_factory):
     """A finished run of such photos: (its folder, the folder of photos, channels, type)."""
-    channels, dtype, low, high = KINDS[request.param]
     root = tmp_path_factory.mktemp(request.param)
+    return run_of(request.param, root, "method=supervised", "degradation=bicubic")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def measured(request, tmp_path_factory):
+    """The same of a run that has measured the camera."""
+    return run_of(request.param, tmp_path_factory.mktemp(request.param), "method=wild")
+
+
+def run_of(kind, root, *method):
+    channels, dtype, low, high = KINDS[kind]
     for number in range(3):
         for name, side in (("lr", 40), ("hr", 88), ("val_lr", 40), ("val_hr", 80)):
             image = scene(channels, side, number, low, high, dtype)
@@ -43,7 +55,7 @@ def trained(request, tmp_path_factory):
     small += ["data.patch=12", "data.batch=2", "iterations=3", "validate_every=3", "logger=none"]
     small += [f"runs_dir={root / 'runs'}", "name=it", f"data.cache={root / 'cache'}"]
     few = ["metric.metrics=[psnr,ssim]", "finish=none", "network/upscaler=compact"]
-    typed = ["data=folders", "method=supervised", "degradation=bicubic", *folders]
+    typed = ["data=folders", *method, *folders]
     assert start("train", [*typed, *small, *few]) == 0
     return root / "runs" / "it", root, channels, dtype
 
@@ -104,6 +116,26 @@ def test_engines(engine, trained, tmp_path):
         target = upscale_file(upscaler, root / "val_lr" / "0.tif", tmp_path / f"{name}.tif")
         made.append(tifffile.imread(target).reshape(80, 80, channels).astype(np.float64))
     assert np.abs(made[0] - made[1]).max() <= (1 if dtype == np.uint16 else 1e-3)
+
+
+@pytest.mark.parametrize("where", ["run", "file"])
+def test_the_camera(where, measured, carry_out, refused, tmp_path):
+    run, root, channels, dtype = measured
+    out, file = tmp_path / "pairs", tmp_path / "camera.json"
+    assert carry_out("export", [f"run={run}", "format=camera", f"output={tmp_path}"]) == 0
+    sensor = json.loads(file.read_text())["sensor"]
+    assert (sensor["channels"], sensor["depth"]) == (channels, "16" if channels == 1 else "float")
+    known = ["degradation=profile", f"degradation.file={file}", "scale=2"]
+    known = [f"run={run}"] if where == "run" else known
+    assert carry_out("degrade", [*known, f"hr={root / 'hr'}", f"output={out}"]) == 0
+    hr, lr = (tifffile.imread(out / side / "0.tif") for side in ("hr", "lr"))
+    assert np.array_equal(hr, tifffile.imread(root / "hr" / "0.tif"))
+    assert lr.dtype == dtype
+    assert lr.reshape(44, 44, -1).shape[2] == channels
+    assert abs(lr.astype(float).mean() - hr.astype(float).mean()) < 0.1 * hr.astype(float).std()
+    said = refused("export", [f"run={run}", "format=realesrgan", f"output={tmp_path}"])
+    assert "degrades 8-bit RGB, but" in said
+    assert "format=camera" in said
 
 
 def test_degrade_writes_what_the_sensor_gives(trained, carry_out, tmp_path):
