@@ -79,7 +79,7 @@ def differences(module, reopened, sizes=SIZES):
 
 
 def there(fmt):
-    for package in PACKAGES[fmt]:
+    for package in PACKAGES.get(fmt, ()):
         pytest.importorskip(package, reason=f"{package} is not installed: wildsr[export]")
 
 

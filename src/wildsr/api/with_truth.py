@@ -1,7 +1,9 @@
 """Metrics of a result and its truth without learned weights, as functions of arrays and tensors.
 
-All take one image each, (H, W, 3) or (H, W) arrays or (3, H, W) tensors, uint8 or floats in [0, 1],
-and round it to 8 bits first, as a file would hold it. `channel` is "rgb", or "y" for the Y of
+All take one image each, (H, W) or (H, W, C) arrays or (C, H, W) tensors, uint8, uint16 or floats in
+[0, 1]. Gray and RGB are rounded to 8 bits first, as a file would hold them, but not beside uint16,
+whose data range is 0 to 65535; other numbers of channels are measured as they are, and networks see
+the first three. `channel` is "rgb", or "y" for the Y of
 BT.601; `border` is cut from every side, as the classical benchmarks cut the scale.
 """
 
