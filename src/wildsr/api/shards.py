@@ -23,7 +23,17 @@ from wildsr.run.together import writing_together
 
 SETTINGS = "settings.json"  # in the folder of the parts
 TABLES = "results.json"
-FREE = ("shard", "output", "overwrite", "device", "logger", "trust")  # may differ between parts
+FREE = (
+    "shard",
+    "output",
+    "overwrite",
+    "device",
+    "logger",
+    "trust",
+    "cluster",
+    "workers",
+    "cores",
+)  # may differ between parts
 LONG = 3600.0  # seconds that the last one may take for tables and pages
 
 
@@ -100,6 +110,7 @@ def measured_by_all(
     overwrite: bool,
     measure: Callable[[], list[Measured]],
     order: Sequence[tuple[str, str, str]],
+    exchange: Callable[[], None] = lambda: None,
 ) -> Iterator[list[Measured] | None]:
     """The measurements of all parts, if this process is the last; None if it is not.
 
@@ -111,6 +122,7 @@ def measured_by_all(
         overwrite: measure, even if the part is there.
         measure: measures the part.
         order: row, set and photo of all measurements.
+        exchange: called when the part is written, before it is asked which others are.
     """
     if shard.count == 1:
         yield measure()
@@ -120,6 +132,7 @@ def measured_by_all(
     with Lock(output, "joined", f"{LOCKS}/join").take(LONG):
         if new:
             write_part(output, shard, measured)
+            exchange()
         last = complete(output, shard) and (new or not (output / TABLES).exists())
         yield join_parts(output, shard, order) if last else None
 

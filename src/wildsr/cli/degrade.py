@@ -17,7 +17,7 @@ from torch import Tensor
 from wildsr.archive.manifest import Manifest, failed
 from wildsr.archive.place import Pair, Scratch
 from wildsr.archive.shard import Shard, shard_of
-from wildsr.archive.store import Store
+from wildsr.archive.store import Store, place_of
 from wildsr.cli.degrade_folder import same_settings, settle_folder, settle_store
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
@@ -25,7 +25,7 @@ from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
 from wildsr.data.store import read_kind
 from wildsr.error import UserError
-from wildsr.inference.archives import Work, container_kind, manifests_of, place_of, unzipped
+from wildsr.inference.archives import Work, container_kind, manifests_of, unzipped
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.degrading import FileDegrader, PairSettings
 from wildsr.inference.device import choose_device

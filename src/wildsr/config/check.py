@@ -128,6 +128,7 @@ def check_evaluate(config: DictConfig) -> None:
     for key in ("run", "weights", "results", "data.lr", "data.hr"):
         paths_by_name(OmegaConf.select(config, key), key)
     shard_of(config.shard)
+    _cluster(config)
     if config.data.lr is None and config.data.hr is not None:
         raise UserError("`data.hr` is the truth of `data.lr`, which was not given.")
     if config.data.lr is None and config.run is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         limit: megapixels of a photo that is read; None for any number.
         sensor: what the photos are made into; of other sensors than 8-bit cameras they are float32
             (channels, h, w) from black to white, [0, 1].
+        fetch: called with each file before it is read.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         arguments: tuple[str, str] = ("data.val_lr", "data.val_hr"),
         limit: float | None = LIMIT,
         sensor: Sensor = RGB,
+        fetch: Callable[[Path], None] = lambda path: None,
     ) -> None:
+        self.fetch = fetch
         self.photos, self.scale, self.arguments = list(photos), scale, arguments
         self.limit, self.sensor = limit, sensor
         paths = [lr for lr, _ in self.photos]
@@ -67,6 +70,7 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
 
     def read(self, path: Path) -> Samples:
         """One photo as all are: (h, w, channels), uint8 or floats in [0, 1]."""
+        self.fetch(path)
         if self.sensor.plain:
             return read_image(path, self.limit)
         return self.sensor.seen(read_kind(path, self.limit, self.sensor))

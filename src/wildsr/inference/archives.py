@@ -8,18 +8,24 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from wildsr.archive.ahead import Ahead
 from wildsr.archive.container import KINDS, Container, Slot, samples, shards_of
 from wildsr.archive.place import Scratch
-from wildsr.archive.store import Store, Stored, is_url
+from wildsr.archive.store import (
+    Place,
+    Store,
+    Stored,
+    is_url,
+    open_stream,
+    place_of,
+    split_place,
+)
 from wildsr.atomic import Partial, check_output
 from wildsr.error import UserError
 from wildsr.inference.tasks import Choice, Task, result_name, result_names, tasks
 from wildsr.photo.folder import SUFFIXES, walk_images
-
-Place = Path | Store
 
 
 @dataclass
@@ -43,16 +49,6 @@ class Work:
     found: Callable[[], int]
     stop: Callable[[], None] = lambda: None
     apart: bool = True
-
-
-def place_of(text: str, argument: str) -> Place:
-    """A folder of this machine or of a store; a zip file that is read is one, too."""
-    if is_url(text):
-        return Store(text, argument)
-    path = Path(text).expanduser()
-    if argument != "output" and path.suffix.lower() == ".zip":
-        return Store(f"zip://::{path.absolute()}", argument)
-    return path
 
 
 def unzipped(output: str) -> str:
@@ -215,7 +211,7 @@ def _tars(
         if only is not None and not any(each.startswith(f"{last}/") for each in only):
             continue
         target = output if container_kind(output) is not None else f"{output.rstrip('/')}/{last}"
-        with opened_tar(name) as stream:
+        with open_stream(name) as stream:
             counted = _Samples(stream, last, format)
             again = overwrite or only is not None
             yield from into(
@@ -284,39 +280,11 @@ def into(output: str, overwrite: bool, fill: Fill) -> Iterator[Work]:
             scratch.close()
 
 
-@contextmanager
-def opened_tar(name: str, argument: str = "input") -> Iterator[IO[bytes]]:
-    """A tar file, as a stream."""
-    if is_url(name):
-        folder, last = split_place(name)
-        store = Store(folder, argument)
-        try:
-            file: Any = store.fs.open(store.path(last), "rb")
-        except FileNotFoundError as error:
-            raise UserError(f"`{argument}`: {name} does not exist.") from error
-    else:
-        try:
-            file = Path(name).expanduser().open("rb")
-        except OSError as error:
-            raise UserError(f"`{argument}`: {name} cannot be opened: {error.strerror}.") from error
-    with file:
-        yield file
-
-
 def container_kind(output: str) -> str | None:
     """The suffix of a file of many photos; None for a folder."""
     suffix = os.path.splitext(output.rstrip("/"))[1].lower()
     folder = not is_url(output) and Path(output).expanduser().is_dir()
     return suffix if suffix in KINDS and not folder else None
-
-
-def split_place(place: str) -> tuple[str, str]:
-    """The folder and the name of a file, here or in a store."""
-    if is_url(place):
-        folder, name = posixpath.split(place)
-        return folder, name
-    path = Path(place).expanduser()
-    return str(path.parent), path.name
 
 
 def _posix(name: str) -> str:

@@ -81,7 +81,7 @@ def carry_out_on(
         return outcome
     check()
     missing = itertools.chain([first], missing)
-    ray = _connected(cluster)
+    ray = connected(cluster.address)
     try:
         attempts = _attempts(ray)
         maker = _Maker(cluster.opened, cluster.begin, settings, overwrite, since, cluster.cores)
@@ -89,29 +89,36 @@ def carry_out_on(
             for row in _all_rows(ray, cluster, wave, maker, attempts):
                 _note(row, outcome, progress, say, manifest)
     except ray.exceptions.RayError as error:
-        raise _sentence(error) from error
+        raise sentence(error) from error
     outcome.seconds = time.perf_counter() - begun
     return outcome
 
 
-def _connected(cluster: Cluster) -> Any:
-    """Ray, connected."""
+def connected(address: str) -> Any:
+    """Ray, connected.
+
+    Args:
+        address: see :class:`Cluster`.
+
+    Raises:
+        UserError: Ray is not installed, or the cluster does not answer.
+    """
     try:
         ray = importlib.import_module("ray")
         importlib.import_module("ray.data")
     except ImportError as error:
         raise UserError(
-            f"`cluster={cluster.address}` needs the package ray: pip install 'wildsr[ray]'."
+            f"`cluster={address}` needs the package ray: pip install 'wildsr[ray]'."
         ) from error
     if not ray.is_initialized():
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        given = {} if cluster.address == "ray" else {"address": cluster.address}
+        given = {} if address == "ray" else {"address": address}
         quiet = {} if given else {"include_dashboard": False}
         try:
             ray.init(**given, **quiet, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # ConnectionError, RuntimeError, errors of gRPC
             said = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-            raise UserError(f"`cluster={cluster.address}` does not answer: {said}") from error
+            raise UserError(f"`cluster={address}` does not answer: {said}") from error
     return ray
 
 
@@ -372,7 +379,7 @@ def _of_a_user(error: BaseException) -> UserError | None:
     return None
 
 
-def _sentence(error: BaseException) -> UserError:
+def sentence(error: BaseException) -> UserError:
     """The same; else what Ray says of it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = " ".join([type(error).__name__, *lines[:1], *lines[-1:]])

@@ -13,17 +13,14 @@ from typing import IO
 
 from wildsr.archive.container import Container, Sample, Slot, samples, shards_of
 from wildsr.archive.place import Pair, Source, Target
-from wildsr.archive.store import Store, Stored
+from wildsr.archive.store import Place, Store, Stored, open_stream, place_of
 from wildsr.error import UserError
 from wildsr.inference.archives import (
-    Place,
     Work,
     check_place,
     container_kind,
     into,
     one_of_a_store,
-    opened_tar,
-    place_of,
     unzipped,
 )
 from wildsr.inference.tasks import Choice, Task
@@ -236,7 +233,7 @@ def _tars(
         if only is not None and not any(each.startswith(f"{last}/") for each in only):
             continue
         target = output if packed else f"{output.rstrip('/')}/{last}"
-        with opened_tar(name, "hr") as stream:
+        with open_stream(name, "hr") as stream:
             read = _Read(stream, last, making)
             yield from into(target, overwrite or only is not None, read.into)
 
