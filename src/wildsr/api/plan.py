@@ -89,7 +89,7 @@ def plan_of(
     scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
     sensor = one_sensor(rows)
     runs = paths_by_name(config.run, "run")
-    sets, scale = photo_sets(config, scales, runs, sensor, mirror.need)
+    sets, scale = photo_sets(config, scales, runs, sensor, mirror.need if here else None)
     _first_readable(sets)
     config = with_photos(configure("evaluate", [*overrides, f"scale={scale}"]), here)
     ranked = any(row.iteration is not None for row in rows.values())

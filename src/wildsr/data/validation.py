@@ -29,7 +29,7 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         limit: megapixels of a photo that is read; None for any number.
         sensor: what the photos are made into; of other sensors than 8-bit cameras they are float32
             (channels, h, w) from black to white, [0, 1].
-        fetch: called with each file before it is read.
+        fetch: called with each file before it is read, where they lie elsewhere.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         arguments: tuple[str, str] = ("data.val_lr", "data.val_hr"),
         limit: float | None = LIMIT,
         sensor: Sensor = RGB,
-        fetch: Callable[[Path], None] = lambda path: None,
+        fetch: Callable[[Path], None] | None = None,
     ) -> None:
         self.fetch = fetch
         self.photos, self.scale, self.arguments = list(photos), scale, arguments
@@ -48,6 +48,11 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         self.names = [path.stem for path in paths]
         if len({name.lower() for name in self.names}) < len(paths):
             self.names = [name.replace("/", "_") for name in relative_names(paths)]
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the files only stand for photos in another place."""
+        return self.fetch is not None
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -70,7 +75,8 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
 
     def read(self, path: Path) -> Samples:
         """One photo as all are: (h, w, channels), uint8 or floats in [0, 1]."""
-        self.fetch(path)
+        if self.fetch is not None:
+            self.fetch(path)
         if self.sensor.plain:
             return read_image(path, self.limit)
         return self.sensor.seen(read_kind(path, self.limit, self.sensor))

@@ -26,7 +26,7 @@ def photo_sets(
     scales: Mapping[str, int],
     runs: Mapping[str, Path],
     sensor: Sensor = RGB,
-    fetch: Callable[[Path], None] = lambda path: None,
+    fetch: Callable[[Path], None] | None = None,
 ) -> tuple[dict[str, ValidationPhotos], int]:
     """Find the photos of each set, and the scale.
 
@@ -83,7 +83,7 @@ def one_scale(
     config: DictConfig,
     scales: Mapping[str, int],
     pairs: Sequence[tuple[Path, Path]],
-    fetch: Callable[[Path], None] = lambda path: None,
+    fetch: Callable[[Path], None] | None = None,
 ) -> int:
     """The scale that all agree on, else that of the first readable pair of photos.
 
@@ -92,8 +92,9 @@ def one_scale(
     """
     said = {**({} if config.scale is None else {"scale": config.scale}), **scales}
     for pair_of_photos in pairs if not said else ():
-        for path in pair_of_photos:
-            fetch(path)
+        if fetch is not None:
+            for path in pair_of_photos:
+                fetch(path)
         small, large = (size_of(path) for path in pair_of_photos)
         if small and large:
             said = {"the photos": round(large[1] / small[1])}
