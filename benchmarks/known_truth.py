@@ -3,6 +3,7 @@
     python benchmarks/known_truth.py --hr bsds500/train --lr bsds500/test        all, two cores
     python benchmarks/known_truth.py ... --scenario a --method wild cyclesr      a part of it
     python benchmarks/known_truth.py ... --full                                  for a GPU
+    python benchmarks/known_truth.py ... --folder four    of four photos, one, or no flat place
 
 Finished rows are kept, and a row that was stopped goes on.
 
@@ -26,6 +27,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from crew import crew
@@ -41,6 +43,7 @@ from known_truth_rows import (
     carry_out,
     photos,
     prepare,
+    thin_folder,
 )
 
 
@@ -112,30 +115,46 @@ def plot(found: dict[str, dict[str, dict]], rows: list[str], path: Path) -> None
     figure.savefig(path, dpi=110)
 
 
-def settled(options: argparse.Namespace) -> Setting:
+def sources(hr: Path | None, lr: Path | None) -> tuple[list[Path], list[Path], list[Path]]:
+    """The files of HR, LR and test photos; scikit-image's where no folders are given."""
     from wildsr.data.demo import HELD_OUT, HR, LR
     from wildsr.photo.image import list_images
 
-    if options.hr:
-        hr = list_images(options.hr, "--hr")
-        lr = list_images(options.lr, "--lr")
-        lr, test = lr[:PHOTOS], lr[PHOTOS : 2 * PHOTOS]
-    else:
-        import skimage
+    if hr and lr:
+        every = list_images(lr, "--lr")
+        return list_images(hr, "--hr"), every[:PHOTOS], every[PHOTOS : 2 * PHOTOS]
+    import skimage
 
-        source = {p.stem: p for p in (Path(skimage.__file__).parent / "data").iterdir()}
-        hr, lr, test = ([source[name] for name in names] for names in (HR, LR, HELD_OUT))
+    known = {p.stem: p for p in (Path(skimage.__file__).parent / "data").iterdir()}
+    chosen = ([known[name] for name in names] for names in (HR, LR, HELD_OUT))
+    return next(chosen), next(chosen), next(chosen)
+
+
+def settled(options: argparse.Namespace) -> Setting:
+    """What the options mean, of this script or of another one that has ``work`` and ``start``."""
+    hr, lr, test = sources(options.hr, options.lr)
+    given = vars(options)
     more = {}
     if options.full:
         more = {"upscaler": "edsr", "patch": 48, "batch": 16, "accelerator": "gpu"}
-        more["small"] = False
-    test = test[: options.photos]
+        more |= {"small": False, "precision": "auto"}
+    if given.get("precision"):
+        more |= {"precision": options.precision, "tag": f"-{options.precision}"}
+    test = test[: given.get("photos")]
     if options.quick:
         more |= {"singles": 1}
         test = test[:2]
     work = options.work.resolve()
     sides = (tuple(hr), tuple(lr), tuple(test))
     return Setting(work, *sides, options.seconds, options.start, options.seed, **more)
+
+
+def thinner(setting: Setting, kind: str | None, scenario: str, row: str) -> Setting:
+    """The setting of a row whose method sees a thin folder only; others see no LR photos."""
+    if kind is None or row in (BICUBIC, ORACLE, *ANYWHERE):
+        return setting
+    folder = thin_folder(setting, scenario, kind)
+    return replace(setting, tag=f"{setting.tag}-{kind}", more=(f"data.lr={folder}",))
 
 
 def main() -> None:
@@ -149,6 +168,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, help="rows at a time (2; with --full 1)")
     parser.add_argument("--photos", type=int, help="test photos, at most; all that there are")
+    parser.add_argument("--precision", help="of training (32-true; with --full auto)")
+    parser.add_argument("--folder", choices=("four", "one", "rough"), help="of the LR photos")
     parser.add_argument(
         "--work", type=Path, default=Path("runs/known_truth"), help="kept between calls"
     )
@@ -180,7 +201,9 @@ def main() -> None:
         for future in [pool.submit(carry_out, setting, *job) for job in jobs]:
             future.result()
         jobs = [(s, r) for s in options.scenario for r in options.method]
-        for future, (scenario, row) in [(pool.submit(carry_out, setting, *j), j) for j in jobs]:
+        settings = [thinner(setting, options.folder, *job) for job in jobs]
+        made = [(pool.submit(carry_out, s, *j), j) for s, j in zip(settings, jobs, strict=True)]
+        for future, (scenario, row) in made:
             try:
                 found[scenario][row] = json.loads(Path(future.result()).read_text())
             except Exception as error:  # one row's failure is not that of the others

@@ -89,6 +89,7 @@ class Setting:
     patch: int = 24
     batch: int = 8
     accelerator: str = "cpu"
+    precision: str = "32-true"  # that a minute is the same on processors with and without bfloat16
     singles: int = SINGLES
     small: bool = True
     tag: str = ""  # ends the names of runs and results, where one row is trained in several ways
@@ -102,6 +103,7 @@ def overrides(setting: Setting, scenario: str, row: str) -> list[str]:
     typed += ["data.preview=1", f"data.patch={setting.patch}", f"data.batch={setting.batch}"]
     typed += [f"scale={scale}", f"seed={setting.seed}", f"network/upscaler={setting.upscaler}"]
     typed += [f"trainer.accelerator={setting.accelerator}", f"data.cache={setting.work / 'cache'}"]
+    typed += [f"trainer.precision={setting.precision}"]
     typed += ["logger=none", "validate_every=1000000", "checkpoint_every=200", "finish=none"]
     chosen = (ANYWHERE | VARIANTS).get(row, [f"method={row}"])
     if row == ORACLE:
@@ -223,6 +225,31 @@ def train(setting: Setting, name: str, typed: list[str], seconds: float) -> dict
         made |= json.loads(costs.read_text())
     facts.write_text(json.dumps(made))
     return made
+
+
+def thin_folder(setting: Setting, scenario: str, kind: str) -> Path:
+    """A folder with less in it than the LR photos of a scenario: few of them, or no flat place.
+
+    Args:
+        setting: of the benchmark, whose photos are made.
+        scenario: whose LR photos.
+        kind: "four" or "one" photo, or "rough": of each photo the 40 x 40 window that varies most.
+    """
+    import numpy as np
+    from PIL import Image
+
+    source, target = (setting.work / "photos" / scenario / name for name in ("lr", kind))
+    target.mkdir(exist_ok=True)
+    paths = sorted(source.iterdir())
+    for path in paths[: {"four": 4, "one": 1}.get(kind)]:
+        photo = np.asarray(Image.open(path))
+        if kind == "rough":
+            tops, lefts = (range(0, side - 39, 8) for side in photo.shape[:2])
+            windows = [photo[y : y + 40, x : x + 40] for y in tops for x in lefts]
+            # The flattest of a window's 5 x 5 patches must be as rough as can be.
+            photo = max(windows, key=lambda w: w[..., 1].reshape(8, 5, 8, 5).std((1, 3)).min())
+        Image.fromarray(photo).save(target / path.name)
+    return target
 
 
 def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -> list[dict]:

@@ -108,6 +108,12 @@ def clean(hr: Tensor) -> Tensor:
     return in_8_bits(downscale(hr, SCALE))
 
 
+def mixed(hr: Tensor) -> Tensor:
+    """Antialiased bicubic; half of the photos are coded by JPEG 60, half by nothing."""
+    lr = in_8_bits(downscale(hr, SCALE))
+    return libjpeg(lr, 60) if torch.rand(()) < 0.5 else lr
+
+
 CAMERAS = {
     "motion": ("motion blur, noise", motion),
     "phone": ("linear noise, denoised, sharpened, JPEG 85", phone),
@@ -115,4 +121,5 @@ CAMERAS = {
     "cropped": ("box blur, coarse noise, JPEG 70 off its grid", cropped),
     "two": ("two cameras, half and half", two),
     "clean": ("bicubic", clean),
+    "mixed": ("bicubic, half of them JPEG 60", mixed),
 }

@@ -57,6 +57,7 @@ def typed(setting: Setting, row: str) -> list[str]:
     """What is typed after ``python train.py`` for a row, but for how long and where."""
     common = [f"data.patch={setting.patch}", "data.batch=8", "data.preview=1", "finish=none"]
     common += [f"scale={setting.scale}", f"seed={setting.seed}", "trainer.accelerator=cpu"]
+    common += ["trainer.precision=32-true"]  # on processors with and without bfloat16
     common += [f"network/upscaler={setting.upscaler}", f"data.cache={setting.work / 'cache'}"]
     common += ["logger=none", "validate_every=1000000", "checkpoint_every=200"]
     common += [f"method.{option}" for option in LEARN]

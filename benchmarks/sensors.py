@@ -119,6 +119,7 @@ def typed(row: str, root: Path, seed: int) -> list[str]:
     data += ["data.patch=24", "data.batch=8", f"data.cache={root / 'cache'}", "data.range=type"]
     sensor = [*GRAY.overrides(), f"scale={SCALE}", f"seed={seed}", "network/upscaler=compact_small"]
     quiet = ["logger=none", "validate_every=1000000", "checkpoint_every=200", "finish=none"]
+    quiet += ["trainer.precision=32-true"]  # on processors with and without bfloat16
     return data + sensor + quiet + ROWS[row] + [f"method.{o}" for o in LEARN]
 
 

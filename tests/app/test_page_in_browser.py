@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from support.ports import free_port
 
+from wildsr.cli import main
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
 FLAGS = (
@@ -37,14 +39,13 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def page(finished, photos):
-    """The address of a served page, with a limit of 0.02 megapixels."""
+@contextlib.contextmanager
+def served(*arguments):
+    """The address of a page that is served until the block ends."""
     port = free_port()
     program = "import sys; from wildsr.cli.main import start; sys.exit(start('app', sys.argv[1:]))"
-    typed = [f"run={finished}", f"weights={finished / 'weights'}", f"port={port}", "limit=0.02"]
-    call = [sys.executable, "-c", program, *typed, "device=cpu", "upload=1"]
-    served = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    call = [sys.executable, "-c", program, *arguments, f"port={port}", "device=cpu", "upload=1"]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + WAIT
@@ -53,14 +54,21 @@ def page(finished, photos):
                 urllib.request.urlopen(address, timeout=WAIT).close()
                 break
             except OSError:
-                assert served.poll() is None, served.stdout.read()
+                assert process.poll() is None, process.stdout.read()
                 assert time.monotonic() < deadline, "the page did not come up"
                 time.sleep(0.2)
         yield address
     finally:
-        served.terminate()
-        said = served.communicate(timeout=WAIT)[0]
+        process.terminate()
+        said = process.communicate(timeout=WAIT)[0]
     assert "Traceback" not in said, said
+
+
+@pytest.fixture(scope="module")
+def page(finished, photos):
+    """The address of a served page, with a limit of 0.02 megapixels."""
+    with served(f"run={finished}", f"weights={finished / 'weights'}", "limit=0.02") as address:
+        yield address
 
 
 class Visitor:
@@ -264,4 +272,30 @@ def test_two_visitors_at_once_do_not_mix(page, tmp_path):
                 assert result.size == size
     finally:
         for visitor in pair:
+            visitor.browser.quit()
+
+
+def test_the_strength_of_a_finish(tiny, photos, rose, tmp_path):
+    small = ["finish=gan", "finish.networks.critic_finish.features=4", "finish.guard.every=2"]
+    made = ["method=supervised", "finish.share=0.5", "iterations=6", "metric.metrics=[psnr]"]
+    folder = [f"runs_dir={tmp_path}", "name=sharp"]
+    assert main.start("train", [*tiny, *small, *made, *folder]) == 0
+    record = tmp_path / "sharp" / "finish.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "strength": 0.5}))
+    with served(f"run={tmp_path / 'sharp'}") as address:
+        visitor = Visitor(address, tmp_path / "visitor")
+        try:
+            visitor.drop(rose)
+            visitor.says("#status", "pixels")
+            slider = visitor.until(lambda: visitor.all("#strength input[type=range]"))[0]
+            assert float(slider.get_attribute("value")) == 0.5
+            assert "at strength 0.5" in visitor.upscale()
+            visitor.until(lambda: len(visitor.images()) == 2)
+            half = visitor.images()[1][2]
+            slider.send_keys("\ue010")  # End
+            visitor.press()
+            assert visitor.says("#status", "at strength 1")
+            whole = visitor.until(lambda: (i := visitor.images()[1][2]) != half and i)
+            assert whole.startswith(address), "the picture of the other strength is shown"
+        finally:
             visitor.browser.quit()

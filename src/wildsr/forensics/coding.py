@@ -31,6 +31,8 @@ class Coding:
         quality: of libjpeg, 1 to 100, whose luminance table is nearest.
         exact: whether it is that table, as far as it is known.
         older: an earlier, coarser coding that shows in the pixels.
+        enlarged: factor by which the photo was enlarged before its last coding, where its pixels
+            show one.
     """
 
     source: str = NONE
@@ -43,6 +45,7 @@ class Coding:
     quality: int | None = None
     exact: bool = False
     older: Coding | None = None
+    enlarged: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and texts; fields that say nothing are left out."""
@@ -63,9 +66,7 @@ class Coding:
         return cls(**found)
 
     def __str__(self) -> str:
-        if self.kind is None:
-            return "no lossy coding found"
-        text = self.kind
+        text = self.kind or "no lossy coding found"
         if self.quality is not None:
             text += f" of quality {'' if self.exact else 'about '}{self.quality}"
         if self.subsampling:
@@ -74,7 +75,7 @@ class Coding:
             text += f", grid at ({self.phase[0]}, {self.phase[1]})"
         if self.older is not None and self.older.quality is not None:
             text += f", {'' if self.older.exact else 'about '}{self.older.quality} before"
-        return text
+        return text if self.enlarged is None else f"{text}, enlarged by about {self.enlarged:.2g}"
 
 
 def jpeg_coding(source: str, luma: Table, chroma: Table | None = None, **known: Any) -> Coding:

@@ -43,10 +43,19 @@ class Codings:
             "sources": _counts(photo.source for photo in self.photos),
             "kinds": _counts(photo.kind for photo in self.photos),
             "older": _counts(p.older.quality for p in self.photos if p.older is not None),
+            "enlarged": len(self.enlargements),
             "sentence": str(self),
         }
 
+    @property
+    def enlargements(self) -> tuple[float, ...]:
+        """Factors by which photos were enlarged since they were taken, of those that show one."""
+        return tuple(photo.enlarged for photo in self.photos if photo.enlarged is not None)
+
     def __str__(self) -> str:
+        return f"{self._coded()}{_enlarged(self.enlargements, len(self.photos))}"
+
+    def _coded(self) -> str:
         total = len(self.photos)
         others = Counter(p.kind for p in self.photos if p.kind and p.luma is None)
         parts = [f"{count} {kind}" for kind, count in sorted(others.items())]
@@ -61,6 +70,14 @@ class Codings:
             usual = round(median(quality for quality in resaved if quality is not None))
             details.append(f"{len(resaved)} re-saved, about {usual} before")
         return f"{count} of {total} photos {verb} JPEG ({'; '.join(details)}){beside}"
+
+
+def _enlarged(factors: tuple[float, ...], total: int) -> str:
+    if not factors:
+        return ""
+    low, high = (f"{factor:.2g}" for factor in (min(factors), max(factors)))
+    sizes = low if low == high else f"{low} to {high}"
+    return f"; {len(factors)} of {total} were enlarged since they were taken, by about {sizes}"
 
 
 def _counts(values: Iterable[object]) -> dict[str, int]:

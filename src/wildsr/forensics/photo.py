@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wildsr.forensics.coding import Coding
+from wildsr.forensics.enlargement import read_enlargement
 from wildsr.forensics.grid import Found
 from wildsr.forensics.header import read_header
 from wildsr.forensics.older import read_older
@@ -22,7 +23,8 @@ def read_coding(path: Path | str, photo: npt.NDArray[np.uint8] | None = None) ->
 
     The pixels of a JPEG file, or of another lossy format, are still searched for an older coding.
     A file's table holds for its pixels as they are. A photo that was resized and saved again shows
-    its last coding only: the one before has left neither a grid nor a table in the file.
+    its last coding only: the one before has left neither a grid nor a table in the file. That it
+    was enlarged shows in its pixels (:func:`read_enlargement`).
 
     Args:
         path: of the file.
@@ -31,8 +33,12 @@ def read_coding(path: Path | str, photo: npt.NDArray[np.uint8] | None = None) ->
     Raises:
         UnreadableImage: a file that cannot be decoded.
     """
-    stated = read_header(path)
     pixels = read_image(path) if photo is None else photo
+    return replace(_read_coding(path, pixels), enlarged=read_enlargement(pixels))
+
+
+def _read_coding(path: Path | str, pixels: npt.NDArray[np.uint8]) -> Coding:
+    stated = read_header(path)
     if stated.kind is None:
         return read_pixels(pixels)
     if stated.luma is None:  # WebP and the like: what shows is what was before

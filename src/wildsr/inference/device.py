@@ -108,7 +108,7 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
     half = torch.bfloat16 if device.type == "cpu" else torch.float16
     if not supported(half, device):
         return torch.float32
-    if _work(network, device) < WORK[device.type]:
+    if work(network, device) < WORK[device.type]:
         return torch.float32
     lr = torch.rand(
         1, channels_of(network), TRIAL, TRIAL, generator=torch.Generator().manual_seed(0)
@@ -121,8 +121,8 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
     return half if bool(rounded.isfinite().all()) else torch.float32
 
 
-def _work(network: nn.Module, device: torch.device) -> float:
-    """Operations for an LR pixel."""
+def work(network: nn.Module, device: torch.device) -> float:
+    """Count the operations of a network for an LR pixel."""
     lr = torch.zeros(1, channels_of(network), TRIAL, TRIAL, device=device)
     counter = FlopCounterMode(display=False)
     # Not in inference mode, in which operations cannot be counted.

@@ -27,6 +27,7 @@ from wildsr.training.explain import explain, restored_from
 from wildsr.training.guard import Guard, limits_of
 from wildsr.training.module import Training
 from wildsr.training.objective import Objective
+from wildsr.training.precision import SINGLE
 from wildsr.training.stage import Stages
 
 
@@ -101,13 +102,20 @@ def training_device(config: DictConfig) -> torch.device:
     return build_trainer(config, []).strategy.root_device
 
 
-def build_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightning.Trainer:
-    """Lightning's trainer: devices, precision and processes; the rest is ours."""
+def build_trainer(
+    config: DictConfig, callbacks: list[lightning.Callback], automatic: str = SINGLE
+) -> lightning.Trainer:
+    """Lightning's trainer: devices, precision and processes; the rest is ours.
+
+    Args:
+        config: of the training.
+        callbacks: of Lightning.
+        automatic: what ``trainer.precision=auto`` stands for; see ``choose_training_precision``.
+    """
     settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
     if settings["precision"] == "auto":
-        cuda = settings["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-        settings["precision"] = "bf16-mixed" if cuda else "32-true"
-    if settings["strategy"] == "auto" and _processes(settings) > 1:
+        settings["precision"] = automatic
+    if settings["strategy"] == "auto" and processes(settings) > 1:
         settings["strategy"] = "ddp_find_unused_parameters_true"  # no update uses all networks
     # Signals end a training as everywhere; whoever started it queues it again (docs/cluster.md).
     plugins = [SLURMEnvironment(auto_requeue=False)] if _by_srun(settings) else None
@@ -133,10 +141,10 @@ def _by_srun(settings: Mapping[str, Any]) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that srun exists and was not used
         started = SLURMEnvironment.detect()
-    return started and int(os.environ["SLURM_NTASKS"]) == _processes(settings)
+    return started and int(os.environ["SLURM_NTASKS"]) == processes(settings)
 
 
-def _processes(settings: Mapping[str, Any]) -> int:
+def processes(settings: Mapping[str, Any]) -> int:
     """How many processes will train, as far as can be said before Lightning looks."""
     devices, nodes = settings["devices"], settings.get("num_nodes", 1)
     if isinstance(devices, list):

@@ -13,7 +13,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from wildsr.config.compose import configure
@@ -27,12 +27,13 @@ from wildsr.run.checkpoint import checkpoints, newest_checkpoint
 from wildsr.run.folder import BASELINE, Run, create, plain_config, record
 from wildsr.run.lock import Lock
 from wildsr.run.snapshot import SNAPSHOTS
-from wildsr.training.build import build_trainer, build_training
+from wildsr.training.build import build_trainer, build_training, processes, training_device
 from wildsr.training.checkpointing import Checkpointing
 from wildsr.training.explain import explain, explain_table
 from wildsr.training.harvest import Harvest
 from wildsr.training.logger import Log, loggers
 from wildsr.training.module import Training
+from wildsr.training.precision import SINGLE, choose_training_precision
 from wildsr.training.progress import ProgressBar
 from wildsr.training.rank import process_rank
 from wildsr.training.schedule import Ending
@@ -174,7 +175,7 @@ def fit(
     watch = [] if job.watch is None else [job.watch]
     first = [] if folder.resumed else [Harvest(data, folder.folder, training.say)]
     callbacks = [*first, snapshots, validation, progress, checkpointing, *watch, progress.waiting]
-    trainer = build_trainer(config, callbacks)
+    trainer = build_trainer(config, callbacks, _precision(job, training))
     try:
         trainer.fit(training, datamodule=Crops(data))
     except BaseException:
@@ -183,6 +184,23 @@ def fit(
             launcher.kill(getattr(signal, "SIGKILL", signal.SIGTERM))
         raise
     return checkpointing.signal
+
+
+def _precision(job: Job, training: Training) -> str:
+    """What ``trainer.precision=auto`` stands for; said where it is not single precision."""
+    config = job.config
+    if config.trainer.precision != "auto":
+        return str(config.trainer.precision)
+    settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
+    chosen = choose_training_precision(
+        dict(training.networks.items()),
+        training_device(config),
+        config.data.patch,
+        processes(settings),
+    )
+    if chosen != SINGLE and process_rank() == 0:
+        job.console.print(f"precision: {chosen} (trainer.precision=32-true for single precision)")
+    return chosen
 
 
 def forget_after(folder: Run, iteration: int) -> None:

@@ -1,5 +1,7 @@
 """The page in a real browser: it opens without a network, sorts, slides, zooms."""
 
+import base64
+import json
 import re
 import shutil
 
@@ -232,6 +234,21 @@ def test_it_fits_a_phone_and_follows_the_theme(opened):
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     curve = opened.find_element(By.CSS_SELECTOR, "#curves polyline").get_attribute("points")
     assert curve == "0.0,0.0 240.0,80.0"
+
+
+def test_a_finish_is_drawn(evaluated):
+    run = evaluated.folder / "run"
+    run.mkdir()
+    page = Page("t", 4, 10**6, {"sharp one": run})
+
+    def text():
+        return write_page(evaluated.folder, evaluated.summary, evaluated.sets, page).read_text()
+
+    assert 'id="finish"' not in text()
+    (run / "finish.json").write_text(json.dumps({"strength": 0.5, "rule": "the <rule>"}))
+    (run / "strength.png").write_bytes(b"drawn")
+    assert "default strength 0.5: the &lt;rule&gt;" in text()
+    assert f"data:image/png;base64,{base64.b64encode(b'drawn').decode()}" in text()
 
 
 def test_a_budget_leaves_photos_out_and_says_so(evaluated):

@@ -39,6 +39,7 @@ def findings(folder: Folder, scale: int) -> list[Finding]:
         Finding("tables", _tables(looks)),
         Finding("grid", _grid(looks)),
         Finding("older coding", _older(looks)),
+        Finding("enlarged", _enlarged(looks)),
         Finding("noise", _noise(looks)),
         Finding("edges", _edges(looks)),
         Finding("clipping", _clipping(looks)),
@@ -158,6 +159,17 @@ def _older(looks: Sequence[Look]) -> str:
         return "none shows an earlier, coarser JPEG."
     said = [f"{look.name} ({look.coding.older})" for look in twice]
     return f"{len(twice)} of {len(looks)} were JPEG before: {_few(said)}."
+
+
+def _enlarged(looks: Sequence[Look]) -> str:
+    grown = [(look.name, look.coding.enlarged) for look in looks if look.coding.enlarged]
+    if not grown:
+        return ""
+    said = _few([f"{name} (by about {factor:.2g})" for name, factor in grown])
+    return (
+        f"{len(grown)} of {len(looks)} were enlarged since they were taken: {said}. Reduced by as "
+        "much they hold the same, and an upscaler has less to undo."
+    )
 
 
 def _noise(looks: Sequence[Look]) -> str:

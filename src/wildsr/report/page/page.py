@@ -18,6 +18,7 @@ from wildsr.report import results
 from wildsr.report.page.case import Case, Gallery, file_uri, gallery
 from wildsr.report.page.curve import Curve, curves
 from wildsr.report.page.environment import environment
+from wildsr.run.finish import FILE
 
 ARROWS = {HIGHER: " ↑", LOWER: " ↓", "": ""}
 
@@ -96,6 +97,7 @@ def write_page(
         choice=page.choice,
         # One that was just made is of photos as the one that the run made at its end, and newer.
         cards=_card(folder) or [card for run in page.runs.values() for card in _card(run)],
+        finishes=[made for name, run in page.runs.items() for made in _finish(name, run)],
         runs=[{"name": n, "curves": curves(p / "metrics.csv")} for n, p in page.runs.items()],
         environment=environment(),
         texts={**page.texts, "protocol": json.dumps(summary.protocol, indent=1, default=str)},
@@ -202,6 +204,17 @@ def _card(folder: Path) -> list[dict[str, Any]]:
     figure = folder / "report_card.png"
     made["figure"] = file_uri(figure.read_bytes()) if figure.exists() else ""
     return [made]
+
+
+def _finish(name: str, folder: Path) -> list[dict[str, str]]:
+    """The strengths of a run's finish, drawn, if it has one."""
+    figure = folder / "strength.png"
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        said = f"default strength {float(found['strength']):g}: {found['rule']}"
+        return [{"run": name, "said": said, "figure": file_uri(figure.read_bytes())}]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _data(summary: Summary, shown: Gallery) -> dict[str, Any]:
