@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import shutil
 
 import numpy as np
@@ -188,6 +189,36 @@ def test_a_camera_of_a_sensor_survives_its_file(gray, tmp_path):
     assert torch.equal(read.noise_of, bands.noise_of)
     with pytest.raises(UserError, match="is of 5 channels, but the photos have 3"):
         Profile(str(tmp_path / "camera.json"), 2)(torch.rand(1, 3, 32, 32))
+
+
+def test_each_channel_may_have_its_own_blur(tmp_path):
+    made = MeasuredCamera(2, 3, False, "channel")
+    blurs = torch.tensor([[-0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.2, -0.1]])
+    quiet = PRIOR.clone()
+    quiet[0], quiet[3] = math.log(0.5), math.log(0.13)
+    made.set(quiet[None], [None], blurs=blurs)
+    document = json.loads(json.dumps(of_camera(made)))
+    assert document["schema"] == 1
+    path = write_profile(tmp_path, document)
+    again = Profile(str(path), 2)
+    assert torch.allclose(again.camera.blur_of, blurs)
+    assert "0.61, 1.00, 1.65 times as wide" in again.camera.sentence()
+    edge = (torch.arange(64) >= 32).float().expand(1, 3, 64, 64).contiguous()
+    steps = again(edge).diff(dim=-1).abs().amax((0, 2, 3))
+    assert steps[0] > steps[1] > steps[2], "the wider the blur the softer the edge"
+    same = MeasuredCamera(2, 3)
+    same.set(quiet[None], [None])
+    torch.manual_seed(0)
+    alone = same(edge, same.draws(edge))
+    torch.manual_seed(0)
+    assert torch.allclose(made(edge, made.draws(edge))[:, 1], alone[:, 1], atol=1e-6)
+    with pytest.raises(UserError, match="is of 3 channels, but the photos have 1"):
+        again(edge[:, :1])
+    for value in ([[0, 0, 0]], [[0, 0], [0, 0], [0, 0]], [[9, 0, 0]] * 3, "wide"):
+        with pytest.raises(UserError, match="`blur_of_channels"):
+            read_profile(write_profile(tmp_path, put(document, "blur_of_channels", value)))
+    with pytest.raises(UserError, match="`blur` must be one of"):
+        MeasuredCamera(2, blur="own")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from wildsr.inference.degrading import FileDegrader
 from wildsr.photo.sensor import RGB, Sensor
 from wildsr.run.folder import config_of
 from wildsr.run.load import load_degrader
+from wildsr.run.profile import Profile
 
 
 class Learned(nn.Module):
@@ -71,6 +72,7 @@ def file_degrader(node: Any, scale: int, device: str | torch.device = "cpu") -> 
     module: nn.Module = make(node, "degradation", nn.Module).eval().to(device)
     sensor: Sensor = getattr(module, "sensor", RGB)
     name = f"degradation={node.get('run') or node.get('file') or type(module).__name__}"
-    gray = not isinstance(module, Learned)
+    by_channel = isinstance(module, Profile) and module.camera.blur_of is not None
+    gray = not isinstance(module, Learned) and not by_channel
     deep, where = deepen(module), torch.device(device)
     return FileDegrader(deep, scale, where, name, sensor.channels, gray, sensor)

@@ -21,8 +21,10 @@ from wildsr.degradation.coding import Coding
 from wildsr.degradation.depth import stored
 from wildsr.error import UserError, shortened
 from wildsr.network.degrader.measured import (
+    CHANNEL,
     POPULATION,
     QUIET,
+    SHARED,
     SUBSAMPLINGS,
     MeasuredCamera,
     SensorNoise,
@@ -35,6 +37,7 @@ SCHEMA = 1
 MOST_CHANNELS = 1024
 LARGEST = 8 << 20  # bytes; one of 256 cameras with 256 tables has less than 1 MB
 STEPS = 32767  # the largest that libjpeg writes
+WIDEST = 5.0  # by which a channel's blur may differ, on the scales of the parameters
 FARTHEST = 1e300  # values of a sensor
 ROUNDED = 1e-4  # by which numbers in the file may leave the range of a parameter
 
@@ -76,7 +79,8 @@ class Profile(nn.Module):
             UserError: the camera has a noise of its own for each of another number of channels.
         """
         own = self.sensor.channels
-        if hr.shape[1] != own and not {hr.shape[1], own} <= {1, 3}:
+        each = self.camera.blur_of is not None  # then they are not to be exchanged
+        if hr.shape[1] != own and (each or not {hr.shape[1], own} <= {1, 3}):
             raise UserError(
                 f"The camera in `degradation.file` is of {own} channel{'s' * (own > 1)}, but the "
                 f"photos have {hr.shape[1]}."
@@ -140,6 +144,7 @@ def of_camera(camera: MeasuredCamera, sensor: Sensor | None = None) -> dict[str,
         **({} if sensor.plain else {"sensor": _of_sensor(camera, sensor)}),
         "parameters": list(PARAMETERS),
         "population": camera.population(),
+        **({} if camera.blur_of is None else {"blur_of_channels": camera.blur_of.tolist()}),
     }
 
 
@@ -207,7 +212,11 @@ def checked_profile(document: Any, where: str) -> tuple[MeasuredCamera, Sensor]:
     sensor, noise = RGB, QUIET
     if "sensor" in whole:  # of other photos than 8-bit RGB
         sensor, noise = check.sensor(whole["sensor"])
-    camera = MeasuredCamera(scale, sensor.channels, sensor.deep)
+    blurs = None
+    if "blur_of_channels" in whole:
+        blurs = torch.tensor(check.blurs(whole["blur_of_channels"], sensor.channels))
+    kind = SHARED if blurs is None else CHANNEL
+    camera = MeasuredCamera(scale, sensor.channels, sensor.deep, kind)
     own: list[Coding | None] = []
     for number, index in enumerate(chosen):
         if index is None:
@@ -215,7 +224,7 @@ def checked_profile(document: Any, where: str) -> tuple[MeasuredCamera, Sensor]:
             continue
         place = check.whole(index, f"population.coding.{number}", 0, len(codings) - 1)
         own.append(codings[place])
-    camera.set(torch.tensor(cameras), own, noise)
+    camera.set(torch.tensor(cameras), own, noise, blurs)
     return camera, sensor
 
 
@@ -290,6 +299,17 @@ class _Check:
             levels = tuple(self.number(v, f"{key}.{n}", 0, 1e3) for n, v in enumerate(listed))
         noise = SensorNoise((level - low) / (high - low), levels)
         return Sensor(channels, depth, lr, hr), noise
+
+    def blurs(self, value: Any, channels: int) -> list[list[float]]:
+        key = "blur_of_channels"
+        rows = self.items(value, key, channels, channels)
+        return [
+            [
+                self.number(v, f"{key}.{n}", -WIDEST, WIDEST)
+                for v in self.items(row, f"{key}.{n}", 3, 3)
+            ]
+            for n, row in enumerate(rows)
+        ]
 
     def camera(self, value: Any, key: str) -> list[float]:
         numbers = self.items(value, key, len(PARAMETERS), len(PARAMETERS))

@@ -77,7 +77,7 @@ def harvest(training: Training, data: Folders, folder: Path | None) -> list[str]
     lines = []
     for name, network in training.networks.items():
         if isinstance(network, MeasuredCamera):
-            measured = measure(data, training.seed)
+            measured = measure(data, training.seed, network.blur_of is not None)
             take_over(network, measured, training.seed)
             lines.append(f"camera: {measured.sentence(training.scale)}")
             if folder is not None:
