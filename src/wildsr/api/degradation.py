@@ -1,4 +1,4 @@
-"""Degradations for arrays and tensors: one that a run has learned, or a known one."""
+"""HR to LR for arrays and tensors: the degradation a run has learned, or a known pipeline."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ from wildsr.run.folder import config_of
 
 
 class Degradation:
-    """Makes LR images of sharp ones; see :class:`Pipeline` and :func:`load_degrader`.
+    """Base class: a torch module that degrades HR images to LR, called on arrays and tensors.
+
+    See :class:`Pipeline` for known degradations and :func:`load_degrader` for learned ones.
 
     Attributes:
         module: the torch module that does it.
@@ -46,7 +48,7 @@ class Degradation:
         self.module, self.scale, self.sensor = deepen(module.eval()), scale, sensor
 
     def __call__(self, hr: Image, seed: int | None = None) -> Image:
-        """Degrade an image; what comes out is of the kind of what went in.
+        """Degrade an HR image to LR; an array gives an array, a tensor gives a tensor.
 
         Args:
             hr: a numpy array, (H, W) or (H, W, C), uint8, uint16 or floats in [0, 1]; or a torch
@@ -64,7 +66,7 @@ class Degradation:
             one: with the noise of one channel. There is no gradient.
 
         Raises:
-            UserError: another type, shape or range, sides below 2 s, a negative seed.
+            UserError: another type, shape or range, sides below 2 s, or a negative seed.
         """
         pixels, back = self._taken(hr)
         height, width = (side // self.scale * self.scale for side in pixels.shape[2:])
@@ -109,15 +111,15 @@ class Degradation:
 
 
 class Degrader(Degradation):
-    """The degradation that a run has learned; made by :func:`load_degrader`."""
+    """A degradation that a run has learned; made by :func:`load_degrader`."""
 
     def describe(self) -> str:
-        """The learned blur and noise in a sentence; "" for a method that states neither."""
+        """Describe the learned blur and noise in a sentence; "" for a method without them."""
         state = self._state()
         return "" if state is None else str(state["summary"])
 
     def kernel(self) -> npt.NDArray[np.float32] | None:
-        """The learned blur, (k, k) in HR pixels, summing to 1; None for a method without one."""
+        """The learned blur kernel, (k, k) in HR pixels, summing to 1; None if there is none."""
         state = self._state()
         return None if state is None else state["kernel"].float().numpy()
 
@@ -127,16 +129,16 @@ class Degrader(Degradation):
 
 
 def load_degrader(run: str | Path, *, tile: int | None = 1024, trust: bool = False) -> Degrader:
-    """Load the degradation that a run has learned (or was given).
+    """Load the degradation (HR to LR) of a run: the learned one, or the fixed one it trained with.
 
     Args:
-        run: the folder of the run.
-        tile: HR pixels; larger images are degraded in tiles. None never does.
-        trust: let the run name code that is not wildsr's, and so run it.
+        run: the run's folder.
+        tile: side in HR pixels above which images are degraded in tiles; None: never in tiles.
+        trust: allow the run's configuration to name classes outside wildsr, whose code then runs.
 
     Raises:
-        UserError: the folder is no run, has no readable checkpoint, its method makes no LR, or it
-            names code of others.
+        UserError: the folder is no run, has no readable checkpoint, its method has no degradation,
+            or it names code outside wildsr without ``trust``.
 
     Examples:
         >>> import numpy, wildsr
@@ -153,19 +155,19 @@ def load_degrader(run: str | Path, *, tile: int | None = 1024, trust: bool = Fal
 
 
 class Pipeline(Degradation):
-    """A known degradation: one of ``conf/degradation`` by its name, or a configuration of your own.
+    """A known degradation (HR to LR), by its name in ``conf/degradation`` or from a configuration.
 
     Args:
         degradation: a name ("bicubic", "classical", "bsrgan", "realesrgan", ...), the path of a
-            YAML file such as those in ``conf/degradation``, or what such a file holds, as a
+            YAML file such as those in ``conf/degradation``, or the content of such a file as a
             mapping.
         scale: HR size / LR size: 1, 2, 3, 4 or 8.
-        trust: let a file name code that is not wildsr's, and so run it.
-        settings: changes of the named configuration, with dots for what is within:
+        trust: allow a YAML file to name classes outside wildsr, whose code then runs.
+        settings: values to change in a named degradation; dots reach nested keys:
             ``**{"steps.jpeg.quality": [60, 95]}``.
 
     Raises:
-        UserError: an unknown name, scale or setting, or a configuration that cannot be made.
+        UserError: an unknown name, scale or setting, or a configuration that makes no torch module.
 
     Examples:
         >>> import numpy, wildsr
@@ -197,7 +199,7 @@ class Pipeline(Degradation):
         super().__init__(module, scale, getattr(module, "sensor", RGB))
 
     def describe(self) -> list[str]:
-        """What the images of the last call went through, a line each; none for fixed ones."""
+        """The random steps drawn in the last call, a line for each image; empty if none are."""
         said = getattr(self.module, "describe", None)
         return list(said()) if callable(said) else []
 

@@ -16,7 +16,7 @@ from wildsr.photo.samples import Range
 
 
 class Panel:
-    """Several metrics under one protocol: which, of which channel, without which border.
+    """Several metrics computed with the same settings, for arrays and tensors.
 
     Args:
         metrics: names; :data:`wildsr.metric.catalogue.CATALOGUE` has them all.
@@ -55,7 +55,7 @@ class Panel:
     def measure(
         self, sr: AnyImage, hr: AnyImage | None = None, lr: AnyImage | None = None
     ) -> dict[str, float | None]:
-        """The metrics of one image; None for one that cannot be computed of what was given.
+        """Compute the metrics of one image; None for those that need an input that was not given.
 
         Args:
             sr: the result, (H, W) or (H, W, C) array of uint8, uint16 or floats in [0, 1] (or of
@@ -66,7 +66,7 @@ class Panel:
             lr: the photo that `sr` was made from, for the metrics that need it.
 
         Raises:
-            UserError: another shape, two sizes, an image smaller than the border.
+            UserError: another shape, sizes that differ, or an image smaller than the border.
         """
         images = prepared({"sr": sr, "hr": hr, "lr": lr}, self._span)
         panel = self._panel.take(images.sensor)
@@ -76,10 +76,12 @@ class Panel:
     def compare(
         self, results: Sequence[AnyImage], sharp: Sequence[AnyImage]
     ) -> dict[str, float | None]:
-        """The metrics of a set of results against a set of sharp images, unrelated ones too.
+        """Compute the metrics between a set of results and a set of sharp images.
+
+        The two sets need not show the same scenes.
 
         Args:
-            results: images as in :meth:`measure`; one too small for a metric is left out.
+            results: images as in :meth:`measure`; images too small for a metric are left out.
             sharp: likewise.
 
         Raises:
@@ -94,9 +96,9 @@ class Panel:
         return self._panel.compare(ours, theirs)
 
     def missing(self) -> dict[str, str]:
-        """What each metric needs that cannot be computed here: a file of weights, a package."""
+        """What is missing for each metric that cannot be computed: a weights file or a package."""
         return {name: needs.how for name, needs in self._panel.missing().items()}
 
     def protocol(self) -> dict[str, object]:
-        """How the numbers come about, in plain types: channel, border, rounding, versions."""
+        """The settings behind the numbers, in plain types: channel, border, rounding, versions."""
         return self._panel.protocol()

@@ -1,4 +1,4 @@
-"""An evaluation by several processes: each measures its photos, the last one joins them."""
+"""Evaluation split over several processes: each measures a part, the last one writes the table."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ LONG = 3600.0  # seconds that the last one may take for tables and pages
 
 
 def chosen_shard(config: DictConfig) -> Shard:
-    """The part of the photos that this process measures.
+    """The shard (part of the photos) that this process measures, from the configuration.
 
-    Without an ``output`` that all could share there is one part, unless another was asked for.
+    Without an ``output`` folder to share there is a single shard, unless one was asked for by
+    number.
 
     Raises:
-        UserError: a part was asked for, and no output given.
+        UserError: a shard was asked for by number, but no output folder was given.
     """
     shard = shard_of(config.shard)
     if shard.count == 1 or config.output is not None:
@@ -55,10 +56,15 @@ def chosen_shard(config: DictConfig) -> Shard:
 
 @contextmanager
 def alone_in(output: Path, shard: Shard, config: DictConfig) -> Iterator[None]:
-    """Within, this process alone measures its part, in a folder of one evaluation.
+    """Hold the lock of one shard within the block, so that no other process measures it too.
+
+    Args:
+        output: the folder that all shards write into.
+        shard: of this process.
+        config: of this evaluation; must agree with that of the other shards (but for :data:`FREE`).
 
     Raises:
-        UserError: another process does, or the folder holds other things.
+        UserError: another process measures this shard, or the folder holds other things.
     """
 
     def settle(alone: Callable[[], None]) -> None:
@@ -87,10 +93,10 @@ def alone_in(output: Path, shard: Shard, config: DictConfig) -> Iterator[None]:
 
 
 def check_new(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds something, hidden files apart, unless it may be overwritten.
+    """Refuse a folder with visible files in it, unless ``overwrite``.
 
     Raises:
-        UserError: saying so.
+        UserError: the folder is not empty, or is a file.
     """
     there = folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
     used = there or (folder.exists() and not folder.is_dir())
@@ -112,12 +118,12 @@ def measured_by_all(
     order: Sequence[tuple[str, str, str]],
     exchange: Callable[[], None] = lambda: None,
 ) -> Iterator[list[Measured] | None]:
-    """The measurements of all parts, if this process is the last; None if it is not.
+    """Measure this shard; yield the measurements of all shards if this process completes them.
 
-    Within, no other one joins them.
+    Yields None while others are still missing. The lock on joining is held within the block.
 
     Args:
-        output: the folder.
+        output: the folder that all shards write into.
         shard: of this process.
         overwrite: measure, even if the part is there.
         measure: measures the part.

@@ -1,4 +1,4 @@
-"""Metrics of a result and its truth without learned weights, as functions of arrays and tensors.
+"""Full-reference metrics without learned weights, as functions of arrays and tensors.
 
 All take one image each, (H, W) or (H, W, C) arrays or (C, H, W) tensors, uint8, uint16 or floats in
 [0, 1]. Gray and RGB are rounded to 8 bits first, as a file would hold them, but not beside uint16,
@@ -19,13 +19,13 @@ def psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
     Infinite for equal images.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -39,16 +39,16 @@ def psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
 def ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Structural similarity (Wang et al. 2004, eq. 13); 1 for equal images.
 
-    Sides of 11 pixels at least.
+    Both sides must have at least 11 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -62,16 +62,16 @@ def ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
 def ms_ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Structural similarity over five scales (Wang et al. 2003); 1 for equal images.
 
-    Sides of 161 pixels at least.
+    Both sides must have at least 161 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -85,16 +85,16 @@ def ms_ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0
 def vif(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Visual information fidelity in the pixel domain (Sheikh and Bovik 2006); 1 if equal.
 
-    Sides of 41 pixels at least.
+    Both sides must have at least 41 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -108,16 +108,16 @@ def vif(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) ->
 def haarpsi(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Haar wavelet-based perceptual similarity (Reisenhofer et al. 2018); 1 if equal.
 
-    Sides of 16 pixels at least.
+    Both sides must have at least 16 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -131,16 +131,16 @@ def haarpsi(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0
 def fsim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Feature similarity (Zhang et al. 2011); 1 for equal images.
 
-    Sides of 16 pixels at least.
+    Both sides must have at least 16 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -152,18 +152,18 @@ def fsim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
 
 
 def shift_psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
-    """PSNR at the best shift by up to 4 pixels, in dB: for pairs that are not aligned.
+    """PSNR at the best shift by up to 4 pixels, in dB: for pairs that are not exactly aligned.
 
     Infinite for images that a shift makes equal.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -175,18 +175,18 @@ def shift_psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int 
 
 
 def shift_ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
-    """SSIM at the shift that :func:`shift_psnr` finds: for pairs that are not aligned.
+    """SSIM at the shift that :func:`shift_psnr` finds: for pairs that are not exactly aligned.
 
-    Sides of 19 pixels at least.
+    Both sides must have at least 19 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut

@@ -1,4 +1,4 @@
-"""The verb ``degrade``: write (HR, LR) pairs of a learned or known degradation."""
+"""The verb ``degrade``: write (HR, LR) pairs made by a learned or known degradation."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ MEASURED = ("depth", "page", "bands", "range")  # what is taken of files, and ho
 
 
 def degrade(overrides: list[str], console: Console) -> int:
-    """Write the pairs and a picture; returns 1 if a photo could not be read, else 0."""
+    """Write the pairs and a figure; returns 1 if a photo could not be read, else 0.
+
+    Raises:
+        UserError: an invalid configuration, an unusable output folder, a full disk.
+    """
     config = _configured(overrides)
     if config.real is not None:
         list_images(Path(config.real).expanduser(), "real")

@@ -1,4 +1,4 @@
-"""Whole photos, with their truth where there is one."""
+"""Whole photos for validation and evaluation, with ground truth if there is one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from wildsr.photo.sensor import RGB, Sensor
 
 
 class ValidationPhotos(Dataset[dict[str, Any]]):
-    """Whole photos, read when asked for: ``{"name": str, "lr": uint8 (3, h, w)}``.
+    """Whole photos, read on access: ``{"name": str, "lr": uint8 (3, h, w)}``.
 
-    Where there is a truth, ``"hr"`` is uint8 (3, sh, sw); up to ``s - 1`` spare rows at the bottom
-    and columns at the right are cut off; ``"gray"`` says whether its file has one channel.
+    With a ground truth, ``"hr"`` is uint8 (3, sh, sw), cropped by up to ``s - 1`` spare rows at the
+    bottom and columns at the right; ``"gray"`` says whether its file has one channel.
 
     Args:
-        photos: LR files and their HR files, or None where there is no truth.
+        photos: LR files and their HR files, or None without ground truth.
         scale: HR pixels per LR pixel, s.
         arguments: what the user calls the LR and the HR folder, for error messages.
         limit: megapixels of a photo that is read; None for any number.

@@ -1,4 +1,4 @@
-"""The sets of photos to evaluate on, with or without their truth."""
+"""The sets of photos to evaluate on, with or without ground truth."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def photo_sets(
         fetch: called with each photo before it is read.
 
     Raises:
-        UserError: no photos, a truth without them, sets that differ, scales that differ.
+        UserError: no photos, a ground truth without them, sets that differ, scales that differ.
     """
     if config.data.lr is None:
         if config.data.hr is not None:
@@ -85,10 +85,10 @@ def one_scale(
     pairs: Sequence[tuple[Path, Path]],
     fetch: Callable[[Path], None] | None = None,
 ) -> int:
-    """The scale that all agree on, else that of the first readable pair of photos.
+    """The scale that all upscalers share, else that of the first readable pair of photos.
 
     Raises:
-        UserError: nothing says it, two disagree, or it is none of those that there are.
+        UserError: no scale is given, two of them disagree, or it is not supported.
     """
     said = {**({} if config.scale is None else {"scale": config.scale}), **scales}
     for pair_of_photos in pairs if not said else ():

@@ -36,12 +36,12 @@ AT_ONCE = 8  # photos that are fetched, or delivered, at the same time
 
 @dataclass
 class Outcome:
-    """The result of a job: how many photos were upscaled, were there already, and failed.
+    """The result of a job: numbers of photos upscaled, skipped (done before), and failed.
 
     Attributes:
         reasons: (photo, reason) of the first failures.
         pixels: of the network's output.
-        seconds: by the clock.
+        seconds: elapsed.
     """
 
     done: int = 0
@@ -52,7 +52,7 @@ class Outcome:
     seconds: float = 0.0
 
     def __add__(self, other: Outcome) -> Outcome:
-        """Of both jobs, one after the other."""
+        """The outcome of both jobs together."""
         return Outcome(
             self.done + other.done,
             self.skipped + other.skipped,
@@ -97,17 +97,17 @@ def carry_out(
 ) -> Outcome:
     """Upscale all photos; one that fails is noted and the others go on.
 
-    The file of one photo is encoded while the next is computed, and that after it is read. Photos
-    that lie elsewhere are fetched, and results delivered, meanwhile, eight at the same time.
+    While one photo is computed, the file of the previous one is encoded and the next one is read.
+    Remote photos are fetched, and results delivered, meanwhile, eight at the same time.
 
     Args:
         worker: the upscaler, or another network; or what opens it, called when the first photo
             without a result is found.
         todo: of :func:`~wildsr.inference.tasks.tasks`; asked for the next when its turn comes.
         settings: how results are written.
-        overwrite: replace files that exist, instead of skipping their photos.
-        progress: called with what was done since the last call: photos (parts of one, too; one that
-            failed or was skipped counts) and pixels of the network's output.
+        overwrite: replace existing files instead of skipping their photos.
+        progress: called with what was done since the last call: photos (also fractions; failed and
+            skipped ones count) and pixels of the network's output.
         say: called with a line for each failure.
         manifest: where it is written what became of each; None writes nothing.
         begin: begins a photo; :func:`wildsr.inference.pair.begin_pair` degrades it.
@@ -259,7 +259,7 @@ class _Job:
                 seconds = time.perf_counter() - begun
                 by = self.worker.means
                 entry = Entry(task.input, task.output, noted, seconds, by=by)
-            except Exception as error:  # whatever a photo raises costs that photo only
+            except Exception as error:  # any error concerns this photo only
                 self.encoding = encoding[place + 1 :]
                 self._failed(ready, error)
                 continue
@@ -323,7 +323,7 @@ class _Job:
             try:
                 images.append(upscaling.rows.read(upscaling.rows.height))
                 sound.append(opened)
-            except Exception as error:  # its own, and none of the others'
+            except Exception as error:  # any error concerns this photo only
                 upscaling.abandon()
                 self._failed(ready, error)
         return sound, images

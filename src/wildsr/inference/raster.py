@@ -1,4 +1,4 @@
-"""Upscale files of measured values: every page and band, in their own numbers."""
+"""Upscale files of measured values (TIFF, DICOM, ...): every page and band, in its own units."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from wildsr.photo.unreadable import readable
 
 
 class Planned:
-    """What :mod:`wildsr.inference.job` asks of every upscaling: the type that decides precision."""
+    """The data type of the result as :mod:`wildsr.inference.job` asks for it: float32."""
 
     dtype = FLOAT  # single precision
 
 
 class RasterUpscaling:
-    """An upscaling of a file of measured values in progress: computed and written strip by strip.
+    """The upscaling of a file of measured values in progress, computed and written strip by strip.
 
     Args:
         raster: the file.
@@ -42,11 +42,11 @@ class RasterUpscaling:
         settings: how results are written.
 
     Attributes:
-        planned, between, rows: as those of :class:`wildsr.inference.file.Upscaling`.
+        planned, between, rows: as in :class:`wildsr.inference.file.Upscaling`.
         size: (width, height) of all pages together, by the network.
 
     Raises:
-        UserError: pages, bands, a range or a format that cannot be.
+        UserError: invalid pages, bands, range or format.
     """
 
     planned, between = Planned, FLOAT
@@ -83,7 +83,7 @@ class RasterUpscaling:
 
     @property
     def alike(self) -> object:
-        """What upscalings have in common that can be computed at once: nothing, with this one."""
+        """A key that no other upscaling has: it is never batched with others."""
         return id(self)
 
     def compute(self, strips_of: Strips) -> None:
@@ -136,7 +136,7 @@ class RasterUpscaling:
             rows.close()
 
     def finish(self) -> None:
-        """Give the file its name.
+        """Give the file its final name.
 
         Raises:
             UserError: the file system refuses.
@@ -171,10 +171,10 @@ def trained_range(sensor: Sensor, raster: Raster, side: str = "lr") -> Range | N
 
 
 def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster) -> Values:
-    """A strip in the numbers of the result.
+    """Convert a strip to the values of the result.
 
-    The same numbers as the source's stand for the same quantity; of another type of whole numbers,
-    the range becomes the whole of it.
+    Equal numbers mean equal quantities as in the source; if the result has another integer type,
+    the range is mapped to the whole of that type.
     """
     bands = kept_bands(look)
     low, high = look.low[bands], look.high[bands]
@@ -187,7 +187,7 @@ def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster)
     else:
         values = unit.clip(0, 1) * np.float32(of_type(made, None)[1])
         if look.masked or page.dtype.kind == "f":
-            values = values.clip(1)  # 0 stands for what was not measured
+            values = values.clip(1)  # 0 marks missing data
     if look.alpha is not None and made.dtype.kind == "f" and page.dtype.kind != "f":
         values[..., -1] = unit[..., -1] * high[-1]
     cast = _cast(values, made.dtype)
@@ -214,7 +214,7 @@ def _cast(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Values:
     most = np.iinfo(dtype)
     rounded = np.rint(values.astype(np.float64) if dtype.itemsize > 2 else values)
     whole: Values = rounded.clip(most.min, most.max)
-    if dtype.itemsize == 8:  # whose largest number no float64 is
+    if dtype.itemsize == 8:  # float64 cannot represent its largest number
         whole = whole.clip(most.min, np.nextafter(float(most.max), 0))
     return whole.astype(dtype)
 
@@ -222,7 +222,7 @@ def _cast(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Values:
 def _not_missing(
     values: Values, there: npt.NDArray[np.bool_] | None, look: Look, raster: Raster
 ) -> Values:
-    """Move results that happen to be the value for "not measured" to the number beside it."""
+    """Move results that happen to equal the value for "not measured" to the next number."""
     for place, band in enumerate(look.bands):
         missing = look.missing[band]
         if missing is None or not np.isfinite(missing):

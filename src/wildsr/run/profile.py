@@ -1,6 +1,6 @@
-"""``camera.json``: a measured camera as a file, and the degradation that such a file describes.
+"""Read and write ``camera.json``: a measured degradation as a file.
 
-The file needs neither the run that wrote it nor its photos. Its keys are in ``docs/camera.md``.
+The file needs neither the run that wrote it nor its photos. ``docs/camera.md`` lists its keys.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ROUNDED = 1e-4  # by which numbers in the file may leave the range of a paramete
 
 
 class Profile(nn.Module):
-    """The degradation that a ``camera.json`` describes: each picture by a camera drawn from it.
+    """The degradation in a ``camera.json``: each image by a camera drawn from its population.
 
     Args:
         file: the path of a ``camera.json``, as ``train``, ``look`` or ``export format=camera``
@@ -54,7 +54,7 @@ class Profile(nn.Module):
         sensor: the kind of photos that the camera was measured on.
 
     Raises:
-        UserError: the file cannot be read, is damaged, or is of another scale.
+        UserError: the file cannot be read, is damaged, or has another scale.
     """
 
     deep = False  # see :func:`wildsr.degradation.depth.deepen`
@@ -89,7 +89,7 @@ class Profile(nn.Module):
         return stored(lr, self.deep).clamp(0, 1)
 
     def describe(self) -> list[str]:
-        """What the median camera does, and how many pictures go through JPEG, in words."""
+        """The median camera's degradation, and the fraction of images with JPEG, in words."""
         share = self.camera.physical()["jpeg_share"]
         return [self.camera.sentence(), f"JPEG: {share:.0%} of the pictures"]
 
@@ -164,14 +164,14 @@ def _of_sensor(camera: MeasuredCamera, sensor: Sensor) -> dict[str, Any]:
 
 
 def write_profile(folder: Path, document: dict[str, Any], name: str = FILE) -> Path:
-    """Write ``camera.json`` into a folder, or under another name; its path."""
+    """Write ``camera.json`` into a folder, or under another name; returns its path."""
     path = folder / name
     write_text(path, json.dumps(document, indent=1) + "\n")
     return path
 
 
 def said_of(folder: Path) -> str | None:
-    """The sentence of a run's ``camera.json``; None where there is none."""
+    """The sentence in a run's ``camera.json``; None if there is none."""
     try:
         return str(json.loads((folder / FILE).read_text("utf-8"))["sentence"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -182,7 +182,7 @@ def read_profile(path: Path) -> tuple[MeasuredCamera, Sensor]:
     """The camera that a ``camera.json`` describes, and its sensor; every value is checked.
 
     Raises:
-        UserError: it cannot be read, or is not such a file, naming the first key that is wrong.
+        UserError: it cannot be read, or a value is wrong; the message names the first such key.
     """
     return checked_profile(read_json(path, LARGEST), str(path))
 
@@ -191,11 +191,11 @@ def checked_profile(document: Any, where: str) -> tuple[MeasuredCamera, Sensor]:
     """The camera of a document, and the kind of photos that it is of.
 
     Args:
-        document: as ``camera.json`` holds it.
-        where: its file, for people.
+        document: contents of a ``camera.json``.
+        where: its file, for messages.
 
     Raises:
-        UserError: naming the first key that is wrong.
+        UserError: a value is wrong; the message names the first such key.
     """
     check = _Check(where)
     whole = check.mapping(document, "", ("schema", "scale", "parameters", "population"))

@@ -1,4 +1,4 @@
-"""Measure the camera of the LR photos, before the first iteration."""
+"""Measure the camera of the LR photos before the first iteration."""
 
 from __future__ import annotations
 
