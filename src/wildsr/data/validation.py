@@ -74,7 +74,11 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         return item
 
     def read(self, path: Path) -> Samples:
-        """One photo as all are: (h, w, channels), uint8 or floats in [0, 1]."""
+        """Read a photo: (h, w, channels), uint8 or floats in [0, 1].
+
+        Raises:
+            UnreadableImage: it cannot be decoded.
+        """
         if self.fetch is not None:
             self.fetch(path)
         if self.sensor.plain:

@@ -130,7 +130,11 @@ def write_weights(
 
 
 def opened(path: Path, channels: int = 3) -> Upscale:
-    """Open a weights file by spandrel if it knows the architecture, else by wildsr."""
+    """Open a weights file by spandrel if it knows the architecture, else by wildsr.
+
+    Raises:
+        UserError: neither can open it.
+    """
     network: Any = spandrel_model(path, channels) or open_weights(path).network
 
     def upscale(lr: Tensor) -> Tensor:
