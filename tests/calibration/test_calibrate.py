@@ -9,13 +9,19 @@ import skimage
 import torch
 
 from wildsr.calibration.calibrate import calibrate
+from wildsr.calibration.channels import channel_blurs
+from wildsr.calibration.measure import measured, take_over
 from wildsr.data import demo
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import Coding, coded
 from wildsr.error import UserError
+from wildsr.forensics.coding import Coding as Seen
+from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
 from wildsr.network.degrader.physics import MARGIN, PARAMETERS, PRIOR, kernels, physical, seen
 from wildsr.photo.image import read_image
+from wildsr.photo.sensor import Sensor, values_of
 from wildsr.pixels import to_8_bit
+from wildsr.run.profile import profile, read_profile, write_profile
 
 pytestmark = pytest.mark.heavy
 
@@ -83,6 +89,68 @@ def parts(names, side=256):
         for y in range(0, photo.shape[0] - side + 1, side)
         for x in range(0, photo.shape[1] - side + 1, side)
     ]
+
+
+def test_a_gray_16_bit_camera_with_a_black_level_is_found_in_its_file(sides, tmp_path):
+    """Measured, written as camera.json and read: blur widths and noise within a tenth."""
+    black, sensor = 0.1, Sensor(1, "16")
+    hr, others = (
+        [black + (1 - black) * photo[..., 1:2].astype(np.float32) / 255 for photo in side]
+        for side in sides
+    )
+    hidden = PRIOR.clone()
+    hidden[:5] = torch.tensor([math.log(0.55), 0.35, 0.3, math.log(4.0), 3.0])
+    hidden[5], hidden[6] = 0.2, 0.0
+    camera = MeasuredCamera(SCALE, 1, True)
+    camera.set(hidden[None], [None], SensorNoise(black))
+    torch.manual_seed(0)
+    lr = []
+    for photo in others:
+        sharp = torch.from_numpy(photo).permute(2, 0, 1)[None]
+        with torch.no_grad():
+            small = camera(sharp, camera.draws(sharp))[0].permute(1, 2, 0).numpy()
+        lr.append(sensor.seen(values_of(small, sensor.span(), sensor.dtype)))
+    names = [str(number) for number in range(len(lr))]
+    found = measured(names, lr, [Seen()] * len(lr), hr, SCALE, 0)
+    taken = MeasuredCamera(SCALE, 1, True)
+    take_over(taken, found, 0)
+    read, kind = read_profile(write_profile(tmp_path, profile(taken, found, sensor)))
+    assert kind == sensor
+    said, true = read.physical(), camera.physical()
+    for name in ("blur_major", "blur_minor"):
+        assert said[name] == pytest.approx(true[name], rel=0.1)
+    light = torch.tensor([0.3, 0.5, 0.7, 0.9])
+    assert torch.allclose(read.noise_std(light), camera.noise_std(light), rtol=0.1)
+    assert said["black"] == pytest.approx(black, abs=0.05)
+
+
+def test_the_blur_of_each_channel_is_found(sides, tmp_path):
+    """Of two bands of 16 bits, whose blurs differ by a third; written and read again."""
+    sensor = Sensor(2, "16")
+    hr, others = ([p[..., :2].astype(np.float32) / 255 for p in side] for side in sides)
+    hidden = PRIOR.clone()
+    hidden[:5] = torch.tensor([math.log(0.5), 0.0, 0.0, math.log(2.0), 1.0])
+    hidden[5], hidden[6] = 0.2, 0.0
+    blurs = torch.tensor([[-0.15, 0.0, 0.0], [0.15, 0.0, 0.0]])
+    camera = MeasuredCamera(SCALE, 2, True, "channel")
+    camera.set(hidden[None], [None], SensorNoise(0.0, (1.0, 1.0)), blurs)
+    torch.manual_seed(0)
+    lr = []
+    for photo in others:
+        sharp = torch.from_numpy(photo).permute(2, 0, 1)[None]
+        with torch.no_grad():
+            small = camera(sharp, camera.draws(sharp))[0].permute(1, 2, 0).numpy()
+        lr.append(sensor.seen(values_of(small, sensor.span(), sensor.dtype)))
+    names = [str(number) for number in range(len(lr))]
+    found = measured(names, lr, [Seen()] * len(lr), hr, SCALE, 0, by_channel=True)
+    assert "blur of the channels" in found.sentence(SCALE)
+    taken = MeasuredCamera(SCALE, 2, True, "channel")
+    take_over(taken, found, 0)
+    read, _ = read_profile(write_profile(tmp_path, profile(taken, found, sensor)))
+    cameras = read.cameras[:, 0].median() + read.blur_of[:, 0]
+    assert torch.allclose(cameras.exp(), (hidden[0] + blurs[:, 0]).exp(), rtol=0.1)
+    with pytest.raises(UserError, match="JPEG codes what channels differ in"):
+        channel_blurs(lr, [Coding.libjpeg(75)] * len(lr), hr, SCALE)
 
 
 def test_denoising_is_found_where_there_was_some():

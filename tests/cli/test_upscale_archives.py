@@ -252,6 +252,15 @@ def test_an_object_server(
     assert "6 skipped" in capsys.readouterr().out
     fs.pipe_file("photos/in/bad.png", (photos_in / "photo0.png").read_bytes())
     assert carry_out("upscale", [*some, "retry=failed"]) == 0
+    pairs = ["degradation=mild", "scale=2", "hr=s3://photos/in"]
+    assert carry_out("degrade", [*pairs, "output=s3://photos/pairs"]) == 0
+    assert carry_out("degrade", [*pairs, f"output={tmp_path / 'pairs'}"]) == 0
+    fs.invalidate_cache()
+    made = {name: data for name, data in stored(fs, "photos/pairs").items() if "png" in name}
+    assert made == {
+        p.relative_to(tmp_path / "pairs").as_posix(): p.read_bytes()
+        for p in (tmp_path / "pairs").rglob("*.png")
+    }
     out = tmp_path / "here"
     assert carry_out("upscale", [some[0], some[1], f"output={out}"]) == 0
     assert (out / "sub.x" / "photo1.png").read_bytes() == expected["sub.x/photo1.png"]

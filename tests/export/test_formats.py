@@ -18,6 +18,7 @@ from wildsr.inference.restorer import Restorer
 from wildsr.inference.weights import open_weights
 from wildsr.method.part import Method, given, network, tensor
 from wildsr.network.upscaler.compact import Compact
+from wildsr.photo.sensor import Sensor
 
 PACKAGES = {"onnx": ("onnx", "onnxruntime"), "ncnn": ("ncnn", "pnnx"), "torchscript": ()}
 SIZES = ((40, 56), (17, 90), (33, 8))  # the first is the one that is traced
@@ -78,7 +79,7 @@ def differences(module, reopened, sizes=SIZES):
 
 
 def there(fmt):
-    for package in PACKAGES[fmt]:
+    for package in PACKAGES.get(fmt, ()):
         pytest.importorskip(package, reason=f"{package} is not installed: wildsr[export]")
 
 
@@ -244,3 +245,28 @@ def test_weights_in_half_precision(tmp_path):
             away = (reopened(lr).clamp(0, 1) - module(lr).clamp(0, 1)).abs().max()
         assert 0 < away < 1e-3
     assert next(module.parameters()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+@pytest.mark.parametrize("fmt", ["safetensors", "pth", *sorted(PROGRAMS)])
+def test_any_number_of_channels(fmt, channels, tmp_path):
+    """Compact of gray and of five channels; the sensor is in files of weights."""
+    there(fmt)
+    torch.manual_seed(0)
+    network = Compact(2, features=8, convolutions=1, channels=channels).eval()
+    lr = torch.rand(1, channels, 20, 28)
+    suffix = PROGRAMS[fmt].suffixes[0] if fmt in PROGRAMS else f".{fmt}"
+    if fmt in PROGRAMS:
+        reopened = write_program(network, tmp_path / f"a{suffix}", fmt)
+    else:
+        target = "wildsr.network.upscaler.compact.Compact"
+        node = {"_target_": target, "scale": 2, "features": 8, "convolutions": 1}
+        node["channels"] = channels
+        sensor = Sensor(channels, "16", lr=(0.0, 4095.0))
+        reopened = write_weights(
+            Piece("", network, 2), tmp_path / f"a{suffix}", node, False, sensor
+        )
+        assert open_weights(tmp_path / f"a{suffix}").sensor == sensor
+    with torch.no_grad():
+        expected = network(lr)
+    assert torch.allclose(reopened(lr).clamp(0, 1), expected.clamp(0, 1), atol=1e-4)

@@ -1,6 +1,7 @@
 """A Ray cluster of several nodes, one of which is killed in the middle."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -105,6 +106,37 @@ def test_a_node_dies_and_no_photo_is_lost_or_made_twice(
     }
     assert carry_out("upscale", [*typed, f"output={many}", "cluster=ray", "retry=failed"]) == 1
     assert carry_out("upscale", [*typed, f"output={tmp_path / 'x.zip'}", "cluster=ray"]) == 2
+
+
+@pytest.mark.slow
+def test_pairs_of_a_cluster_are_those_of_one_process(nodes, fill, tmp_path, carry_out):
+    fill(tmp_path / "in", 5, (12, 16))
+    (tmp_path / "in" / "bad.png").write_bytes(b"no photo")
+    one, many = tmp_path / "one", tmp_path / "many"
+    typed = ["degradation=mild", "scale=2", f"hr={tmp_path / 'in'}", "draws=2"]
+    assert carry_out("degrade", [*typed, f"output={one}"]) == 1
+    assert carry_out("degrade", [*typed, f"output={many}", "cluster=ray"]) == 1
+    found = [
+        {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*.png")}
+        for out in (one, many)
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) == 20
+    assert {e.input for e in read(many).values() if e.error} == {"bad.png"}
+    assert {n: e.hash for n, e in read(one).items()} == {n: e.hash for n, e in read(many).items()}
+
+
+@pytest.mark.slow
+def test_an_evaluation_on_a_cluster_is_that_of_one_process(nodes, fill, tmp_path, carry_out):
+    lr, hr = fill(tmp_path / "lr", 5, (20, 24)), fill(tmp_path / "hr", 5, (40, 48))
+    typed = [f"data.lr={lr}", f"data.hr={hr}", "upscaler=[bicubic,nearest]", "page_mb=1"]
+    typed += ["metric.metrics=[psnr,ssim,swd]"]
+    one, many = tmp_path / "one", tmp_path / "many"
+    assert carry_out("evaluate", [*typed, f"output={one}"]) == 0
+    assert carry_out("evaluate", [*typed, f"output={many}", "cluster=ray"]) == 0
+    found = [json.loads((out / "results.json").read_text())["rows"] for out in (one, many)]
+    assert found[0] == found[1]
+    assert len(list((many / "results").rglob("*.png"))) == 10
 
 
 @pytest.mark.slow

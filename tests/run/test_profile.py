@@ -2,16 +2,21 @@
 
 import copy
 import json
+import math
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import wildsr
 from wildsr.degradation.coding import Coding
+from wildsr.degradation.depth import deepen
 from wildsr.error import UserError
-from wildsr.network.degrader.measured import MeasuredCamera
-from wildsr.network.degrader.physics import HIGHEST, LOWEST
+from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
+from wildsr.network.degrader.physics import HIGHEST, LOWEST, PRIOR
+from wildsr.photo.sensor import RGB, Sensor
 from wildsr.run.profile import Profile, checked_profile, of_camera, read_profile, write_profile
 
 
@@ -33,7 +38,8 @@ def document(camera):
 
 
 def test_a_camera_survives_its_file(camera, document, tmp_path):
-    read = read_profile(write_profile(tmp_path, document))
+    read, sensor = read_profile(write_profile(tmp_path, document))
+    assert sensor == RGB
     assert read.scale == 2
     assert torch.allclose(read.cameras, camera.cameras, atol=1e-4)
     assert torch.equal(read.tables, camera.tables)
@@ -137,13 +143,126 @@ def test_a_run_keeps_the_camera_that_it_was_given(tiny, document, tmp_path, carr
     assert carry_out("train", [f"resume={tmp_path / 'it'}", "iterations=2"]) == 0
     shutil.move(tmp_path / "it", tmp_path / "moved")
     assert carry_out("export", [f"run={tmp_path / 'moved'}", "format=camera"]) == 0
-    camera = read_profile(tmp_path / "moved" / "export" / "camera.json")
+    camera, _ = read_profile(tmp_path / "moved" / "export" / "camera.json")
     assert camera.population() == of_camera(read_profile_of(document))["population"]
+
+
+@pytest.fixture
+def gray(tmp_path):
+    """A gray camera of 12 of 16 bits with a black level, and its document."""
+    made = MeasuredCamera(2, 1, True)
+    parameters = PRIOR.clone()
+    parameters[3:5], parameters[6] = torch.tensor([3.0, 4.0]), 0.0  # light's noise alone
+    made.set(parameters[None], [None], SensorNoise(0.2))
+    sensor = Sensor(1, "16", lr=(0.0, 4095.0), hr=(0.0, 65535.0))
+    return made, json.loads(json.dumps(of_camera(made, sensor))), sensor
+
+
+def test_a_camera_of_a_sensor_survives_its_file(gray, tmp_path):
+    _, document, _ = gray
+    assert document["sensor"] == {
+        "channels": 1,
+        "depth": "16",
+        "range": [0, 4095],
+        "range_hr": [0, 65535],
+        "black_level": pytest.approx(819),
+        "noise_of_channels": None,
+    }
+    assert "black level 20.0% of the range" in document["sentence"]
+    path = write_profile(tmp_path, document)
+    again = Profile(str(path), 2)
+    # the range of the type is none of its own
+    assert again.sensor == Sensor(1, "16", lr=(0.0, 4095.0))
+    assert float(again.camera.black) == pytest.approx(0.2)
+    flat = torch.full((1, 1, 256, 256), 0.2)
+    deepen(again)
+    torch.manual_seed(0)
+    dark, bright = again(flat), again(flat + 0.5)
+    assert dark.std() < 0.3 * bright.std(), "light makes noise above the black level alone"
+    assert ((bright * 255) % 1).std() > 0.1, "no levels of 8 bits"
+    bands = MeasuredCamera(2, 5, True)
+    bands.set(PRIOR[None], [None], SensorNoise(0.0, (1.0, 2.0, 3.0, 4.0, 5.0)))
+    floats = Sensor(5, "float", lr=(-1.0, 9.0), hr=(-1.0, 9.0))
+    document = json.loads(json.dumps(of_camera(bands, floats)))
+    read, kind = read_profile(write_profile(tmp_path, document))
+    assert kind == floats
+    assert torch.equal(read.noise_of, bands.noise_of)
+    with pytest.raises(UserError, match="is of 5 channels, but the photos have 3"):
+        Profile(str(tmp_path / "camera.json"), 2)(torch.rand(1, 3, 32, 32))
+
+
+def test_each_channel_may_have_its_own_blur(tmp_path):
+    made = MeasuredCamera(2, 3, False, "channel")
+    blurs = torch.tensor([[-0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.2, -0.1]])
+    quiet = PRIOR.clone()
+    quiet[0], quiet[3] = math.log(0.5), math.log(0.13)
+    made.set(quiet[None], [None], blurs=blurs)
+    document = json.loads(json.dumps(of_camera(made)))
+    assert document["schema"] == 1
+    path = write_profile(tmp_path, document)
+    again = Profile(str(path), 2)
+    assert torch.allclose(again.camera.blur_of, blurs)
+    assert "0.61, 1.00, 1.65 times as wide" in again.camera.sentence()
+    edge = (torch.arange(64) >= 32).float().expand(1, 3, 64, 64).contiguous()
+    steps = again(edge).diff(dim=-1).abs().amax((0, 2, 3))
+    assert steps[0] > steps[1] > steps[2], "the wider the blur the softer the edge"
+    same = MeasuredCamera(2, 3)
+    same.set(quiet[None], [None])
+    torch.manual_seed(0)
+    alone = same(edge, same.draws(edge))
+    torch.manual_seed(0)
+    assert torch.allclose(made(edge, made.draws(edge))[:, 1], alone[:, 1], atol=1e-6)
+    with pytest.raises(UserError, match="is of 3 channels, but the photos have 1"):
+        again(edge[:, :1])
+    for value in ([[0, 0, 0]], [[0, 0], [0, 0], [0, 0]], [[9, 0, 0]] * 3, "wide"):
+        with pytest.raises(UserError, match="`blur_of_channels"):
+            read_profile(write_profile(tmp_path, put(document, "blur_of_channels", value)))
+    with pytest.raises(UserError, match="`blur` must be one of"):
+        MeasuredCamera(2, blur="own")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("channels", 0),
+        ("channels", 2.0),
+        ("depth", 16),
+        ("depth", "12"),
+        ("range", [5, 5]),
+        ("range", [0]),
+        ("range_hr", [0, float("nan")]),
+        ("black_level", 5000),
+        ("black_level", "0"),
+        ("noise_of_channels", [1.0, 1.0]),
+    ],
+)
+def test_a_sensor_that_cannot_be_is_refused_by_the_key(key, value, gray, tmp_path):
+    path = write_profile(tmp_path, put(gray[1], f"sensor.{key}", value))
+    with pytest.raises(UserError, match=rf"`sensor\.{key}") as refusal:
+        read_profile(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_pairs_of_such_a_camera(gray, tmp_path, carry_out):
+    """The noise of flat places is what the camera says, in the numbers of the files."""
+    path = write_profile(tmp_path, gray[1])
+    (tmp_path / "hr").mkdir()
+    for name, share in (("dark", 0.2), ("bright", 0.7)):
+        flat = np.full((200, 200), round(share * 65535), np.uint16)
+        Image.fromarray(flat).save(tmp_path / "hr" / f"{name}.png")
+    typed = ["degradation=profile", f"degradation.file={path}", "scale=2", f"hr={tmp_path / 'hr'}"]
+    assert carry_out("degrade", [*typed, f"output={tmp_path / 'out'}"]) == 0
+    lr = {n: np.array(Image.open(tmp_path / f"out/lr/{n}.png")) for n in ("dark", "bright")}
+    assert {image.dtype for image in lr.values()} == {np.dtype(np.uint16)}
+    for name, share in (("dark", 0.2), ("bright", 0.7)):
+        assert lr[name].mean() == pytest.approx(share * 4095, rel=0.01), "the range of LR"
+        expected = float(gray[0].noise_std(torch.tensor([share]))) * 4095
+        assert lr[name].std() == pytest.approx(expected, rel=0.1)
 
 
 def read_profile_of(document):
     """The camera of a document, at x4."""
-    return checked_profile(put(document, "scale", 4), "it")
+    return checked_profile(put(document, "scale", 4), "it")[0]
 
 
 def test_a_run_without_a_measured_camera_has_none_to_export(finished, refused):

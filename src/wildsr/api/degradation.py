@@ -10,21 +10,27 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
+from torch import Tensor, nn
 
 from wildsr.api.draws import drawn_from
-from wildsr.api.images import GREEN, Image, tensor_of
+from wildsr.api.images import GREEN, Back, Image, channels_in, planes_of, tensor_of
 from wildsr.api.overrides import overrides_of
 from wildsr.argument import check_scale
 from wildsr.config.compose import CONF, configure
 from wildsr.config.help import choices
-from wildsr.config.make import make
+from wildsr.config.make import make, sensor_of
 from wildsr.config.plain import read_yaml
 from wildsr.config.trust import check_targets
+from wildsr.degradation.depth import deepen
 from wildsr.error import UserError, unknown
+from wildsr.inference.raster import own_range
+from wildsr.photo.samples import Range
+from wildsr.photo.sensor import RGB, Sensor
+from wildsr.pixels import to_8_bit
 from wildsr.report.degradation.camera import CameraState
 from wildsr.report.degradation.describe import describe
 from wildsr.run import load
+from wildsr.run.folder import config_of
 
 
 class Degradation:
@@ -33,34 +39,36 @@ class Degradation:
     See :class:`Pipeline` for known degradations and :func:`load_degrader` for learned ones.
 
     Attributes:
-        module: the torch module, (B, 3, H, W) to (B, 3, H / s, W / s) in [0, 1].
-        scale: the factor s between HR and LR size.
+        module: the torch module that does it.
+        scale: HR size / LR size, s.
+        sensor: the kind of photos that it was learned from; 8-bit RGB of known ones.
     """
 
-    def __init__(self, module: nn.Module, scale: int) -> None:
-        self.module, self.scale = module.eval(), scale
+    def __init__(self, module: nn.Module, scale: int, sensor: Sensor = RGB) -> None:
+        self.module, self.scale, self.sensor = deepen(module.eval()), scale, sensor
 
     def __call__(self, hr: Image, seed: int | None = None) -> Image:
         """Degrade an HR image to LR; an array gives an array, a tensor gives a tensor.
 
         Args:
             hr: a numpy array, (H, W) or (H, W, C), uint8, uint16 or floats in [0, 1]; or a torch
-                tensor, (C, H, W) or (B, C, H, W), uint8 or floats in [0, 1]; C = 1 or 3. Sides that
-                are not a multiple of s are cropped to one, at the bottom and on the right.
-            seed: makes the random blur, noise, ... reproducible; None draws from torch's global
-                generator.
+                tensor, (C, H, W) or (B, C, H, W), uint8 or floats in [0, 1]. C is that of the run's
+                sensor, of gray and RGB ones 1 or 3; known degradations take one by one what they do
+                not take together. Where the sensor has a range of its own, arrays of its type are
+                in the numbers of its sharp photos. Rows and columns beyond a multiple of s are left
+                out, at the bottom and on the right.
+            seed: the same one draws the same blur, noise, ...; None draws from torch's generator.
 
         Returns:
-            The LR image, H // s x W // s pixels, of the same type, dtype and number of channels. A
-            gray
-            image is degraded as RGB with three equal channels, and the green channel is returned
-            (the
-            mean of the three would have less noise than one channel). Computed without gradient.
+            The same type and channels, (h / s, w / s) pixels, in the numbers of the sensor's LR
+            photos. uint16 has all of its levels, floats have whole 255ths unless the sensor has
+            more. Of a gray image, which goes through RGB as three equal channels, it is the green
+            one: with the noise of one channel. There is no gradient.
 
         Raises:
             UserError: another type, shape or range, sides below 2 s, or a negative seed.
         """
-        pixels, back = tensor_of(hr, "hr", GREEN)
+        pixels, back = self._taken(hr)
         height, width = (side // self.scale * self.scale for side in pixels.shape[2:])
         if min(height, width) < 2 * self.scale:
             raise UserError(
@@ -68,8 +76,38 @@ class Degradation:
                 f"but got {pixels.shape[2]} x {pixels.shape[3]}."
             )
         with drawn_from(seed), torch.no_grad():
-            made: Image = back(self.module(pixels[..., :height, :width]))
+            lr = self._degraded(pixels[..., :height, :width])
+        floats = hr.is_floating_point() if isinstance(hr, Tensor) else hr.dtype.kind == "f"
+        made: Image = back(lr if self.sensor.deep or not floats else to_8_bit(lr))
         return made
+
+    def _taken(self, hr: Image) -> tuple[Tensor, Back]:
+        """The image as the module takes it, and the way back."""
+        channels, own = channels_in(hr), self.sensor.channels
+        spans: list[Range | None] = [None, None]
+        if isinstance(hr, np.ndarray):
+            kind = hr.dtype if hr.dtype in (np.uint8, np.uint16) else np.dtype(np.float32)
+            spans = [own_range(self.sensor, kind, side) for side in ("hr", "lr")]
+        if own == 3 and channels in (1, 3) and spans == [None, None]:
+            return tensor_of(hr, "hr", GREEN)
+        known = type(self) is not Degrader and self.sensor == RGB
+        if channels not in {0, own} and not known and not {channels, own} <= {1, 3}:
+            said = "1 or 3" if own in (1, 3) else str(own)
+            raise UserError(
+                f"Argument `hr` must have {said} channel{'s' * (said != '1')}, as the photos that "
+                f"the degradation was learned from, but got {channels} (shape {tuple(hr.shape)})."
+            )
+        return planes_of(hr, "hr", spans[0], spans[1])
+
+    def _degraded(self, hr: Tensor) -> Tensor:
+        """The module on (B, C, sH, sW), of other channels than it takes one by one."""
+        channels, own = hr.shape[1], self.sensor.channels
+        if channels == own or (channels == 1 and own == 3):
+            three = hr if channels == own else hr.expand(-1, 3, -1, -1)
+            made: Tensor = self.module(three)
+            return made if channels == own else made[:, 1:2]
+        parts = [self._degraded(hr[:, band : band + 1]) for band in range(channels)]
+        return torch.cat(parts, 1)
 
 
 class Degrader(Degradation):
@@ -112,7 +150,8 @@ def load_degrader(run: str | Path, *, tile: int | None = 1024, trust: bool = Fal
         True
     """
     loaded = load.load_degrader(Path(run).expanduser(), tile, trust)
-    return Degrader(loaded, loaded.scale)
+    sensor = sensor_of(config_of(Path(run).expanduser(), trust))
+    return Degrader(loaded, loaded.scale, sensor)
 
 
 class Pipeline(Degradation):
@@ -157,7 +196,7 @@ class Pipeline(Degradation):
                 "Argument `degradation` must make a torch module of HR to LR, but makes a "
                 f"{type(module).__name__}."
             )
-        super().__init__(module, scale)
+        super().__init__(module, scale, getattr(module, "sensor", RGB))
 
     def describe(self) -> list[str]:
         """The random steps drawn in the last call, a line for each image; empty if none are."""

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from wildsr.error import UserError
-from wildsr.pixels import LUMA  # to convert a network's RGB result of a gray image
+from wildsr.photo.samples import Range
+from wildsr.pixels import LUMA, white  # luma: for what a network makes of a gray image
 
 AnyImage = npt.NDArray[Any] | Tensor
 Image = TypeVar("Image", npt.NDArray[Any], Tensor)  # the result has the type of the input
@@ -22,6 +23,10 @@ BEYOND = 0.5  # floats may leave [0, 1] this far (sharpening does); images in 0 
 WANTED = (
     "a numpy array (H, W), (H, W, 1) or (H, W, 3) of uint8, uint16 or floats in [0, 1], or a torch "
     "tensor (C, H, W) or (B, C, H, W) of uint8 or floats in [0, 1], C = 1 or 3"
+)
+MANY = (
+    "a numpy array (H, W) or (H, W, C) of uint8, uint16 or floats in [0, 1], or a torch tensor "
+    "(C, H, W) or (B, C, H, W) of uint8 or floats in [0, 1]"
 )
 Back = Callable[[Tensor], Any]
 
@@ -53,6 +58,87 @@ def tensor_of(image: AnyImage, argument: str, gray: Weights = LUMA) -> tuple[Ten
         )
     _check_range(pixels, argument)
     return pixels.expand(-1, 3, -1, -1), back
+
+
+def planes_of(
+    image: AnyImage,
+    argument: str,
+    span: Range | None = None,
+    made: Range | None = None,
+) -> tuple[Tensor, Back]:
+    """Bring an image of any number of channels into the library's form, and say how back.
+
+    Args:
+        image: a numpy array, (H, W) or (H, W, C), uint8, uint16 or floats in [0, 1], with ``span``
+            any real numbers; or a torch tensor, (C, H, W) or (B, C, H, W), uint8 or floats in
+            [0, 1].
+        argument: what an error calls the image.
+        span: black and white of an array, where they are not those of its type; what lies outside
+            is cut off.
+        made: the same of results; None for ``span``.
+
+    Returns:
+        (B, C, H, W) in float32, [0, 1]; and a function that turns (B, C, h, w) into the kind of
+        ``image``: array or tensor, type, number of dimensions, device.
+
+    Raises:
+        UserError: another type, shape, or values that no image in [0, 1] has.
+    """
+    if isinstance(image, Tensor):
+        known = image.dtype == torch.uint8 or image.is_floating_point()
+        if not known or image.ndim not in (3, 4) or image.numel() == 0:
+            raise _refused(argument, f"a tensor of {image.dtype}", tuple(image.shape), MANY)
+        return _in_range(*_planes(image), argument)
+    if not isinstance(image, np.ndarray):
+        raise UserError(
+            f"Argument `{argument}` must be {MANY}; but got {type(image).__name__} "
+            "(numpy.asarray turns a Pillow image into an array)."
+        )
+    dtype = image.dtype
+    whole = image if image.ndim == 3 else image[..., None]
+    known = dtype in (np.uint8, np.uint16) or dtype.kind == "f"
+    known = known or (span is not None and dtype.kind in "iu")
+    if not known or image.ndim not in (2, 3) or image.size == 0:
+        raise _refused(argument, f"an array of {dtype}", image.shape, MANY)
+    low, high = span or (0.0, white(dtype))
+    result = made or span or (0.0, white(dtype))
+    unit = ((whole.astype(np.float64) - low) / (high - low)).astype(np.float32)
+    pixels = unit if span is None else unit.clip(0, 1)
+    planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+
+    def back(made: Tensor) -> npt.NDArray[Any]:
+        unit = made.detach().float().clamp(0, 1)[0].permute(1, 2, 0).cpu().numpy()
+        values: Any = unit.astype(np.float64) * (result[1] - result[0]) + result[0]
+        values = values if dtype.kind == "f" else np.rint(values)
+        return np.ascontiguousarray(values[..., 0] if image.ndim == 2 else values).astype(dtype)
+
+    return _in_range(planes, back, argument)
+
+
+def _planes(image: Tensor) -> tuple[Tensor, Back]:
+    most, single = (255 if image.dtype == torch.uint8 else 1), image.ndim == 3
+    pixels = image.detach().float() / most
+
+    def back(made: Tensor) -> Tensor:
+        values = made.detach().float().clamp(0, 1) * most
+        values = (values if most == 1 else values.round()).to(image.device, image.dtype)
+        return values[0] if single else values
+
+    return (pixels[None] if single else pixels), back
+
+
+def _in_range(pixels: Tensor, back: Back, argument: str) -> tuple[Tensor, Back]:
+    _check_range(pixels, argument)
+    return pixels, back
+
+
+def channels_in(image: AnyImage) -> int:
+    """How many channels an image has; 0 of what is none."""
+    if isinstance(image, np.ndarray):
+        return 1 if image.ndim == 2 else (image.shape[2] if image.ndim == 3 else 0)
+    if isinstance(image, Tensor) and image.ndim in (3, 4):
+        return int(image.shape[-3])
+    return 0
 
 
 def is_gray(image: AnyImage) -> bool:
@@ -115,5 +201,5 @@ def _check_range(pixels: Tensor, argument: str) -> None:
         )
 
 
-def _refused(argument: str, what: str, shape: tuple[int, ...]) -> UserError:
-    return UserError(f"Argument `{argument}` must be {WANTED}; but got {what}, shape {shape}.")
+def _refused(argument: str, what: str, shape: tuple[int, ...], wanted: str = WANTED) -> UserError:
+    return UserError(f"Argument `{argument}` must be {wanted}; but got {what}, shape {shape}.")

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wildsr.api.images import AnyImage, is_gray, tensor_of
+from wildsr.api.images import AnyImage, is_gray
+from wildsr.api.prepared import prepared
 from wildsr.error import UserError
 from wildsr.metric.kind import Set, TooSmall
 from wildsr.metric.panel import Panel
@@ -32,9 +33,9 @@ def with_truth(
     Raises:
         UserError: sizes differ, an image is too small, or weights or a package are missing.
     """
-    panel = _ready(name, channel, border)
-    gray = is_gray(hr)
-    return _value(panel, name, tensor_of(sr, "sr")[0], tensor_of(hr, "hr")[0], None, gray)
+    panel, images = _ready(name, channel, border), prepared({"sr": sr, "hr": hr})
+    panel.take(images.sensor)
+    return _value(panel, name, images["sr"], images["hr"], None, is_gray(hr))
 
 
 def alone(
@@ -51,9 +52,9 @@ def alone(
     Raises:
         UserError: sizes do not fit, an image is too small, or weights or a package are missing.
     """
-    result = tensor_of(sr, "sr")[0]
-    source = result if lr is None else tensor_of(lr, "lr")[0]
-    return _value(_ready(name, degrader=degrader), name, result, None, source, False)
+    images = prepared({"sr": sr, "lr": sr if lr is None else lr})
+    panel = _ready(name, degrader=degrader).take(images.sensor)
+    return _value(panel, name, images["sr"], None, images["lr"], False)
 
 
 def of_sets(name: str, results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
@@ -74,7 +75,9 @@ def of_sets(name: str, results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -
     for argument, images in (("results", results), ("sharp", sharp)):
         gathering = panel.gather()
         for image in images:
-            gathering.add(tensor_of(image, argument)[0])
+            seen = prepared({argument: image})
+            gathering.sensor = seen.sensor
+            gathering.add(seen[argument])
         if not gathering.kept[metric.describe]:
             raise UserError(
                 f"Argument `{argument}` must hold an image that is large enough for "

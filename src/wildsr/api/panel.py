@@ -6,24 +6,27 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from wildsr.api.images import AnyImage, is_gray, tensor_of
+from wildsr.api.images import AnyImage, is_gray
+from wildsr.api.prepared import prepared
+from wildsr.error import UserError
 from wildsr.metric import panel
 from wildsr.metric.panel import DEFAULT
+from wildsr.photo.raster.ranges import check_wish
+from wildsr.photo.samples import Range
 
 
 class Panel:
     """Several metrics computed with the same settings, for arrays and tensors.
 
     Args:
-        metrics: their names; :data:`wildsr.metric.catalogue.CATALOGUE` lists them.
-        channel: "rgb", or "y" for the Y of BT.601; for the metrics that compare pixels.
-        border: pixels cut from every side, for the same metrics; super-resolution benchmarks cut as
-            many as the scale.
-        degrader: a learned degradation, HR (B, 3, H, W) to LR in [0, 1], for the metrics that need
-            one.
+        metrics: names; :data:`wildsr.metric.catalogue.CATALOGUE` has them all.
+        channel: "rgb", or "y" for the Y of BT.601, for the metrics that compare pixels.
+        border: pixels cut from every side, for the same; the classical benchmarks cut the scale.
+        degrader: HR to LR, a learned degradation, for the metrics that need one.
+        range: black and white of arrays that hold numbers of their own; None for those of the type.
 
     Raises:
-        UserError: an unknown metric or channel, or a negative border.
+        UserError: an unknown metric or channel, a negative border, a range that is none.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -41,7 +44,12 @@ class Panel:
         channel: str = "rgb",
         border: int = 0,
         degrader: Callable[[Tensor], Tensor] | None = None,
+        range: tuple[float, float] | None = None,
     ) -> None:
+        span = check_wish(range)
+        if isinstance(span, str):
+            raise UserError(f"Argument `range` must be [low, high] or None, but got {range!r}.")
+        self._span: Range | None = span
         self._panel = panel.Panel(channel, border, metrics, degrader)
 
     def measure(
@@ -50,20 +58,20 @@ class Panel:
         """Compute the metrics of one image; None for those that need an input that was not given.
 
         Args:
-            sr: the result, (H, W, 3) or (H, W) array, or (3, H, W) tensor; floats in [0, 1] or
-                uint8. It is rounded to 8 bits, as a file would hold it.
-            hr: the ground truth, of the same size, for the metrics that need it.
-            lr: the LR photo that `sr` was made from, for the metrics that need it.
+            sr: the result, (H, W) or (H, W, C) array of uint8, uint16 or floats in [0, 1] (or of
+                the panel's range), or (C, H, W) tensor of uint8 or floats in [0, 1]. uint8 and
+                floats of gray and RGB are rounded to 8 bits, as a file would hold them; beside
+                uint16, in a range, and of other numbers of channels nothing is.
+            hr: the truth, of the same size, for the metrics that need it.
+            lr: the photo that `sr` was made from, for the metrics that need it.
 
         Raises:
             UserError: another shape, sizes that differ, or an image smaller than the border.
         """
+        images = prepared({"sr": sr, "hr": hr, "lr": lr}, self._span)
+        panel = self._panel.take(images.sensor)
         gray = hr is not None and is_gray(hr)
-        given = {"sr": sr, "hr": hr, "lr": lr}
-        images = {n: None if v is None else tensor_of(v, n)[0] for n, v in given.items()}
-        result = images.pop("sr")
-        assert result is not None
-        return self._panel.measure(result, images["hr"], images["lr"], gray)
+        return panel.measure(images["sr"], images.get("hr"), images.get("lr"), gray)
 
     def compare(
         self, results: Sequence[AnyImage], sharp: Sequence[AnyImage]
@@ -82,7 +90,9 @@ class Panel:
         ours, theirs = self._panel.gather(), self._panel.gather()
         for gathering, images, name in ((ours, results, "results"), (theirs, sharp, "sharp")):
             for image in images:
-                gathering.add(tensor_of(image, name)[0])
+                seen = prepared({name: image}, self._span)
+                gathering.sensor = seen.sensor
+                gathering.add(seen[name])
         return self._panel.compare(ours, theirs)
 
     def missing(self) -> dict[str, str]:

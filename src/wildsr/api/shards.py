@@ -23,8 +23,18 @@ from wildsr.run.together import writing_together
 
 SETTINGS = "settings.json"  # in the folder of the parts
 TABLES = "results.json"
-FREE = ("shard", "output", "overwrite", "device", "logger", "trust")  # may differ between shards
-LONG = 3600.0  # seconds that the last process may take for tables and pages
+FREE = (
+    "shard",
+    "output",
+    "overwrite",
+    "device",
+    "logger",
+    "trust",
+    "cluster",
+    "workers",
+    "cores",
+)  # may differ between parts
+LONG = 3600.0  # seconds that the last one may take for tables and pages
 
 
 def chosen_shard(config: DictConfig) -> Shard:
@@ -106,6 +116,7 @@ def measured_by_all(
     overwrite: bool,
     measure: Callable[[], list[Measured]],
     order: Sequence[tuple[str, str, str]],
+    exchange: Callable[[], None] = lambda: None,
 ) -> Iterator[list[Measured] | None]:
     """Measure this shard; yield the measurements of all shards if this process completes them.
 
@@ -114,9 +125,10 @@ def measured_by_all(
     Args:
         output: the folder that all shards write into.
         shard: of this process.
-        overwrite: measure again even if this shard's file exists.
-        measure: measures this shard's photos.
-        order: (row, set, photo) of all measurements, in the order of the table.
+        overwrite: measure, even if the part is there.
+        measure: measures the part.
+        order: row, set and photo of all measurements.
+        exchange: called when the part is written, before it is asked which others are.
     """
     if shard.count == 1:
         yield measure()
@@ -126,6 +138,7 @@ def measured_by_all(
     with Lock(output, "joined", f"{LOCKS}/join").take(LONG):
         if new:
             write_part(output, shard, measured)
+            exchange()
         last = complete(output, shard) and (new or not (output / TABLES).exists())
         yield join_parts(output, shard, order) if last else None
 

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from wildsr.api.elsewhere import Output, mirrored, photos_here
+from wildsr.api.on_cluster import measure_on_cluster
+from wildsr.api.plan import Plan, plan_of
 from wildsr.api.shards import alone_in, check_new, chosen_shard, measured_by_all
 from wildsr.archive.shard import Shard
 from wildsr.atomic import check_output
-from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
-from wildsr.config.compose import configure
-from wildsr.config.make import make
 from wildsr.config.paths import paths_by_name
 from wildsr.config.trust import trusts
 from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
-from wildsr.evaluation.evaluate import Measured, OfSets, measure, of_sets, upscaling_protocol
+from wildsr.evaluation.evaluate import Measured, OfSets, of_sets, upscaling_protocol
 from wildsr.evaluation.parts import FOLDER as PARTS
-from wildsr.evaluation.photo_sets import photo_sets
-from wildsr.evaluation.rows import Row, one_sensor, table_rows
+from wildsr.evaluation.rows import Row
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
-from wildsr.inference.device import choose_device, measuring_device
+from wildsr.inference.device import choose_device
 from wildsr.metric.panel import Panel
-from wildsr.photo.image import UnreadableImage, list_images
+from wildsr.photo.image import list_images
 from wildsr.report import choice as checkpoint_choice
 from wildsr.report import results
 from wildsr.report.card.of_run import report
 from wildsr.report.page.page import Page, write_page
-from wildsr.run.folder import config_of, plain_config
-from wildsr.run.load import load_degrader
+from wildsr.run.folder import plain_config
 from wildsr.run.photos import opened_data
 from wildsr.training.logger import loggers
 
@@ -59,51 +55,80 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
     Raises:
         UserError: an invalid setting, or photos that cannot be read.
     """
-    config = checked("evaluate", overrides)
-    shard = chosen_shard(config)
-    output = _output(config, shard)
-    device = choose_device(config.device)
-    tune_allocator()
-    rows = table_rows(config, device)
-    scales = {c.source: c.scale for c in rows.values() if c.scale is not None}
-    sensor = one_sensor(rows)
-    sets, scale = photo_sets(config, scales, paths_by_name(config.run, "run"), sensor)
-    _first_readable(sets)
-    output = output or _new_folder(config)
-    check_output(output)
-    config = configure("evaluate", [*overrides, f"scale={scale}"])  # what depends on it follows
-    ranked = {name: c.iteration for name, c in rows.items() if c.iteration is not None}
-    panel = _panel(config, bool(ranked), device).take(sensor)
-    sharp = _sharp(config, bool(ranked))
-    upscalers = {name: lambda c=c: c.open(scale) for name, c in rows.items()}
-    images = [(name, image) for name, found in sets.items() for image in found.names]
+    typed = checked("evaluate", overrides)
+    shard = chosen_shard(typed)
+    with mirrored() as mirror:
+        here = photos_here(typed, mirror)
+        output = None
+        if typed.output is not None:
+            output = Output(str(typed.output), shard, typed.overwrite)
+            if output.here and (shard.count == 1 or not (output.folder / PARTS).is_dir()):
+                check_new(output.folder, typed.overwrite)
+        plan = plan_of(overrides, typed, here, mirror)
+        folder = _new_folder(plan.config) if output is None else output.folder
+        summary = _measured(plan, folder, output, typed, overrides, shard, console)
+        if output is not None and not output.here:
+            output.push()
+            console.print(f"all of it: {typed.output}", markup=False)
+    return folder, summary
+
+
+def _measured(
+    plan: Plan,
+    folder: Path,
+    output: Output | None,
+    typed: DictConfig,
+    overrides: list[str],
+    shard: Shard,
+    console: Console,
+) -> Summary | None:
+    """Measure this process's part, and report all if it is the last."""
+    check_output(folder)
+    config, images = plan.config, plan.images
+    sharp = _sharp(config, bool(plan.ranked))
     own = sum(image in shard for _, image in images)
     if shard.count > 1:
         console.print(f"shard {shard} of the photos: {own} of {len(images)}", markup=False)
 
     def part() -> list[Measured]:
+        if config.cluster is not None:
+            return measure_on_cluster(config, overrides, folder, shard, own)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("evaluating", total=own * len(rows))
+            task = bar.add_task("evaluating", total=own * len(plan.rows))
 
             def advance(note: str) -> None:
                 bar.update(task, advance=1, description=escape(note[-40:]))
 
-            folder = output / "results"
-            return measure(upscalers, sets, panel, folder, advance, device, shard.__contains__)
+            return plan.measure(folder, shard.__contains__, advance)
 
-    order = [(row, *image) for row in rows for image in images]
+    def exchange() -> None:
+        if output is not None and not output.here:
+            output.push()
+            output.pull()
+
+    order = [(row, *image) for row in plan.rows for image in images]
+    if output is not None and shard.count > 1 and not config.overwrite:
+        output.pull()
     with (
-        alone_in(output, shard, config),
-        measured_by_all(output, shard, config.overwrite, part, order) as measured,
+        alone_in(folder, shard, typed),
+        measured_by_all(folder, shard, config.overwrite, part, order, exchange) as measured,
     ):
         if measured is None:
             console.print("The table is written by the shard that is the last.", markup=False)
-            return output, None
-        found = of_sets(measured, list(rows), sets, panel, sharp, device)
-        summary = _report(
-            measured, found, overrides, config, console, output, rows, sets, scale, panel
+            return None
+        found = of_sets(measured, list(plan.rows), plan.sets, plan.panel, sharp, plan.device)
+        return _report(
+            measured,
+            found,
+            overrides,
+            config,
+            console,
+            folder,
+            plan.rows,
+            plan.sets,
+            plan.scale,
+            plan.panel,
         )
-    return output, summary
 
 
 def _report(
@@ -166,22 +191,6 @@ def _log(config: DictConfig, output: Path, summary: Summary, console: Console) -
         log.finish()
 
 
-def _panel(config: DictConfig, ranked: bool, device: torch.device) -> Panel:
-    """The metrics that were asked for, and those by which checkpoints are ranked."""
-    runs = list(paths_by_name(config.run, "run").values())
-    if ranked:
-        asked = list(config.metric.metrics)
-        config.metric.metrics = [*asked, *(m for m in config.panel if m not in asked)]
-    degrader = None
-    if runs and {"lr_consistency_learned", "lr_discrepancy"} & set(config.metric.metrics):
-        with contextlib.suppress(UserError):  # the metric then says what it needs
-            trust = trusts(config)
-            side = config.tile * config_of(runs[0], trust).scale
-            degrader = load_degrader(runs[0], side, trust).to(measuring_device(device))
-    panel: Panel = make(config.metric, "metric", Panel, degrader=degrader)
-    return panel
-
-
 def _sharp(config: DictConfig, ranked: bool) -> list[Path]:
     """The photos that sets are compared with; none for the truths."""
     if config.sharp is not None:
@@ -193,26 +202,6 @@ def _sharp(config: DictConfig, ranked: bool) -> list[Path]:
     return found[:: -(-len(found) // SHARP)]
 
 
-def _first_readable(sets: Mapping[str, ValidationPhotos]) -> None:
-    """Refuse what cannot be measured at all, before anything is written.
-
-    Raises:
-        UserError: no photo of a set can be read, or none fits its truth.
-    """
-    for photos in sets.values():
-        errors: list[UserError] = []
-        for index in range(len(photos)):
-            try:
-                photos[index]
-                break
-            except UnreadableImage as error:
-                errors.append(error)
-            except UserError as error:  # a pair that does not fit says more than a damaged file
-                errors.insert(0, error)
-        else:
-            raise errors[0] if errors else UserError("There are no photos to evaluate on.")
-
-
 def _say(summary: Summary, console: Console) -> None:
     console.print(results.markdown(summary), markup=False)
     failed = [outcome for outcome in summary.outcomes if outcome.error is not None]
@@ -221,16 +210,6 @@ def _say(summary: Summary, console: Console) -> None:
         console.print(f"[yellow]failed:[/] {escape(text)}")
     if len(failed) > 5:
         console.print(f"[yellow]failed:[/] {len(failed) - 5} more; see per_image.csv")
-
-
-def _output(config: DictConfig, shard: Shard) -> Path | None:
-    """The folder that was named, if one was."""
-    if config.output is None:
-        return None
-    folder = Path(str(config.output)).expanduser()
-    if shard.count == 1 or not (folder / PARTS).is_dir():
-        check_new(folder, config.overwrite)
-    return folder
 
 
 def _new_folder(config: DictConfig) -> Path:

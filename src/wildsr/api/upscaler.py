@@ -10,10 +10,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wildsr.api.images import Image, tensor_of
+from wildsr.api.images import Image, channels_in, planes_of
+from wildsr.error import UserError
 from wildsr.inference import upscaler as inference
+from wildsr.inference.bands import FLOAT, upscale_values
 from wildsr.inference.file import Settings, upscale_file
+from wildsr.inference.raster import own_range
 from wildsr.inference.strips import upscale_image
+from wildsr.pixels import white
 from wildsr.run import load
 
 
@@ -75,23 +79,54 @@ class Upscaler:
         Large images are processed in overlapping tiles, which are blended without visible seams.
 
         Args:
-            image: a numpy array, (H, W) or (H, W, C), uint8, uint16 or floats in [0, 1]; C is 1 or
-                3, and in integer arrays also 2 or 4, the last one alpha. Or a torch tensor,
-                (C, H, W) or (B, C, H, W), C = 1 or 3, uint8 or floats in [0, 1].
+            image: a numpy array, (H, W) or (H, W, C), uint8, uint16 or floats in [0, 1]; C is that
+                of the run's sensor, of gray and RGB ones 1 or 3, and in arrays of integers there
+                may be one more, alpha. An RGB or gray network takes more than four channels one by
+                one. Where the sensor has a range of its own, arrays of its type are in its numbers
+                (`data.range`). Or a torch tensor, (C, H, W) or (B, C, H, W), uint8 or floats in
+                [0, 1].
 
         Returns:
-            The same type, dtype, channels and device, with sides `scale` times as long. Floats are
-            clamped
-            to [0, 1] and not rounded to 8 bits; there is no gradient.
+            The same type, channels and device, with sides `scale` times as long. Floats stay within
+            [0, 1], and are not rounded to 8 bits; of a range of their own, what lies outside is
+            enlarged and added, and NaN stay where they are. There is no gradient.
 
         Raises:
             UserError: another type, shape or range, or too little memory for the smallest tile.
         """
-        if isinstance(image, np.ndarray) and _whole_numbers(image):
-            return self._integers(image)
-        lr, back = tensor_of(image, "image")
+        channels, loaded = channels_in(image), self._loaded
+        self._check_channels(image, channels)
+        if isinstance(image, np.ndarray):
+            alpha = channels not in _taken(loaded.channels)
+            of_files = image.dtype.kind == "f" or image.dtype not in (np.uint8, np.uint16)
+            span = None if alpha else own_range(loaded.sensor, FLOAT if of_files else image.dtype)
+            if span is not None and image.dtype.kind in "iuf" and image.size:
+                return upscale_values(loaded, image, span)
+            if channels > 4 and loaded.channels in (1, 3):
+                return upscale_values(loaded, image, (0.0, white(image.dtype)))
+            if image.dtype in (np.uint8, np.uint16) and image.size:
+                return self._integers(image)
+        lr, back = planes_of(image, "image")
         made: Image = back(self._tensor(lr))
         return made
+
+    def _check_channels(self, image: Image, channels: int) -> None:
+        """Refuse channels that the network does not take.
+
+        Raises:
+            UserError: saying how many it takes.
+        """
+        own, whole = self._loaded.channels, isinstance(image, np.ndarray)
+        known = whole and image.dtype in (np.uint8, np.uint16)
+        taken: set[int] = _taken(own)
+        more = {channels - 1} & taken if known else set()  # one is alpha
+        if channels in {0, *taken} or more or (own in (1, 3) and channels > 4 and whole):
+            return
+        said = " or ".join(str(number) for number in sorted(taken))
+        raise UserError(
+            f"Argument `image` must have {said} channel{'s' * (said != '1')}, as the photos that "
+            f"{self.name} has learned from, but got {channels} (shape {tuple(image.shape)})."
+        )
 
     def upscale_file(self, input: str | Path, output: str | Path, **settings: Any) -> Path:
         """Upscale one photo into a file, which appears when it is complete.
@@ -130,7 +165,6 @@ class Upscaler:
         return made[..., 0] if image.ndim == 2 else made
 
 
-def _whole_numbers(image: npt.NDArray[Any]) -> bool:
-    """Whether it is an image as files hold them."""
-    shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 2, 3, 4))
-    return image.dtype in (np.uint8, np.uint16) and image.size > 0 and shaped
+def _taken(own: int) -> set[int]:
+    """The numbers of colours that a network of ``own`` channels takes at once."""
+    return {1, 3} if own in (1, 3) else {own}

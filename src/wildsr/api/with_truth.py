@@ -1,9 +1,10 @@
 """Full-reference metrics without learned weights, as functions of arrays and tensors.
 
-All take one image each, (H, W, 3) or (H, W) arrays or (3, H, W) tensors, uint8 or floats in [0, 1],
-and round it to 8 bits first, as a file would hold it. `channel` is "rgb", or "y" for the Y of
-BT.601; `border` pixels are cut from every side: super-resolution benchmarks cut as many as the
-scale.
+All take one image each, (H, W) or (H, W, C) arrays or (C, H, W) tensors, uint8, uint16 or floats in
+[0, 1]. Gray and RGB are rounded to 8 bits first, as a file would hold them, but not beside uint16,
+whose data range is 0 to 65535; other numbers of channels are measured as they are, and networks see
+the first three. `channel` is "rgb", or "y" for the Y of
+BT.601; `border` is cut from every side, as the classical benchmarks cut the scale.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,10 @@ class Studio:
             strength = self.finished[name]
         if (name, strength) not in self._loaded:
             chosen = {} if strength is None else {"strength": strength}
-            self._loaded[name, strength] = self.loaders[name](**chosen)
+            loaded = self.loaders[name](**chosen)
+            if self.sight.deep is None and loaded.sensor.depth == "16":  # 12 bits of 16, say
+                self.sight = replace(self.sight, deep=self.sight.window or loaded.sensor.lr)
+            self._loaded[name, strength] = loaded
         return self._loaded[name, strength]
 
     def factors(self, name: str) -> list[float]:
@@ -245,6 +248,11 @@ def _plain(path: Path, sight: Sight | None) -> tuple[Any, Any]:
         if image.get("vips-loader").removesuffix("_source") not in LOADERS.values():
             raise UserError(f"{path} is no photo of a kind that can be shown.")
         image = image.autorot()
+        if sight is not None and sight.deep is not None and image.format == "ushort":
+            low, high = sight.deep
+            image = ((image - low) * (65535 / (high - low))).cast("ushort")
+            gray = image.bands < 3
+            image = image.copy(interpretation="grey16" if gray else "rgb16")
     image = image.colourspace("srgb").cast("uchar")
     image = image.flatten(background=255) if image.hasalpha() else image
     return image, pixels

@@ -6,8 +6,13 @@ import shutil
 import tempfile
 import threading
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
+
+from wildsr.atomic import refusal
+
+ROOM = 1 << 20  # bytes that must find room, or no photo will
 
 
 class Source(Protocol):
@@ -25,7 +30,10 @@ class Source(Protocol):
 class Target(Protocol):
     """A destination of a result other than a local file; ``str()`` gives its name for messages."""
 
-    at_once: ClassVar[bool]  # whether several may be delivered at the same time
+    @property
+    def at_once(self) -> bool:
+        """Whether several may be delivered at the same time."""
+        ...
 
     @property
     def suffix(self) -> str:
@@ -47,6 +55,85 @@ class Target(Protocol):
     def refusal(self) -> str | None:
         """Why nothing can be written there at all; None if it can."""
         ...
+
+
+@dataclass(frozen=True)
+class PairPaths:
+    """Where the two files of a pair are written on this machine."""
+
+    hr: Path
+    lr: Path
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The places of a pair, an HR and an LR photo: files of this machine, or what takes them.
+
+    Args:
+        hr: of the sharp photo.
+        lr: of its LR, of the same kind.
+    """
+
+    hr: Path | Target
+    lr: Path | Target
+
+    def __str__(self) -> str:
+        return str(self.lr)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether several may be delivered at the same time."""
+        return isinstance(self.lr, Path) or self.lr.at_once
+
+    @property
+    def suffix(self) -> str:
+        """Of the LR, with its dot."""
+        return self.lr.suffix
+
+    def exists(self) -> bool:
+        """Whether both are there, whole."""
+        return self.hr.exists() and self.lr.exists()
+
+    def paths(self, scratch: Scratch) -> PairPaths:
+        """Where both are to be written: under their names, or to files that are delivered then."""
+        if isinstance(self.hr, Path) and isinstance(self.lr, Path):
+            return PairPaths(self.hr, self.lr)
+        lr = scratch.target(self.lr)
+        return PairPaths(_beside(lr, self.hr.suffix), lr)
+
+    def deliver(self, made: Path) -> None:
+        """Take both there, the LR last.
+
+        Args:
+            made: the LR's file of :meth:`paths`.
+
+        Raises:
+            OSError: whoever keeps them does not take them.
+        """
+        if isinstance(self.hr, Path) or isinstance(self.lr, Path):
+            return
+        sharp = _beside(made, self.hr.suffix)
+        try:
+            self.hr.deliver(sharp)
+            self.lr.deliver(made)
+        finally:
+            sharp.unlink(missing_ok=True)
+
+    def refusal(self) -> str | None:
+        """Why nothing at all can be written there; None where something can."""
+        if isinstance(self.lr, Path):
+            return refusal(self.lr.parent, ROOM)
+        return self.lr.refusal()
+
+
+def _beside(lr: Path, suffix: str) -> Path:
+    return lr.with_name(f"{lr.stem}.hr{suffix}")
+
+
+def file_of(target: Path | Target) -> Path | None:
+    """The file of a result (of a pair, its LR) that lies here under its own name; else None."""
+    last = target.lr if isinstance(target, Pair) else target
+    return last if isinstance(last, Path) else None
 
 
 class Scratch:

@@ -7,15 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from wildsr.calibration.calibrate import Calibration, calibrate
+from wildsr.calibration.channels import channel_blurs
 from wildsr.calibration.simulate import Photo
 from wildsr.degradation.coding import Coding
 from wildsr.error import UserError
 from wildsr.forensics.coding import Coding as Seen
 from wildsr.forensics.coding import filled
 from wildsr.forensics.folder import Codings
-from wildsr.network.degrader.measured import SUBSAMPLINGS, MeasuredCamera, sentence
+from wildsr.network.degrader.measured import (
+    SUBSAMPLINGS,
+    MeasuredCamera,
+    blurs_sentence,
+    sentence,
+)
 from wildsr.network.degrader.physics import physical
 
 MOST = 100  # LR photos that are used, evenly spaced in the folder
@@ -30,13 +37,17 @@ class Measured:
         codings: of the photos that were used.
         calibration: the cameras; None if the photos are too small to measure any.
         reason: why there is none.
-        names: of the photos that were used.
+        names: of the photos that were looked at.
+        blurs: of each channel beside the common one, where it was asked for and could be measured.
+        shared: why it could not.
     """
 
     codings: Codings
     calibration: Calibration | None
     reason: str | None
     names: tuple[str, ...]
+    blurs: Tensor | None = None
+    shared: str | None = None
 
     def sentence(self, scale: int) -> str:
         """Describe the measured camera in one sentence."""
@@ -56,7 +67,12 @@ class Measured:
             words.append(said if len(groups) == 1 else f"{len(members)} of {total} photos: {said}")
         cameras = "" if len(groups) == 1 else f"{len(groups)} cameras, "
         found = f"found in {self.calibration.seconds:.0f} s, then frozen"
-        return f"{self.codings}; {cameras}{'; '.join(words)}; {found}"
+        widths = ""
+        if self.blurs is not None:
+            widths = f"; {blurs_sentence(self.blurs)}"
+        elif self.shared is not None:
+            widths = f"; one blur for all channels ({self.shared})"
+        return f"{self.codings}; {cameras}{'; '.join(words)}{widths}; {found}"
 
 
 def measured(
@@ -66,6 +82,7 @@ def measured(
     sharp: Sequence[Photo],
     scale: int,
     seed: int,
+    by_channel: bool = False,
 ) -> Measured:
     """Measure the cameras of photos whose JPEG codings are known.
 
@@ -77,22 +94,29 @@ def measured(
         seen: their codings.
         sharp: HR photos of any scenes.
         scale: HR pixels for each LR pixel.
-        seed: of all random choices.
+        seed: of all draws.
+        by_channel: whether the blur of each channel is measured, too.
     """
     codings, reason, found = [as_table(one) for one in seen], None, None
+    blurs, shared = None, None
     with torch.random.fork_rng():
         try:
             found = calibrate(photos, codings, sharp, scale, seed)
         except UserError as error:
             reason = str(error).rstrip(".")
-    return Measured(Codings.of(seen), found, reason, tuple(names))
+        if by_channel and found is not None:
+            try:
+                blurs = channel_blurs(photos, codings, sharp, scale, seed)
+            except UserError as error:
+                shared = str(error).rstrip(".")
+    return Measured(Codings.of(seen), found, reason, tuple(names), blurs, shared)
 
 
 def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:
     """Store a measured camera in a degrader; without a calibration only its JPEG tables."""
     if measured.calibration is not None:
         calibration = measured.calibration
-        camera.set(*calibration.population(seed=seed), calibration.sensor)
+        camera.set(*calibration.population(seed=seed), calibration.sensor, measured.blurs)
         return
     codings = [as_table(one) for one in measured.codings.photos]
     camera.set(camera.cameras[: len(codings)].clone(), codings)

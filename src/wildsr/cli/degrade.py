@@ -3,51 +3,49 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
-import os
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
-from omegaconf import DictConfig
-from PIL import Image
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from torch import Tensor, nn
+from torch import Tensor
 
-from wildsr.archive.manifest import Entry, Manifest, digest
-from wildsr.archive.manifest import failed as retried
+from wildsr.archive.manifest import Manifest, failed
+from wildsr.archive.place import Pair, Scratch
 from wildsr.archive.shard import Shard, shard_of
-from wildsr.atomic import refusal, writing
-from wildsr.cli.degrade_folder import number_of_pairs, same_settings, settle_folder
+from wildsr.archive.store import Store, place_of
+from wildsr.cli.degrade_folder import same_settings, settle_folder, settle_store
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
-from wildsr.config.make import make, sensor_of
 from wildsr.config.trust import trusts
 from wildsr.data.store import read_kind
-from wildsr.error import UserError, first_line
+from wildsr.error import UserError
+from wildsr.inference.archives import Work, container_kind, manifests_of, unzipped
+from wildsr.inference.cluster import Cluster, carry_out_on
+from wildsr.inference.degrading import FileDegrader, PairSettings
 from wildsr.inference.device import choose_device
-from wildsr.photo.folder import without_results
-from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
-from wildsr.photo.samples import Samples, write_samples
-from wildsr.photo.sensor import RGB, Sensor, values_of
-from wildsr.pixels import array_of, as_rgb, floats_of
+from wildsr.inference.job import Outcome, carry_out
+from wildsr.inference.pair import begin_pair
+from wildsr.inference.pair_tasks import Making, pair_works
+from wildsr.inference.settings import Settings
+from wildsr.inference.tasks import Choice, Task
+from wildsr.photo.image import UnreadableImage, list_images, read_image
+from wildsr.photo.sensor import Sensor
+from wildsr.pixels import as_rgb, floats_of
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
+from wildsr.run.degradation import file_degrader
 from wildsr.run.folder import config_of, plain_config
 from wildsr.run.photos import data_of
 from wildsr.run.saved import override_key
 from wildsr.run.together import writing_together
-from wildsr.seed import mix_seeds
 
-SHOWN = 4  # pairs in the figure
-SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+SHOWN = 4  # pairs that the picture shows
+MEASURED = ("depth", "page", "bands", "range")  # what is taken of files, and how
 
 
 def degrade(overrides: list[str], console: Console) -> int:
@@ -59,90 +57,123 @@ def degrade(overrides: list[str], console: Console) -> int:
     config = _configured(overrides)
     if config.real is not None:
         list_images(Path(config.real).expanduser(), "real")
-    out, shard = Path(config.output).expanduser(), shard_of(config.shard)
-    jobs = _chosen(config, out, shard)
-    device = choose_device(config.device)
-    tune_allocator()
-    degrader: nn.Module = make(config.degradation, "degradation", nn.Module).eval().to(device)
+    output, shard = unzipped(str(config.output)), shard_of(config.shard)
+    only = None if config.retry is None else failed(manifests_of(output))
+    making = Making(config.format, config.draws, config.seed)
+    settings = _pair_settings(config)
+    with pair_works(str(config.hr), output, making, Choice(shard, only), config.overwrite) as works:
+        apart = _apart(config, output)
+        found = list(works) if apart else works  # of files of their own; what is wrong is said now
+        device = choose_device(config.device)
+        tune_allocator()
+        degrader = file_degrader(config.degradation, config.scale, device)
+        if shard.count > 1:
+            console.print(f"shard {shard} of the photos", markup=False)
+        outcome = Outcome()
+        shown: list[tuple[Tensor, ...]] = []
+        with _settled(output, config, shard) if apart else nullcontext():
+            for work in found:
+                tasks: list[Task] = []
+                outcome += _carry_out(work, tasks, degrader, settings, config, shard, console)
+                shown += _shown(tasks, SHOWN - len(shown), degrader.sensor)
+    _summary(outcome, output, apart, console)
+    real = _real(config, degrader.sensor)
+    if shown and real and shard.number == 1:
+        picture = Path(output).expanduser() / "real_vs_fake.png"
+        sharp, fake = ([pair[i] for pair in shown] for i in (0, 1))
+        real_vs_fake(real, fake, sharp, degrader.module, picture)
+        console.print(f"picture: {picture}", markup=False)
+    return 1 if outcome.failed else 0
+
+
+def _apart(config: DictConfig, output: str) -> bool:
+    """Whether pairs become files of their own, in a folder or a store."""
+    return not str(config.hr).lower().endswith(".tar") and container_kind(output) is None
+
+
+@contextmanager
+def _settled(output: str, config: DictConfig, shard: Shard) -> Iterator[None]:
+    """Within, the output is one of these settings, and this process alone makes its part."""
     settings = _settings(config)
-    if shard.count > 1:
-        console.print(f"shard {shard} of the photos", markup=False)
+    out = place_of(output, "output")
+    if isinstance(out, Store):
+        settle_store(out, settings, config.overwrite)
+        yield
+        return
 
     def settle(alone: Callable[[], None]) -> None:
         settle_folder(out, settings, config.overwrite, alone)
 
     same_settings(out, settings, config.overwrite)
     with writing_together(out, shard, settle):
-        failed, shown = _make(jobs, out, shard, degrader, config, device, console)
-    for sentence in failed:
-        console.print(f"[yellow]warning:[/] {escape(sentence)}", highlight=False)
-    done = f"{len(jobs) - len(failed)} of {len(jobs)}"
-    console.print(f"{done} pairs: {out / 'hr'}, {out / 'lr'}", markup=False)
-    real = _real(config)
-    if shown and real and shard.number == 1:
-        picture = out / "real_vs_fake.png"
-        sharp, fake = ([pair[i] for pair in shown] for i in (0, 1))
-        real_vs_fake(real, fake, sharp, degrader, picture)
-        console.print(f"picture: {picture}", markup=False)
-    return 1 if failed else 0
+        yield
 
 
-def _chosen(config: DictConfig, out: Path, shard: Shard) -> list[_Job]:
-    """What is to be made of the photos of this shard."""
-    root = Path(config.hr).expanduser()
-    photos = without_results(list_images(root, "hr"), out, "hr")
-    only = None if config.retry is None else retried(out)
-    folder = root.parent if root.is_file() else root
-    found = []
-    for job in _jobs(photos, config.draws):
-        own = job.path.relative_to(folder).as_posix()
-        if own in shard and (only is None or own in only):
-            found.append(replace(job, input=own))
-    return found
-
-
-def _make(
-    jobs: list[_Job],
-    out: Path,
-    shard: Shard,
-    degrader: nn.Module,
+def _carry_out(
+    work: Work,
+    tasks: list[Task],
+    degrader: FileDegrader,
+    settings: PairSettings,
     config: DictConfig,
-    device: torch.device,
+    shard: Shard,
     console: Console,
-) -> tuple[list[str], list[tuple[Tensor, ...]]]:
-    """Write the pairs that are not there; what failed, and some of the pairs."""
-    failed: list[str] = []
-    shown: list[tuple[Tensor, ...]] = []
-    manifest = Manifest(out, shard)
-    with (
-        closing(manifest),
-        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
-    ):
-        task = bar.add_task("degrading", total=len(jobs))
-        for job in jobs:
-            bar.advance(task)
-            targets = _targets(out, job.name, config.format, _sensor(config))
-            output, begun = targets[1].relative_to(out).as_posix(), time.perf_counter()
-            if not config.overwrite and all(target.exists() for target in targets):
-                manifest.found(job.input, output)
-            else:
-                try:
-                    _write(_pair(job, degrader, config, device), targets, config)
-                    seconds, noted = time.perf_counter() - begun, digest(targets[1])
-                    manifest.add(Entry(job.input, output, noted, seconds))
-                except Exception as error:  # any error concerns this photo only
-                    if (reason := refusal(out)) is not None:
-                        whole = number_of_pairs(out)
-                        raise UserError(
-                            f"Nothing more can be written into {out}: {reason}. The {whole} pairs "
-                            "that are there are whole, and the same command makes the others."
-                        ) from error
-                    failed.append(f"{job.path}: {first_line(error)}")
-                    manifest.add(Entry(job.input, output, error=first_line(error)))
-                    continue
-            if job.number == 0 and len(shown) < SHOWN:
-                shown.append(tuple(_read(target, _sensor(config)) for target in targets))
-    return failed, shown
+) -> Outcome:
+    """Make the pairs that go to one place; ``tasks`` gets the first of them."""
+
+    def todo() -> Iterator[Task]:
+        drawn: set[str] = set()
+        for task in work.todo:
+            if task.input not in drawn and len(tasks) < SHOWN:
+                tasks.append(task)
+            drawn.add(task.input)
+            yield task
+
+    manifest = None if work.output is None else Manifest(work.output, shard)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        running = bar.add_task("degrading", total=None)
+
+        def advance(photos: float, pixels: int) -> None:
+            bar.update(running, advance=photos, total=work.found())
+
+        def note(line: str) -> None:
+            bar.console.print(f"[yellow]warning:[/] {escape(line)}", highlight=False)
+
+        some = (todo(), settings, config.overwrite, advance, note, manifest)
+        try:
+            work.check()
+            if config.cluster is None:
+                return carry_out(degrader, *some, begin_pair)
+            if not work.apart:
+                raise UserError("`cluster` takes folders and stores: one process fills a file.")
+            node = OmegaConf.create(plain_config(config)["degradation"])
+            opened = functools.partial(file_degrader, node, config.scale, "cpu")
+            cluster = Cluster(str(config.cluster), opened, config.workers, config.cores, begin_pair)
+            return carry_out_on(cluster, work.check, *some)
+        finally:
+            work.stop()
+            if manifest is not None:
+                manifest.close()
+
+
+def _summary(outcome: Outcome, output: str, apart: bool, console: Console) -> None:
+    there = outcome.done + outcome.skipped
+    where = output
+    if apart and isinstance(out := place_of(output, "output"), Path):
+        where = f"{out / 'hr'}, {out / 'lr'}"
+    console.print(f"{there} of {there + outcome.failed} pairs: {where}", markup=False)
+
+
+def _shown(tasks: list[Task], count: int, sensor: Sensor) -> list[tuple[Tensor, ...]]:
+    """Some of the pairs, as they are to be shown."""
+    scratch, found = Scratch(), []
+    for task in tasks[:count]:
+        pair = task.target
+        if isinstance(pair, Pair) and isinstance(pair.lr, Path) and pair.exists():
+            paths = pair.paths(scratch)
+            found.append(
+                tuple(_read(path, sensor, s) for path, s in ((paths.hr, "hr"), (paths.lr, "lr")))
+            )
+    return found
 
 
 def _configured(overrides: list[str]) -> DictConfig:
@@ -159,103 +190,37 @@ def _configured(overrides: list[str]) -> DictConfig:
     return configure("degrade", [*overrides, *more])
 
 
+def _pair_settings(config: DictConfig) -> PairSettings:
+    """How pairs are written."""
+    named: dict[str, Any] = {key: config[key] for key in (*MEASURED, "limit")}
+    for key in ("bands", "range"):
+        named[key] = list(named[key]) if isinstance(named[key], ListConfig) else named[key]
+    return PairSettings(Settings(**named, identity=config.identity == "keep"), config.quality)
+
+
 def _settings(config: DictConfig) -> dict[str, Any]:
     keys = ("run", "scale", "draws", "seed", "format", "quality")
-    settings = {key: config[key] for key in keys} | {"hr": str(Path(config.hr).resolve())}
-    degradation: Any = plain_config(config)["degradation"]
+    source = str(config.hr)
+    if isinstance(place_of(source, "hr"), Path):
+        source = str(Path(source).expanduser().resolve())
+    settings = {key: config[key] for key in keys} | {"hr": source}
+    plain: Any = plain_config(config)
+    degradation = plain["degradation"]
     degradation.pop("trust", None)  # which changes nothing of the pairs
-    return settings | {"degradation": degradation}
+    taken = {key: plain[key] for key in MEASURED if plain[key] is not None}
+    if config.identity != "remove":
+        taken["identity"] = config.identity
+    return settings | taken | {"degradation": degradation}
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A photo, the name of its pair, and the number of the draw; ``input`` is its path below hr."""
-
-    path: Path
-    name: str
-    number: int
-    input: str = ""
-
-
-def _jobs(photos: list[Path], draws: int) -> Iterator[_Job]:
-    """What is to be made of all photos; names are settled among all."""
-    names = [os.path.splitext(name)[0].replace("/", "_") for name in relative_names(photos)]
-    taken: set[str] = set()
-    for path, plain in zip(photos, names, strict=True):
-        name, count = plain, 2
-        while name.lower() in taken:  # a.png and a.jpg
-            name, count = f"{plain}-{count}", count + 1
-        taken.add(name.lower())
-        for number in range(draws):
-            yield _Job(path, name if draws == 1 else f"{name}_{number + 1}", number)
-
-
-def _sensor(config: DictConfig) -> Sensor:
-    """The kind of photos that a run has learned from; 8-bit RGB without a run."""
-    return RGB if config.run is None else _sensor_of_run(str(config.run), trusts(config))
-
-
-@functools.lru_cache
-def _sensor_of_run(run: str, trust: bool) -> Sensor:
-    return sensor_of(config_of(Path(run).expanduser(), trust))
-
-
-def _targets(out: Path, name: str, kind: str, sensor: Sensor) -> tuple[Path, Path]:
-    if not sensor.plain:  # a TIFF can hold any type
-        return out / "hr" / f"{name}.tif", out / "lr" / f"{name}.tif"
-    return out / "hr" / f"{name}.png", out / "lr" / f"{name}{SUFFIXES[kind]}"
-
-
-def _pair(
-    job: _Job, degrader: nn.Module, config: DictConfig, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """The sharp photo, cut to whole LR pixels, and its LR: (1, 3, sh, sw) and (1, 3, h, w)."""
-    path, name, number = job.path, job.name, job.number
-    sensor, scale = _sensor(config), config.scale
-    photo = _pixels(path, sensor, "hr", config.limit)
-    height, width = (side // scale * scale for side in photo.shape[:2])
-    if min(height, width) < 2 * scale:
-        raise UnreadableImage(
-            f"Image {path} has {photo.shape[1]}x{photo.shape[0]} pixels: too small for x{scale}."
-        )
-    hr = floats_of(photo[:height, :width])
-    # Seeded by the name, not by the position in the list, so that other photos have no influence.
-    digest = hashlib.blake2b(os.fsencode(f"{name}/{number}"), digest_size=7).digest()
-    torch.manual_seed(mix_seeds(config.seed, int.from_bytes(digest), number))
-    return hr, degrader(hr.to(device))
-
-
-def _write(pair: tuple[Tensor, Tensor], targets: tuple[Path, Path], config: DictConfig) -> None:
-    """Write both; each appears under its name when it is complete, the LR last."""
-    sensor = _sensor(config)
-    for image, target, side in zip(pair, targets, ("hr", "lr"), strict=True):
-        if not sensor.plain:
-            unit = image[0].detach().cpu().permute(1, 2, 0).numpy()
-            write_samples(target, values_of(unit, sensor.span(side), sensor.dtype))
-            continue
-        photo = Image.fromarray(array_of(image))
-        quality = config.quality if target is targets[1] else None
-        if quality is not None and config.format == "png":
-            coded = io.BytesIO()
-            photo.save(coded, "JPEG", quality=quality)
-            photo = Image.open(coded)
-        options = {"quality": quality or 95} if target.suffix == ".jpg" else {}
-        with writing(target) as partial:
-            photo.save(partial, "JPEG" if target.suffix == ".jpg" else "PNG", **options)
-
-
-def _pixels(path: Path, sensor: Sensor, side: str, limit: float | None) -> Samples:
-    if sensor.plain:
-        return read_image(path, limit)
-    return sensor.seen(read_kind(path, limit, sensor), side)
-
-
-def _read(path: Path, sensor: Sensor, limit: float | None = None) -> Tensor:
+def _read(path: Path, sensor: Sensor, side: str = "lr", limit: float | None = None) -> Tensor:
     """A picture to be shown, (1, 3, h, w)."""
-    return as_rgb(floats_of(_pixels(path, sensor, "lr", limit)), sensor.bands)
+    if sensor.plain:
+        return as_rgb(floats_of(read_image(path, limit)))
+    return as_rgb(floats_of(sensor.seen(read_kind(path, limit, sensor), side)), sensor.bands)
 
 
-def _real(config: DictConfig) -> list[Tensor]:
+def _real(config: DictConfig, sensor: Sensor) -> list[Tensor]:
     """Some real LR photos, (1, 3, h, w) each, if it is known where any are."""
     folder = config.real
     if folder is None and config.run is not None:
@@ -265,7 +230,7 @@ def _real(config: DictConfig) -> list[Tensor]:
     found = []
     for path in list_images(Path(folder).expanduser(), "real"):
         try:
-            found.append(_read(path, _sensor(config), config.limit))
+            found.append(_read(path, sensor, limit=config.limit))
         except UnreadableImage:
             continue
         if len(found) == SHOWN:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from wildsr.archive.manifest import FOLDER as MANIFESTS
+from wildsr.archive.store import Store
 from wildsr.atomic import check_output, write_text
 from wildsr.config.plain import read_json
-from wildsr.error import UserError
+from wildsr.error import UserError, first_line
 from wildsr.run.together import FOLDER as LOCKS
 
 SETTINGS = "degrade.json"  # in the folder of the pairs: their settings
@@ -55,13 +57,8 @@ def same_settings(out: Path, settings: dict[str, Any], overwrite: bool) -> bool:
         earlier = earlier if isinstance(earlier, dict) else {}
         if earlier == settings and all((out / side).is_dir() for side in ("hr", "lr")):
             return True
-        if earlier != settings and not overwrite:
-            changed = [key for key in settings if earlier.get(key) != settings[key]]
-            raise UserError(
-                f"Argument `output` must be a new folder or one of the same settings, but {out} "
-                f"was made with another {' and '.join(changed)}; overwrite=true makes its pairs "
-                "anew."
-            )
+        if not overwrite:
+            _check_same(str(out), earlier, settings)
     elif out.exists() and (not out.is_dir() or not _empty(out)) and not overwrite:
         raise UserError(
             f"Argument `output` must be a new folder, but {out} holds other files; overwrite=true "
@@ -79,7 +76,35 @@ def _empty(out: Path) -> bool:
     )
 
 
-def number_of_pairs(out: Path) -> int:
-    """Number of pairs in a folder."""
-    hr = {path.stem for path in (out / "hr").iterdir() if path.suffix != ".part"}
-    return sum(path.stem in hr for path in (out / "lr").iterdir() if path.suffix != ".part")
+def settle_store(out: Store, settings: dict[str, Any], overwrite: bool) -> None:
+    """Make the folder of the pairs in a store, or see that it is one of the same settings.
+
+    Raises:
+        UserError: it was made with others, or cannot be written to.
+    """
+    try:
+        earlier = json.loads(out.fs.cat_file(out.path(SETTINGS)))
+    except (OSError, ValueError, KeyError):
+        earlier = None
+    if isinstance(earlier, dict) and not overwrite:
+        _check_same(str(out), earlier, settings)
+    if earlier != settings:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / SETTINGS
+            path.write_text(json.dumps(settings, indent=1), "utf-8")
+            try:
+                out.deliver(path, SETTINGS)
+            except Exception as error:  # each store has errors of its own
+                raise UserError(
+                    f"`output`: nothing can be written into {out}: {first_line(error)}."
+                ) from error
+
+
+def _check_same(out: str, earlier: dict[str, Any], settings: dict[str, Any]) -> None:
+    keys = dict.fromkeys((*settings, *earlier))
+    changed = [key for key in keys if earlier.get(key) != settings.get(key)]
+    if changed:
+        raise UserError(
+            f"Argument `output` must be a new folder or one of the same settings, but {out} "
+            f"was made with another {' and '.join(changed)}; overwrite=true makes its pairs anew."
+        )

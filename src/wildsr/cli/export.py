@@ -21,6 +21,7 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import CAMERA, TRAINERS, WEIGHTS, checked
 from wildsr.config.trust import trusts
 from wildsr.data.demo import HELD_OUT, photo
+from wildsr.data.store import read_kind
 from wildsr.error import UserError
 from wildsr.export.formats import PROGRAMS, Upscale, write_program
 from wildsr.export.handover import Piece, file_name, pieces, spandrel_model, write_weights
@@ -34,8 +35,11 @@ from wildsr.export.model_card import (
     results_of,
 )
 from wildsr.inference.device import choose_device, single_precision
-from wildsr.photo.image import UnreadableImage, read_image
-from wildsr.pixels import floats_of
+from wildsr.inference.tile import channels_of
+from wildsr.photo.image import LIMIT, UnreadableImage
+from wildsr.photo.samples import Samples
+from wildsr.photo.sensor import RGB, Sensor
+from wildsr.pixels import floats_of, luma
 from wildsr.run.load import open_upscaler
 from wildsr.run.photos import lr_photos
 
@@ -50,14 +54,15 @@ class Source:
     """The upscaler to export, from a run or a file.
 
     Attributes:
-        upscaler: (B, 3, H, W) to (B, 3, sH, sW), in evaluation mode.
+        upscaler: (B, C, H, W) to (B, C, sH, sW), in evaluation mode.
         scale: s.
         name: of the run or the file, without a scale.
         folder: where exports are written.
         nodes: the configuration of each network, by name; empty for published weights.
         method: its name and the first sentence of its docstring; None if unknown.
         run: the run's folder, if it is one.
-        file: the weights file, if it is one.
+        file: the file it came from, if it is one.
+        sensor: the kind of photos that it was trained on.
     """
 
     upscaler: nn.Module
@@ -68,6 +73,7 @@ class Source:
     method: tuple[str, str] | None = None
     run: Path | None = None
     file: Path | None = None
+    sensor: Sensor = RGB
 
 
 def export(overrides: list[str], console: Console) -> int:
@@ -114,11 +120,19 @@ def _source(config: DictConfig) -> Source:
         method = (found.method.__name__, first_sentence(found.method.__doc__))
         where = folder / "export"
         return Source(
-            found.network, found.scale, found.name, where, found.nodes, method, run=folder
+            found.network,
+            found.scale,
+            found.name,
+            where,
+            found.nodes,
+            method,
+            run=folder,
+            sensor=found.sensor,
         )
     path = Path(str(config.weights)).expanduser()
     found = open_upscaler(weights=path, strength=config.strength)
-    return Source(found.network, found.scale, found.name, path.parent, found.nodes, file=path)
+    about = (found.network, found.scale, found.name, path.parent, found.nodes)
+    return Source(*about, file=path, sensor=found.sensor)
 
 
 def _write(
@@ -153,9 +167,9 @@ def _write(
         path = source.folder / f"{file_name(source.name, piece)}.{fmt}"
         _keep_the_source(path, source)
         node = source.nodes.get(piece.name or _only(source))
-        reopened = write_weights(piece, path, node, fp16)
+        reopened = write_weights(piece, path, node, fp16, source.sensor)
         largest, mean = _compare(piece.network, reopened, crops, device)
-        found = spandrel_model(path)
+        found = spandrel_model(path, channels_of(piece.network))
         tools = f"spandrel, chaiNNer ({found.architecture.name})" if found else "wildsr only"
         files.append(File(path.name, f"{fmt}, {precision}: {tools}", largest, mean))
         written.append(path)
@@ -174,13 +188,14 @@ def _keep_the_source(path: Path, source: Source) -> None:
 
 
 def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
-    """Crops of a random photo, (1, 3, H, W) in [0, 1], and the photo's name for the user."""
+    """Parts of a random photo, (1, C, H, W) in [0, 1], and what they are of, in words."""
     chance = random.Random(config.seed)
-    image, where = photo(chance.choice(HELD_OUT)), "a sample photo"
+    sensor, where = source.sensor, "a sample photo"
+    image = _as_seen(photo(chance.choice(HELD_OUT)), sensor)
     if source.run is not None:
         try:
             path = chance.choice(lr_photos(source.run, trusts(config)))
-            image, where = read_image(path), path.name
+            image, where = sensor.seen(read_kind(path, LIMIT, sensor)), path.name
         except (UserError, UnreadableImage):  # the photos are gone, or elsewhere
             pass
     sides: tuple[tuple[int, int], ...] = WHOLE if config.format in WEIGHTS else SIDES
@@ -195,6 +210,17 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
     return where, crops
 
 
+def _as_seen(pixels: Samples, sensor: Sensor) -> Samples:
+    """A photo of 8-bit RGB as one of a sensor's channels, as networks see it."""
+    if sensor.plain:
+        return pixels
+    unit = floats_of(pixels)
+    shown = luma(unit) if sensor.channels == 1 else unit
+    bands = [band % shown.shape[1] for band in range(sensor.channels)]
+    made: Samples = shown[0, bands].permute(1, 2, 0).numpy()
+    return made
+
+
 @torch.no_grad()
 def _compare(
     network: nn.Module, reopened: Upscale, crops: list[Tensor], device: torch.device
@@ -204,10 +230,10 @@ def _compare(
     Infinite if the exported one fails or gives another size.
 
     Args:
-        network: runs on ``device``; moved to the CPU afterwards.
-        reopened: the exported file, opened by its format's runtime on the CPU.
-        crops: (1, 3, H, W) each.
-        device: on which PyTorch runs ``network``.
+        network: computes on ``device``; afterwards on the CPU, where files are written from.
+        reopened: the file, as the runtime of its format opens it: on the CPU.
+        crops: (1, C, H, W) each.
+        device: of torch's side of the comparison.
     """
     differences = []
     with single_precision():
@@ -253,6 +279,7 @@ def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
         None if config.licence is None else str(config.licence),
         note,
         kept_files(path, files),
+        source.sensor,
     )
     write_text(path, markdown_card(card))
     return path

@@ -14,6 +14,7 @@ from wildsr.atomic import check_output, write_text
 from wildsr.config.check import TRAINERS
 from wildsr.config.trust import trusts
 from wildsr.data.demo import HR, photo
+from wildsr.error import UserError
 from wildsr.export.trainers import SUFFIX, distance, handover, written
 from wildsr.pixels import floats_of
 from wildsr.run.profile import FILE, checked_profile, write_profile
@@ -47,7 +48,13 @@ def export_camera(config: DictConfig, console: Console) -> int:
 
 def _settings(config: DictConfig, folder: Path, document: dict[str, Any], console: Console) -> int:
     """Write the settings of another trainer that come nearest to a camera; the exit code."""
-    camera, trainer = checked_profile(document, str(config.run)), str(config.format)
+    camera, sensor = checked_profile(document, str(config.run))
+    trainer = str(config.format)
+    if not sensor.plain:
+        raise UserError(
+            f"`format={trainer}`: that trainer degrades 8-bit RGB, but the camera of {config.run} "
+            f"is of {sensor.sentence()}; format=camera keeps it as it is."
+        )
     side = CROP * camera.scale
     crops = [crop for name in HR for crop in _squares(photo(name), side)]
     handed = handover(camera, crops[:: max(len(crops) // CROPS, 1)][:CROPS], config.seed)

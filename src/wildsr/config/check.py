@@ -20,7 +20,7 @@ from wildsr.error import UserError, shortened, unknown
 LOGGERS = ("wandb", "csv", "tensorboard", "none")
 # Copies of lists in modules that import torch; tests/config/test_check.py compares them.
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
-PAIRS = ("png", "jpeg")
+PAIRS = ("png", "jpeg", "tif")
 IMAGES = (
     "png",
     "jpg",
@@ -136,6 +136,7 @@ def check_evaluate(config: DictConfig) -> None:
     for key in ("run", "weights", "results", "data.lr", "data.hr"):
         paths_by_name(OmegaConf.select(config, key), key)
     shard_of(config.shard)
+    _cluster(config)
     if config.data.lr is None and config.data.hr is not None:
         raise UserError("`data.hr` is the truth of `data.lr`, which was not given.")
     if config.data.lr is None and config.run is None:
@@ -158,23 +159,14 @@ def check_upscale(config: DictConfig) -> None:
         raise UserError(f"`quality` must be 1 to 100, but got {shortened(config.quality)}.")
     if config.outscale is not None and not 0 < config.outscale <= 64:
         raise UserError(f"`outscale` must be in (0, 64], but got {config.outscale}.")
-    if config.depth not in (None, 8, 16, "float") or config.depth is True:
-        raise UserError(
-            f"`depth` must be 8, 16, float or null, but got {shortened(config.depth, '')}."
-        )
+    _depth(config)
     _measured(config)
     if config.limit is not None and not config.limit > 0:
         raise UserError(f"`limit` must be positive, but got {config.limit}.")
     if config.format is not None:
         _choice(config, "format", IMAGES)
     _part(config)
-    where = config.cluster
-    if not (where in (None, "ray") or (isinstance(where, str) and where.startswith("ray://"))):
-        raise UserError(
-            f"`cluster` must be ray, ray://HOST:PORT or null, but got {shortened(where)}."
-        )
-    check_integer("`workers`", config.workers, 1, null=True)
-    check_integer("`cores`", config.cores, 1)
+    _cluster(config)
     _choice(config, "engine", ENGINES)
     _choice(config, "precision", (*PRECISIONS, INTEGERS))
     if config.precision == INTEGERS and config.engine not in ("openvino", "auto"):
@@ -197,6 +189,25 @@ def check_upscale(config: DictConfig) -> None:
         raise UserError("`output` must be given: a folder, or a file for one photo or video.")
     if (config.run is None) == (config.weights is None):
         raise UserError("One of `run` (a run folder) and `weights` (a file) must be given.")
+
+
+def _cluster(config: DictConfig) -> None:
+    """Refuse what is no cluster."""
+    where = config.cluster
+    if not (where in (None, "ray") or (isinstance(where, str) and where.startswith("ray://"))):
+        raise UserError(
+            f"`cluster` must be ray, ray://HOST:PORT or null, but got {shortened(where)}."
+        )
+    check_integer("`workers`", config.workers, 1, null=True)
+    check_integer("`cores`", config.cores, 1)
+
+
+def _depth(config: DictConfig) -> None:
+    """Refuse what is no depth of files."""
+    if config.depth not in (None, 8, 16, "float") or config.depth is True:
+        raise UserError(
+            f"`depth` must be 8, 16, float or null, but got {shortened(config.depth, '')}."
+        )
 
 
 def _measured(config: DictConfig) -> None:
@@ -239,8 +250,12 @@ def check_degrade(config: DictConfig) -> None:
         raise UserError("`scale` must be given with `degradation`: HR size / LR size.")
     if config.scale is not None:
         _choice(config, "scale", SCALES)
-    _choice(config, "format", PAIRS)
+    if config.format is not None:
+        _choice(config, "format", PAIRS)
+    _depth(config)
+    _measured(config)
     _part(config)
+    _cluster(config)
     for key in ("overwrite", "trust"):
         _switch(config, key)
     check_device("`device`", config.device)

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from wildsr.config.trust import CALLS, TARGET
+from wildsr.degradation.depth import deepen
 from wildsr.error import UserError, first_line
 from wildsr.method.finishing import finishing
 from wildsr.method.part import Method, deepened
@@ -104,11 +105,15 @@ def make_networks(config: DictConfig, only: Collection[str] | None = None) -> di
         UserError: a network cannot be created.
     """
     torch.manual_seed(config.seed)
-    return {
+    networks = {
         str(name): make(node, f"method.networks.{name}", nn.Module)
         for name, node in config.method.networks.items()
         if only is None or name in only
     }
+    if sensor_of(config).deep:
+        for network in networks.values():
+            deepen(network)
+    return networks
 
 
 def start_from(network: nn.Module, weights: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         photos: LR files and their HR files, or None without ground truth.
         scale: HR pixels per LR pixel, s.
         arguments: what the user calls the LR and the HR folder, for error messages.
-        limit: megapixels of a photo that is read; None: no limit.
-        sensor: the kind of photos; for others than 8-bit RGB, images are float32 (channels, h, w),
-            with black and white at 0 and 1.
+        limit: megapixels of a photo that is read; None for any number.
+        sensor: what the photos are made into; of other sensors than 8-bit cameras they are float32
+            (channels, h, w) from black to white, [0, 1].
+        fetch: called with each file before it is read, where they lie elsewhere.
     """
 
     def __init__(
@@ -38,13 +39,20 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         arguments: tuple[str, str] = ("data.val_lr", "data.val_hr"),
         limit: float | None = LIMIT,
         sensor: Sensor = RGB,
+        fetch: Callable[[Path], None] | None = None,
     ) -> None:
+        self.fetch = fetch
         self.photos, self.scale, self.arguments = list(photos), scale, arguments
         self.limit, self.sensor = limit, sensor
         paths = [lr for lr, _ in self.photos]
         self.names = [path.stem for path in paths]
         if len({name.lower() for name in self.names}) < len(paths):
             self.names = [name.replace("/", "_") for name in relative_names(paths)]
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the files only stand for photos in another place."""
+        return self.fetch is not None
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -71,6 +79,8 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         Raises:
             UnreadableImage: it cannot be decoded.
         """
+        if self.fetch is not None:
+            self.fetch(path)
         if self.sensor.plain:
             return read_image(path, self.limit)
         return self.sensor.seen(read_kind(path, self.limit, self.sensor))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wildsr.degradation.depth import stored
 from wildsr.degradation.resize import resize
-from wildsr.pixels import to_8_bit
 
 
 def downscale(hr: Tensor, scale: int) -> Tensor:
@@ -25,9 +25,11 @@ def downscale(hr: Tensor, scale: int) -> Tensor:
 class Bicubic(nn.Module):
     """Downscales by antialiased bicubic and rounds to 8 bits, as a file would hold it.
 
-    Args:
-        scale: HR size / LR size.
+    Attributes:
+        deep: leave out the rounding; see :func:`wildsr.degradation.depth.deepen`.
     """
+
+    deep = False
 
     def __init__(self, scale: int) -> None:
         super().__init__()
@@ -35,4 +37,4 @@ class Bicubic(nn.Module):
 
     def forward(self, hr: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, 3, H / s, W / s) in [0, 1]."""
-        return to_8_bit(downscale(hr, self.scale)).clamp(0, 1)
+        return stored(downscale(hr, self.scale), self.deep).clamp(0, 1)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.degradation.blur import blur_and_sample, centred_grid, gaussian_kernel
+from wildsr.degradation.depth import stored
 from wildsr.degradation.jpeg.codec import libjpeg
 from wildsr.error import UserError
-from wildsr.pixels import to_8_bit
 
 
 class KnownCamera(nn.Module):
@@ -33,6 +33,7 @@ class KnownCamera(nn.Module):
     """
 
     offsets: Tensor
+    deep = False  # see :func:`wildsr.degradation.depth.deepen`
 
     def __init__(
         self,
@@ -89,7 +90,8 @@ class KnownCamera(nn.Module):
     def forward(self, hr: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> 8-bit values (B, 3, H / s, W / s) in [0, 1]."""
         clean = blur_and_sample(hr, self.kernel().to(hr), self.scale)
-        lr = to_8_bit(clean + torch.randn_like(clean) * self.noise_std(clean))
+        noisy = clean + torch.randn_like(clean) * self.noise_std(clean)
+        lr = stored(noisy, self.deep and self.jpeg_quality is None)
         return lr if self.jpeg_quality is None else jpeg(lr, self.jpeg_quality)
 
 

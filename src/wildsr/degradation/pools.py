@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from wildsr.argument import check_counts, check_integer, shuffle_factors
 from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur_and_sample, centred_grid
+from wildsr.degradation.depth import stored
 from wildsr.degradation.flat import Flat, Photos, flat_patches
 from wildsr.degradation.interpolant import cubic
 from wildsr.degradation.kernel import cascaded
 from wildsr.error import UserError
-from wildsr.pixels import to_8_bit, unit
+from wildsr.pixels import unit
 
 PHOTOS = 100  # largest number of photos that are searched for noise
 KERNEL = 13  # side of a kernel that downscales by 2
@@ -56,6 +57,7 @@ class Pools(nn.Module):
     """
 
     noise: Tensor
+    deep = False  # see :func:`wildsr.degradation.depth.deepen`
     kernel_pool: Tensor
     filled: Tensor
 
@@ -116,7 +118,7 @@ class Pools(nn.Module):
         height, width = small.shape[-2:]
         tiles = self.noise_patches(noise.flatten(), hr.dtype).unflatten(0, noise.shape)
         mosaic = tiles.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
-        return to_8_bit((small + mosaic[..., :height, :width]).clamp(0, 1))
+        return stored((small + mosaic[..., :height, :width]).clamp(0, 1), self.deep)
 
     def noise_patches(self, index: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Noise patches (N, 3, patch, patch) of these indices (N,), in [0, 1] units, of mean 0."""

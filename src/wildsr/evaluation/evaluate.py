@@ -14,12 +14,14 @@ from torch import Tensor
 from wildsr.atomic import file_name
 from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError, first_line
+from wildsr.evaluation.fits import fit_file, read_fit, write_fit
 from wildsr.evaluation.tiled_panel import Bounded
 from wildsr.inference.device import measuring_device
 from wildsr.inference.strips import upscale_image
 from wildsr.inference.tile import interpolate
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, overlap_for
+from wildsr.metric import niqe
 from wildsr.metric.kind import Set
 from wildsr.metric.panel import Gathering, Panel
 from wildsr.photo.folder import say_once
@@ -226,14 +228,31 @@ def of_sets(
     reference = {name: panel.gather() for name in sets}
     if any(isinstance(metric, Set) for metric in panel.parts.values()):
         for name, photos in sets.items():
-            for image in sharp_images(photos, sharp):
-                bounded.add(reference[name], image)
+            _take_sharp(reference[name], bounded, photos, sharp)
         for one in measured:
             whole = gathered[one.outcome.row, one.outcome.photo_set]
             for kept, tensor in zip(whole.kept.values(), one.described, strict=False):
                 if tensor is not None:
                     kept.append(tensor)
     return _of_sets(panel, rows, gathered, reference)
+
+
+def _take_sharp(
+    gathering: Gathering, bounded: Bounded, photos: ValidationPhotos, sharp: Sequence[Path]
+) -> None:
+    """Describe the sharp photos; the model of NIQE is fitted once, and kept beside the photos'."""
+    paths = list(sharp) or [hr for _, hr in photos.photos if hr is not None]
+    keeps = niqe.describe in gathering.kept and bool(paths) and not photos.elsewhere
+    file = fit_file(paths, photos.limit, photos.sensor) if keeps else None
+    fit = None if file is None else read_fit(file)
+    if fit is not None:
+        del gathering.kept[niqe.describe]
+    for image in sharp_images(photos, sharp) if gathering.kept else ():
+        bounded.add(gathering, image)
+    if fit is None and file is not None:
+        fit = write_fit(file, gathering.kept[niqe.describe])
+    if fit is not None:
+        gathering.kept[niqe.describe] = [fit]
 
 
 def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Tensor]:

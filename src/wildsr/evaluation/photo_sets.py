@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -26,17 +26,16 @@ def photo_sets(
     scales: Mapping[str, int],
     runs: Mapping[str, Path],
     sensor: Sensor = RGB,
+    fetch: Callable[[Path], None] | None = None,
 ) -> tuple[dict[str, ValidationPhotos], int]:
     """Find the photos of each set, and the scale.
 
     Args:
-        config: ``data.lr``, ``data.hr`` and ``scale`` as given by the user.
-        scales: the scale of each upscaler, by the user's name for it.
-        runs: supply the photos if ``data.lr`` is not given.
-        sensor: the kind of pixels to which the photos of ``data.lr`` are converted.
-
-    Returns:
-        The photos by set, and the scale.
+        config: ``data.lr``, ``data.hr`` and ``scale`` as typed.
+        scales: what each upscaler says its scale is, by what the user called it.
+        runs: where the photos come from if ``data.lr`` is not given.
+        sensor: what the photos of ``data.lr`` are made into.
+        fetch: called with each photo before it is read.
 
     Raises:
         UserError: no photos, a ground truth without them, sets that differ, scales that differ.
@@ -73,15 +72,18 @@ def photo_sets(
         else:
             files[name] = [(path, None) for path in small]
     pairs = [(one, other) for found in files.values() for one, other in found if other is not None]
-    scale = one_scale(config, scales, pairs)
+    scale = one_scale(config, scales, pairs, fetch)
     return {
-        name: ValidationPhotos(found, scale, ARGUMENTS, config.get("limit"), sensor)
+        name: ValidationPhotos(found, scale, ARGUMENTS, config.get("limit"), sensor, fetch)
         for name, found in files.items()
     }, scale
 
 
 def one_scale(
-    config: DictConfig, scales: Mapping[str, int], pairs: Sequence[tuple[Path, Path]]
+    config: DictConfig,
+    scales: Mapping[str, int],
+    pairs: Sequence[tuple[Path, Path]],
+    fetch: Callable[[Path], None] | None = None,
 ) -> int:
     """The scale that all upscalers share, else that of the first readable pair of photos.
 
@@ -90,6 +92,9 @@ def one_scale(
     """
     said = {**({} if config.scale is None else {"scale": config.scale}), **scales}
     for pair_of_photos in pairs if not said else ():
+        if fetch is not None:
+            for path in pair_of_photos:
+                fetch(path)
         small, large = (size_of(path) for path in pair_of_photos)
         if small and large:
             said = {"the photos": round(large[1] / small[1])}

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from wildsr.atomic import private_folder
 from wildsr.error import UserError, first_line, shortened
 from wildsr.inference.engine import TRACED, to_onnx
+from wildsr.inference.tile import channels_of
 from wildsr.network.weights import check_finite
 from wildsr.text_path import text_path
 
@@ -39,9 +40,10 @@ class Half(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).half()
+        self.channels = channels_of(network)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 3, sH, sW), float32."""
+        """(B, C, H, W) -> (B, C, sH, sW), float32."""
         sr: Tensor = self.network(lr.half())
         return sr.float()
 
@@ -77,9 +79,11 @@ def needed(package: str, fmt: str) -> ModuleType:
         ) from error
 
 
-def _example(size: int | None) -> Tensor:
+def _example(network: nn.Module, size: int | None) -> Tensor:
     height, width = (size, size) if size else TRACED
-    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    return torch.rand(
+        1, channels_of(network), height, width, generator=torch.Generator().manual_seed(0)
+    )
 
 
 @torch.no_grad()
@@ -95,7 +99,7 @@ def write_torchscript(network: nn.Module, path: Path, fp16: bool, size: int | No
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whether the trace is valid for other sizes is measured
         module = Half(network).eval() if fp16 else network
-        traced = torch.jit.trace(module, _example(size), check_trace=False)
+        traced = torch.jit.trace(module, _example(network, size), check_trace=False)
         with text_path(path) as name:
             torch.jit.save(traced, name)
 
@@ -148,7 +152,7 @@ def write_ncnn(network: nn.Module, path: Path, fp16: bool, size: int | None) -> 
         write_torchscript(network, traced, False, size)
         shapes = [size or TRACED[0], size or TRACED[1]], [size or 72, size or 48]
         arguments = [
-            f"inputshape{number}=[1,3,{height},{width}]f32"
+            f"inputshape{number}=[1,{channels_of(network)},{height},{width}]f32"
             for number, (height, width) in zip(("", "2"), shapes, strict=True)
         ]
         command = [pnnx.EXEC_PATH, str(traced), *arguments, f"fp16={int(fp16)}"]
@@ -209,8 +213,8 @@ def write_program(
     """Write a network in one of the formats, and open it again.
 
     Args:
-        network: (B, 3, H, W) in [0, 1] to (B, 3, sH, sW); in evaluation mode, on the CPU.
-        path: ends in the format's first suffix; its files appear only when they are complete.
+        network: (B, C, H, W) in [0, 1] to (B, C, sH, sW); in evaluation mode, on the CPU.
+        path: ends in the format's first suffix; its files appear whole or not at all.
         fmt: onnx, torchscript or ncnn.
         fp16: weights in half precision; input and output stay float32.
         size: LR pixels a side if the file is for this size only; None for any size.

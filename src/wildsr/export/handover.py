@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -17,10 +16,11 @@ from torch import Tensor, nn
 from wildsr.atomic import writing
 from wildsr.export.formats import Upscale
 from wildsr.inference.restorer import Restorer
-from wildsr.inference.weights import open_weights, save_weights
+from wildsr.inference.tile import channels_of
+from wildsr.inference.weights import description, open_weights, save_weights
 from wildsr.network.checksum import seal
-from wildsr.network.upscaler.published import Published
 from wildsr.network.weights import KEY, check_finite
+from wildsr.photo.sensor import RGB, Sensor
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor  # slow to import
@@ -60,7 +60,7 @@ def pieces(upscaler: nn.Module, scale: int) -> list[Piece]:
     networks = dict(upscaler.networks.items())
     hooks = [network.register_forward_hook(note(name)) for name, network in networks.items()]
     try:
-        upscaler(torch.zeros(1, 3, 16, 16))
+        upscaler(torch.zeros(1, channels_of(upscaler), 16, 16))
     finally:
         for hook in hooks:
             hook.remove()
@@ -85,7 +85,11 @@ def short(name: str) -> str:
 
 
 def write_weights(
-    piece: Piece, path: Path, architecture: Mapping[str, Any] | None, fp16: bool
+    piece: Piece,
+    path: Path,
+    architecture: Mapping[str, Any] | None,
+    fp16: bool,
+    sensor: Sensor = RGB,
 ) -> Upscale:
     """Write one network's weights under their original names, and open them as other tools do.
 
@@ -93,8 +97,9 @@ def write_weights(
         piece: the network.
         path: ends in .safetensors, or in .pth, which holds the weights as ``params_ema``.
         architecture: its ``_target_`` and arguments; None for published weights, which are
-            recognised by the names of their tensors.
-        fp16: whether to store half precision.
+            recognised by their names.
+        fp16: in half precision.
+        sensor: the kind of photos that it was trained on, which the file states.
 
     Returns:
         The reopened file as a function of (B, 3, H, W): by spandrel if it knows the architecture,
@@ -109,28 +114,28 @@ def write_weights(
     network = network.half() if fp16 else network
     check_finite(network.state_dict(), f"{path} is not written (fp16=true): in half precision it")
     if path.suffix == ".safetensors":
-        save_weights(network, path, architecture or {}, piece.scale)
+        save_weights(network, path, architecture or {}, piece.scale, sensor)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         held: dict[str, Any] = {
             "params_ema": {k: v.detach().contiguous() for k, v in network.state_dict().items()}
         }
-        if not isinstance(network, Published):
-            about = {"network": dict(architecture or {}), "scale": piece.scale}
-            held[KEY] = json.dumps(about)
+        described = description(network, architecture or {}, piece.scale, sensor)
+        if described is not None:
+            held[KEY] = described
         with writing(path) as partial:
             torch.save(held, partial)
             seal(partial)
-    return opened(path)
+    return opened(path, channels_of(network))
 
 
-def opened(path: Path) -> Upscale:
+def opened(path: Path, channels: int = 3) -> Upscale:
     """Open a weights file by spandrel if it knows the architecture, else by wildsr.
 
     Raises:
         UserError: neither can open it.
     """
-    network: Any = spandrel_model(path) or open_weights(path).network
+    network: Any = spandrel_model(path, channels) or open_weights(path).network
 
     def upscale(lr: Tensor) -> Tensor:
         with torch.no_grad():
@@ -140,10 +145,14 @@ def opened(path: Path) -> Upscale:
     return upscale
 
 
-def spandrel_model(path: Path) -> ImageModelDescriptor | None:
+def spandrel_model(path: Path, channels: int = 3) -> ImageModelDescriptor | None:
     """Open a file by spandrel, as chaiNNer does; None for an unknown architecture.
 
-    The model, when called, pads as the architecture needs and clips to [0, 1].
+    Called, it pads as the architecture needs and clips to [0, 1].
+
+    Args:
+        path: the file.
+        channels: of the network; None comes back where spandrel takes it for one of others.
     """
     from spandrel import ImageModelDescriptor, ModelLoader
 
@@ -151,4 +160,6 @@ def spandrel_model(path: Path) -> ImageModelDescriptor | None:
         found = ModelLoader(device="cpu").load_from_file(path)
     except Exception:  # guessing an architecture can raise any type
         return None
-    return found.eval() if isinstance(found, ImageModelDescriptor) else None
+    if not isinstance(found, ImageModelDescriptor) or found.input_channels != channels:
+        return None
+    return found.eval()

@@ -13,6 +13,7 @@ from torch import nn
 
 from wildsr.config.plain import read_json
 from wildsr.error import UserError
+from wildsr.photo.sensor import RGB, Sensor
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class ModelCard:
         licence: as the user states it; None if not stated.
         note: how the files are used, if that is not evident.
         others: rows of the table about further files, see :func:`kept_files`.
+        sensor: the kind of photos that it was trained on.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ModelCard:
     licence: str | None = None
     note: str = ""
     others: Sequence[str] = ()
+    sensor: Sensor = RGB
 
 
 def markdown_card(card: ModelCard) -> str:
@@ -88,7 +91,7 @@ def markdown_card(card: ModelCard) -> str:
         f"- **Training data:** {_data(trained_on)}",
         f"- **Training:** {_training(protocol)}",
         f"- **Licence:** {licence}",
-        "- **Input, output:** RGB in [0, 1], (batch, 3, height, width); the output is "
+        f"- **Input, output:** {_images(card.sensor)}; the output is "
         f"{card.scale} times as high and wide and is to be clipped to [0, 1]",
         "",
         *([card.note, ""] if card.note else []),
@@ -110,6 +113,14 @@ def markdown_card(card: ModelCard) -> str:
         lines += ["## Pictures", ""]
         lines += [f"![{caption}]({path})\n" for caption, path in card.pictures.items()]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _images(sensor: Sensor) -> str:
+    """What the network takes and gives."""
+    shape = f"(batch, {sensor.channels}, height, width)"
+    if sensor.plain:
+        return f"RGB in [0, 1], {shape}"
+    return f"{sensor.sentence()}: black is 0 and white is 1, {shape}"
 
 
 def kept_files(card: Path, new: Sequence[File]) -> list[str]:

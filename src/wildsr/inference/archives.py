@@ -8,18 +8,24 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from wildsr.archive.ahead import Ahead
 from wildsr.archive.container import KINDS, Container, Slot, samples, shards_of
 from wildsr.archive.place import Scratch
-from wildsr.archive.store import Store, Stored, is_url
+from wildsr.archive.store import (
+    Place,
+    Store,
+    Stored,
+    is_url,
+    open_stream,
+    place_of,
+    split_place,
+)
 from wildsr.atomic import Partial, check_output
 from wildsr.error import UserError
 from wildsr.inference.tasks import Choice, Task, result_name, result_names, tasks
 from wildsr.photo.folder import SUFFIXES, walk_images
-
-Place = Path | Store
 
 
 @dataclass
@@ -45,16 +51,6 @@ class Work:
     apart: bool = True
 
 
-def place_of(text: str, argument: str) -> Place:
-    """A folder, on this machine or in a store; an input zip file counts as a store."""
-    if is_url(text):
-        return Store(text, argument)
-    path = Path(text).expanduser()
-    if argument == "input" and path.suffix.lower() == ".zip":
-        return Store(f"zip://::{path.absolute()}", argument)
-    return path
-
-
 def unzipped(output: str) -> str:
     """The file meant by ``zip://::FILE.zip``; other outputs as they are."""
     return output.removeprefix("zip://::") if output.lower().endswith(".zip") else output
@@ -63,9 +59,9 @@ def unzipped(output: str) -> str:
 def manifests_of(output: str) -> Place:
     """Where the manifests of an output are: in it, or beside it if it is a file."""
     output = unzipped(output)
-    if _kind(output) is None:
+    if container_kind(output) is None:
         return place_of(output, "output")
-    folder, _ = _split(output)
+    folder, _ = split_place(output)
     return place_of(folder, "output")
 
 
@@ -90,7 +86,7 @@ def works(
     output = unzipped(output)
     if source.lower().endswith(".tar"):
         yield _tars(source, output, format, choice, overwrite)
-    elif _kind(output) is not None:
+    elif container_kind(output) is not None:
         yield _packed(source, output, format, choice, overwrite)
     else:
         yield iter([_plain(source, output, format, choice)])
@@ -113,13 +109,13 @@ def _plain(source: str, output: str, format: str | None, choice: Choice) -> Work
             count = len(todo)
             return Work(todo, None, str(wanted), lambda: check_output(folder), lambda: count)
         return _streamed(todo, wanted)
-    one = _one_of_a_store(source) if isinstance(given, Store) else None
+    one = one_of_a_store(source) if isinstance(given, Store) else None
     if one is not None:
         store, name = one
         ((_, result),) = result_names([name], format)
         single = [Task(Stored(store, name), _target(wanted, result), name, result)]
         single = [task for task in single if task.input in choice]
-        return Work(single, None, str(wanted), lambda: _check(wanted), lambda: len(single))
+        return Work(single, None, str(wanted), lambda: check_place(wanted), lambda: len(single))
 
     def task(names: tuple[str, str]) -> Task:
         photo = given / names[0] if isinstance(given, Path) else Stored(given, names[0])
@@ -129,14 +125,16 @@ def _plain(source: str, output: str, format: str | None, choice: Choice) -> Work
 
 
 def _streamed(todo: Ahead[Task], output: Place) -> Work:
-    return Work(todo, output, str(output), lambda: _check(output), lambda: todo.found, todo.close)
+    return Work(
+        todo, output, str(output), lambda: check_place(output), lambda: todo.found, todo.close
+    )
 
 
 def _target(place: Place, name: str) -> Path | Stored:
     return place / name if isinstance(place, Path) else Stored(place, _posix(name))
 
 
-def _check(output: Place) -> None:
+def check_place(output: Place) -> None:
     """See that results can be written."""
     if isinstance(output, Path):
         check_output(output)
@@ -166,12 +164,12 @@ def _batches(
         raise UserError(f"Argument `input`: {source} holds only results, in {output}.")
 
 
-def _one_of_a_store(url: str) -> tuple[Store, str] | None:
+def one_of_a_store(url: str, argument: str = "input") -> tuple[Store, str] | None:
     """The store and the name of a single photo."""
     folder, name = posixpath.split(url)
     if "::" in url or posixpath.splitext(name)[1].lower() not in SUFFIXES:
         return None
-    store = Store(folder, "input")
+    store = Store(folder, argument)
     return (store, name) if store.fs.isfile(store.path(name)) else None
 
 
@@ -195,7 +193,7 @@ def _packed(
         todo = Ahead(_batches(given, None, format, choice), task)
         return todo, lambda: todo.found, todo.close
 
-    yield from _into(output, overwrite, fill)
+    yield from into(output, overwrite, fill)
 
 
 def _tars(
@@ -203,7 +201,7 @@ def _tars(
 ) -> Iterator[Work]:
     """Each tar file into one of its name."""
     names = shards_of(source)
-    if _kind(output) is not None and len(names) > 1:
+    if container_kind(output) is not None and len(names) > 1:
         raise UserError(f"`output` must be a folder for {len(names)} tar files, but got {output}.")
     for name in names:
         last = posixpath.basename(name.replace(os.sep, "/"))
@@ -212,11 +210,11 @@ def _tars(
         only = choice.only
         if only is not None and not any(each.startswith(f"{last}/") for each in only):
             continue
-        target = output if _kind(output) is not None else f"{output.rstrip('/')}/{last}"
-        with _opened(name) as stream:
+        target = output if container_kind(output) is not None else f"{output.rstrip('/')}/{last}"
+        with open_stream(name) as stream:
             counted = _Samples(stream, last, format)
             again = overwrite or only is not None
-            yield from _into(
+            yield from into(
                 target,
                 again,
                 lambda container, it=counted: it.into(container),  # type: ignore[misc]
@@ -250,10 +248,10 @@ class _Samples:
 Fill = Callable[[Container], tuple[Iterable[Task], Callable[[], int], Callable[[], None]]]
 
 
-def _into(output: str, overwrite: bool, fill: Fill) -> Iterator[Work]:
+def into(output: str, overwrite: bool, fill: Fill) -> Iterator[Work]:
     """One container, which has its name when it is whole; nothing where it exists."""
-    kind = _kind(output) or ".tar"
-    folder, name = _split(output)
+    kind = container_kind(output) or ".tar"
+    folder, name = split_place(output)
     place = place_of(folder, "output")
     there = (place / name).exists() if isinstance(place, Path) else place.exists(name)
     if there and not overwrite:
@@ -282,39 +280,11 @@ def _into(output: str, overwrite: bool, fill: Fill) -> Iterator[Work]:
             scratch.close()
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[IO[bytes]]:
-    """A tar file, as a stream."""
-    if is_url(name):
-        folder, last = _split(name)
-        store = Store(folder, "input")
-        try:
-            file: Any = store.fs.open(store.path(last), "rb")
-        except FileNotFoundError as error:
-            raise UserError(f"`input`: {name} does not exist.") from error
-    else:
-        try:
-            file = Path(name).expanduser().open("rb")
-        except OSError as error:
-            raise UserError(f"`input`: {name} cannot be opened: {error.strerror}.") from error
-    with file:
-        yield file
-
-
-def _kind(output: str) -> str | None:
+def container_kind(output: str) -> str | None:
     """The suffix of a file of many photos; None for a folder."""
     suffix = os.path.splitext(output.rstrip("/"))[1].lower()
     folder = not is_url(output) and Path(output).expanduser().is_dir()
     return suffix if suffix in KINDS and not folder else None
-
-
-def _split(place: str) -> tuple[str, str]:
-    """The folder and the name of a file, here or in a store."""
-    if is_url(place):
-        folder, name = posixpath.split(place)
-        return folder, name
-    path = Path(place).expanduser()
-    return str(path.parent), path.name
 
 
 def _posix(name: str) -> str:

@@ -17,7 +17,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from wildsr.photo.raster.base import PageRows, Values
+from wildsr.inference.strips import strips
+from wildsr.inference.upscaler import Upscaler
+from wildsr.photo.raster.base import PageRows, Range, Values
 from wildsr.photo.raster.ranges import valid
 from wildsr.photo.rows import Array, Rows
 
@@ -94,6 +96,45 @@ def upscaled(rows: PageRows, look: Look, scale: int, strips_of: Strips) -> Itera
         yield _joined(parts, seen, done, count, rows, look, scale)
         done += count
         shared.forget(place, max(done - 1, 0))
+
+
+def upscale_values(upscaler: Upscaler, values: Values, span: Range) -> Values:
+    """Upscale an array of numbers of a range of their own.
+
+    Args:
+        upscaler: of one, three or as many channels as the array has.
+        values: (H, W) or (H, W, C) of any real type.
+        span: the numbers that the network sees as 0 and 1.
+
+    Returns:
+        The same type, of larger sides. What lies outside of the range is enlarged and added; NaN
+        and infinities stay in their places.
+
+    Raises:
+        UserError: too little memory for the smallest tile.
+    """
+    whole = values if values.ndim == 3 else values[..., None]
+    count = whole.shape[2]
+    together = count in (3, upscaler.channels) and upscaler.channels != 1
+    groups = [list(range(count))] if together else [[band] for band in range(count)]
+    low, high = (np.full(count, end) for end in span)
+    look = Look(list(range(count)), groups, low, high, [None] * count)
+
+    def strips_of(rows: Rows, dtype: np.dtype[Any]) -> Iterable[Array]:
+        return strips(upscaler, rows, dtype)
+
+    parts = []
+    for strip in upscaled(PageRows(whole), look, upscaler.scale, strips_of):
+        made: Any = strip.unit.astype(np.float64) * (span[1] - span[0]) + span[0]
+        if values.dtype.kind != "f":
+            most = np.iinfo(values.dtype)
+            made = np.rint(made).clip(most.min, most.max)
+        made = made.astype(values.dtype)
+        if strip.there is not None and strip.kept is not None:
+            made = np.where(strip.there, made, strip.kept)
+        parts.append(made)
+    made = np.concatenate(parts)
+    return made[..., 0] if values.ndim == 2 else made
 
 
 def _joined(

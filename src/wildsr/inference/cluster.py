@@ -1,4 +1,4 @@
-"""Upscale many photos on a Ray cluster: actors with an upscaler each, fed by Ray Data."""
+"""Upscale or degrade many photos on a Ray cluster: actors with a network each, fed by Ray Data."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from wildsr.archive.manifest import Entry, Notes, digest
+from wildsr.archive.place import file_of
 from wildsr.error import UserError
-from wildsr.inference.file import Settings
-from wildsr.inference.job import SAID, Outcome, carry_out
+from wildsr.inference.degrading import PairSettings
+from wildsr.inference.job import SAID, Begin, Outcome, Worker, begin_upscaling, carry_out
+from wildsr.inference.settings import Settings
 from wildsr.inference.tasks import Task
-from wildsr.inference.upscaler import Upscaler
 
 WAVE = 100_000  # photos in one Ray data set: at most so many names are in memory
 BLOCK = 32  # photos that an actor gets at once; finished ones are not repeated if it dies
@@ -35,19 +35,21 @@ class Cluster:
         opened: opens the network; called in each actor, so it must be picklable.
         workers: largest number of upscalers; None: as many as there are GPUs, or cores / ``cores``.
         cores: of each upscaler.
+        begin: begins a photo; see :func:`~wildsr.inference.job.carry_out`.
     """
 
     address: str
-    opened: Callable[[], Upscaler]
+    opened: Callable[[], Worker]
     workers: int | None = None
     cores: int = 1
+    begin: Begin = begin_upscaling
 
 
 def carry_out_on(
     cluster: Cluster,
     check: Callable[[], None],
     todo: Iterable[Task],
-    settings: Settings,
+    settings: Settings | PairSettings,
     overwrite: bool,
     progress: Callable[[float, int], None],
     say: Callable[[str], None],
@@ -79,37 +81,44 @@ def carry_out_on(
         return outcome
     check()
     missing = itertools.chain([first], missing)
-    ray = _connected(cluster)
+    ray = connected(cluster.address)
     try:
         attempts = _attempts(ray)
-        maker = _Maker(cluster.opened, settings, overwrite, since, cluster.cores)
+        maker = _Maker(cluster.opened, cluster.begin, settings, overwrite, since, cluster.cores)
         while wave := list(itertools.islice(_blocks(ray, missing), WAVE // BLOCK)):
             for row in _all_rows(ray, cluster, wave, maker, attempts):
                 _note(row, outcome, progress, say, manifest)
     except ray.exceptions.RayError as error:
-        raise _sentence(error) from error
+        raise sentence(error) from error
     outcome.seconds = time.perf_counter() - begun
     return outcome
 
 
-def _connected(cluster: Cluster) -> Any:
-    """Ray, connected."""
+def connected(address: str) -> Any:
+    """Ray, connected.
+
+    Args:
+        address: see :class:`Cluster`.
+
+    Raises:
+        UserError: Ray is not installed, or the cluster does not answer.
+    """
     try:
         ray = importlib.import_module("ray")
         importlib.import_module("ray.data")
     except ImportError as error:
         raise UserError(
-            f"`cluster={cluster.address}` needs the package ray: pip install 'wildsr[ray]'."
+            f"`cluster={address}` needs the package ray: pip install 'wildsr[ray]'."
         ) from error
     if not ray.is_initialized():
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        given = {} if cluster.address == "ray" else {"address": cluster.address}
+        given = {} if address == "ray" else {"address": address}
         quiet = {} if given else {"include_dashboard": False}
         try:
             ray.init(**given, **quiet, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # ConnectionError, RuntimeError, errors of gRPC
             said = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-            raise UserError(f"`cluster={cluster.address}` does not answer: {said}") from error
+            raise UserError(f"`cluster={address}` does not answer: {said}") from error
     return ray
 
 
@@ -236,8 +245,9 @@ def _note(
 class _Maker:
     """What an actor needs to know."""
 
-    opened: Callable[[], Upscaler]
-    settings: Settings
+    opened: Callable[[], Worker]
+    begin: Begin
+    settings: Settings | PairSettings
     overwrite: bool
     since: float
     cores: int
@@ -248,7 +258,8 @@ class _Maker:
             return False
         if not self.overwrite:
             return True  # what was there before has been left out
-        return isinstance(task.target, Path) and task.target.stat().st_mtime >= self.since
+        file = file_of(task.target)
+        return file is not None and file.stat().st_mtime >= self.since
 
 
 class _Actor:
@@ -260,7 +271,7 @@ class _Actor:
 
         torch.set_num_threads(maker.cores)
         self.get, self.maker, self.attempts = ray.get, maker, attempts
-        self.upscaler = maker.opened()
+        self.worker = maker.opened()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         import ray
@@ -279,7 +290,8 @@ class _Actor:
         before = self.get(self.attempts.begin.remote([task.output for task in todo]))
         for task, count in zip(todo, before, strict=True):
             if self.maker.made(task):
-                noted = digest(task.target) if isinstance(task.target, Path) else None
+                file = file_of(task.target)
+                noted = None if file is None else digest(file)
                 collected.add(Entry(task.input, task.output, noted))
             elif count >= ATTEMPTS:
                 reason = f"the process died {count} times while this photo was upscaled"
@@ -297,8 +309,14 @@ class _Actor:
     def _made(self, some: list[Task], collected: _Collected) -> int:
         if not some:
             return 0
+        maker = self.maker
         return carry_out(
-            self.upscaler, some, self.maker.settings, self.maker.overwrite, manifest=collected
+            self.worker,
+            some,
+            maker.settings,
+            maker.overwrite,
+            manifest=collected,
+            begin=maker.begin,
         ).pixels
 
 
@@ -361,8 +379,8 @@ def _of_a_user(error: BaseException) -> UserError | None:
     return None
 
 
-def _sentence(error: BaseException) -> UserError:
-    """The UserError that caused an error of Ray, else one with the first line of Ray's text."""
+def sentence(error: BaseException) -> UserError:
+    """The same; else what Ray says of it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = " ".join([type(error).__name__, *lines[:1], *lines[-1:]])
     return _of_a_user(error) or UserError(

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError
 from wildsr.inference.windows import Overlap, spans
-from wildsr.method.part import Method, Value, draw
+from wildsr.method.part import Method, Value, deepened, draw
+from wildsr.pixels import clamped
 
 MARGIN = 48  # LR pixels around a tile; the receptive field of 16 residual blocks has radius 35
 SEAMS = Overlap(MARGIN, 0)  # tiles with the same random numbers need no blending
@@ -28,6 +29,8 @@ class Degrader(nn.Module):
     Raises:
         UserError: the method generates no LR.
     """
+
+    deep = False  # see :func:`wildsr.degradation.depth.deepen`
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class Degrader(nn.Module):
         generator.
         """
         if self.known or self.tile is None or max(hr.shape[-2:]) <= self.tile:
-            return self.method.rounded(self._made(self._step(hr))).clamp(0, 1)
+            return self._rounded(self._made(self._step(hr)))
         return self._tiled(hr, self.tile // self.scale)
 
     def sources(self, hr: Tensor) -> set[str]:
@@ -86,7 +89,7 @@ class Degrader(nn.Module):
                 )
                 for name, value in draws.items():
                     seen.kept[name] = (_crop(value, (height, width), rows, columns), frozenset())
-                made = self.method.rounded(self._made(seen)).clamp(0, 1)
+                made = self._rounded(self._made(seen))
                 lr[..., down.start : down.stop, across.start : across.stop] = made[
                     ...,
                     down.start - rows.start : down.stop - rows.start,
@@ -95,7 +98,11 @@ class Degrader(nn.Module):
         return lr
 
     def _step(self, hr: Tensor) -> Method:
-        return self.method(dict(self.networks.items()), {"hr": hr}, self.scale)
+        method = deepened(self.method) if self.deep and not self.method.deep else self.method
+        return method(dict(self.networks.items()), {"hr": hr}, self.scale)
+
+    def _rounded(self, made: Tensor) -> Tensor:
+        return (clamped(made) if self.deep else self.method.rounded(made)).clamp(0, 1)
 
     def _made(self, step: Method) -> Tensor:
         made: Tensor = getattr(step, self.output)

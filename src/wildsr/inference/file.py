@@ -16,11 +16,12 @@ from wildsr.inference.strips import strips
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.encode import DEEP, FORMATS, Encoder, Target
 from wildsr.photo.formats import format_of
+from wildsr.photo.raster.base import Raster
 from wildsr.photo.raster.open import open_raster
 from wildsr.photo.raster.tiff import TiffRaster
 from wildsr.photo.rows import Ahead, Array, Rows
 from wildsr.photo.samples import Range
-from wildsr.photo.sensor import Ranged, values_of
+from wildsr.photo.sensor import Ranged, Sensor, values_of
 from wildsr.photo.stream import Photo
 from wildsr.photo.unreadable import readable
 
@@ -64,16 +65,34 @@ def begin(
         UnreadableImage: ``source`` is not an image, or is damaged.
         UserError: an invalid size, format, page or choice of bands.
     """
+    opened = open_source(source, upscaler.sensor, settings.limit)
+    if isinstance(opened, Raster):
+        return RasterUpscaling(opened, target, upscaler, settings)
+    span = None if opened.channels in (2, 4) else own_range(upscaler.sensor, opened.dtype)
+    return Upscaling(opened, target, upscaler.scale, settings, span)
+
+
+def open_source(
+    source: Path, sensor: Sensor, limit: float | None, side: str = "lr"
+) -> Raster | Photo:
+    """Open a file with all that it carries: of measured values, or an ordinary photo.
+
+    Args:
+        source: the file.
+        sensor: of the training; where it has a range of its own, TIFFs are measured values.
+        limit: megapixels; None for any number.
+        side: whose range that is, "lr" or "hr".
+
+    Raises:
+        UnreadableImage: no image, or a damaged one.
+    """
     with readable(source):
         format = format_of(source)
-        raster = open_raster(source, format, settings.limit)
-        if raster is None and format == "tiff" and upscaler.sensor.lr is not None:
-            raster = TiffRaster(source, settings.limit)  # its values have their own range
-    if raster is not None:
-        return RasterUpscaling(raster, target, upscaler, settings)
-    photo = Photo(source, settings.limit)
-    span = None if photo.channels in (2, 4) else own_range(upscaler, photo.dtype)
-    return Upscaling(photo, target, upscaler.scale, settings, span)
+        raster = open_raster(source, format, limit)
+        ranged = (sensor.lr if side == "lr" else sensor.hr) is not None
+        if raster is None and format == "tiff" and ranged:
+            raster = TiffRaster(source, limit)
+    return Photo(source, limit) if raster is None else raster
 
 
 class Upscaling:

@@ -1,4 +1,4 @@
-"""Upscale many photos; a failure costs only its photo, and every outcome is noted."""
+"""Upscale, or degrade, many photos; one that fails costs itself only. Notes what became of each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wildsr.archive.manifest import Entry, Notes, digest
-from wildsr.archive.place import Scratch, Target
+from wildsr.archive.place import ROOM, Pair, Scratch, Target, file_of
 from wildsr.atomic import refusal
 from wildsr.error import UserError, first_line
+from wildsr.inference.degrading import FileDegrader, PairSettings
 from wildsr.inference.file import Upscaling, begin
+from wildsr.inference.pair import PairMaking
 from wildsr.inference.raster import RasterUpscaling
 from wildsr.inference.settings import Settings
 from wildsr.inference.strips import strips, together
@@ -25,10 +28,9 @@ from wildsr.photo.image import UnreadableImage
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import size_of
 
-ROOM = 1 << 20  # bytes of disk space below which the job ends
-SAID = 1000  # failures that are listed at the end; the manifest has all
-LOOK = 16  # batches among whose photos those of one size are collected
-ALMOST = 0.99  # progress of a photo that is computed but not yet encoded
+SAID = 1000  # failures that are kept, to be said at the end; the manifest has all
+LOOK = 16  # batches among whose photos those of one size are looked for
+ALMOST = 0.99  # of a photo's work is done when its file is still being encoded
 AT_ONCE = 8  # photos that are fetched, or delivered, at the same time
 
 
@@ -70,17 +72,28 @@ class _Ready:
     shown: float = 0.0
 
 
-_Opened = tuple[_Ready, Upscaling | RasterUpscaling, float]  # and when it was opened
+Worker = Upscaler | FileDegrader
+Making = Upscaling | RasterUpscaling | PairMaking
+Begin = Callable[[Any, Path, Task, Scratch, Any], Making]
+_Opened = tuple[_Ready, Making, float]  # and when it was opened
+
+
+def begin_upscaling(
+    upscaler: Upscaler, source: Path, task: Task, scratch: Scratch, settings: Settings
+) -> Making:
+    """Begin the upscaling of a task's photo; see :func:`wildsr.inference.file.begin`."""
+    return begin(upscaler, source, scratch.target(task.target), settings)
 
 
 def carry_out(
-    upscaler: Upscaler | Callable[[], Upscaler],
+    worker: Worker | Callable[[], Worker],
     todo: Iterable[Task],
-    settings: Settings,
+    settings: Settings | PairSettings,
     overwrite: bool = False,
     progress: Callable[[float, int], None] = lambda photos, pixels: None,
     say: Callable[[str], None] = lambda line: None,
     manifest: Notes | None = None,
+    begin: Begin = begin_upscaling,
 ) -> Outcome:
     """Upscale all photos; one that fails is noted and the others go on.
 
@@ -88,22 +101,21 @@ def carry_out(
     Remote photos are fetched, and results delivered, meanwhile, eight at the same time.
 
     Args:
-        upscaler: the network; or a function that opens it, called when the first photo without a
-            result is found.
-        todo: from :func:`~wildsr.inference.tasks.tasks`; asked for the next when its turn comes.
+        worker: the upscaler, or another network; or what opens it, called when the first photo
+            without a result is found.
+        todo: of :func:`~wildsr.inference.tasks.tasks`; asked for the next when its turn comes.
         settings: how results are written.
         overwrite: replace existing files instead of skipping their photos.
         progress: called with what was done since the last call: photos (also fractions; failed and
             skipped ones count) and pixels of the network's output.
         say: called with a line for each failure.
-        manifest: records the outcome of each photo; None: no record.
-
-    Raises:
-        UserError: nothing more can be written.
+        manifest: where it is written what became of each; None writes nothing.
+        begin: begins a photo; :func:`wildsr.inference.pair.begin_pair` degrades it.
     """
-    job, begun = _Job(settings, overwrite, progress, say, manifest), time.perf_counter()
+    job = _Job(settings, overwrite, progress, say, manifest, begin)
+    begun = time.perf_counter()
     try:
-        job.work(upscaler, todo)
+        job.work(worker, todo)
     finally:
         job.close()
     job.outcome.seconds = time.perf_counter() - begun
@@ -115,14 +127,16 @@ class _Job:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Settings | PairSettings,
         overwrite: bool,
         progress: Callable[[float, int], None],
         say: Callable[[str], None],
         manifest: Notes | None,
+        begin: Begin,
     ) -> None:
-        self.settings, self.overwrite = settings, overwrite
+        self.settings, self.overwrite, self.begin = settings, overwrite, begin
         self.progress, self.say, self.manifest = progress, say, manifest
+        self.called = "pairs" if isinstance(settings, PairSettings) else "upscaled photos"
         self.outcome = Outcome()
         self.scratch = Scratch()
         self.pool = ThreadPoolExecutor(AT_ONCE)  # starts threads when it is given something
@@ -133,20 +147,21 @@ class _Job:
         self.pool.shutdown(cancel_futures=True)
         self.scratch.close()
 
-    def work(self, upscaler: Upscaler | Callable[[], Upscaler], todo: Iterable[Task]) -> None:
+    def work(self, worker: Worker | Callable[[], Worker], todo: Iterable[Task]) -> None:
         arrivals = self._arrivals(todo)
         first = next(arrivals, None)
         if first is None:
             return
-        self.upscaler = upscaler if isinstance(upscaler, Upscaler) else upscaler()
+        self.worker = worker if isinstance(worker, Upscaler | FileDegrader) else worker()
         opened: list[_Opened] = []
         try:
-            for group in _groups(itertools.chain([first], arrivals), self.upscaler):
+            for group in _groups(itertools.chain([first], arrivals), self.worker):
                 opened = []
                 for ready in group:
                     try:
-                        target = self.scratch.target(ready.task.target)
-                        upscaling = begin(self.upscaler, ready.path, target, self.settings)
+                        upscaling = self.begin(
+                            self.worker, ready.path, ready.task, self.scratch, self.settings
+                        )
                         opened.append((ready, upscaling, time.perf_counter()))
                     except Exception as error:
                         self._failed(ready, error)
@@ -165,7 +180,7 @@ class _Job:
         """Photos without a result, when their files are here."""
         waiting: deque[tuple[Task, Future[Path | None]]] = deque()
         for task in todo:
-            if isinstance(task.source, Path) and isinstance(task.target, Path):
+            if isinstance(task.source, Path) and file_of(task.target) is not None:
                 yield from self._arrived(task, self._arrive, task)
                 continue
             waiting.append((task, self.pool.submit(self._arrive, task)))
@@ -182,12 +197,13 @@ class _Job:
         Raises:
             Exception: it cannot be fetched, or would be replaced by its own result.
         """
-        if task.target.exists():
-            if not self.overwrite:
-                return None
-            both = isinstance(task.source, Path) and isinstance(task.target, Path)
-            if both and os.path.samefile(str(task.source), str(task.target)):
-                raise UserError(f"`output`: its result, {task.target}, would replace it.")
+        if not self.overwrite and task.target.exists():
+            return None
+        target = task.target
+        for made in (target.hr, target.lr) if isinstance(target, Pair) else (target,):
+            both = isinstance(task.source, Path) and isinstance(made, Path) and made.exists()
+            if both and os.path.samefile(str(task.source), str(made)):
+                raise UserError(f"`output`: its result, {made}, would replace it.")
         return self.scratch.source(task.source)
 
     def _arrived(
@@ -227,7 +243,7 @@ class _Job:
             if why is not None:
                 raise UserError(
                     f"Nothing more can be written into {place}: {why}. {self.outcome.done} "
-                    "upscaled photos are there and whole; the same command makes the others."
+                    f"{self.called} are there and whole; the same command makes the others."
                 ) from error
         if self.manifest is not None:
             self.manifest.add(Entry(task.input, task.output, error=reason))
@@ -241,7 +257,7 @@ class _Job:
                 task, size = ready.task, upscaling.size
                 noted = None if self.manifest is None else digest(upscaling.target)
                 seconds = time.perf_counter() - begun
-                by = self.upscaler.means
+                by = self.worker.means
                 entry = Entry(task.input, task.output, noted, seconds, by=by)
             except Exception as error:  # any error concerns this photo only
                 self.encoding = encoding[place + 1 :]
@@ -249,7 +265,7 @@ class _Job:
                 continue
             self.outcome.pixels += size[0] * size[1]
             self.scratch.forget(ready.path, task.source)
-            if isinstance(task.target, Path):
+            if isinstance(task.target, Path) or file_of(task.target) is not None:
                 self._done(ready, entry)
                 continue
             future = self.pool.submit(self._deliver, task.target, upscaling.target)
@@ -323,21 +339,24 @@ class _Job:
                 self._show(ready, max(ALMOST * done / all, ready.shown), done - before)
                 before = done
 
-            depth = one.planned.dtype
-            one.compute(lambda rows, dtype: strips(self.upscaler, rows, dtype, advance, depth))
+            worker, depth = self.worker, one.planned.dtype
+            if isinstance(worker, Upscaler):
+                one.compute(lambda rows, dtype: strips(worker, rows, dtype, advance, depth))
+            elif isinstance(one, PairMaking):
+                one.compute()
             return
-        if not some:
+        if not some or not isinstance(self.worker, Upscaler):
             return
         first = some[0][1]
-        results = together(self.upscaler, images, first.between, first.planned.dtype)
+        results = together(self.worker, images, first.between, first.planned.dtype)
         for (ready, upscaling, _), result in zip(some, results, strict=True):
             upscaling.compute(lambda rows, dtype, result=result: [result])  # type: ignore[misc]
             self._show(ready, ALMOST, upscaling.size[0] * upscaling.size[1])
 
 
-def _groups(arrivals: Iterator[_Ready], upscaler: Upscaler) -> Iterator[list[_Ready]]:
+def _groups(arrivals: Iterator[_Ready], upscaler: Worker) -> Iterator[list[_Ready]]:
     """One photo after the other; small ones of one size together, where tiles are computed so."""
-    if upscaler.together == 1:
+    if not isinstance(upscaler, Upscaler) or upscaler.together == 1:
         yield from ([ready] for ready in arrivals)
         return
     waiting: dict[tuple[int, int], list[_Ready]] = {}

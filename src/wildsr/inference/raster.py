@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from wildsr.atomic import Partial
 from wildsr.error import UserError, first_line, unknown
 from wildsr.inference.bands import FLOAT, Look, Strip, Strips, upscaled
+from wildsr.inference.raster_plan import chosen_pages, group, kept_bands, look_at, result_page
 from wildsr.inference.resample import resized
 from wildsr.inference.settings import Settings
 from wildsr.inference.upscaler import Upscaler
@@ -21,13 +22,8 @@ from wildsr.photo.folder import say_once
 from wildsr.photo.raster.base import Page, Plan, Range, Raster, Values, Writer
 from wildsr.photo.raster.ranges import of_type, ranges
 from wildsr.photo.raster.write import check_fits, writer_for
+from wildsr.photo.sensor import Sensor
 from wildsr.photo.unreadable import readable
-
-DEPTHS: dict[int | str, np.dtype[Any]] = {
-    8: np.dtype(np.uint8),
-    16: np.dtype(np.uint16),
-    "float": FLOAT,
-}
 
 
 class Planned:
@@ -69,17 +65,16 @@ class RasterUpscaling:
         self.format, self.settings = FORMATS[chosen], settings
         if self.format != raster.suffix:
             raster.in_units()
-        self.wish = settings.range or _trained_range(upscaler, raster)
-        wanted = _pages(raster, settings.page)
-        self.looks = {n: _look(raster.pages[n], settings.bands, raster, n) for n in wanted}
+        self.wish = settings.range or trained_range(upscaler.sensor, raster)
+        wanted = chosen_pages(raster, settings.page)
+        self.looks = {n: look_at(raster, n, settings.bands) for n in wanted}
         for look in self.looks.values():
-            _group(look, raster, upscaler)
+            group(look, raster, upscaler.channels, upscaler.name)
         factor = settings.outscale or self.scale
-        made = [_result(raster.pages[n], look, factor, settings) for n, look in self.looks.items()]
-        kept = [
-            [*look.bands, *([] if look.alpha is None else [look.alpha])]
-            for look in self.looks.values()
+        made = [
+            result_page(raster.pages[n], look, factor, settings) for n, look in self.looks.items()
         ]
+        kept = [kept_bands(look) for look in self.looks.values()]
         self.plan = Plan(made, wanted, kept, settings.identity)
         check_fits(self.format, raster, self.plan, target)
         pixels = sum(page.width * page.height for page in made)
@@ -115,7 +110,7 @@ class RasterUpscaling:
             for place, number in enumerate(numbers):
                 low, high = found[number]
                 made, page = self.plan.pages[place], self.raster.pages[number]
-                cut = not _same(page, made)
+                cut = not same_numbers(page, made)
                 look = replace(self.looks[number], low=low, high=high, cut=cut)
                 writer.page(place, self._strips(place, number, look, strips_of))
             self._written(writer)
@@ -153,19 +148,25 @@ class RasterUpscaling:
         self.partial.discard()
 
 
-def own_range(upscaler: Upscaler, dtype: np.dtype[Any]) -> Range | None:
-    """Values that the upscaler was trained to see as black and white, for files of this dtype."""
-    sensor = upscaler.sensor
+def own_range(sensor: Sensor, dtype: np.dtype[Any], side: str = "lr") -> Range | None:
+    """The values that a training saw as black and white, for files of that type.
+
+    Args:
+        sensor: of the training.
+        dtype: of the file.
+        side: "lr", or "hr" for sharp photos.
+    """
     if sensor.depth == "float":
-        return sensor.span() if dtype.kind == "f" else None
-    return sensor.lr if dtype == sensor.dtype else None
+        return sensor.span(side) if dtype.kind == "f" else None
+    known = sensor.lr if side == "lr" else sensor.hr
+    return known if dtype == sensor.dtype else None
 
 
-def _trained_range(upscaler: Upscaler, raster: Raster) -> Range | None:
-    """The range of training converted to the stored numbers of a file (training reads units)."""
+def trained_range(sensor: Sensor, raster: Raster, side: str = "lr") -> Range | None:
+    """The same in the numbers of a file: training reads what they stand for."""
     dtype = raster.pages[0].dtype
     plain = dtype in (np.uint8, np.uint16) and not raster.rescaled
-    span = own_range(upscaler, dtype if plain else FLOAT)
+    span = own_range(sensor, dtype if plain else FLOAT, side)
     return None if span is None else raster.stored_range(span)
 
 
@@ -175,10 +176,10 @@ def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster)
     Equal numbers mean equal quantities as in the source; if the result has another integer type,
     the range is mapped to the whole of that type.
     """
-    bands = [*look.bands, *([] if look.alpha is None else [look.alpha])]
+    bands = kept_bands(look)
     low, high = look.low[bands], look.high[bands]
     unit: Any = strip.unit
-    same = _same(page, made)
+    same = same_numbers(page, made)
     if same:
         wide = page.dtype.itemsize > 2 and page.dtype != np.float32
         kind = np.float64 if wide else np.float32
@@ -200,7 +201,7 @@ def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster)
     return np.concatenate([colours, cast[..., count:]], axis=-1)
 
 
-def _same(page: Page, made: Page) -> bool:
+def same_numbers(page: Page, made: Page) -> bool:
     """Whether the numbers of a result mean what those of its source do."""
     return made.dtype == page.dtype or made.dtype.kind == "f"
 
@@ -235,76 +236,3 @@ def _not_missing(
             elif values.dtype.kind in "iu":
                 one[hit] = missing + (1 if missing < np.iinfo(values.dtype).max else -1)
     return values
-
-
-def _pages(raster: Raster, page: int | None) -> list[int]:
-    if page is None:
-        return list(range(len(raster.pages)))
-    if not 1 <= page <= len(raster.pages):
-        raise UserError(
-            f"Argument `page` must be 1 to {len(raster.pages)} for {raster.path}, but got {page}."
-        )
-    return [page - 1]
-
-
-def _look(page: Page, bands: Any, raster: Raster, number: int) -> Look:
-    """Which bands are wanted, and which of them go together."""
-    nothing = np.empty(0)
-    missing = raster.missing(number)
-    colours = [band for band in range(page.bands) if band != page.alpha]
-    if bands is None or bands == "all":
-        together = list(page.colour) if bands is None else []
-        groups = [together] if together else []
-        groups += [[band] for band in colours if band not in together]
-        places = [[colours.index(band) for band in group] for group in groups]
-        return Look(colours, places, nothing, nothing, missing, page.alpha)
-    if max(bands) > page.bands:
-        raise UserError(
-            f"Argument `bands` must hold numbers from 1 to {page.bands} for {raster.path}, but got "
-            f"{list(bands)}."
-        )
-    chosen = [band - 1 for band in bands]
-    count = len(chosen)
-    places = [[0, 1, 2]] if count == 3 else [[place] for place in range(count)]
-    return Look(chosen, places, nothing, nothing, missing)
-
-
-def _group(look: Look, raster: Raster, upscaler: Upscaler) -> None:
-    """Regroup the bands for a network of other channels than three.
-
-    Raises:
-        UserError: it takes another number of channels than there are bands.
-    """
-    channels = int(getattr(upscaler, "channels", 3))
-    count = len(look.bands)
-    if channels == 3:
-        return
-    if channels == 1:
-        look.groups[:] = [[place] for place in range(count)]
-    elif channels == count:
-        look.groups[:] = [list(range(count))]
-    else:
-        raise UserError(
-            f"The network of {upscaler.name} takes {channels} bands, but {raster.path} has "
-            f"{count}; `bands` picks some."
-        )
-
-
-def _result(page: Page, look: Look, factor: float, settings: Settings) -> Page:
-    """A page of the result."""
-    height, width = (max(round(side * factor), 1) for side in (page.height, page.width))
-    dtype = page.dtype if settings.depth is None else DEPTHS[settings.depth]
-    bands = len(look.bands) + (look.alpha is not None)
-    three = [list(range(3))] == look.groups[:1] and settings.bands not in (None, "all")
-    colour = (
-        tuple(look.bands.index(band) for band in page.colour)
-        if page.colour and set(page.colour) <= set(look.bands) and settings.bands in (None, "all")
-        else ((0, 1, 2) if three else ())
-    )
-    alpha = None if look.alpha is None else bands - 1
-    return Page(height, width, bands, dtype, colour, alpha, page.channel)
-
-
-def pixels_of(pages: Iterable[Page]) -> int:
-    """The number of pixels of all pages."""
-    return sum(page.height * page.width for page in pages)

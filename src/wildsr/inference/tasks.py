@@ -24,16 +24,18 @@ class Task:
     """One photo and the file for its result.
 
     Args:
-        source: a local file, or an object to download.
-        target: a local file, or an object to upload.
-        input: the photo's path relative to the input, with ``/``.
-        output: the result's path relative to the output.
+        source: a file, or what can be fetched.
+        target: a file, or what can be delivered.
+        input: the photo's path below the input, with ``/``.
+        output: the result's path below the output.
+        seed: of what is drawn for it, where anything is.
     """
 
     source: Path | Source
     target: Path | Target
     input: str
     output: str
+    seed: int | None = None
 
 
 @dataclass(frozen=True)

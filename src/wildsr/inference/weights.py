@@ -65,18 +65,35 @@ def save_weights(
     check_finite(network.state_dict(), f"{path} is not written: the network")
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"format": "pt"}
-    # Published ones are recognised by their keys, as they were.
-    if isinstance(network, Published) and not sensor.plain:
-        metadata[KEY] = json.dumps({"sensor": asdict(sensor)})
-    elif architecture and not isinstance(network, Published):
-        node = {k: v for k, v in architecture.items() if (k, v) != ("channels", 3)}
-        described: dict[str, Any] = {"network": node, "scale": scale}
-        if not sensor.plain:
-            described["sensor"] = asdict(sensor)
-        metadata[KEY] = json.dumps(described)
+    described = description(network, architecture, scale, sensor)
+    if described is not None:
+        metadata[KEY] = described
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
     metadata[DIGEST] = digest_of(weights, metadata.get(KEY))
     write_bytes(path, save(weights, metadata=metadata))
+
+
+def description(
+    network: nn.Module, architecture: Mapping[str, Any], scale: int, sensor: Sensor = RGB
+) -> str | None:
+    """What a file of weights says of them, as JSON; None where their keys say everything.
+
+    Args:
+        network: the upscaler.
+        architecture: the ``_target_`` and the arguments that made it.
+        scale: HR size / LR size.
+        sensor: the kind of photos that it was trained on.
+    """
+    # Published ones are recognised by their keys, as they were.
+    if isinstance(network, Published):
+        return None if sensor.plain else json.dumps({"sensor": asdict(sensor)})
+    if not architecture:
+        return None
+    node = {k: v for k, v in architecture.items() if (k, v) != ("channels", 3)}
+    described: dict[str, Any] = {"network": node, "scale": scale}
+    if not sensor.plain:
+        described["sensor"] = asdict(sensor)
+    return json.dumps(described)
 
 
 def open_weights(path: Path) -> OpenWeights:

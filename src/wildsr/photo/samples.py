@@ -152,10 +152,11 @@ def write_samples(path: Path, pixels: Samples) -> None:
             space = spaces[channels, pixels.dtype.itemsize]
             image.copy(interpretation=space).pngsave(os.fsencode(partial))
         else:
-            _write_tiff(partial, pixels)
+            write_tiff(partial, pixels)
 
 
-def _write_tiff(path: Path, pixels: Samples) -> None:
+def write_tiff(path: Path, pixels: Samples) -> None:
+    """Write (H, W, C) as a TIFF, whatever its type and channels."""
     import tifffile
 
     channels = pixels.shape[2]

@@ -231,7 +231,7 @@ def load_degrader(folder: Path, tile: int | None = None, trust: bool = False) ->
     try:
         made = Degrader(method, networks, config.scale).eval()
         side = 16 * config.scale
-        needed = made.sources(torch.rand(2, 3, side, side))
+        needed = made.sources(torch.rand(2, sensor_of(config).channels, side, side))
     except KeyError as error:
         raise UserError(f"The checkpoint in {folder} has no network {error}.") from error
     networks = {name: network for name, network in networks.items() if name in needed}

@@ -18,15 +18,27 @@ from wildsr.atomic import write_text
 from wildsr.calibration.measure import Measured
 from wildsr.config.plain import read_json
 from wildsr.degradation.coding import Coding
+from wildsr.degradation.depth import stored
 from wildsr.error import UserError, shortened
-from wildsr.network.degrader.measured import POPULATION, SUBSAMPLINGS, MeasuredCamera
+from wildsr.network.degrader.measured import (
+    CHANNEL,
+    POPULATION,
+    QUIET,
+    SHARED,
+    SUBSAMPLINGS,
+    MeasuredCamera,
+    SensorNoise,
+)
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, physical
-from wildsr.pixels import to_8_bit
+from wildsr.photo.sensor import RGB, WHITES, Sensor
 
 FILE = "camera.json"
 SCHEMA = 1
+MOST_CHANNELS = 1024
 LARGEST = 8 << 20  # bytes; one of 256 cameras with 256 tables has less than 1 MB
 STEPS = 32767  # the largest that libjpeg writes
+WIDEST = 5.0  # by which a channel's blur may differ, on the scales of the parameters
+FARTHEST = 1e300  # values of a sensor
 ROUNDED = 1e-4  # by which numbers in the file may leave the range of a parameter
 
 
@@ -38,14 +50,19 @@ class Profile(nn.Module):
             writes it.
         scale: HR size / LR size, s; the file's.
 
+    Attributes:
+        sensor: the kind of photos that the camera was measured on.
+
     Raises:
         UserError: the file cannot be read, is damaged, or has another scale.
     """
 
+    deep = False  # see :func:`wildsr.degradation.depth.deepen`
+
     def __init__(self, file: str, scale: int) -> None:
         super().__init__()
         self.scale = scale
-        self.camera = read_profile(Path(file).expanduser())
+        self.camera, self.sensor = read_profile(Path(file).expanduser())
         if self.camera.scale != scale:
             raise UserError(
                 f"Argument `scale` must be that of the camera {file}, {self.camera.scale}, "
@@ -54,12 +71,22 @@ class Profile(nn.Module):
 
     @torch.no_grad()
     def forward(self, hr: Tensor) -> Tensor:
-        """(B, 3, sH, sW) in [0, 1] -> multiples of 1/255 in [0, 1], (B, 3, H, W).
+        """(B, C, sH, sW) in [0, 1] -> (B, C, H, W) in [0, 1], multiples of 1/255 unless deepened.
 
-        Random: the numbers come from torch's global generator.
+        [0, 1] is the range of the sensor. Random: the numbers come from torch's global generator.
+
+        Raises:
+            UserError: the camera has a noise of its own for each of another number of channels.
         """
+        own = self.sensor.channels
+        each = self.camera.blur_of is not None  # then they are not to be exchanged
+        if hr.shape[1] != own and (each or not {hr.shape[1], own} <= {1, 3}):
+            raise UserError(
+                f"The camera in `degradation.file` is of {own} channel{'s' * (own > 1)}, but the "
+                f"photos have {hr.shape[1]}."
+            )
         lr: Tensor = self.camera(hr, self.camera.draws(hr))
-        return to_8_bit(lr).clamp(0, 1)
+        return stored(lr, self.deep).clamp(0, 1)
 
     def describe(self) -> list[str]:
         """The median camera's degradation, and the fraction of images with JPEG, in words."""
@@ -67,8 +94,14 @@ class Profile(nn.Module):
         return [self.camera.sentence(), f"JPEG: {share:.0%} of the pictures"]
 
 
-def profile(camera: MeasuredCamera, measured: Measured) -> dict[str, Any]:
-    """A measured degradation as plain data: the document ``camera.json``."""
+def profile(camera: MeasuredCamera, measured: Measured, sensor: Sensor = RGB) -> dict[str, Any]:
+    """A measured camera as plain data: the document ``camera.json``.
+
+    Args:
+        camera: that the measurement was taken over by.
+        measured: what was found.
+        sensor: the kind of photos that it was found on.
+    """
     found = measured.calibration
     groups = []
     if found is not None:
@@ -88,22 +121,45 @@ def profile(camera: MeasuredCamera, measured: Measured) -> dict[str, Any]:
                 }
             )
     return {
-        **of_camera(camera),
+        **of_camera(camera, sensor),
         "sentence": measured.sentence(camera.scale),
         "codings": measured.codings.to_dict(),
         "cameras": groups,
     }
 
 
-def of_camera(camera: MeasuredCamera) -> dict[str, Any]:
-    """The part of the document that is needed to degrade images again."""
+def of_camera(camera: MeasuredCamera, sensor: Sensor | None = None) -> dict[str, Any]:
+    """The part of the document that it takes to use a camera again.
+
+    Args:
+        camera: the camera.
+        sensor: the kind of photos that it is of; None for 8-bit ones of its channels.
+    """
+    sensor = sensor or Sensor(camera.channels)
     return {
         "schema": SCHEMA,
         "wildsr": __version__,
         "scale": camera.scale,
         "sentence": camera.sentence(),
+        **({} if sensor.plain else {"sensor": _of_sensor(camera, sensor)}),
         "parameters": list(PARAMETERS),
         "population": camera.population(),
+        **({} if camera.blur_of is None else {"blur_of_channels": camera.blur_of.tolist()}),
+    }
+
+
+def _of_sensor(camera: MeasuredCamera, sensor: Sensor) -> dict[str, Any]:
+    """Channels, depth, black and white, and what noise has beside the parameters."""
+    low, high = sensor.span("lr")
+    black = 0.0 if camera.black is None else float(camera.black)
+    levels = None if camera.noise_of is None else [float(v) for v in camera.noise_of]
+    return {
+        "channels": sensor.channels,
+        "depth": sensor.depth,
+        "range": [low, high],
+        "range_hr": list(sensor.span("hr")),
+        "black_level": low + black * (high - low),
+        "noise_of_channels": levels,
     }
 
 
@@ -122,8 +178,8 @@ def said_of(folder: Path) -> str | None:
         return None
 
 
-def read_profile(path: Path) -> MeasuredCamera:
-    """Read the degradation in a ``camera.json``; every value that is used is checked.
+def read_profile(path: Path) -> tuple[MeasuredCamera, Sensor]:
+    """The camera that a ``camera.json`` describes, and its sensor; every value is checked.
 
     Raises:
         UserError: it cannot be read, or a value is wrong; the message names the first such key.
@@ -131,8 +187,8 @@ def read_profile(path: Path) -> MeasuredCamera:
     return checked_profile(read_json(path, LARGEST), str(path))
 
 
-def checked_profile(document: Any, where: str) -> MeasuredCamera:
-    """Check a document and make the degradation that it describes.
+def checked_profile(document: Any, where: str) -> tuple[MeasuredCamera, Sensor]:
+    """The camera of a document, and the kind of photos that it is of.
 
     Args:
         document: contents of a ``camera.json``.
@@ -153,7 +209,14 @@ def checked_profile(document: Any, where: str) -> MeasuredCamera:
     kinds = check.items(population["codings"], "population.codings", 0, POPULATION)
     codings = [check.coding(one, f"population.codings.{n}") for n, one in enumerate(kinds)]
     chosen = check.items(population["coding"], "population.coding", len(rows), len(rows))
-    camera = MeasuredCamera(scale)
+    sensor, noise = RGB, QUIET
+    if "sensor" in whole:  # of other photos than 8-bit RGB
+        sensor, noise = check.sensor(whole["sensor"])
+    blurs = None
+    if "blur_of_channels" in whole:
+        blurs = torch.tensor(check.blurs(whole["blur_of_channels"], sensor.channels))
+    kind = SHARED if blurs is None else CHANNEL
+    camera = MeasuredCamera(scale, sensor.channels, sensor.deep, kind)
     own: list[Coding | None] = []
     for number, index in enumerate(chosen):
         if index is None:
@@ -161,8 +224,8 @@ def checked_profile(document: Any, where: str) -> MeasuredCamera:
             continue
         place = check.whole(index, f"population.coding.{number}", 0, len(codings) - 1)
         own.append(codings[place])
-    camera.set(torch.tensor(cameras), own)
-    return camera
+    camera.set(torch.tensor(cameras), own, noise, blurs)
+    return camera, sensor
 
 
 class _Check:
@@ -201,6 +264,52 @@ class _Check:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise self.wrong(key, f"an integer of {least} to {most}", value)
         return value
+
+    def number(self, value: Any, key: str, least: float, most: float) -> float:
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (real and least <= value <= most):  # NaN is not either
+            raise self.wrong(key, f"a number of {least:.6g} to {most:.6g}", value)
+        return float(value)
+
+    def range(self, value: Any, key: str) -> tuple[float, float]:
+        ends = self.items(value, key, 2, 2)
+        low, high = (
+            self.number(end, f"{key}.{n}", -FARTHEST, FARTHEST) for n, end in enumerate(ends)
+        )
+        if not low < high:
+            raise self.wrong(key, "two rising numbers", value)
+        return low, high
+
+    def sensor(self, value: Any) -> tuple[Sensor, SensorNoise]:
+        names = ("channels", "depth", "range", "range_hr", "black_level", "noise_of_channels")
+        found = self.mapping(value, "sensor", names)
+        channels = self.whole(found["channels"], "sensor.channels", 1, MOST_CHANNELS)
+        depth = found["depth"]
+        if not (isinstance(depth, str) and depth in WHITES):
+            raise self.wrong("sensor.depth", f"one of {list(WHITES)}", depth)
+        spans = [self.range(found[key], f"sensor.{key}") for key in ("range", "range_hr")]
+        own = (0.0, WHITES[depth])
+        lr, hr = (None if span == own else span for span in spans)
+        low, high = spans[0]
+        level = self.number(found["black_level"], "sensor.black_level", low, high)
+        levels: tuple[float, ...] = ()
+        if found["noise_of_channels"] is not None:
+            key = "sensor.noise_of_channels"
+            listed = self.items(found["noise_of_channels"], key, channels, channels)
+            levels = tuple(self.number(v, f"{key}.{n}", 0, 1e3) for n, v in enumerate(listed))
+        noise = SensorNoise((level - low) / (high - low), levels)
+        return Sensor(channels, depth, lr, hr), noise
+
+    def blurs(self, value: Any, channels: int) -> list[list[float]]:
+        key = "blur_of_channels"
+        rows = self.items(value, key, channels, channels)
+        return [
+            [
+                self.number(v, f"{key}.{n}", -WIDEST, WIDEST)
+                for v in self.items(row, f"{key}.{n}", 3, 3)
+            ]
+            for n, row in enumerate(rows)
+        ]
 
     def camera(self, value: Any, key: str) -> list[float]:
         numbers = self.items(value, key, len(PARAMETERS), len(PARAMETERS))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from wildsr.config.make import sensor_of
 from wildsr.config.plain import read_json
 from wildsr.error import UserError
 from wildsr.network.degrader.measured import MeasuredCamera
+from wildsr.run.folder import config_of
 from wildsr.run.load import load_degrader
 from wildsr.run.profile import FILE, LARGEST, of_camera
 
@@ -33,7 +35,7 @@ def profile_of_run(run: Path, trust: bool = False) -> dict[str, Any]:
             f"`format=camera` is for runs whose camera was measured, as method=wild does, but the "
             f"method of {run} is {degrader.method.__name__} with another degradation."
         )
-    own = of_camera(camera)
+    own = of_camera(camera, sensor_of(config_of(run, trust)))
     try:
         kept = read_json(run / FILE, LARGEST)
     except UserError:  # gone, or damaged: what is needed to use the camera is in the checkpoint

@@ -17,6 +17,7 @@ from wildsr.export.model_card import (
     results_of,
 )
 from wildsr.method.finishing import FINISHED
+from wildsr.photo.sensor import RGB, Sensor
 from wildsr.training.module import Training
 
 FINISH = (
@@ -26,7 +27,11 @@ FINISH = (
 
 
 def artifact(
-    folder: Path, training: Training, weights: Sequence[Path], pictures: Mapping[str, Path]
+    folder: Path,
+    training: Training,
+    weights: Sequence[Path],
+    pictures: Mapping[str, Path],
+    sensor: Sensor = RGB,
 ) -> dict[str, Path]:
     """Write the model card beside the weights.
 
@@ -35,6 +40,7 @@ def artifact(
         training: at its end.
         weights: the weights files.
         pictures: name -> file.
+        sensor: the kind of photos that it was trained on.
 
     Returns:
         All files to hand over, by their path within the run's folder: weights, card, configuration,
@@ -55,6 +61,7 @@ def artifact(
             {name: os.path.relpath(path, card.parent) for name, path in pictures.items()},
             note="`python export.py` writes other formats, and states a licence."
             + (FINISH if training.guard is not None else ""),
+            sensor=sensor,
         )
     )
     write_text(card, text)

@@ -177,7 +177,7 @@ def report_run(
     made = {**pictures(training, job.data, columns, folder.folder), **made}
     if (card := card_of_training(training, job.data, folder.folder, console)) is not None:
         made["report_card"] = card
-    files = artifact(folder.folder, training, weights, made)
+    files = artifact(folder.folder, training, weights, made, job.data.sensor or RGB)
     texts = {"configuration": OmegaConf.to_yaml(config, resolve=True)}
     page = Page(folder.folder.name, scale, PAGE, {folder.folder.name: folder.folder}, texts)
     console.print(f"page: {write_page(folder.folder, summary, photos, page)}", markup=False)

@@ -13,6 +13,7 @@ from wildsr.calibration.measure import take_over
 from wildsr.data.module import Folders
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.protocol import Harvests
+from wildsr.photo.sensor import RGB
 from wildsr.report.degradation.pools import harvested, pools_sheet
 from wildsr.run.profile import profile, write_profile
 from wildsr.training.kernel_estimate import estimate_kernel
@@ -76,11 +77,11 @@ def harvest(training: Training, data: Folders, folder: Path | None) -> list[str]
     lines = []
     for name, network in training.networks.items():
         if isinstance(network, MeasuredCamera):
-            measured = measure(data, training.seed)
+            measured = measure(data, training.seed, network.blur_of is not None)
             take_over(network, measured, training.seed)
             lines.append(f"camera: {measured.sentence(training.scale)}")
             if folder is not None:
-                write_profile(folder, profile(network, measured))
+                write_profile(folder, profile(network, measured, data.sensor or RGB))
             if name in training.ema.networks:
                 training.ema.networks[name].load_state_dict(network.state_dict())
         if isinstance(network, Harvests):

@@ -11,10 +11,15 @@ from wildsr.forensics.coding import Coding
 from wildsr.photo.image import list_images
 
 
-def measure(data: Folders, seed: int) -> Measured:
-    """Measure the JPEG codings and cameras of ``data.lr``, using the sharp photos of ``data.hr``.
+def measure(data: Folders, seed: int, by_channel: bool = False) -> Measured:
+    """The codings and the cameras of ``data.lr``, by pictures that cameras make of ``data.hr``.
 
-    Deterministic: the same photos and seed give the same result, in every process.
+    The same for the same photos and seed, in every process.
+
+    Args:
+        data: the folders.
+        seed: of all draws.
+        by_channel: whether the blur of each channel is measured, too.
     """
     paths = list_images(data.lr, "data.lr")
     chosen = spread(len(data.lr_store))
@@ -24,4 +29,4 @@ def measure(data: Folders, seed: int) -> Measured:
     names = [data.lr_store.names[index] for index in chosen]
     photos = [np.array(data.lr_store.image(index)) for index in chosen]
     sharp = [np.array(data.hr_store.image(i)) for i in spread(len(data.hr_store), MOST_SHARP)]
-    return measured(names, photos, seen, sharp, data.scale, seed)
+    return measured(names, photos, seen, sharp, data.scale, seed, by_channel)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.argument import check_integer
+from wildsr.degradation.depth import stored
 from wildsr.degradation.pipeline.canvas import Canvas, Drawn, join
 from wildsr.error import UserError
-from wildsr.pixels import to_8_bit
 
 
 class Step(nn.Module):
@@ -166,6 +166,8 @@ class Pipeline(nn.Module):
         UserError: no step; a chunk below 1.
     """
 
+    deep = False  # see :func:`wildsr.degradation.depth.deepen`
+
     def __init__(self, scale: int, steps: Mapping[str, Step], chunk: int | None = None) -> None:
         super().__init__()
         check_integer("Argument `chunk`", chunk, 1, null=True)
@@ -209,7 +211,7 @@ class Pipeline(nn.Module):
             parts.append(Canvas(part, sizes, (height, width), lr, draws, drawn))
         done = in_parallel(self._degraded, parts) if cpu else [self._degraded(p) for p in parts]
         self.drawn = [drawn for canvas in done for drawn in canvas.drawn]
-        return to_8_bit(torch.cat([canvas.image for canvas in done]))
+        return stored(torch.cat([canvas.image for canvas in done]), self.deep)
 
     def _degraded(self, canvas: Canvas) -> Canvas:
         for step in self.steps.values():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import UNIT, Coding, coded_each
+from wildsr.error import unknown
 from wildsr.network.degrader.physics import (
     HIGHEST,
     LOWEST,
@@ -26,7 +27,8 @@ from wildsr.network.degrader.physics import (
 )
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
-POPULATION = 256  # number of cameras
+SHARED, CHANNEL = BLURS = ("shared", "channel")  # whose a blur is
+POPULATION = 256  # cameras to be drawn from
 Draws = tuple[Tensor, Tensor, Tensor]
 
 
@@ -65,14 +67,19 @@ class MeasuredCamera(nn.Module):
     population before the first iteration. Before that, every camera is the prior mean, without
     JPEG. The population has a fixed size, so that the checkpoints of all runs have the same shapes.
 
-    For sensors other than 8-bit cameras, noise starts at a measured black level; images of two or
-    more than three channels have one noise level for each channel. The blur is that of all
-    channels.
+    Of other sensors than 8-bit cameras, noise begins at a black level, which is measured as well,
+    and of two or more than three channels each has a level of noise of its own. Blur is that of
+    all channels, or, where that is asked for, of each its own: the camera's, wider or narrower and
+    stretched by what was measured of the channel.
 
     Args:
         scale: HR pixels for each LR pixel and direction.
         channels: of the images.
-        deep: whether they have more than 8 bits.
+        deep: they have more than 8 bits.
+        blur: "shared" by all channels, or "channel": of each its own.
+
+    Raises:
+        UserError: another blur.
 
     Shapes:
         hr (B, C, scale h, scale w) in [0, 1] -> LR (B, C, h, w), not clamped unless there is JPEG.
@@ -82,10 +89,17 @@ class MeasuredCamera(nn.Module):
     tables: Tensor  # (POPULATION, 2, 64); 0 without JPEG
     subsampling: Tensor  # (POPULATION,) indices of SUBSAMPLINGS, -1 without JPEG
     black: Tensor | None  # () in [0, 1]
-    noise_of: Tensor | None  # (C,) each channel's noise level relative to that of all
+    noise_of: Tensor | None  # (C,) each channel's level of noise, in those of all
+    blur_of: Tensor | None  # (C, 3) what each channel adds to the first three parameters
 
-    def __init__(self, scale: int, channels: int = 3, deep: bool = False) -> None:
+    def __init__(
+        self, scale: int, channels: int = 3, deep: bool = False, blur: str = SHARED
+    ) -> None:
         super().__init__()
+        if blur not in BLURS:
+            raise unknown("Argument `blur`", blur, BLURS)
+        own = torch.zeros(channels, 3) if blur == CHANNEL else None
+        self.register_buffer("blur_of", own)
         self.scale, self.channels = scale, channels
         self.register_buffer("black", torch.zeros(()) if deep else None)
         self.register_buffer("noise_of", torch.ones(channels) if channels not in (1, 3) else None)
@@ -93,11 +107,15 @@ class MeasuredCamera(nn.Module):
         self.register_buffer("tables", torch.zeros(POPULATION, 2, 64, dtype=torch.int32))
         self.register_buffer("subsampling", torch.full((POPULATION,), -1))
         self._codings: list[Coding | None] | None = None
-        self._kernels: Tensor | None = None
+        self._kernels: dict[int, Tensor] = {}
 
     @torch.no_grad()
     def set(
-        self, cameras: Tensor, codings: Sequence[Coding | None], sensor: SensorNoise = QUIET
+        self,
+        cameras: Tensor,
+        codings: Sequence[Coding | None],
+        sensor: SensorNoise = QUIET,
+        blurs: Tensor | None = None,
     ) -> None:
         """Store measured cameras, repeated until there are ``POPULATION``.
 
@@ -105,7 +123,10 @@ class MeasuredCamera(nn.Module):
             cameras: (n, P), drawn with equal probability.
             codings: the JPEG coding of each; None for no JPEG.
             sensor: the black level and the channels' noise, where they are measured.
+            blurs: (C, 3) what each channel adds to the blur of all; None for nothing.
         """
+        if self.blur_of is not None:
+            self.blur_of.copy_(torch.zeros_like(self.blur_of) if blurs is None else blurs)
         if self.black is not None:
             self.black.fill_(sensor.black)
         if self.noise_of is not None:
@@ -162,7 +183,7 @@ class MeasuredCamera(nn.Module):
         """
         which, noise, phase = draws
         which = which.to(self.cameras.device)
-        clean = blur_and_sample(hr, self._blurs(which).to(hr.dtype), self.scale)
+        clean = self._blurred(hr, which)
         if self.noise_of is not None:
             noise = by_channel(noise, SensorNoise(of_channels=tuple(self.noise_of.tolist())))
         black = 0.0 if self.black is None else self.black.to(hr.dtype)
@@ -173,6 +194,16 @@ class MeasuredCamera(nn.Module):
         with torch.no_grad():
             made = coded_each(lr, codings, [(int(y), int(x)) for y, x in phase.tolist()])
         return lr + (made - lr).detach() if lr.requires_grad else made
+
+    def _blurred(self, hr: Tensor, which: Tensor) -> Tensor:
+        """Each picture through the blur of its camera, each channel through its own."""
+        if self.blur_of is None:
+            return blur_and_sample(hr, self._blurs(which).to(hr.dtype), self.scale)
+        parts = [
+            blur_and_sample(one, self._blurs(which, channel).to(hr.dtype), self.scale)
+            for channel, one in enumerate(hr.split(1, 1))
+        ]
+        return torch.cat(parts, 1)
 
     @torch.no_grad()
     def kernel(self) -> Tensor:
@@ -206,7 +237,8 @@ class MeasuredCamera(nn.Module):
 
     def sentence(self) -> str:
         """Describe the median camera in words."""
-        return sentence(self.physical())
+        said = sentence(self.physical())
+        return said if self.blur_of is None else f"{said}; {blurs_sentence(self.blur_of)}"
 
     def _apply(self, fn: Any, recurse: bool = True) -> MeasuredCamera:
         self._forget()  # cached kernels are on the old device
@@ -217,14 +249,21 @@ class MeasuredCamera(nn.Module):
         self._forget()
 
     def _forget(self) -> None:
-        self._codings = self._kernels = None
+        self._codings = None
+        self._kernels = {}
 
-    def _blurs(self, which: Tensor) -> Tensor:
-        """The kernels (B, k, k) of some cameras; all of them are made once."""
-        if self._kernels is None:
-            parts = self.cameras.float().split(32)
-            self._kernels = torch.cat([kernels(part, self.scale) for part in parts])
-        return self._kernels[which.to(self._kernels.device)]
+    def _blurs(self, which: Tensor, channel: int = 0) -> Tensor:
+        """The kernels (B, k, k) of some cameras; all of them are made once for each channel."""
+        if channel not in self._kernels:
+            cameras = self.cameras.float()
+            if self.blur_of is not None:
+                cameras = cameras.clone()
+                cameras[:, :3] += self.blur_of[channel]
+                cameras = cameras.clamp(LOWEST.to(cameras), HIGHEST.to(cameras))
+            parts = [kernels(part, self.scale) for part in cameras.split(32)]
+            self._kernels[channel] = torch.cat(parts)
+        made = self._kernels[channel]
+        return made[which.to(made.device)]
 
     def _kinds(self) -> list[Coding | None]:
         if self._codings is None:
@@ -234,6 +273,12 @@ class MeasuredCamera(nn.Module):
                 for (luma, chroma), index in zip(tables, chosen, strict=True)
             ]
         return self._codings
+
+
+def blurs_sentence(blurs: Tensor) -> str:
+    """Say how wide the blur of each channel is beside that of all, (C, 3)."""
+    widths = ", ".join(f"{float(width):.2f}" for width in blurs[:, 0].exp())
+    return f"blur of the channels {widths} times as wide as that of all"
 
 
 def sentence(said: dict[str, float]) -> str:

@@ -19,13 +19,14 @@ class Sight:
     """How measured values are rendered as a picture.
 
     Attributes:
-        bands: one or three, from 1; None takes red, green and blue if the file declares them, else
-            the first.
-        window: the values that become black and white; None takes the file's own.
+        bands: one or three, from 1; None takes those that are red, green and blue, or the first.
+        window: the values that are black and white; None takes the file's own.
+        deep: the same of ordinary photos of 16 bits; None takes those of the type.
     """
 
     bands: tuple[int, ...] | None = None
     window: Range | None = None
+    deep: Range | None = None
 
 
 class View:
