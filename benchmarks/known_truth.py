@@ -115,26 +115,32 @@ def plot(found: dict[str, dict[str, dict]], rows: list[str], path: Path) -> None
     figure.savefig(path, dpi=110)
 
 
-def settled(options: argparse.Namespace) -> Setting:
+def sources(hr: Path | None, lr: Path | None) -> tuple[list[Path], list[Path], list[Path]]:
+    """The files of HR, LR and test photos; scikit-image's where no folders are given."""
     from wildsr.data.demo import HELD_OUT, HR, LR
     from wildsr.photo.image import list_images
 
-    if options.hr:
-        hr = list_images(options.hr, "--hr")
-        lr = list_images(options.lr, "--lr")
-        lr, test = lr[:PHOTOS], lr[PHOTOS : 2 * PHOTOS]
-    else:
-        import skimage
+    if hr and lr:
+        every = list_images(lr, "--lr")
+        return list_images(hr, "--hr"), every[:PHOTOS], every[PHOTOS : 2 * PHOTOS]
+    import skimage
 
-        source = {p.stem: p for p in (Path(skimage.__file__).parent / "data").iterdir()}
-        hr, lr, test = ([source[name] for name in names] for names in (HR, LR, HELD_OUT))
+    known = {p.stem: p for p in (Path(skimage.__file__).parent / "data").iterdir()}
+    chosen = ([known[name] for name in names] for names in (HR, LR, HELD_OUT))
+    return next(chosen), next(chosen), next(chosen)
+
+
+def settled(options: argparse.Namespace) -> Setting:
+    """What the options mean, of this script or of another one that has ``work`` and ``start``."""
+    hr, lr, test = sources(options.hr, options.lr)
+    given = vars(options)
     more = {}
     if options.full:
         more = {"upscaler": "edsr", "patch": 48, "batch": 16, "accelerator": "gpu"}
         more |= {"small": False, "precision": "auto"}
-    if options.precision:
+    if given.get("precision"):
         more |= {"precision": options.precision, "tag": f"-{options.precision}"}
-    test = test[: options.photos]
+    test = test[: given.get("photos")]
     if options.quick:
         more |= {"singles": 1}
         test = test[:2]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from hidden_camera import SCALES, HiddenCamera
-from known_truth import settled
+from known_truth import sources
 
 # HR pixels (standard deviations), 1/255 at half brightness before any processing, quality, and the
 # share of each camera. The widths of a line and a box are sides / sqrt(12), of a disc radius / 2.
@@ -100,17 +100,14 @@ def main() -> None:
         parser.error("--hr and --lr come together")
     from wildsr.photo.image import read_image
 
-    for name, value in {"work": Path("."), "seconds": 1, "start": 1, "full": False}.items():
-        setattr(options, name, value)
-    quick, options.quick = options.quick, False
-    setting = settled(options)
-    hr = [read_image(path) for path in setting.hr]
+    sharp, taken, _ = sources(options.hr, options.lr)
+    hr = [read_image(path) for path in sharp]
     print(
         "| camera | blur, px: found / true | noise at half | quality | share | misfit | seconds |"
     )
     print("|" + " --- |" * 7)
-    for scenario in options.scenario[:1] if quick else options.scenario:
-        print("\n".join(lines(scenario, list(setting.lr), hr, options.seed)), flush=True)
+    for scenario in options.scenario[:1] if options.quick else options.scenario:
+        print("\n".join(lines(scenario, taken, hr, options.seed)), flush=True)
 
 
 if __name__ == "__main__":

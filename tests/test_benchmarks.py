@@ -160,6 +160,14 @@ def test_the_archive_script_runs(tmp_path):
     assert "| now | 300 |" in done.stdout
 
 
+@pytest.mark.heavy
+def test_what_is_measured_of_a_camera_is_printed_beside_the_truth():
+    done = carry_out("measured_camera.py", "--quick")
+    assert done.returncode == 0, done.stderr
+    assert "| a | " in done.stdout
+    assert " / 2.40, 1.40 |" in done.stdout
+
+
 def fair_result(setting, name, psnr, **facts):
     images = [{"image": "1", "psnr": psnr - 1, "ssim": 0.5}]
     images += [{"image": "2", "psnr": psnr + 1, "ssim": 0.5}]
