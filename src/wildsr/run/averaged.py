@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from omegaconf import DictConfig
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from wildsr.config.make import make_networks, method_class
-from wildsr.error import UserError, first_line
+from wildsr.error import UserError
 from wildsr.inference.restorer import Restorer
 from wildsr.method.finishing import FAITHFUL, FINISHED
 from wildsr.method.part import Method
 from wildsr.network.interpolation import check_strength, interpolated
 from wildsr.network.size_limit import size_limit
-from wildsr.network.weights import fill, read_safetensors
+from wildsr.network.weights import fill
 from wildsr.run.finish import default_strength
 
 
@@ -85,20 +84,3 @@ def networks_of(
     numbers = [value for network in weights.values() for value in network.values()]
     with size_limit(numbers, f"The run folder {folder}"):
         return make_networks(config, weights)
-
-
-def read_snapshot(path: Path) -> dict[str, dict[str, Tensor]]:
-    """The averaged weights in a snapshot, by network.
-
-    Raises:
-        UserError: it is damaged.
-    """
-    try:
-        stored = read_safetensors(path, str(path), own=True)[0]
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is damaged: {first_line(error)}") from error
-    weights: dict[str, dict[str, Tensor]] = {}
-    for name, value in stored.items():
-        network, _, key = name.partition(".")
-        weights.setdefault(network, {})[key] = value
-    return weights

@@ -27,11 +27,11 @@ from wildsr.method.part import Method
 from wildsr.network.interpolation import check_strength, interpolated
 from wildsr.network.weights import fill
 from wildsr.photo.sensor import RGB, Sensor
-from wildsr.run.averaged import averaged, networks_of, read_snapshot
+from wildsr.run.averaged import averaged, networks_of
 from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint, part_of
 from wildsr.run.finish import SUFFIX
 from wildsr.run.folder import config_of
-from wildsr.run.snapshot import SNAPSHOTS, snapshots
+from wildsr.run.snapshot import SNAPSHOTS, read_snapshot, snapshots
 
 
 @dataclass(frozen=True)
