@@ -265,6 +265,11 @@ def test_method(method, of, tiny, tmp_path, carry_out):
 
 
 FIXED = {"nearest", "bilinear", "bicubic", "lanczos"}  # upscalers without anything to train
+ARCHITECTURES = (  # one of each, and what makes no network of its own
+    *("bicubic", "compact_small", "dat_light", "dbpn_small", "edsr_small", "fdat_tiny", "lapsrn"),
+    *("omnisr", "published", "realplksr_small", "rrdb_small", "span", "srcnn", "srresnet"),
+    *("swinir_light", "vdsr", "zssr"),
+)
 SMALLER = {  # networks of the published size take minutes here; their shape stays what it is
     "dat_light": ["features=32", "blocks=2", "heads=2"],
     "fdat": ["features=16", "groups=1", "depth=1", "heads=2"],
@@ -288,7 +293,7 @@ def published_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", within("network/upscaler"))
+@pytest.mark.parametrize("name", only(ARCHITECTURES, within("network/upscaler")))
 def test_upscaler(name, photos, plain_batches, published_file):
     folders = [f"data.lr={photos.lr}", f"data.hr={photos.hr}", *TWO]
     smaller = [f"network.upscaler.{o}" for o in SMALLER.get(name, [])]
@@ -358,7 +363,9 @@ def test_fronts_follow_one_another(fit, plain_batches):
     assert names == ["DiffAugment", "Haar"]
 
 
-@pytest.mark.parametrize("name", within("degradation"))
+@pytest.mark.parametrize(
+    "name", only(("bicubic", "learned", "pools", "profile", "realesrgan"), within("degradation"))
+)
 def test_degradation(name, fit, plain_batches, finished, tmp_path):
     if name == "profile":
         given = [f"degradation.file={write_profile(tmp_path, of_camera(MeasuredCamera(4)))}"]
@@ -403,7 +410,7 @@ def test_trainer(name):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.heavy) if name == "demo" else name
+        pytest.param(name, marks=() if name == "folders" else pytest.mark.heavy)
         for name in within("data")
     ],
 )
@@ -488,6 +495,9 @@ TERMS = {  # update, term: where each loss of the catalogue has its place
     "feature_matching": ("degrade", "critic: critic, prediction: fake_lr, target: real_lr"),
     "mean_feature_matching": ("degrade", "critic: critic, fake: fake_lr, real: real_lr"),
 }
+# One of each update, and what needs weights, averages, critics.
+QUICK_LOSSES = ("content", "feature_matching", "judge", "kernel_sum", "kl", "l1", "ldl", "lpips")
+QUICK_LOSSES += ("lr_consistency", "lr_discrepancy", "r1")
 NEEDS = {"content": "vgg19", "texture": "vgg19", "lpips": "vgg16", "dists": "vgg16"}
 NEEDS |= {"st_lpips": STAND_IN}
 
@@ -500,7 +510,7 @@ def test_the_catalogue_is_complete():
     assert OmegaConf.to_container(config.loss, resolve=True) == expected
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", only(QUICK_LOSSES, LOSSES))
 def test_loss(name, fit, plain_batches):
     update, operands = TERMS[name]
     term = f"+method.updates.{update}.terms.more={{loss: {name}, {operands}}}"

@@ -227,8 +227,14 @@ SPANDREL = {
 }
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-@pytest.mark.parametrize("name", sorted(SPANDREL))
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        pytest.param(name, suffix, marks=pytest.mark.heavy if heavy else ())
+        for name in sorted(SPANDREL)
+        for suffix, heavy in ((".safetensors", False), (".pth", name != "compact"))
+    ],
+)
 def test_weights_open_in_spandrel_where_it_knows_the_architecture(name, suffix, tmp_path):
     module, path = made(name), tmp_path / f"4x_it{suffix}"
     smaller = [f"network.upscaler.{override}" for override in ARCHITECTURES[name][0]]

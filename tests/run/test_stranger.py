@@ -334,7 +334,13 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize("kind", STATES)
+@pytest.mark.parametrize(
+    "kind",
+    [  # every third before CI, which tries all
+        pytest.param(kind, marks=pytest.mark.heavy if place % 3 else ())
+        for place, kind in enumerate(STATES)
+    ],
+)
 def test_a_damaged_checkpoint_is_one_sentence(kind, stranger):
     folder, _ = stranger
     (path,) = checkpoints(folder / "checkpoints")
