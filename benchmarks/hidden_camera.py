@@ -7,6 +7,7 @@ import math
 import torch
 from other_cameras import CAMERAS
 from torch import Tensor, nn
+from unseen_cameras import UNSEEN
 
 from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.blur import blur_and_sample, centred_grid, gaussian_kernel
@@ -23,7 +24,8 @@ SCENARIOS = {
     "x2": "blur, noise, JPEG 75 at x2",
     **{name: title for name, (title, _) in CAMERAS.items()},
 }
-SCALES = dict.fromkeys(SCENARIOS, 4) | {"x2": 2}
+MORE = {name: title for name, (title, _) in UNSEEN.items()}  # run where they are named
+SCALES = dict.fromkeys([*SCENARIOS, *MORE], 4) | {"x2": 2}
 KERNEL = 21  # HR pixels
 
 Range = tuple[float, float]
@@ -33,7 +35,7 @@ class HiddenCamera(nn.Module):
     """One scenario: ``lr = jpeg(sample(blur(hr)) + noise)``; every image draws within its ranges.
 
     Args:
-        scenario: one of ``SCENARIOS``.
+        scenario: one of ``SCENARIOS`` or ``MORE``.
         scale: HR pixels for each LR pixel.
     """
 
@@ -41,15 +43,15 @@ class HiddenCamera(nn.Module):
 
     def __init__(self, scenario: str, scale: int) -> None:
         super().__init__()
-        if scenario not in SCENARIOS:
-            raise unknown("Argument `scenario`", scenario, SCENARIOS)
+        if scenario not in SCENARIOS | MORE:
+            raise unknown("Argument `scenario`", scenario, SCENARIOS | MORE)
         self.scenario, self.scale = scenario, scale
         self.register_buffer("offsets", centred_grid(KERNEL, scale), persistent=False)
 
     @torch.no_grad()
     def forward(self, hr: Tensor) -> Tensor:
         """(B, 3, sH, sW) in [0, 1] -> 8-bit values (B, 3, H, W) in [0, 1]."""
-        others = {name: camera for name, (_, camera) in CAMERAS.items()}
+        others = {name: camera for name, (_, camera) in (CAMERAS | UNSEEN).items()}
         own = {"c": self._defocus, "d": self._bicubic, **others}
         make = own.get(self.scenario, self._gaussian)
         return torch.cat([make(image[None]) for image in hr])

@@ -31,7 +31,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crew import crew
-from hidden_camera import SCALES, SCENARIOS
+from hidden_camera import MORE, SCALES, SCENARIOS
 from known_truth_rows import (
     ANYWHERE,
     BICUBIC,
@@ -45,6 +45,8 @@ from known_truth_rows import (
     prepare,
     thin_folder,
 )
+
+TITLES = SCENARIOS | MORE
 
 
 def means(result: dict, limit: int | None = None) -> dict[str, float]:
@@ -64,7 +66,7 @@ def gap(results: dict[str, dict], row: str) -> float | None:
 def table(
     found: dict[str, dict[str, dict]], scenarios: list[str], rows: list[str]
 ) -> Iterator[str]:
-    titles = [f"{name}: {SCENARIOS[name]}" for name in scenarios]
+    titles = [f"{name}: {TITLES[name]}" for name in scenarios]
     yield "| upscaler | " + " | ".join(titles) + " | gap closed, mean |"
     yield "| --- |" + " --- |" * (len(scenarios) + 1)
     for row in rows:
@@ -102,7 +104,7 @@ def plot(found: dict[str, dict[str, dict]], rows: list[str], path: Path) -> None
             axes.scatter(
                 *zip(*points, strict=True),
                 marker=marker,
-                label=f"{scenario}: {SCENARIOS[scenario]}",
+                label=f"{scenario}: {TITLES[scenario]}",
             )
     axes.set_yticks(range(len(shown)), list(reversed(shown)))
     axes.axvline(0, color="gray", linewidth=1)
@@ -161,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hr", type=Path, help="folder of sharp photos")
     parser.add_argument("--lr", type=Path, help="folder of other sharp photos, for LR and test")
-    parser.add_argument("--scenario", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--scenario", nargs="+", choices=TITLES, default=list(SCENARIOS))
     parser.add_argument("--method", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--seconds", type=float, help="of one thread, for each row (60)")
     parser.add_argument("--start", type=float, help="of one thread, on bicubic pairs before (120)")

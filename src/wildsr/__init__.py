@@ -1,7 +1,7 @@
-"""Super-resolution GANs learned without pairs.
+"""Super-resolution GANs trained without pairs.
 
-``import wildsr`` is light: torch and all else is imported when something is used first. What there
-is, is in ``wildsr.__all__``; docs/python.md shows it in use.
+``import wildsr`` is light: torch and the rest are imported when something is first used. The public
+names are in ``wildsr.__all__``; docs/python.md shows how to use them.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    """Import what was asked for, on first use (PEP 562)."""
+    """Import a public name on first use (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,4 +1,4 @@
-"""Checks that arguments and configuration keys share: integers, scales, words for devices."""
+"""Checks that arguments and configuration keys share: integers, scales, device names."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def check_integer(
     odd: bool = False,
     null: bool = False,
 ) -> None:
-    """Refuse what is not an integer of a range; true and false are none.
+    """Refuse a value that is not an integer in a range; booleans are refused too.
 
     Args:
-        named: what the user calls it, as the sentence begins: "Argument `size`", "`tile`".
-        value: what was given.
-        least: the smallest that it may be.
-        most: the largest; None for any.
-        odd: only odd ones.
-        null: None as well.
+        named: the argument's name as the message begins: "Argument `size`", "`tile`".
+        value: the value that was given.
+        least: the smallest allowed.
+        most: the largest allowed; None for no limit.
+        odd: allow only odd integers.
+        null: allow None.
 
     Raises:
-        UserError: naming the argument, what it may be, and the value.
+        UserError: it names the argument, the allowed values, and the value.
     """
     if value is None and null:
         return
@@ -47,7 +47,7 @@ def check_counts(**counts: int) -> None:
     """Refuse counts (of features, blocks, ...) that are not integers of at least 1.
 
     Raises:
-        UserError: naming the first argument that is not.
+        UserError: it names the first such argument.
     """
     for name, value in counts.items():
         check_integer(f"Argument `{name}`", value, 1)
@@ -57,8 +57,8 @@ def check_scale(named: str, value: object) -> None:
     """Refuse a factor between LR and HR for which there are no networks.
 
     Args:
-        named: what the user calls it, as the sentence begins: "Argument `scale`", "`scale`".
-        value: what was given.
+        named: the argument's name as the message begins: "Argument `scale`", "`scale`".
+        value: the value that was given.
 
     Raises:
         UserError: a scale other than 1, 2, 3, 4 or 8.
@@ -68,10 +68,10 @@ def check_scale(named: str, value: object) -> None:
 
 
 def check_device(named: str, value: object) -> None:
-    """Refuse what names no device; whether this machine has it is another question.
+    """Refuse a string that does not name a device; whether this machine has it is not checked.
 
     Args:
-        named: what the user calls it, as the sentence begins: "Argument `device`", "`device`".
+        named: the argument's name as the message begins: "Argument `device`", "`device`".
         value: "auto", "cpu", "cuda", "cuda:N" or "mps".
 
     Raises:
@@ -84,7 +84,7 @@ def check_device(named: str, value: object) -> None:
 
 
 def shuffle_factors(scale: int) -> tuple[int, ...]:
-    """The pixel shuffles that a scale is made of: 8 is three times 2, 1 needs none.
+    """The factors of the pixel shuffles that make up a scale: (2, 2, 2) for 8, none for 1.
 
     Raises:
         UserError: a scale other than 1, 2, 3, 4 or 8.

@@ -1,4 +1,4 @@
-"""Files that appear under their name when they are complete, or not at all."""
+"""Write files that appear under their name only when they are complete."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ LONGEST = 255  # bytes of a name, on nearly every file system
 class Partial:
     """A hidden file beside ``target``, to be written and then kept or discarded.
 
-    A process that is killed leaves it behind; the next one that writes into the folder removes it.
-    Its name says on which machine, since which start of it and by which process it is written, so
-    that nobody removes a file that is being written, on a shared disk or from another container.
+    A killed process leaves it behind; the next one that writes into the folder removes it. Its name
+    tells on which machine, since which boot and by which process it is written, so that a file that
+    is being written is not removed, on a shared disk or from another container.
 
     Args:
-        target: the final name; its folder is made.
+        target: the final name; its folder is created.
 
     Raises:
         UserError: the folder cannot be written to.
@@ -59,7 +59,7 @@ class Partial:
             raise _cannot(self.target, error) from error
 
     def keep(self) -> None:
-        """Give the file its name; what had this name is replaced.
+        """Rename the file to its final name; an existing file is replaced.
 
         Raises:
             UserError: the file system refuses.
@@ -67,7 +67,7 @@ class Partial:
         try:
             with self.path.open("rb+") as file:
                 os.fsync(file.fileno())  # or a power cut could leave the name without the content
-            # Some libraries write a file of their own and rename it, which nobody else may read.
+            # Some libraries write another file and rename it, with a mode for its owner only.
             if self.path.stat().st_mode & 0o777 != self._mode:
                 self.path.chmod(self._mode)
             os.replace(self.path, self.target)
@@ -83,13 +83,14 @@ class Partial:
 
 @contextlib.contextmanager
 def writing(target: Path) -> Iterator[Path]:
-    """A path to write a file to, which gets the name ``target`` when the block ends well.
+    """A path to write to, which is renamed to ``target`` when the block ends without an error.
 
-    The path has another suffix than ``target``: libraries that go by it must be told the format.
+    The path has another suffix than ``target``: libraries must be told the format explicitly.
 
     Raises:
-        UserError: the file cannot be written (no room, no permission); what else the block raises
-            goes on. Either way nothing is left behind, and what had the name before is as it was.
+        UserError: the file cannot be written (no room, no permission); other exceptions of the
+            block pass through. In both cases nothing is left behind, and an existing file is
+            unchanged.
     """
     partial = Partial(target)
     try:
@@ -105,9 +106,9 @@ def writing(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def private_folder(parent: Path) -> Iterator[Path]:
-    """A hidden folder in ``parent``, which is made, for files on their way; removed at the end.
+    """A hidden folder in ``parent``, which is created, for temporary files; removed at the end.
 
-    What killed processes left of theirs is removed at the beginning.
+    Folders of killed processes are removed at the beginning.
     """
     parent.mkdir(parents=True, exist_ok=True)
     folder = parent / f".{machine()}.{os.getpid()}.{uuid.uuid4().hex}.folder"
@@ -121,9 +122,10 @@ def private_folder(parent: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Let one process at a time into the block, of all that name this file, here or on a network.
+    """Let only one process at a time into the block, of all that use this file as a lock.
 
-    The others wait; a process that dies lets go. Where files cannot be locked nobody waits.
+    The others wait, also on other machines with the same network disk. A lock ends with its
+    process. Where files cannot be locked, no process waits.
     """
     with contextlib.ExitStack() as held:
         with contextlib.suppress(ImportError, OSError):
@@ -135,11 +137,11 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 
 def refusal(folder: Path, size: int = 1 << 16) -> str | None:
-    """Why nothing can be written into a folder, which is made; None where something can.
+    """Why nothing can be written into a folder, which is created; None if it can.
 
     Args:
-        folder: where files are to go.
-        size: bytes that are written to try, and removed.
+        folder: of the output.
+        size: bytes of a test file, which is removed.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -157,11 +159,11 @@ def refusal(folder: Path, size: int = 1 << 16) -> str | None:
 
 
 def check_output(folder: Path, argument: str = "output") -> None:
-    """See that results can be written, before any is computed.
+    """Check that results can be written, before any is computed.
 
     Args:
-        folder: where they are to go; made.
-        argument: what the user calls it.
+        folder: of the output; created.
+        argument: the user's name for it.
 
     Raises:
         UserError: no permission, no room, a file in the way, ...
@@ -171,18 +173,26 @@ def check_output(folder: Path, argument: str = "output") -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file atomically."""
+    """Write a file atomically.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     with writing(path) as partial:
         partial.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8; bytes of names that are no text as escapes."""
+    """Write a text file atomically, in UTF-8; bytes that are not valid text become escapes.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def file_name(text: str) -> str:
-    """What a user called something, as one file or folder name that stays in its folder.
+    """Convert a user's text to the name of one file or folder that stays in its folder.
 
     Separators become ``_``, and so do names that mean another folder (``.`` and ``..``).
     """
@@ -192,7 +202,7 @@ def file_name(text: str) -> str:
 
 @cache
 def machine() -> str:
-    """This start of this machine, as processes in this container see it, in 16 digits."""
+    """Identifies this boot of this machine, as seen from this container, in 16 digits."""
     facts = [platform.node(), str(uuid.getnode())]
     with contextlib.suppress(OSError):
         facts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
@@ -202,7 +212,7 @@ def machine() -> str:
 
 
 def alive(process: int) -> bool:
-    """Whether a process of this number runs on this machine."""
+    """Whether a process with this id runs on this machine."""
     return sys.platform == "win32" or psutil.pid_exists(process)
 
 

@@ -1,4 +1,4 @@
-"""What a user can get wrong, said in one sentence."""
+"""The error for mistakes of users, and help to word it in one sentence."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class UserError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong in one line, also where an error has no text."""
+    """The message of an error in one line; its type if it has no message."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def shortened(value: object, quotes: str = "'") -> str:
-    """A value for a message: as it is written in Python, or its beginning where it is long.
+    """A value for a message: its Python representation, cut off if it is long.
 
     Args:
-        value: what was given.
+        value: the value that was given.
         quotes: "" leaves text without quotes.
     """
     text = value if isinstance(value, str) and not quotes else repr(value)
@@ -27,11 +27,11 @@ def shortened(value: object, quotes: str = "'") -> str:
 
 
 def unknown(argument: str, value: object, choices: Iterable[str]) -> UserError:
-    """The error for a name that is not among ``choices``, with the nearest one.
+    """Create the error for a name that is not among ``choices``, suggesting the nearest one.
 
     Args:
-        argument: what was being named, as the user knows it ("Term `cycle`: tensor").
-        value: what was given.
+        argument: the user's name for the argument ("Term `cycle`: tensor").
+        value: the value that was given.
         choices: the names that exist.
     """
     names = sorted(choices)
@@ -40,6 +40,6 @@ def unknown(argument: str, value: object, choices: Iterable[str]) -> UserError:
 
 
 def nearest(value: str, choices: Iterable[str]) -> str:
-    """A sentence's end: " Did you mean ...?" with the choice nearest to ``value``, or nothing."""
+    """The end of a sentence: " Did you mean ...?" with the choice nearest to ``value``, or ""."""
     near = difflib.get_close_matches(value, list(choices), n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""

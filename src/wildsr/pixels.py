@@ -15,8 +15,8 @@ from torch import Tensor
 from wildsr.atomic import writing
 from wildsr.error import UserError
 
-BAND = 256  # rows that are converted at a time, so that a copy of a large image stays small
-# Rows: luma, blue and red against it. BT.601 over the full range, as JPEG has it, in three digits.
+BAND = 256  # rows that are converted at a time, to bound the memory of the copy
+# Rows: Y, Cb, Cr of BT.601, full range, as in JPEG, rounded to three digits.
 LUMA = (0.299, 0.587, 0.114)
 YCBCR = (LUMA, (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))
 
@@ -30,7 +30,7 @@ def unit(levels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def in_unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Images as the data hold them in [0, 1]: uint8 are 255ths, floats lie there already."""
+    """Convert images of any shape to floats in [0, 1]: uint8 divided by 255, floats as they are."""
     return unit(images, dtype) if images.dtype == torch.uint8 else images.to(dtype)
 
 
@@ -50,20 +50,30 @@ def floats_of(pixels: npt.NDArray[Any]) -> Tensor:
 def rounded(image: Tensor) -> Tensor:
     """Round [0, 1] to the nearest of 256 levels: ``round(255 clamp(x, 0, 1))``.
 
-    Whole numbers from 0 to 255 in the dtype of ``image``.
+    Args:
+        image: floats of any shape, on any device; NaN stays NaN.
 
-    Of any shape and on any device; nothing is checked, NaN stays NaN.
+    Returns:
+        Integers from 0 to 255 in the dtype and shape of ``image``.
     """
     return image.clamp(0, 1).mul(255).round()
 
 
 def to_8_bit(images: Tensor) -> Tensor:
-    """Clamp to [0, 1] and round to 1/255, with the gradient of the identity (straight-through)."""
+    """Clamp to [0, 1] and round to 1/255, with the gradient of the identity (straight-through).
+
+    Args:
+        images: floats of any shape.
+    """
     return images + (rounded(images.detach()).div(255) - images.detach())
 
 
 def clamped(images: Tensor) -> Tensor:
-    """Clamp to [0, 1], with the gradient of the identity: photos of more than 8 bits."""
+    """Clamp to [0, 1] with the gradient of the identity, for photos of more than 8 bits.
+
+    Args:
+        images: floats of any shape.
+    """
     return images + (images.detach().clamp(0, 1) - images.detach())
 
 
@@ -72,10 +82,10 @@ def round8(image: Tensor, argument: str = "image") -> Tensor:
 
     Args:
         image: any shape, floats in [0, 1].
-        argument: what an error calls the image.
+        argument: the argument's name in an error message.
 
     Returns:
-        Whole numbers from 0 to 255 in float32, on the CPU for an image on MPS (no float64 there).
+        Integers from 0 to 255 in float32, on the CPU for an image on MPS (no float64 there).
 
     Raises:
         UserError: the image is not of floats, or a value is NaN or infinite: clamping would turn
@@ -95,7 +105,7 @@ def levels(image: Tensor) -> Tensor:
     """Convert (1, 3, H, W) in [0, 1] to the 8 bits of a file, uint8 (3, H, W), on the CPU.
 
     Raises:
-        UserError: pixels that are not finite numbers, which rounding would turn into a colour.
+        UserError: NaN or infinite pixels, which rounding would turn into a colour.
     """
     made = torch.empty(image.shape[1:], dtype=torch.uint8)
     for top in range(0, image.shape[2], BAND):
@@ -108,26 +118,30 @@ def array_of(image: Tensor) -> npt.NDArray[np.uint8]:
     """Convert (1, 3, H, W) in [0, 1] to the pixels of a file, uint8 (H, W, 3), contiguous.
 
     Raises:
-        UserError: pixels that are not finite numbers.
+        UserError: NaN or infinite pixels.
     """
     return np.ascontiguousarray(levels(image).permute(1, 2, 0).numpy())
 
 
 def white(dtype: np.dtype[Any]) -> float:
-    """The value of white: the largest of an integer dtype, 1 for floats."""
+    """The value of white: the largest value of an integer dtype, 1 for floats."""
     return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
 def whole_numbers(image: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Round floats to an integer dtype; halves go to the even number.
+    """Round floats of any shape to an integer dtype; halves go to the even number.
 
-    Of a floating type they stay as they are.
+    For a floating dtype values are not rounded.
     """
     return (np.rint(image) if dtype.kind in "ui" else image).astype(dtype)
 
 
 def save_png(image: Tensor, path: Path) -> None:
-    """Write uint8 (3, H, W) as a PNG, which appears when it is complete."""
+    """Write uint8 (3, H, W) as a PNG, which appears when it is complete.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     with writing(path) as partial:
         picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
         picture.save(partial, "PNG")
@@ -139,12 +153,12 @@ def save_png(image: Tensor, path: Path) -> None:
 def luma(image: Tensor) -> Tensor:
     """Luma of BT.601, full range: ``0.299 R + 0.587 G + 0.114 B``.
 
-    Of an image whose channels are equal it is that channel, to the last bit: what MATLAB code
-    measures on a file of one channel, without ``rgb2ycbcr``.
+    For an image with three equal channels the result equals that channel exactly; so measurements
+    agree with MATLAB code that reads a gray file without ``rgb2ycbcr``.
 
     Args:
-        image: (..., 3, H, W) of any range; of one channel it is that channel, of any other number
-            their mean.
+        image: (..., C, H, W) of any range; a single channel is returned as it is, and of other
+            numbers than 3 the mean is taken.
 
     Returns:
         (..., 1, H, W) in the same range.
@@ -161,7 +175,7 @@ def luma(image: Tensor) -> Tensor:
 def studio_luma(rgb: Tensor) -> Tensor:
     """Luma of BT.601, studio range: ``16 + 65.481 R + 128.553 G + 24.966 B``.
 
-    Equal to MATLAB's ``rgb2ycbcr`` of a floating-point image, times 255: what papers measure on.
+    Equal to MATLAB's ``rgb2ycbcr`` of a floating-point image, times 255, on which papers measure.
 
     Args:
         rgb: (B, 3, H, W), [0, 1].
@@ -174,10 +188,10 @@ def studio_luma(rgb: Tensor) -> Tensor:
 
 
 def as_rgb(image: Tensor, bands: Sequence[int] | None = None) -> Tensor:
-    """Three channels of any number, (..., C, H, W) to (..., 3, H, W), for what knows RGB alone.
+    """Reduce or repeat channels to three, (..., C, H, W) to (..., 3, H, W), for RGB-only code.
 
-    One is repeated; of two the middle is their mean; of more than three ``bands`` are taken, else
-    the first three.
+    One channel is repeated; of two, the middle is their mean; of more than three, ``bands`` are
+    taken, or else the first three.
     """
     channels = image.shape[-3]
     if channels == 1:
@@ -193,7 +207,8 @@ def as_rgb(image: Tensor, bands: Sequence[int] | None = None) -> Tensor:
 def torchvision_luma(image: Tensor) -> Tensor:
     """Torchvision's gray, ``0.2989 R + 0.587 G + 0.114 B``, which Real-ESRGAN's noise uses.
 
-    (B, 3, H, W) -> (B, 1, H, W); one channel stays as it is.
+    (B, 3, H, W) -> (B, 1, H, W); a single channel stays as it is, of other numbers the mean is
+    taken.
     """
     if image.shape[1] != 3:
         return image.mean(1, keepdim=True) if image.shape[1] > 1 else image
@@ -205,12 +220,12 @@ def torchvision_luma(image: Tensor) -> Tensor:
 
 
 def on_cpu(images: Tensor) -> Tensor:
-    """Detach images and copy them to the CPU in float32."""
+    """Detach images of any shape and copy them to the CPU in float32."""
     return images.detach().to("cpu", torch.float32)
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Convert half precision to float32; other tensors are returned as they are.
+    """Convert half precision to float32; other tensors, of any shape, are returned as they are.
 
     Bfloat16 has fewer levels than an 8-bit file.
     """

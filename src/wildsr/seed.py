@@ -1,10 +1,10 @@
-"""Seeds for random draws."""
+"""Seeds for random numbers."""
 
 from __future__ import annotations
 
 
 def mix_seeds(seed: int, iteration: int, rank: int) -> int:
-    """A seed of its own for each (seed, iteration, rank): splitmix64 over the three."""
+    """A different seed for each (seed, iteration, rank): splitmix64 over the three."""
     mixed = 0
     for part in (seed, iteration, rank):
         mixed = (mixed + (part & (2**64 - 1)) + 0x9E3779B97F4A7C15) & (2**64 - 1)

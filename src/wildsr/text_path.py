@@ -1,4 +1,4 @@
-"""Paths for libraries that take names as text: a name on disk is bytes, and need not be text."""
+"""Paths for libraries that take names as text: file names on disk are bytes, not always text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def text_path(path: Path) -> Iterator[str]:
-    r"""The path as text that any library takes, while the context lasts.
+    r"""The path as text that any library accepts, within the context.
 
-    Libraries in C++ and Rust want UTF-8. Where a name is no text (``Stra\xdfe`` from an old ZIP),
-    this is a link to the file, or to where it is to be written, in a temporary folder.
+    Libraries in C++ and Rust want UTF-8. If a name is not valid text (``Stra\xdfe`` from an old
+    ZIP), a link to the file in a temporary folder is given instead.
     """
     try:
         str(path).encode()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from wildsr.archive.manifest import digest, read
 from wildsr.archive.shard import Shard
+from wildsr.cli.degrade_folder import number_of_pairs
 from wildsr.degradation.camera import KnownCamera
 from wildsr.error import UserError
 from wildsr.pixels import floats
@@ -274,3 +275,13 @@ def test_many_starts_at_once_settle_one_after_the_other(tmp_path):
         thread.join()
     assert (len(won), len(lost)) == (4, 4)
     assert len(set(won)) == 1
+
+
+@pytest.mark.parametrize(("hr", "lr"), [("a.png", "a.jpg"), ("a.tif", "a.tif")])
+def test_pairs_of_every_format_are_counted(hr, lr, tmp_path):
+    for side, name in (("hr", hr), ("lr", lr)):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / name).touch()
+        (tmp_path / side / ".0.part").touch()
+    (tmp_path / "hr" / "b.tif").touch()
+    assert number_of_pairs(tmp_path) == 1

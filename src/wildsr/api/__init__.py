@@ -1,1 +1,1 @@
-"""What ``import wildsr`` hands out: functions and objects for scripts and notebooks."""
+"""The public Python API: what ``import wildsr`` hands out, for scripts and notebooks."""

@@ -1,4 +1,4 @@
-"""Degradations for arrays and tensors: one that a run has learned, or a known one."""
+"""HR to LR for arrays and tensors: the degradation a run has learned, or a known pipeline."""
 
 from __future__ import annotations
 
@@ -28,32 +28,37 @@ from wildsr.run import load
 
 
 class Degradation:
-    """Makes LR images of sharp ones; see :class:`Pipeline` and :func:`load_degrader`.
+    """Base class: a torch module that degrades HR images to LR, called on arrays and tensors.
+
+    See :class:`Pipeline` for known degradations and :func:`load_degrader` for learned ones.
 
     Attributes:
-        module: the torch module that does it.
-        scale: HR size / LR size, s.
+        module: the torch module, (B, 3, H, W) to (B, 3, H / s, W / s) in [0, 1].
+        scale: the factor s between HR and LR size.
     """
 
     def __init__(self, module: nn.Module, scale: int) -> None:
         self.module, self.scale = module.eval(), scale
 
     def __call__(self, hr: Image, seed: int | None = None) -> Image:
-        """Degrade an image; what comes out is of the kind of what went in.
+        """Degrade an HR image to LR; an array gives an array, a tensor gives a tensor.
 
         Args:
             hr: a numpy array, (H, W) or (H, W, C), uint8, uint16 or floats in [0, 1]; or a torch
-                tensor, (C, H, W) or (B, C, H, W), uint8 or floats in [0, 1]; C = 1 or 3. Rows and
-                columns beyond a multiple of s are left out, at the bottom and on the right.
-            seed: the same one draws the same blur, noise, ...; None draws from torch's generator.
+                tensor, (C, H, W) or (B, C, H, W), uint8 or floats in [0, 1]; C = 1 or 3. Sides that
+                are not a multiple of s are cropped to one, at the bottom and on the right.
+            seed: makes the random blur, noise, ... reproducible; None draws from torch's global
+                generator.
 
         Returns:
-            The same type and channels, (h / s, w / s) pixels; the values are whole 255ths. Of a
-            gray image, which goes through as one of three equal channels, it is the green one: with
-            the noise of one channel. There is no gradient.
+            The LR image, H // s x W // s pixels, of the same type, dtype and number of channels. A
+            gray
+            image is degraded as RGB with three equal channels, and the green channel is returned
+            (the
+            mean of the three would have less noise than one channel). Computed without gradient.
 
         Raises:
-            UserError: another type, shape or range, sides below 2 s, a negative seed.
+            UserError: another type, shape or range, sides below 2 s, or a negative seed.
         """
         pixels, back = tensor_of(hr, "hr", GREEN)
         height, width = (side // self.scale * self.scale for side in pixels.shape[2:])
@@ -68,15 +73,15 @@ class Degradation:
 
 
 class Degrader(Degradation):
-    """The degradation that a run has learned; made by :func:`load_degrader`."""
+    """A degradation that a run has learned; made by :func:`load_degrader`."""
 
     def describe(self) -> str:
-        """The learned blur and noise in a sentence; "" for a method that states neither."""
+        """Describe the learned blur and noise in a sentence; "" for a method without them."""
         state = self._state()
         return "" if state is None else str(state["summary"])
 
     def kernel(self) -> npt.NDArray[np.float32] | None:
-        """The learned blur, (k, k) in HR pixels, summing to 1; None for a method without one."""
+        """The learned blur kernel, (k, k) in HR pixels, summing to 1; None if there is none."""
         state = self._state()
         return None if state is None else state["kernel"].float().numpy()
 
@@ -86,16 +91,16 @@ class Degrader(Degradation):
 
 
 def load_degrader(run: str | Path, *, tile: int | None = 1024, trust: bool = False) -> Degrader:
-    """Load the degradation that a run has learned (or was given).
+    """Load the degradation (HR to LR) of a run: the learned one, or the fixed one it trained with.
 
     Args:
-        run: the folder of the run.
-        tile: HR pixels; larger images are degraded in tiles. None never does.
-        trust: let the run name code that is not wildsr's, and so run it.
+        run: the run's folder.
+        tile: side in HR pixels above which images are degraded in tiles; None: never in tiles.
+        trust: allow the run's configuration to name classes outside wildsr, whose code then runs.
 
     Raises:
-        UserError: the folder is no run, has no readable checkpoint, its method makes no LR, or it
-            names code of others.
+        UserError: the folder is no run, has no readable checkpoint, its method has no degradation,
+            or it names code outside wildsr without ``trust``.
 
     Examples:
         >>> import numpy, wildsr
@@ -111,19 +116,19 @@ def load_degrader(run: str | Path, *, tile: int | None = 1024, trust: bool = Fal
 
 
 class Pipeline(Degradation):
-    """A known degradation: one of ``conf/degradation`` by its name, or a configuration of your own.
+    """A known degradation (HR to LR), by its name in ``conf/degradation`` or from a configuration.
 
     Args:
         degradation: a name ("bicubic", "classical", "bsrgan", "realesrgan", ...), the path of a
-            YAML file such as those in ``conf/degradation``, or what such a file holds, as a
+            YAML file such as those in ``conf/degradation``, or the content of such a file as a
             mapping.
         scale: HR size / LR size: 1, 2, 3, 4 or 8.
-        trust: let a file name code that is not wildsr's, and so run it.
-        settings: changes of the named configuration, with dots for what is within:
+        trust: allow a YAML file to name classes outside wildsr, whose code then runs.
+        settings: values to change in a named degradation; dots reach nested keys:
             ``**{"steps.jpeg.quality": [60, 95]}``.
 
     Raises:
-        UserError: an unknown name, scale or setting, or a configuration that cannot be made.
+        UserError: an unknown name, scale or setting, or a configuration that makes no torch module.
 
     Examples:
         >>> import numpy, wildsr
@@ -155,7 +160,7 @@ class Pipeline(Degradation):
         super().__init__(module, scale)
 
     def describe(self) -> list[str]:
-        """What the images of the last call went through, a line each; none for fixed ones."""
+        """The random steps drawn in the last call, a line for each image; empty if none are."""
         said = getattr(self.module, "describe", None)
         return list(said()) if callable(said) else []
 

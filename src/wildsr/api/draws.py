@@ -1,4 +1,4 @@
-"""Random numbers of one call: of a seed, or of torch's own generator."""
+"""Seeds for the random numbers of one call."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from wildsr.error import UserError
 
 @contextmanager
 def drawn_from(seed: int | None) -> Iterator[None]:
-    """Within, torch draws from ``seed``, and afterwards as if nothing was; None changes nothing.
+    """Seed torch's generators within the block and restore their state afterwards.
+
+    Args:
+        seed: the seed; None leaves the generators as they are.
 
     Raises:
-        UserError: a seed that is no integer from 0 on.
+        UserError: ``seed`` is not an integer of at least 0.
     """
     if seed is None:
         yield

@@ -1,4 +1,4 @@
-"""Evaluation from Python."""
+"""``wildsr.evaluate``: measure upscalers from Python."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ from wildsr.error import UserError
 def evaluate(
     settings: Mapping[str, Any] | None = None, /, *, quiet: bool = False, **more: Any
 ) -> Results:
-    """Measure runs, weights, interpolation and finished pictures: what the verb ``evaluate`` does.
+    """Measure upscalers on photos and write a table with pictures; the same as ``wildsr evaluate``.
+
+    What is compared: runs, weights files, bicubic interpolation, and results that other tools
+    saved.
 
     Args:
-        settings: settings whose names are no Python names: ``{"data.lr": folder, "data.hr":
-            truth}``. What there is, is in ``conf/evaluate.yaml``; ``wildsr evaluate --help`` lists
-            it.
+        settings: settings whose names are not Python identifiers: ``{"data.lr": folder, "data.hr":
+            truth}``. All settings are in ``conf/evaluate.yaml``; ``wildsr evaluate --help`` lists
+            them.
         quiet: print nothing.
         more: further settings: ``run="runs/first"``, ``weights="x4.pth"``, ``metric="classical"``.
-            What takes a folder takes a list of them, or a mapping of names to folders.
+            A setting that takes a folder also takes a list of folders, or a mapping of names to
+            folders.
 
     Returns:
-        The table, and the folder of its files.
+        The table of metrics, and the folder with its files.
 
     Raises:
-        UserError: for an unknown setting, a value that cannot be, photos that cannot be read.
+        UserError: an unknown setting, an invalid value, or photos that cannot be read.
 
     Examples:
         >>> found = wildsr.evaluate(

@@ -1,4 +1,4 @@
-"""Images as Python users hold them: numpy arrays and torch tensors, to the library and back."""
+"""Convert numpy arrays and torch tensors to the library's tensors, and results back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from wildsr.error import UserError
-from wildsr.pixels import LUMA  # for what a network makes of a gray image
+from wildsr.pixels import LUMA  # to convert a network's RGB result of a gray image
 
 AnyImage = npt.NDArray[Any] | Tensor
-Image = TypeVar("Image", npt.NDArray[Any], Tensor)  # what comes in is what goes out
+Image = TypeVar("Image", npt.NDArray[Any], Tensor)  # the result has the type of the input
 
 Weights = tuple[float, float, float]
-GREEN: Weights = (0.0, 1.0, 0.0)  # for degraded ones: a mean over channels would halve the noise
-BEYOND = 0.5  # how far a float may leave [0, 1]: sharpened edges do, 0 to 255 does not
+GREEN: Weights = (0.0, 1.0, 0.0)  # of degraded gray images: a mean of channels would halve noise
+BEYOND = 0.5  # floats may leave [0, 1] this far (sharpening does); images in 0 to 255 are refused
 WANTED = (
     "a numpy array (H, W), (H, W, 1) or (H, W, 3) of uint8, uint16 or floats in [0, 1], or a torch "
     "tensor (C, H, W) or (B, C, H, W) of uint8 or floats in [0, 1], C = 1 or 3"
@@ -27,19 +27,20 @@ Back = Callable[[Tensor], Any]
 
 
 def tensor_of(image: AnyImage, argument: str, gray: Weights = LUMA) -> tuple[Tensor, Back]:
-    """Bring an image into the library's form, and say how to bring results back.
+    """Convert an image to a float tensor (B, 3, H, W), with a function that converts results back.
 
     Args:
         image: see :data:`WANTED`.
         argument: what an error calls the image.
-        gray: weights of red, green and blue in the result for an image of one channel.
+        gray: weights of red, green and blue that make a gray result, for an image of one channel.
 
     Returns:
-        (B, 3, H, W) in float32, [0, 1]; and a function that turns (B, 3, h, w) into the kind of
-        ``image``: array or tensor, type, number of channels and of dimensions, device.
+        (B, 3, H, W) in float32, [0, 1]; and a function that converts (B, 3, h, w) to the type,
+        dtype,
+        number of channels and dimensions, and device of ``image``, clamped to [0, 1].
 
     Raises:
-        UserError: another type, shape, or values that no image in [0, 1] has.
+        UserError: another type or shape, or values far outside [0, 1].
     """
     if isinstance(image, np.ndarray):
         pixels, back = _of_array(image, argument, gray)

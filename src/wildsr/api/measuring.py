@@ -1,4 +1,4 @@
-"""One metric of the catalogue on arrays and tensors."""
+"""Compute one metric of the catalogue on arrays and tensors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,17 @@ Degrade = Callable[[Tensor], Tensor]
 def with_truth(
     name: str, sr: AnyImage, hr: AnyImage, channel: str = "rgb", border: int = 0
 ) -> float:
-    """The metric of a result and its truth.
+    """Compute a full-reference metric of a result and its ground truth.
+
+    Args:
+        name: of the metric, as in :data:`wildsr.metric.catalogue.CATALOGUE`.
+        sr: the result; see :data:`wildsr.api.images.WANTED`.
+        hr: the ground truth, of the same size.
+        channel: "rgb" or "y".
+        border: pixels cut from every side.
 
     Raises:
-        UserError: it cannot be computed, and why.
+        UserError: sizes differ, an image is too small, or weights or a package are missing.
     """
     panel = _ready(name, channel, border)
     gray = is_gray(hr)
@@ -33,10 +40,16 @@ def with_truth(
 def alone(
     name: str, sr: AnyImage, lr: AnyImage | None = None, degrader: Degrade | None = None
 ) -> float:
-    """The metric of a result, and of the LR photo it came from where it looks at it.
+    """Compute a no-reference metric of a result, given its LR photo if the metric needs it.
+
+    Args:
+        name: of the metric, as in :data:`wildsr.metric.catalogue.CATALOGUE`.
+        sr: the result; see :data:`wildsr.api.images.WANTED`.
+        lr: the LR photo that ``sr`` was made from.
+        degrader: HR to LR, for the metrics that compare in LR through a learned degradation.
 
     Raises:
-        UserError: it cannot be computed, and why.
+        UserError: sizes do not fit, an image is too small, or weights or a package are missing.
     """
     result = tensor_of(sr, "sr")[0]
     source = result if lr is None else tensor_of(lr, "lr")[0]
@@ -44,10 +57,15 @@ def alone(
 
 
 def of_sets(name: str, results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
-    """The metric of two sets.
+    """Compute a metric between two sets of images, such as FID.
+
+    Args:
+        name: of the metric, as in :data:`wildsr.metric.catalogue.CATALOGUE`.
+        results: the results; see :data:`wildsr.api.images.WANTED`.
+        sharp: the sharp images they are compared with.
 
     Raises:
-        UserError: it cannot be computed, and why.
+        UserError: a set without an image that is large enough, or weights or a package are missing.
     """
     panel = _ready(name)
     metric = panel.parts[name]
@@ -83,7 +101,7 @@ def _ready(
     keep = degrader is None and isinstance(channel, str) and isinstance(border, int)
     panel = _kept(name, channel, border) if keep else Panel(channel, border, [name], degrader)
     if missing := panel.missing():
-        _kept.cache_clear()  # so that a file that is put there is found
+        _kept.cache_clear()  # look again next time: the file may have been put there
         raise UserError(missing[name].how)
     return panel
 

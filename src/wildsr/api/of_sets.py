@@ -1,8 +1,8 @@
-"""Metrics of a set of results against a set of sharp images, unrelated ones too.
+"""Metrics between a set of results and a set of sharp images, which need not be related.
 
 Both are sequences of (H, W, 3) or (H, W) arrays or (3, H, W) tensors, uint8 or floats in [0, 1], of
-any sizes; an image too small for a metric is left out. The values fall with the size of the sets:
-compare those of sets of one size.
+any sizes; images too small for a metric are left out. The values fall as the sets grow: compare
+only values of sets of the same size.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def fid(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
     Needs torch-fidelity and its Inception weights.
 
     Args:
-        results: the results.
-        sharp: sharp images.
+        results: results of an upscaler.
+        sharp: sharp images, which need not show the same scenes.
 
     Raises:
-        UserError: a set without an image that is large enough, weights that are not there.
+        UserError: a set has no image that is large enough, or weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -40,11 +40,11 @@ def kid(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
     Needs torch-fidelity and its Inception weights.
 
     Args:
-        results: the results.
-        sharp: sharp images.
+        results: results of an upscaler.
+        sharp: sharp images, which need not show the same scenes.
 
     Raises:
-        UserError: a set without an image that is large enough, weights that are not there.
+        UserError: a set has no image that is large enough, or weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -61,11 +61,11 @@ def swd(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
     In thousandths of the sharp patches' deviation; 0 for equal sets.
 
     Args:
-        results: the results.
-        sharp: sharp images.
+        results: results of an upscaler.
+        sharp: sharp images, which need not show the same scenes.
 
     Raises:
-        UserError: a set without an image that is large enough, weights that are not there.
+        UserError: a set has no image that is large enough, or weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -77,17 +77,18 @@ def swd(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
 
 
 def niqe_own(results: Sequence[AnyImage], sharp: Sequence[AnyImage]) -> float:
-    """NIQE (Mittal et al. 2013) with a model fitted on these sharp images; lower is better.
+    """NIQE (Mittal et al. 2013) with its model fitted on ``sharp``; lower is better.
 
-    Its numbers are not those of the published model. Needs nothing that is downloaded, and 72
-    blocks of 96 x 96 pixels that are sharp: some twenty photos; better a few hundred.
+    The values are not comparable with those of the published model. Nothing is downloaded.
+    ``sharp`` must hold at least 72 sharp blocks of 96 x 96 pixels: some twenty photos; a few
+    hundred are better.
 
     Args:
-        results: the results.
-        sharp: sharp images.
+        results: results of an upscaler.
+        sharp: sharp images, on which the model is fitted.
 
     Raises:
-        UserError: a set without an image that is large enough, too few sharp blocks.
+        UserError: a set without an image that is large enough, or too few sharp blocks.
 
     Examples:
         >>> from skimage.data import astronaut, chelsea

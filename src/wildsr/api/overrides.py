@@ -1,4 +1,4 @@
-"""From Python's values to what the command line would have been given."""
+"""Turn settings given in Python into overrides as the command line takes them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from wildsr.error import UserError
 def overrides_of(
     given: Mapping[str, Any] | None, more: Mapping[str, Any], verb: str = "train"
 ) -> list[str]:
-    """``key=value`` for every setting; dotted keys and groups by their name.
+    """Write every setting as a Hydra override ``key=value``.
 
     Args:
-        given: settings whose keys need not be Python names, ``{"data.lr": folder}``.
+        given: settings whose keys need not be Python identifiers, ``{"data.lr": folder}``.
         more: settings by keyword.
-        verb: whose configuration they are for.
+        verb: the command whose configuration they are for ("train", "evaluate", "degrade", ...).
 
     Raises:
-        UserError: a setting twice, or a value that no configuration holds.
+        UserError: a setting given twice, or a value that a configuration cannot hold.
     """
     given = {} if given is None else given
     if not isinstance(given, Mapping):
@@ -45,7 +45,7 @@ def overrides_of(
 
 
 def _literal(value: Any) -> str:
-    """A path or text as it is typed; several of them in quotes."""
+    """A value as text: a list or mapping in Hydra's grammar, its items quoted."""
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{name}: {_in_quotes(item)}' for name, item in value.items())}}}"
     if isinstance(value, Sequence) and not isinstance(value, str):

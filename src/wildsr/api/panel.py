@@ -12,16 +12,18 @@ from wildsr.metric.panel import DEFAULT
 
 
 class Panel:
-    """Several metrics under one protocol: which, of which channel, without which border.
+    """Several metrics computed with the same settings, for arrays and tensors.
 
     Args:
-        metrics: names; :data:`wildsr.metric.catalogue.CATALOGUE` has them all.
-        channel: "rgb", or "y" for the Y of BT.601, for the metrics that compare pixels.
-        border: pixels cut from every side, for the same; the classical benchmarks cut the scale.
-        degrader: HR to LR, a learned degradation, for the metrics that need one.
+        metrics: their names; :data:`wildsr.metric.catalogue.CATALOGUE` lists them.
+        channel: "rgb", or "y" for the Y of BT.601; for the metrics that compare pixels.
+        border: pixels cut from every side, for the same metrics; super-resolution benchmarks cut as
+            many as the scale.
+        degrader: a learned degradation, HR (B, 3, H, W) to LR in [0, 1], for the metrics that need
+            one.
 
     Raises:
-        UserError: an unknown metric or channel, a negative border.
+        UserError: an unknown metric or channel, or a negative border.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -45,16 +47,16 @@ class Panel:
     def measure(
         self, sr: AnyImage, hr: AnyImage | None = None, lr: AnyImage | None = None
     ) -> dict[str, float | None]:
-        """The metrics of one image; None for one that cannot be computed of what was given.
+        """Compute the metrics of one image; None for those that need an input that was not given.
 
         Args:
             sr: the result, (H, W, 3) or (H, W) array, or (3, H, W) tensor; floats in [0, 1] or
                 uint8. It is rounded to 8 bits, as a file would hold it.
-            hr: the truth, of the same size, for the metrics that need it.
-            lr: the photo that `sr` was made from, for the metrics that need it.
+            hr: the ground truth, of the same size, for the metrics that need it.
+            lr: the LR photo that `sr` was made from, for the metrics that need it.
 
         Raises:
-            UserError: another shape, two sizes, an image smaller than the border.
+            UserError: another shape, sizes that differ, or an image smaller than the border.
         """
         gray = hr is not None and is_gray(hr)
         given = {"sr": sr, "hr": hr, "lr": lr}
@@ -66,10 +68,12 @@ class Panel:
     def compare(
         self, results: Sequence[AnyImage], sharp: Sequence[AnyImage]
     ) -> dict[str, float | None]:
-        """The metrics of a set of results against a set of sharp images, unrelated ones too.
+        """Compute the metrics between a set of results and a set of sharp images.
+
+        The two sets need not show the same scenes.
 
         Args:
-            results: images as in :meth:`measure`; one too small for a metric is left out.
+            results: images as in :meth:`measure`; images too small for a metric are left out.
             sharp: likewise.
 
         Raises:
@@ -82,9 +86,9 @@ class Panel:
         return self._panel.compare(ours, theirs)
 
     def missing(self) -> dict[str, str]:
-        """What each metric needs that cannot be computed here: a file of weights, a package."""
+        """What is missing for each metric that cannot be computed: a weights file or a package."""
         return {name: needs.how for name, needs in self._panel.missing().items()}
 
     def protocol(self) -> dict[str, object]:
-        """How the numbers come about, in plain types: channel, border, rounding, versions."""
+        """The settings behind the numbers, in plain types: channel, border, rounding, versions."""
         return self._panel.protocol()

@@ -1,4 +1,4 @@
-"""Perceptual distances of a result and its truth, as functions of arrays and tensors.
+"""Perceptual distances between a result and its ground truth, as functions of arrays and tensors.
 
 All take one image each, (H, W, 3) or (H, W) arrays or (3, H, W) tensors, uint8 or floats in [0, 1],
 and round it to 8 bits first, as a file would hold it.
@@ -16,11 +16,11 @@ def lpips(sr: AnyImage, hr: AnyImage) -> float:
     Needs torchvision's AlexNet weights on disk.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, an image is too small, or the weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -37,11 +37,11 @@ def lpips_vgg(sr: AnyImage, hr: AnyImage) -> float:
     Needs torchvision's VGG16 weights on disk.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, an image is too small, or the weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -58,11 +58,11 @@ def lpips_squeeze(sr: AnyImage, hr: AnyImage) -> float:
     Needs torchvision's SqueezeNet weights on disk.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, an image is too small, or the weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -76,14 +76,14 @@ def lpips_squeeze(sr: AnyImage, hr: AnyImage) -> float:
 def st_lpips(sr: AnyImage, hr: AnyImage) -> float:
     """Perceptual distance ST-LPIPS (Ghildyal and Liu 2022) by VGG16; 0 for equal images.
 
-    Another distance than LPIPS; its weights come with wildsr. Sides of 32 pixels at least.
+    Not comparable with LPIPS; the weights come with wildsr. At least 32 x 32 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, an image is too small, or the weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -97,14 +97,14 @@ def st_lpips(sr: AnyImage, hr: AnyImage) -> float:
 def st_lpips_alex(sr: AnyImage, hr: AnyImage) -> float:
     """Perceptual distance ST-LPIPS (Ghildyal and Liu 2022) by AlexNet; 0 for equal images.
 
-    Another distance than LPIPS; its weights come with wildsr. Sides of 32 pixels at least.
+    Not comparable with LPIPS; the weights come with wildsr. At least 32 x 32 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, an image is too small, or the weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -116,16 +116,16 @@ def st_lpips_alex(sr: AnyImage, hr: AnyImage) -> float:
 
 
 def dists(sr: AnyImage, hr: AnyImage) -> float:
-    """Distance of structure and texture DISTS (Ding et al. 2020); 0 for equal images.
+    """Structure and texture distance DISTS (Ding et al. 2020); 0 for equal images.
 
     Needs torchvision's VGG16 weights on disk.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, an image is too small, or the weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut

@@ -1,4 +1,4 @@
-"""What a training and an evaluation hand back: a table of rows, and where its files are."""
+"""The return value of ``wildsr.train`` and ``wildsr.evaluate``: a table and its folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from wildsr.report import results
 
 
 class Results(Mapping[str, Mapping[str, float | None]]):
-    """The rows of a table: upscaler -> metric -> mean over the photos; None where it has no value.
+    """A mapping: name of the upscaler -> metric -> mean over the photos (None if not defined).
 
-    A notebook shows it as a table.
+    In a notebook it is shown as a table.
 
     Attributes:
         folder: where the table, the pictures and the page are: `results.json`, `per_image.csv`,
             `report/index.html`, ...
-        photos: set -> photo -> upscaler -> metric -> value, of each photo alone.
+        photos: the values of each photo: set -> photo -> upscaler -> metric -> value.
 
     Examples:
         >>> found = wildsr.evaluate(
@@ -40,10 +40,10 @@ class Results(Mapping[str, Mapping[str, float | None]]):
             of_photo[outcome.row] = outcome.values
 
     def __getitem__(self, row: str) -> Mapping[str, float | None]:
-        """The means of one row.
+        """The mean metrics of one upscaler.
 
         Raises:
-            KeyError: there is no such row.
+            KeyError: there is no row of that name.
         """
         if row not in self._rows:
             raise KeyError(str(unknown("A row", row, self._rows)))
@@ -57,7 +57,7 @@ class Results(Mapping[str, Mapping[str, float | None]]):
 
     @property
     def finished(self) -> bool:
-        """False for a training that was stopped; `wildsr.train(resume=folder)` goes on with it."""
+        """False after a training that was stopped; continue it by `wildsr.train(resume=folder)`."""
         return self._summary is not None
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""An evaluation by several processes: each measures its photos, the last one joins them."""
+"""Evaluation split over several processes: each measures a part, the last one writes the table."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from wildsr.run.together import writing_together
 
 SETTINGS = "settings.json"  # in the folder of the parts
 TABLES = "results.json"
-FREE = ("shard", "output", "overwrite", "device", "logger", "trust")  # may differ between parts
-LONG = 3600.0  # seconds that the last one may take for tables and pages
+FREE = ("shard", "output", "overwrite", "device", "logger", "trust")  # may differ between shards
+LONG = 3600.0  # seconds that the last process may take for tables and pages
 
 
 def chosen_shard(config: DictConfig) -> Shard:
-    """The part of the photos that this process measures.
+    """The shard (part of the photos) that this process measures, from the configuration.
 
-    Without an ``output`` that all could share there is one part, unless another was asked for.
+    Without an ``output`` folder to share there is a single shard, unless one was asked for by
+    number.
 
     Raises:
-        UserError: a part was asked for, and no output given.
+        UserError: a shard was asked for by number, but no output folder was given.
     """
     shard = shard_of(config.shard)
     if shard.count == 1 or config.output is not None:
@@ -45,10 +46,15 @@ def chosen_shard(config: DictConfig) -> Shard:
 
 @contextmanager
 def alone_in(output: Path, shard: Shard, config: DictConfig) -> Iterator[None]:
-    """Within, this process alone measures its part, in a folder of one evaluation.
+    """Hold the lock of one shard within the block, so that no other process measures it too.
+
+    Args:
+        output: the folder that all shards write into.
+        shard: of this process.
+        config: of this evaluation; must agree with that of the other shards (but for :data:`FREE`).
 
     Raises:
-        UserError: another process does, or the folder holds other things.
+        UserError: another process measures this shard, or the folder holds other things.
     """
 
     def settle(alone: Callable[[], None]) -> None:
@@ -77,10 +83,10 @@ def alone_in(output: Path, shard: Shard, config: DictConfig) -> Iterator[None]:
 
 
 def check_new(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds something, hidden files apart, unless it may be overwritten.
+    """Refuse a folder with visible files in it, unless ``overwrite``.
 
     Raises:
-        UserError: saying so.
+        UserError: the folder is not empty, or is a file.
     """
     there = folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
     used = there or (folder.exists() and not folder.is_dir())
@@ -101,16 +107,16 @@ def measured_by_all(
     measure: Callable[[], list[Measured]],
     order: Sequence[tuple[str, str, str]],
 ) -> Iterator[list[Measured] | None]:
-    """The measurements of all parts, if this process is the last; None if it is not.
+    """Measure this shard; yield the measurements of all shards if this process completes them.
 
-    Within, no other one joins them.
+    Yields None while others are still missing. The lock on joining is held within the block.
 
     Args:
-        output: the folder.
+        output: the folder that all shards write into.
         shard: of this process.
-        overwrite: measure, even if the part is there.
-        measure: measures the part.
-        order: row, set and photo of all measurements.
+        overwrite: measure again even if this shard's file exists.
+        measure: measures this shard's photos.
+        order: (row, set, photo) of all measurements, in the order of the table.
     """
     if shard.count == 1:
         yield measure()

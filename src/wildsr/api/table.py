@@ -1,4 +1,4 @@
-"""Measure and report: runs, weights, interpolation and finished results, in one table."""
+"""Measure upscalers and write the table, pictures and page: the work of ``wildsr evaluate``."""
 
 from __future__ import annotations
 
@@ -42,16 +42,22 @@ from wildsr.run.load import load_degrader
 from wildsr.run.photos import opened_data
 from wildsr.training.logger import loggers
 
-SHARP = 64  # photos of a run's HR folder that its checkpoints are compared with
+SHARP = 64  # at most this many photos of a run's HR folder serve as the sharp set
 
 
 def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Summary | None]:
-    """Measure, write and say the table; the folder that was written, and the table.
+    """Run an evaluation: measure, print the table, write its files.
 
-    None instead of the table where other processes are still to measure their part of the photos.
+    Args:
+        overrides: ``key=value`` settings of ``conf/evaluate.yaml``.
+        console: where the table is printed.
+
+    Returns:
+        The folder that was written, and the table; None for the table if other processes still have
+        to measure their shard.
 
     Raises:
-        UserError: for what was configured wrong.
+        UserError: an invalid setting, or photos that cannot be read.
     """
     config = checked("evaluate", overrides)
     shard = chosen_shard(config)

@@ -1,4 +1,4 @@
-"""Training from Python."""
+"""``wildsr.train``: train from Python."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ from wildsr.training import train as training
 def train(
     settings: Mapping[str, Any] | None = None, /, *, quiet: bool = False, **more: Any
 ) -> Results:
-    """Train an upscaler on two folders, compare it and report: what the verb ``train`` does.
+    """Train an upscaler on a folder of LR photos and a folder of sharp ones; as ``wildsr train``.
+
+    Afterwards it is compared with bicubic interpolation on the validation photos, and a report is
+    written into the run's folder.
 
     Args:
-        settings: settings whose names are no Python names: ``{"data.lr": "scans"}``,
-            ``{"network/upscaler": "compact_small"}``. What there is, is in ``conf/train.yaml``;
-            ``wildsr train --help`` lists it.
+        settings: settings whose names are not Python identifiers: ``{"data.lr": "scans"}``,
+            ``{"network/upscaler": "compact_small"}``. All settings are in ``conf/train.yaml``;
+            ``wildsr train --help`` lists them.
         quiet: print nothing.
         more: further settings: ``data="folders"``, ``iterations=5000``, ``resume="auto"``.
 
     Returns:
-        The table of the run's validation photos, and the run's folder. A training that was stopped
-        (by the notebook's stop button, say) has no rows yet; ``resume=folder`` goes on with it.
+        The table of metrics on the run's validation photos, and the run's folder. A training that
+        was
+        stopped (by the notebook's stop button, say) has no rows yet; ``resume=folder`` continues
+        it.
 
     Raises:
-        UserError: for an unknown setting, a value that cannot be, photos that cannot be read.
+        UserError: an unknown setting, an invalid value, or photos that cannot be read.
 
     Examples:
         >>> trained = wildsr.train(

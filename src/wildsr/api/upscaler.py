@@ -25,17 +25,18 @@ def load_upscaler(
     strength: float | None = None,
     **options: Any,
 ) -> Upscaler:
-    """Load an upscaler from a run's folder, or from a file of weights.
+    """Load an upscaler from a run's folder or from a weights file.
 
     Args:
-        run: the folder of a run: the averaged networks of its newest checkpoint.
-        weights: instead: a file of wildsr's, or of any architecture that spandrel knows.
+        run: the folder of a run; the averaged (EMA) networks of its newest checkpoint are loaded.
+        weights: a weights file instead: one written by wildsr, or of any architecture that spandrel
+            knows.
         device: "auto", "cpu", "cuda" (or "cuda:1") or "mps".
-        strength: of a run with a finish, from 0 (the faithful upscaler) to 1 (the sharp one); None
-            for the run's own default.
-        options: what :func:`wildsr.run.load.load_upscaler` takes beside these: `engine`,
+        strength: for a run with a finish stage, from 0 (the faithful upscaler) to 1 (the sharp
+            one); None for the run's own default.
+        options: further arguments of :func:`wildsr.run.load.load_upscaler`: `engine`,
             `precision`, `ensemble`, `colour_fix`, `tile`, `overlap`, `batch`; and `trust`, which
-            lets a run name code that is not wildsr's, and so runs it.
+            allows a run to name classes outside wildsr, whose code then runs.
 
     Raises:
         UserError: no such run, file, device or option, or a file that cannot be read.
@@ -53,10 +54,10 @@ def load_upscaler(
 
 
 class Upscaler:
-    """A network that enlarges photos of any size; made by :func:`load_upscaler`.
+    """A trained upscaler for photos of any size; made by :func:`load_upscaler`.
 
     Attributes:
-        name: of the run or of the file.
+        name: of the run or of the weights file.
         scale: size of the result / size of the photo.
         device: where it computes.
     """
@@ -69,18 +70,19 @@ class Upscaler:
         return f"Upscaler({self.name!r}, scale={self.scale}, device={str(self.device)!r})"
 
     def upscale(self, image: Image) -> Image:
-        """Enlarge an image; what comes out is of the kind of what went in.
+        """Upscale an image; an array gives an array, a tensor gives a tensor.
 
-        Large images go through in tiles that join without a seam.
+        Large images are processed in overlapping tiles, which are blended without visible seams.
 
         Args:
             image: a numpy array, (H, W) or (H, W, C), uint8, uint16 or floats in [0, 1]; C is 1 or
-                3, and in arrays of integers also 2 or 4, the last one alpha. Or a torch tensor,
+                3, and in integer arrays also 2 or 4, the last one alpha. Or a torch tensor,
                 (C, H, W) or (B, C, H, W), C = 1 or 3, uint8 or floats in [0, 1].
 
         Returns:
-            The same type, channels and device, with sides `scale` times as long. Floats stay within
-            [0, 1], and are not rounded to 8 bits; there is no gradient.
+            The same type, dtype, channels and device, with sides `scale` times as long. Floats are
+            clamped
+            to [0, 1] and not rounded to 8 bits; there is no gradient.
 
         Raises:
             UserError: another type, shape or range, or too little memory for the smallest tile.
@@ -92,24 +94,26 @@ class Upscaler:
         return made
 
     def upscale_file(self, input: str | Path, output: str | Path, **settings: Any) -> Path:
-        """Enlarge one photo into one file; it appears when it is complete.
+        """Upscale one photo into a file, which appears when it is complete.
 
-        Orientation, colour profile, alpha and 16 bits are kept where the format knows them; an
+        Orientation, colour profile, alpha and 16 bits are kept where the format supports them; an
         existing file is replaced.
 
         Args:
             input: the photo.
-            output: the result, PNG, JPEG, WebP or TIFF by its suffix.
-            settings: `outscale` (size of the result / size of the photo), `quality` of JPEG and
-                WebP, `depth`, `format`, `limit`, and of measured values `bands`, `page`, `range`:
-                see :class:`wildsr.inference.settings.Settings`.
+            output: the result; its suffix names the format: PNG, JPEG, WebP, TIFF, HEIC, AVIF,
+                and for measured values NPY, NPZ and DICOM.
+            settings: `outscale` (size of the result / size of the photo), `quality` of JPEG, WebP,
+                HEIC and AVIF, `depth`, `format`, `limit`, and for photos of measured values
+                (TIFF, DICOM, ...) `bands`, `page`, `range`, `identity`: see
+                :class:`wildsr.inference.settings.Settings`.
 
         Returns:
             `output` as a path.
 
         Raises:
-            UserError: no such photo, or a damaged one; a setting that cannot be; `output` cannot
-                be written.
+            UserError: the photo is missing or damaged, a setting is invalid, or `output` cannot be
+                written.
         """
         return upscale_file(self._loaded, Path(input), Path(output), Settings(**settings))
 

@@ -1,8 +1,9 @@
-"""Metrics of a result and its truth without learned weights, as functions of arrays and tensors.
+"""Full-reference metrics without learned weights, as functions of arrays and tensors.
 
 All take one image each, (H, W, 3) or (H, W) arrays or (3, H, W) tensors, uint8 or floats in [0, 1],
 and round it to 8 bits first, as a file would hold it. `channel` is "rgb", or "y" for the Y of
-BT.601; `border` is cut from every side, as the classical benchmarks cut the scale.
+BT.601; `border` pixels are cut from every side: super-resolution benchmarks cut as many as the
+scale.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ def psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
     Infinite for equal images.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -37,16 +38,16 @@ def psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
 def ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Structural similarity (Wang et al. 2004, eq. 13); 1 for equal images.
 
-    Sides of 11 pixels at least.
+    Both sides must have at least 11 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -60,16 +61,16 @@ def ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
 def ms_ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Structural similarity over five scales (Wang et al. 2003); 1 for equal images.
 
-    Sides of 161 pixels at least.
+    Both sides must have at least 161 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -83,16 +84,16 @@ def ms_ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0
 def vif(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Visual information fidelity in the pixel domain (Sheikh and Bovik 2006); 1 if equal.
 
-    Sides of 41 pixels at least.
+    Both sides must have at least 41 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -106,16 +107,16 @@ def vif(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) ->
 def haarpsi(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Haar wavelet-based perceptual similarity (Reisenhofer et al. 2018); 1 if equal.
 
-    Sides of 16 pixels at least.
+    Both sides must have at least 16 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -129,16 +130,16 @@ def haarpsi(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0
 def fsim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
     """Feature similarity (Zhang et al. 2011); 1 for equal images.
 
-    Sides of 16 pixels at least.
+    Both sides must have at least 16 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -150,18 +151,18 @@ def fsim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -
 
 
 def shift_psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
-    """PSNR at the best shift by up to 4 pixels, in dB: for pairs that are not aligned.
+    """PSNR at the best shift by up to 4 pixels, in dB: for pairs that are not exactly aligned.
 
     Infinite for images that a shift makes equal.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -173,18 +174,18 @@ def shift_psnr(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int 
 
 
 def shift_ssim(sr: AnyImage, hr: AnyImage, *, channel: str = "rgb", border: int = 0) -> float:
-    """SSIM at the shift that :func:`shift_psnr` finds: for pairs that are not aligned.
+    """SSIM at the shift that :func:`shift_psnr` finds: for pairs that are not exactly aligned.
 
-    Sides of 19 pixels at least.
+    Both sides must have at least 19 pixels.
 
     Args:
-        sr: the result.
-        hr: the truth, of the same size.
+        sr: the result of an upscaler.
+        hr: the ground truth, of the same size.
         channel: "rgb" or "y".
         border: pixels cut from every side.
 
     Raises:
-        UserError: two sizes, an image that is too small, weights that are not there.
+        UserError: the sizes differ, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut

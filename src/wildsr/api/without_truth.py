@@ -1,7 +1,7 @@
-"""Metrics of a result without a truth, as functions of arrays and tensors.
+"""No-reference metrics of a result, as functions of arrays and tensors.
 
 All take one image each, (H, W, 3) or (H, W) arrays or (3, H, W) tensors, uint8 or floats in [0, 1],
-and round it to 8 bits first, as a file would hold it.
+and round it to 8 bits first, as a file would hold it. Some compare the result with its LR photo.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from wildsr.api.measuring import alone
 
 
 def lr_consistency(sr: AnyImage, lr: AnyImage) -> float:
-    """PSNR of the result, made small again by bicubic, to its LR photo, in dB; higher is better.
+    """PSNR between the LR photo and the bicubically downscaled result, in dB; higher is better.
 
     Args:
-        sr: the result.
-        lr: the photo that it was made from.
+        sr: the result of an upscaler.
+        lr: the LR photo that it was made from.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the sizes do not fit together, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -37,15 +37,15 @@ def lr_consistency(sr: AnyImage, lr: AnyImage) -> float:
 def lr_consistency_learned(
     sr: AnyImage, lr: AnyImage, degrader: Callable[[Tensor], Tensor]
 ) -> float:
-    """As :func:`lr_consistency`, made small by a learned degradation.
+    """As :func:`lr_consistency`, but the result is degraded by ``degrader``, in dB.
 
     Args:
-        sr: the result.
-        lr: the photo that it was made from.
-        degrader: HR to LR: of :func:`wildsr.load_degrader`, or any function of tensors.
+        sr: the result of an upscaler.
+        lr: the LR photo that it was made from.
+        degrader: HR to LR: from :func:`wildsr.load_degrader`, or any function of tensors.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the sizes do not fit together, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -58,15 +58,18 @@ def lr_consistency_learned(
 
 
 def lr_discrepancy(sr: AnyImage, lr: AnyImage, degrader: Callable[[Tensor], Tensor]) -> float:
-    """Whether a result leaves as much of its LR photo unexplained as is noise, in dB; 0 is best.
+    """How far the LR residual is from the noise level of the degradation, in dB; 0 is best.
+
+    The residual is the LR photo minus the degraded result; if it is larger than the noise, detail
+    is missing or wrong; if it is smaller, noise was taken over into the result.
 
     Args:
-        sr: the result.
-        lr: the photo that it was made from.
-        degrader: HR to LR: of :func:`wildsr.load_degrader`, or any function of tensors.
+        sr: the result of an upscaler.
+        lr: the LR photo that it was made from.
+        degrader: HR to LR: from :func:`wildsr.load_degrader`, or any function of tensors.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the sizes do not fit together, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -79,14 +82,14 @@ def lr_discrepancy(sr: AnyImage, lr: AnyImage, degrader: Callable[[Tensor], Tens
 
 
 def colour_drift(sr: AnyImage, lr: AnyImage) -> float:
-    """How far colours moved from the LR photo's, in CIE 1976 differences; 2.3 is just noticeable.
+    """Colour shift between result and LR photo, as CIE 1976 Delta E; 2.3 is just noticeable.
 
     Args:
-        sr: the result.
-        lr: the photo that it was made from.
+        sr: the result of an upscaler.
+        lr: the LR photo that it was made from.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the sizes do not fit together, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -99,13 +102,13 @@ def colour_drift(sr: AnyImage, lr: AnyImage) -> float:
 
 
 def noise_residue(sr: AnyImage) -> float:
-    """Deviation of the noise in the flattest regions, in levels of 255; lower is better.
+    """Standard deviation of the noise left in the flattest regions, in 1/255; lower is better.
 
     Args:
-        sr: the result.
+        sr: the result of an upscaler.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -117,13 +120,13 @@ def noise_residue(sr: AnyImage) -> float:
 
 
 def sharpness(sr: AnyImage) -> float:
-    """1 minus the blur effect (Crete et al. 2007); compare with that of sharp photos.
+    """Sharpness, 1 minus the blur effect (Crete et al. 2007); compare with that of sharp photos.
 
     Args:
-        sr: the result.
+        sr: the result of an upscaler.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -135,14 +138,14 @@ def sharpness(sr: AnyImage) -> float:
 
 
 def ringing(sr: AnyImage, lr: AnyImage) -> float:
-    """Halos beside strong edges, in levels of 255; lower is better.
+    """Strength of halos (overshoot) beside strong edges, in 1/255; lower is better.
 
     Args:
-        sr: the result.
-        lr: the photo that it was made from.
+        sr: the result of an upscaler.
+        lr: the LR photo that it was made from.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the sizes do not fit together, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -155,14 +158,14 @@ def ringing(sr: AnyImage, lr: AnyImage) -> float:
 
 
 def blockiness(sr: AnyImage, lr: AnyImage) -> float:
-    """What is left of the LR photo's JPEG blocks, in levels of 255; lower is better.
+    """Strength of the LR photo's JPEG block edges left in the result, in 1/255; lower is better.
 
     Args:
-        sr: the result.
-        lr: the photo that it was made from.
+        sr: the result of an upscaler.
+        lr: the LR photo that it was made from.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the sizes do not fit together, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -175,14 +178,14 @@ def blockiness(sr: AnyImage, lr: AnyImage) -> float:
 
 
 def checkerboard(sr: AnyImage, lr: AnyImage) -> float:
-    """The upscaler's own grid, in levels of 255; lower is better.
+    """Strength of the checkerboard pattern that an upscaler leaves, in 1/255; lower is better.
 
     Args:
-        sr: the result.
-        lr: the photo that it was made from.
+        sr: the result of an upscaler.
+        lr: the LR photo that it was made from.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the sizes do not fit together, or an image is too small.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -195,13 +198,15 @@ def checkerboard(sr: AnyImage, lr: AnyImage) -> float:
 
 
 def niqe(sr: AnyImage) -> float:
-    """Naturalness NIQE (Mittal et al. 2013) by pyiqa; lower is better. Needs its weights.
+    """No-reference quality NIQE (Mittal et al. 2013), by pyiqa; lower is better.
+
+    Needs the package pyiqa and its weights on disk.
 
     Args:
-        sr: the result.
+        sr: the result of an upscaler.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the image is too small, or pyiqa or its weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -213,13 +218,15 @@ def niqe(sr: AnyImage) -> float:
 
 
 def brisque(sr: AnyImage) -> float:
-    """Naturalness BRISQUE (Mittal et al. 2012) by pyiqa; lower is better. Needs its weights.
+    """No-reference quality BRISQUE (Mittal et al. 2012), by pyiqa; lower is better.
+
+    Needs the package pyiqa and its weights on disk.
 
     Args:
-        sr: the result.
+        sr: the result of an upscaler.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the image is too small, or pyiqa or its weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -231,13 +238,15 @@ def brisque(sr: AnyImage) -> float:
 
 
 def musiq(sr: AnyImage) -> float:
-    """Quality MUSIQ (Ke et al. 2021) by pyiqa; higher is better. Needs its weights.
+    """No-reference quality MUSIQ (Ke et al. 2021), by pyiqa; higher is better.
+
+    Needs the package pyiqa and its weights on disk.
 
     Args:
-        sr: the result.
+        sr: the result of an upscaler.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the image is too small, or pyiqa or its weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut
@@ -249,13 +258,15 @@ def musiq(sr: AnyImage) -> float:
 
 
 def clipiqa(sr: AnyImage) -> float:
-    """Quality CLIP-IQA (Wang et al. 2023) by pyiqa; higher is better. Needs its weights.
+    """No-reference quality CLIP-IQA (Wang et al. 2023), by pyiqa; higher is better.
+
+    Needs the package pyiqa and its weights on disk.
 
     Args:
-        sr: the result.
+        sr: the result of an upscaler.
 
     Raises:
-        UserError: sizes that do not fit, an image that is too small, weights that are not there.
+        UserError: the image is too small, or pyiqa or its weights are missing.
 
     Examples:
         >>> from skimage.data import astronaut

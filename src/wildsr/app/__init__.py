@@ -1,1 +1,1 @@
-"""The page on which photos are upscaled in a browser, and the guard that nobody passes unasked."""
+"""The web page for upscaling photos in a browser, and the guard that checks every request."""

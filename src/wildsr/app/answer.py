@@ -1,4 +1,4 @@
-"""Requests read, and answers written, within limits of size and time."""
+"""Read requests and write responses (ASGI), within limits of size and time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wildsr.app.limits import Refused
 from wildsr.app.session import Stored
 
 Scope = dict[str, Any]
-# What the page may load: its own. Gradio's scripts are partly written into it.
+# The page may load only its own files; 'unsafe-inline' because some of Gradio's scripts are inline.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
@@ -28,21 +28,21 @@ ALWAYS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
-LINGER = 3.0  # seconds in which the rest of a refused request is thrown away
+LINGER = 3.0  # seconds for which the rest of a refused request is read and discarded
 PART = 2**18  # bytes of a file that are sent at once
 KINDS = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".webp": "image/webp",
-}  # whatever else it is, is taken home and not shown
+}  # other files are downloaded, not displayed
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """A header's value; None where there is none.
+    """A header's value; None if there is none.
 
     Raises:
-        Refused: it stands there twice, so that two readers could take another one each.
+        Refused: the header occurs twice, so that two readers could take different values.
     """
     found = [value for key, value in scope["headers"] if key.lower() == name]
     if len(found) > 1:
@@ -51,15 +51,15 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 async def chunks(receive: Any, silence: float, whole: float) -> Any:
-    """The parts of a request's body as they come.
+    """The parts of a request's body as they arrive.
 
     Args:
         receive: ASGI's.
-        silence: seconds between two parts at most.
-        whole: seconds for all of it at most.
+        silence: maximum seconds between two parts.
+        whole: maximum seconds for the whole body.
 
     Raises:
-        Refused: it comes too slowly, or the visitor has gone.
+        Refused: it arrives too slowly, or the visitor has disconnected.
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + whole
@@ -76,11 +76,11 @@ async def chunks(receive: Any, silence: float, whole: float) -> Any:
 
 
 async def throw_away(receive: Any, limit: int) -> None:
-    """Read a refused request on for a while: browsers read no answer before all is sent.
+    """Read and discard the rest of a refused request: browsers read no response before all is sent.
 
     Args:
         receive: ASGI's.
-        limit: bytes after which it is enough.
+        limit: maximum bytes to read.
     """
     count = 0
     with contextlib.suppress(Refused):
@@ -91,7 +91,7 @@ async def throw_away(receive: Any, limit: int) -> None:
 
 
 async def short_body(receive: Any, limit: int, silence: float) -> bytes:
-    """A whole body of at most ``limit`` bytes.
+    """Read a whole body of at most ``limit`` bytes.
 
     Raises:
         Refused: it is longer, or too slow.
@@ -111,7 +111,7 @@ async def say(
     kind: str = "text/plain; charset=utf-8",
     headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
-    """Send a whole answer."""
+    """Send a complete response."""
     content = body.encode() if isinstance(body, str) else body
     length = (b"content-length", str(len(content)).encode())
     start = [(b"content-type", kind.encode()), length, (b"cache-control", b"no-store"), *headers]
@@ -120,12 +120,16 @@ async def say(
 
 
 async def say_json(send: Any, status: int, content: Any) -> None:
-    """Send a whole answer as JSON."""
+    """Send a complete response as JSON."""
     await say(send, status, json.dumps(content), "application/json")
 
 
 async def say_file(send: Any, stored: Stored) -> None:
-    """Send a file to whom it belongs; pictures to be shown, anything else to be kept."""
+    """Send a file to the visitor who owns it: pictures for display, others as downloads.
+
+    Raises:
+        Refused: the file does not exist any more.
+    """
     kind = KINDS.get(stored.path.suffix, "application/octet-stream")
     try:
         with stored.path.open("rb") as file:  # stays readable if the session ends
@@ -151,6 +155,6 @@ def _parts(file: Any) -> Iterator[bytes]:
 
 
 def disposition(name: str, kind: str) -> str:
-    """The header that names a file, whatever its name holds."""
+    """The Content-Disposition header with a file's name, whatever characters it holds."""
     way = "inline" if kind.startswith("image/") else "attachment"
     return f"{way}; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,4 +1,4 @@
-"""Gradio's application behind the guard: what it is asked, and with which headers."""
+"""Gradio's application behind the guard: which requests and headers are passed on to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Behind:
-    """Asks Gradio's application, with few of a request's headers.
+    """Passes requests on to Gradio's application, with few of their headers.
 
     Args:
         app: Gradio's application (ASGI).
@@ -25,7 +25,7 @@ class Behind:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """End all streams: the server stops."""
+        """End all streams, because the server stops."""
         self._stopping.set()
 
     def _scope(self, scope: Scope, query: bytes) -> Scope:
@@ -36,7 +36,7 @@ class Behind:
         return {**scope, "query_string": query, "headers": kept}
 
     async def ask(self, scope: Scope, body: bytes, send: Any) -> None:
-        """Send a request to Gradio with this body, without a query, and with few of the headers."""
+        """Pass a request on to Gradio with this body, no query, and few of its headers."""
         inner = self._scope(scope, b"")
         if body:
             inner["headers"].append((b"content-length", str(len(body)).encode()))
@@ -51,7 +51,7 @@ class Behind:
         await self.app(inner, receive, send)
 
     async def stream(self, scope: Scope, query: bytes, receive: Any, send: Any) -> None:
-        """Request a stream from Gradio, which ends when the visitor goes or the server stops."""
+        """Request a stream from Gradio, which ends when the visitor leaves or the server stops."""
         stream = asyncio.create_task(self.app(self._scope(scope, query), receive, send))
         stop = asyncio.create_task(self._stopping.wait())
         try:

@@ -1,4 +1,4 @@
-"""Gradio's components, with files that are asked for by the names that the server gave them."""
+"""Gradio's components, changed to request files by names that the server has given them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported: nobody is told of anybody
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # must be set before Gradio is imported
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
@@ -18,40 +18,40 @@ component_meta.create_or_modify_pyi = lambda *arguments: None
 
 
 class Named:
-    """A component whose files are asked for by the names that the server gave them.
+    """A component whose files are requested by the names that the server has given them.
 
-    Gradio would copy them into a cache that all visitors share, and call them by their paths.
+    Gradio would copy them into a cache that all visitors share, and refer to them by their paths.
     """
 
     drawn_as = ""  # the component of the page's scripts
 
     def get_block_name(self) -> str:
-        """By which the page's scripts draw it."""
+        """The component's name in the page's scripts."""
         return self.drawn_as
 
     async def async_move_resource_to_block_cache(self, path: str | Path | None) -> str | None:
-        """What the browser asks for; :class:`wildsr.app.guard.Guard` serves it."""
+        """The name that the browser requests; :class:`wildsr.app.guard.Guard` serves the file."""
         return self.move_resource_to_block_cache(path)
 
     def move_resource_to_block_cache(self, path: str | Path | None) -> str | None:
-        """The same, for what the page begins with."""
+        """The same, for files with which the page starts."""
         return None if path is None else Path(path).name
 
 
 class Image(Named, gr.Image):
-    """A picture."""
+    """An image."""
 
     drawn_as = "image"
 
 
 class Slider(Named, gr.ImageSlider):
-    """Two pictures with a slider between them."""
+    """Two images with a slider between them."""
 
     drawn_as = "imageslider"
 
 
 class Gallery(Named, gr.Gallery):
-    """Pictures to pick from."""
+    """Images to choose from."""
 
     drawn_as = "gallery"
 
@@ -62,7 +62,7 @@ class Download(Named, gr.DownloadButton):
     drawn_as = "downloadbutton"
 
     def postprocess(self, value: Any) -> FileData | None:
-        """From (file, what it is called) of a result."""
+        """Convert (file, name for the user) of a result."""
         if value is None:
             return None
         path, name = value
@@ -70,14 +70,14 @@ class Download(Named, gr.DownloadButton):
 
 
 class Drop(Named, gr.File):
-    """Gives the name of an upload, which is a key and no path; the guard has looked it up."""
+    """A file input; gives the key of an upload, not a path. The guard has checked the key."""
 
     drawn_as = "file"
 
     def api_info(self) -> dict[str, Any]:
-        """What it gives and takes, which no program is offered."""
+        """The type of its value (Gradio's API is not offered to programs)."""
         return {"type": "string"}
 
     def preprocess(self, payload: Any) -> str | None:
-        """The key."""
+        """The key of the upload."""
         return payload if isinstance(payload, str) else None

@@ -1,4 +1,4 @@
-"""What every request passes before Gradio sees it: a closed list of routes, for known visitors."""
+"""The guard before Gradio: passes only a fixed list of routes, for visitors with a cookie."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from wildsr.app.visitor import Visitors
 
 API = "/gradio_api"
 STATIC = re.compile(r"/(assets|static)(/[A-Za-z0-9_@-][A-Za-z0-9_@.-]*)+")
-BODY = 2**16  # bytes of a click
-TICK = 5.0  # seconds between two looks for what was left behind
+BODY = 2**16  # maximum bytes of an event that the page sends
+TICK = 5.0  # seconds between two clean-ups of abandoned sessions
 UNKNOWN = "Open the page first: this browser has no cookie of it, or one from before a restart."
 
 
 class Guard:
-    """An ASGI application around Gradio's, which gets only what was checked and written anew.
+    """An ASGI application around Gradio's, which only gets requests that were checked and rebuilt.
 
     Args:
         inner: Gradio's application.
-        visitors: who they are, and their limits.
-        forms: event of the page -> what it may send.
-        hosts: names of the page.
-        login: cookies.
+        visitors: the known visitors and their limits.
+        forms: event number of the page -> what it may send.
+        hosts: allowed names of the page.
+        login: cookies and password.
         forget: called with the id of a session that has ended.
     """
 
@@ -57,12 +57,12 @@ class Guard:
         self._behind = Behind(inner)
 
     def stop(self) -> None:
-        """The server stops: what is computed for visitors ends, and so do their streams."""
+        """Stop: computations for visitors and their streams end."""
         self.visitors.closed = True
         self._behind.stop()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer a request (ASGI)."""
+        """Respond to a request (ASGI)."""
         if scope["type"] == "lifespan":
             sweeper = asyncio.create_task(self._sweep())
             try:
@@ -261,7 +261,7 @@ class Guard:
         query_string = f"session_hash={session.id}".encode()
         async with self._connected(session):
             await self._behind.stream(scope, query_string, receive, noting)
-        session.waiting.clear()  # Gradio drops what nobody listens to any more
+        session.waiting.clear()  # Gradio drops events without a listener
 
     async def _heartbeat(self, visitor: Visitor, scope: Scope, receive: Any, send: Any) -> None:
         name = session_name(scope["path"].removeprefix(f"{API}/heartbeat/"))

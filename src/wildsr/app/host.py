@@ -1,4 +1,4 @@
-"""The names by which the page may be asked for, so that no other site's name leads to it."""
+"""Allowed host names of the page, against DNS rebinding."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ NAME = re.compile(
 
 
 class Hosts:
-    """The names, or name and port, that a ``Host`` header may hold.
+    """The names, or names and ports, that are allowed in a ``Host`` header.
 
-    A site of a stranger can have its own name lead to 127.0.0.1 (DNS rebinding); a browser then
-    takes this page for the stranger's own, but says the stranger's name in ``Host``.
+    A hostile site can let its own name resolve to 127.0.0.1 (DNS rebinding). A browser then takes
+    this page for that site's own, but sends the site's name in ``Host``.
 
     Args:
-        host: the address that is listened on.
+        host: the address on which the server listens.
         port: its port.
-        others: further names, of any port if they name none (as behind a reverse proxy).
+        others: further names, with any port unless they include one (as behind a reverse proxy).
 
     Raises:
-        UserError: a further name that is none.
+        UserError: a further name is not valid.
     """
 
     def __init__(self, host: str, port: int, others: Iterable[str] = ()) -> None:
@@ -47,7 +47,7 @@ class Hosts:
             self._pairs.add((found["name"], int(found["port"]) if found["port"] else None))
 
     def allow(self, host: str) -> bool:
-        """Whether a ``Host`` header may hold this."""
+        """Whether this value of a ``Host`` header is allowed."""
         found = NAME.fullmatch(host.lower())
         if not found:
             return False
@@ -58,7 +58,7 @@ class Hosts:
 
 
 def same_origin(origin: str, host: str) -> bool:
-    """Whether an ``Origin`` header names the page that was asked for by this ``Host``."""
+    """Whether an ``Origin`` header matches the ``Host`` header of the request."""
     parts = urlsplit(origin)
     if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
         return False
@@ -66,7 +66,7 @@ def same_origin(origin: str, host: str) -> bool:
 
 
 def is_loopback(host: str, port: int) -> bool:
-    """Whether listening on this address lets in this computer alone."""
+    """Whether this address can only be reached from this computer."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -75,7 +75,7 @@ def is_loopback(host: str, port: int) -> bool:
 
 
 def own_names() -> set[str]:
-    """This computer's name and addresses, as a ``Host`` header holds them."""
+    """This computer's name and addresses, as they occur in a ``Host`` header."""
     found = {socket.gethostname().lower()}
     for addresses in psutil.net_if_addrs().values():
         for address in addresses:

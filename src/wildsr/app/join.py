@@ -1,4 +1,4 @@
-"""A click on the page: read by a closed form and written anew; nothing else gets through."""
+"""Validate events (clicks) that the page sends, and rebuild them for Gradio from valid values."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LOST = "This photo is not here; drop it again."
 
 @dataclass(frozen=True)
 class Form:
-    """What an event of the page may send.
+    """The values that an event of the page may send.
 
     Attributes:
-        inputs: for each input the values to choose from, or ``UPLOAD`` for a visitor's file.
-        pointed: what a click pointed at: "point" for (x, y), "index" for one of ``count``.
-        count: of what can be pointed at.
-        heavy: a photo is upscaled.
+        inputs: for each input the allowed values, or ``UPLOAD`` for a visitor's file.
+        pointed: what the event selects: "point" for (x, y), "index" for one of ``count``.
+        count: number of things that can be selected.
+        heavy: whether a photo is upscaled.
     """
 
     inputs: tuple[Kind, ...] = ()
@@ -38,15 +38,15 @@ class Form:
 
 @dataclass(frozen=True)
 class Click:
-    """A click that fits its form.
+    """A valid event.
 
     Attributes:
-        session: what the visitor calls the session; a key of a dictionary, and nothing else.
+        session: the visitor's name for the session; only used as a key of a dictionary.
         event: number of the page's event.
         trigger: number of the component.
         data: the inputs; each is one of the server's own values, or the key of an upload.
-        pointed: where it pointed at.
-        heavy: a photo is upscaled.
+        pointed: the selected point or index.
+        heavy: whether a photo is upscaled.
     """
 
     session: str
@@ -57,7 +57,7 @@ class Click:
     heavy: bool
 
     def body(self, session: str) -> bytes:
-        """What Gradio is given, with the server's own name of the session."""
+        """The request for Gradio, with the server's own name of the session."""
         pointed = None if self.pointed is None else {"index": self.pointed, "value": None}
         return json.dumps(
             {
@@ -71,10 +71,10 @@ class Click:
 
 
 def session_name(sent: object) -> str:
-    """A session's name as a visitor sent it.
+    """Check the name of a session that a visitor sent.
 
     Raises:
-        Refused: it is none.
+        Refused: it is not valid.
     """
     if not (isinstance(sent, str) and SESSION.fullmatch(sent)):
         raise Refused(400, STRANGE)
@@ -82,7 +82,7 @@ def session_name(sent: object) -> str:
 
 
 def read_click(body: bytes, forms: Mapping[int, Form]) -> Click:
-    """A click, of which nothing is taken that its form does not name.
+    """Parse an event, taking only values that its form allows.
 
     Raises:
         Refused: it fits no form.

@@ -1,4 +1,4 @@
-"""The look of the page: which of Gradio's components stand where, and what each of them calls."""
+"""Lay out the page: its Gradio components, and the callbacks that they call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THEME: Any = gr.themes.Default(
 
 
 def laid_out(page: Page) -> gr.Blocks:
-    """Lay out the components of a page, and connect them with what it does."""
+    """Build the Gradio page and connect its components with the callbacks of ``page``."""
     names = list(page.studio.loaders)
     found = page.studio.factors(names[0])
     thumbnails = page.thumbnails()

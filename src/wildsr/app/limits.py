@@ -1,4 +1,4 @@
-"""What visitors of the page may use at most, and the bytes that they do use."""
+"""Limits for visitors of the page, and an account of the bytes that they use."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MB = 2**20
 
 
 class Refused(UserError):  # noqa: N818 (a UserError with a status)
-    """What a visitor may not do, in a sentence that holds nothing a visitor sent.
+    """A refused request; its message holds nothing that the visitor sent.
 
     Args:
         status: the HTTP status.
-        sentence: what is shown.
+        sentence: shown to the visitor.
     """
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -28,22 +28,22 @@ class Refused(UserError):  # noqa: N818 (a UserError with a status)
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what visitors use.
+    """Limits on the resources of visitors.
 
     Attributes:
         upload: bytes of a file.
         upload_time: seconds in which a file must arrive.
-        silence: seconds between two parts of a request at most.
-        patience: seconds for a part of an answer to be taken.
-        storage, share: bytes of photos and results kept at once, of all visitors and of each.
+        silence: seconds between two parts of a request.
+        patience: seconds for the visitor to take a part of a response.
+        storage, share: bytes of photos and results stored at once, of all visitors and of each.
         visitors: at once.
         sessions: open tabs of a visitor.
         waiting: uploads of a visitor that no session has opened.
-        pending: clicks of a visitor that are not answered.
+        pending: events of a visitor that are not answered.
         queue, turns: photos being upscaled or waiting for it, of all visitors and of each.
         requests, connections: open at once, of a visitor and of all.
         idle: seconds after which a session without a connection ends.
-        abandoned: seconds after which an upload that no session has opened goes.
+        abandoned: seconds after which an upload that no session has opened is deleted.
     """
 
     upload: int = 50 * MB
@@ -65,11 +65,11 @@ class Limits:
 
 
 class Ledger:
-    """The bytes that each visitor keeps on this computer; safe for threads.
+    """Counts the bytes that each visitor stores on this computer; thread-safe.
 
     Args:
-        storage: of all.
-        share: of each.
+        storage: limit for all.
+        share: limit for each.
     """
 
     def __init__(self, storage: int, share: int) -> None:
@@ -78,10 +78,10 @@ class Ledger:
         self._lock = threading.Lock()
 
     def charge(self, owner: Hashable, count: int) -> None:
-        """Note ``count`` bytes more.
+        """Add ``count`` bytes.
 
         Raises:
-            Refused: there is no room for them; nothing is noted.
+            Refused: that exceeds a limit; nothing is added.
         """
         with self._lock:
             if self._used[owner] + count > self.share:
@@ -97,7 +97,7 @@ class Ledger:
             self._used[owner] += count
 
     def release(self, owner: Hashable, count: int) -> None:
-        """Note ``count`` bytes less."""
+        """Subtract ``count`` bytes."""
         with self._lock:
             self._used[owner] -= count
             if self._used[owner] <= 0:
@@ -105,7 +105,11 @@ class Ledger:
 
     @contextmanager
     def reserved(self, owner: Hashable, count: int) -> Iterator[None]:
-        """Room for ``count`` bytes while something is computed."""
+        """Reserve ``count`` bytes within the block.
+
+        Raises:
+            Refused: that exceeds a limit.
+        """
         self.charge(owner, count)
         try:
             yield

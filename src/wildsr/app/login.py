@@ -1,4 +1,4 @@
-"""Who has a cookie of this server, and who gets one."""
+"""Cookies of the page's visitors, and the password for one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from wildsr.app.limits import Refused
 
-ADDRESSES = 4096  # of which wrong passwords are remembered
+ADDRESSES = 4096  # maximum number of addresses for which wrong passwords are counted
 FREE = 5  # wrong passwords before an address has to wait
 LONGEST = 30.0  # seconds to wait at most
 
@@ -32,11 +32,11 @@ AGAIN = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>wil
 
 
 class Login:
-    """Cookies that this server has made, and the password for one.
+    """Creates and checks cookies, and checks the password.
 
     Args:
         port: of the server; browsers send a cookie to every port of a host.
-        password: that is asked for; None for none.
+        password: required for a cookie; None for none.
     """
 
     def __init__(self, port: int, password: str | None) -> None:
@@ -47,13 +47,13 @@ class Login:
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def cookie(self) -> tuple[str, tuple[bytes, bytes]]:
-        """A new visitor's identity, and the header that gives it to them."""
+        """A new visitor's identity, and the header that sets its cookie."""
         identity = secrets.token_hex(16)
         value = f"{self.name}={identity}.{self._sign(identity)}; Path=/; HttpOnly; SameSite=Strict"
         return identity, (b"set-cookie", value.encode())
 
     def identity(self, header: str | None) -> str | None:
-        """Whose cookie a ``Cookie`` header holds; None without one that this server made."""
+        """The identity in a ``Cookie`` header; None without a cookie that this server signed."""
         for part in (header or "").split(";"):
             name, _, value = part.strip().partition("=")
             identity, _, signature = value.partition(".")
@@ -63,12 +63,12 @@ class Login:
         return None
 
     async def enter(self, body: bytes, address: str) -> None:
-        """Check the password of a form; wrong ones make their address wait, longer each time.
+        """Check the password in a form; after several wrong ones an address must wait, ever longer.
 
         Raises:
-            Refused: it is wrong, or the address has to wait.
+            Refused: it is wrong, or the address must wait.
         """
-        if ":" in address:  # a home has 2**64 of them
+        if ":" in address:  # a household has 2**64 IPv6 addresses
             network = ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False)
             address = str(network)
         now = asyncio.get_running_loop().time()

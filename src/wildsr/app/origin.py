@@ -1,4 +1,4 @@
-"""Requests that other sites send through a visitor's browser."""
+"""Refuse requests that other sites send through a visitor's browser."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from wildsr.app.limits import Refused
 
 
 def check_origin(scope: Scope, hosts: Hosts) -> None:
-    """Refuse a request to a foreign name, or from another site.
+    """Refuse a request with a foreign host name, or from another site.
 
     Args:
-        scope: of the request.
-        hosts: the names of the page.
+        scope: of the request (ASGI).
+        hosts: the allowed names of the page.
 
     Raises:
-        Refused: 403.
+        Refused: status 403.
     """
     host, origin = header(scope, b"host") or "", header(scope, b"origin")
     if not hosts.allow(host):

@@ -1,4 +1,4 @@
-"""The page: Gradio's components around a studio; what each visitor does stays theirs."""
+"""The page: Gradio's components around a studio; visitors see only their own photos."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ from wildsr.app.visitor import Visitors
 from wildsr.error import UserError
 from wildsr.photo.image import Pixels
 
-THUMB = 320  # pixels of the longer side of a sample's picture
+THUMB = 320  # pixels of the longer side of a sample's thumbnail
 HINT = "Drop a photo or pick a sample, then press Upscale."
-NOTHING: tuple[Any, ...] = (None, None, gr.update(value=None, interactive=False))  # of each
+# Empty values for overview, close look and download button.
+NOTHING: tuple[Any, ...] = (None, None, gr.update(value=None, interactive=False))
 
 
 class Page:
-    """What the page's components call.
+    """The callbacks of the page's components.
 
     Args:
         studio: the upscalers.
-        samples: photos to pick from.
-        visitors: whose photos and results they are.
+        samples: photos to choose from.
+        visitors: the owners of photos and results.
     """
 
     def __init__(self, studio: Studio, samples: list[Path], visitors: Visitors) -> None:
@@ -49,7 +50,7 @@ class Page:
         self.samples = [Stored(path, path.name, 0) for path in samples]
 
     def opened(self, key: str | None, request: gr.Request) -> tuple[Any, ...]:
-        """A photo was dropped: the overview, no look, no file, a sentence."""
+        """A photo was dropped: return its overview, no close look, no file, and a message."""
         session = self._session(request)
         if key is None:
             return (*NOTHING, said(HINT))
@@ -62,7 +63,7 @@ class Page:
         return answer
 
     def picked(self, event: gr.SelectData, request: gr.Request) -> tuple[Any, ...]:
-        """A sample was picked: as if it was dropped, and what was dropped before is not shown."""
+        """A sample was chosen: like a dropped photo, and the file input is cleared."""
         return None, *self._open(self._session(request), self.samples[int(event.index)])
 
     def _open(self, session: Session, stored: Stored) -> tuple[Any, ...]:
@@ -77,7 +78,11 @@ class Page:
         return shown, *NOTHING[1:], said(f"{stored.name}: {width} x {height} pixels")
 
     def factors(self, name: str) -> tuple[Any, Any]:
-        """An upscaler was chosen: the factors that it has, and its strength if it has a finish."""
+        """An upscaler was chosen: return its factors, and its strength if it has a finish.
+
+        Raises:
+            gr.Error: it cannot be loaded.
+        """
         try:
             found = self.studio.factors(name)
         except UserError as error:
@@ -97,9 +102,9 @@ class Page:
         zoom: int,
         strength: float,
         request: gr.Request,
-        progress: Any = gr.Progress(),  # noqa: B008 (how Gradio finds it)
+        progress: Any = gr.Progress(),  # noqa: B008 (Gradio finds it by this default)
     ) -> tuple[Any, ...]:
-        """The button: two close looks, the file, a sentence."""
+        """The button was pressed: return two close looks, the file, and a message."""
         session = self._session(request)
         photo = session.photo
         if photo is None:
@@ -117,7 +122,7 @@ class Page:
                 if session.photo is not photo:  # another one was dropped meanwhile
                     return gr.skip(), gr.skip(), gr.skip()
                 looks = self._looks(session, zoom)
-        except Exception as error:  # whatever a photo raises is told, and costs that photo only
+        except Exception as error:  # any error is shown to the visitor
             return gr.skip(), gr.skip(), said(told(error, photo), wrong=True)
         at = f" at strength {strength:g}" if name in self.studio.finished else ""
         about = (
@@ -153,14 +158,14 @@ class Page:
         return made
 
     def pointed(self, zoom: int, event: gr.SelectData, request: gr.Request) -> Any:
-        """A spot of the overview was clicked: look there."""
+        """The overview was clicked: return close looks at that place."""
         session = self._session(request)
         x, y = (min(at / side, 1) for at, side in zip(event.index, session.size, strict=True))
         session.centre = (x, y)
         return self._looks(session, zoom)
 
     def zoomed(self, zoom: int, request: gr.Request) -> Any:
-        """Another zoom was chosen."""
+        """Another zoom was chosen: return close looks with it."""
         return self._looks(self._session(request), zoom)
 
     def _looks(self, session: Session, zoom: int) -> tuple[str, str] | None:
@@ -194,7 +199,7 @@ class Page:
             try:
                 self.studio.look(sample.path)
                 small = Image.fromarray(overview(sample.path, self.studio.sight))
-            except Exception:  # whatever a reader says: it is not offered
+            except Exception:  # an unreadable sample is not offered
                 continue
             small.thumbnail((THUMB, THUMB))
             path = folder / f"{secrets.token_hex(16)}.png"
@@ -205,7 +210,7 @@ class Page:
         return paths
 
     def forms(self, page: gr.Blocks) -> dict[int, Form]:
-        """What each event of the page may send: nothing else is passed on to it."""
+        """The values that each event of the page may send; the guard refuses all others."""
         names = tuple(self.studio.loaders)
         named = {
             "opened": Form((UPLOAD,)),

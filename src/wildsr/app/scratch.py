@@ -1,4 +1,4 @@
-"""The page's temporary folder: only its owner's, and gone whatever ends the server."""
+"""The page's temporary folder: readable by its owner only, removed however the server ends."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 
 PREFIX = "wildsr-page-"
 MARKER = "owner"
-YOUNG = 600  # seconds in which a folder without its marker may be one that is being made
+YOUNG = 600  # seconds for which a folder without its marker may still be in creation
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A new folder of mode 0700, removed at the end; first, what killed servers left is removed.
+    """Create a folder of mode 0700, removed at the end; first remove those of killed servers.
 
-    A lock on a file in it says that its server lives. The kernel drops the lock when the process
-    ends, also by SIGKILL or a power cut, and no other process can be mistaken for it as by a
-    process id that is used again or belongs to another container.
+    A lock on a file in it shows that its server lives. The kernel drops the lock when the process
+    ends, also by SIGKILL or a power cut. (A process id could be in use again, or belong to another
+    container.)
     """
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -37,7 +37,7 @@ def scratch() -> Iterator[Path]:
 
 
 def sweep() -> list[Path]:
-    """Remove the folders of servers that are gone; links and other users' are left alone."""
+    """Remove the folders of servers that are gone, except links and those of other users."""
     return [path for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if _left_over(path)]
 
 

@@ -1,4 +1,4 @@
-"""What the page says to visitors: sentences as HTML, errors without folders."""
+"""Messages to visitors: sentences as HTML, errors without paths."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ FOLDERS = re.compile(r"(?<![\w.])/(?:[^/\s]+/)+")
 
 
 def said(sentence: str, wrong: bool = False) -> str:
-    """A sentence as HTML; what it holds of a visitor's is text, whatever it looks like."""
+    """A sentence as HTML; all of it is escaped."""
     kind = ' class="wrong"' if wrong else ""
     return f"<p{kind}>{html.escape(sentence)}</p>"
 
 
 def told(error: Exception, photo: Stored | None) -> str:
-    """An error in a sentence, in which files have the names that visitors know, and no folders."""
+    """An error as a sentence, in which files have the visitor's names for them, without folders."""
     sentence = first_line(error)
     if photo is not None:
         if not isinstance(error, UserError):

@@ -1,4 +1,4 @@
-"""The server: connections that send nothing are closed, and every signal ends it tidily."""
+"""The server: closes connections that send nothing, and cleans up after signals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONNECTIONS = 512
 
 
 class _Prompt(H11Protocol):
-    """HTTP/1.1 for clients who say what they want."""
+    """HTTP/1.1 with a limit of connections, and of the time until a request's headers arrived."""
 
     _late: Any = None
 
@@ -86,7 +86,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(application: Any, host: str, port: int, stop: Callable[[], None]) -> int | None:
-    """Serve until a signal comes.
+    """Serve until a signal arrives.
 
     Args:
         application: ASGI.

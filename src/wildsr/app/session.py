@@ -1,4 +1,4 @@
-"""Visitors of the page, their open tabs, and the files that are theirs."""
+"""Visitors of the page, their open tabs (sessions), and their files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from wildsr.app.limits import Ledger, Refused
 
 GONE = "The page was left or reloaded meanwhile; reload it."
-RECENT = {"whole": 2, "look": 6, "result": 1}  # files of each role that a session keeps
+RECENT = {"whole": 2, "look": 6, "result": 1}  # maximum files of each role that a session keeps
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Stored:
     """A file of a visitor.
 
     Attributes:
-        path: under a name that the server made, by which alone it is asked for.
-        name: what the visitor sees.
+        path: its name was chosen by the server, and is the only name by which it can be requested.
+        name: shown to the visitor.
         size: in bytes.
-        since: when it came.
+        since: time of arrival.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class Stored:
 
 
 class Visitor:
-    """A browser, known by its cookie; :class:`Visitors` makes and removes them."""
+    """A browser, identified by its cookie; :class:`Visitors` creates and removes them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,14 +49,14 @@ class Session:
     """An open tab of a visitor: its photo, its result, its files.
 
     Attributes:
-        id: made here; Gradio knows the session by it.
-        photo: that was opened last.
+        id: chosen by the server; Gradio knows the session by it.
+        photo: the photo opened last.
         size: (width, height) of the photo's overview.
-        centre: (x, y) in [0, 1] where the close look is.
+        centre: (x, y) in [0, 1] of the close look.
         result: of the photo.
-        closed: the visitor has gone; what still computes for it should stop.
-        connections, beats: open streams, and those of them that say that the tab is open.
-        waiting: event -> whether it is a photo to upscale, of those not answered.
+        closed: the visitor has left; computations for the session should stop.
+        connections, beats: open streams, and those of them that are heartbeats of the tab.
+        waiting: unanswered events -> whether they upscale a photo.
     """
 
     def __init__(self, visitor: Visitor, ledger: Ledger) -> None:
@@ -76,14 +76,14 @@ class Session:
         self._lock = threading.RLock()
 
     def place(self, suffix: str) -> Path:
-        """Where a new file of this session may be written."""
+        """A path for a new file of this session."""
         return self.folder / f"{secrets.token_hex(16)}{suffix}"
 
     def keep(self, path: Path, name: str, role: str) -> Stored:
-        """Serve a file of the session's folder; the oldest of its role go.
+        """Register a file of the session's folder for serving; the oldest of its role are removed.
 
         Raises:
-            Refused: no room is left for it; it is removed.
+            Refused: there is no room for it; it is removed.
         """
         size = path.stat().st_size
         try:
@@ -102,7 +102,7 @@ class Session:
         return stored
 
     def open(self, photo: Stored, size: tuple[int, int]) -> None:
-        """A photo was opened: the one before it and its result go."""
+        """Make a photo the open one; the previous one and its result are removed."""
         with self._lock:
             before = [one for one in (self.photo, self.result) if one and one is not photo]
             self.photo, self.size, self.centre, self.result = photo, size, (0.5, 0.5), None
@@ -124,10 +124,10 @@ class Session:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep the files while something reads or writes them, also if the visitor goes.
+        """Keep the session's files while they are read or written, even if the visitor leaves.
 
         Raises:
-            Refused: the visitor has gone.
+            Refused: the visitor has left.
         """
         with self._lock:
             if self.closed:
@@ -141,7 +141,7 @@ class Session:
             self._tidy()
 
     def close(self) -> None:
-        """The visitor has gone, and with them what they made."""
+        """The visitor has left: remove the session's files, as soon as nothing uses them."""
         with self._lock:
             self.closed = True
         self._tidy()

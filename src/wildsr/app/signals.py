@@ -1,4 +1,4 @@
-"""The signals that stop the page, and what is tidied up at each of them."""
+"""Signals that stop the page, and the clean-up after them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SIGNALS = tuple(
 
 
 class Stopped(SystemExit):
-    """A signal to stop, outside of :func:`serve`; the code is the shell's for it."""
+    """A signal to stop outside of :func:`serve`; the exit code is the shell's for it."""
 
 
 @contextlib.contextmanager
 def tidy_signals() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP unwind the program, so that what it opened is removed."""
+    """Make SIGTERM and SIGHUP raise an exception, so that temporary files are removed."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped(128 + number)

@@ -1,4 +1,4 @@
-"""What a page needs of upscalers: a choice of them, whole photos in and out, close looks."""
+"""Upscalers for the page: a choice of them, whole photos in and out, close looks."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Result:
     """An upscaled photo.
 
     Attributes:
-        path: the file, with all that the photo carried.
+        path: the file, with the photo's metadata.
         size: (width, height) of the photo.
         larger: (width, height) of the result.
-        seconds: that it took.
+        seconds: duration.
     """
 
     path: Path
@@ -50,14 +50,14 @@ class Result:
 
 
 class Studio:
-    """Upscalers by name, each loaded when it is first used, one photo at a time.
+    """Upscalers by name, each loaded at its first use; one photo is upscaled at a time.
 
     Args:
-        loaders: name -> what loads the upscaler.
+        loaders: name -> function that loads the upscaler.
         limit: megapixels of a photo.
-        finished: name -> the default strength, of those that have a finish; their loaders take a
+        finished: name -> default strength, for upscalers with a finish; their loaders take a
             strength.
-        sight: how files of measured values are shown.
+        sight: how files of measured values are rendered.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Studio:
         self._one = threading.Lock()
 
     def upscaler(self, name: str, strength: float | None = None) -> Upscaler:
-        """The upscaler of this name, of a finish at this strength.
+        """The upscaler of this name, at this strength if it has a finish.
 
         Raises:
-            UserError: if there is none, or it cannot be loaded.
+            UserError: there is none, or it cannot be loaded.
         """
         if name not in self.loaders:
             raise unknown("The upscaler", name, self.loaders)
@@ -91,7 +91,11 @@ class Studio:
         return self._loaded[name, strength]
 
     def factors(self, name: str) -> list[float]:
-        """By which an upscaler can enlarge: at most by its own."""
+        """The factors by which an upscaler can enlarge: up to its own scale.
+
+        Raises:
+            UserError: it cannot be loaded.
+        """
         loaded = [upscaler for (known, _), upscaler in self._loaded.items() if known == name]
         if loaded:  # without waiting for a photo that is being upscaled
             scale = loaded[0].scale
@@ -110,7 +114,7 @@ class Studio:
         return photo.width, photo.height
 
     def room(self, path: Path, factor: float) -> int:
-        """Bytes that a result may take at most: those of its pixels, not compressed.
+        """Upper bound of the bytes of a result: its pixels without compression.
 
         Raises:
             UserError: as :meth:`look`.
@@ -140,12 +144,13 @@ class Studio:
             path: the photo.
             name: of the upscaler.
             factor: size of the result / size of the photo, at most the upscaler's.
-            folder: is made if need be, in one that exists; nobody else's.
-            progress: called with the pixels done and all of them.
-            strength: of the finish, where the upscaler has one; None for its default.
+            folder: created if need be; its parent exists. Used by this photo's visitor only.
+            progress: called with the output pixels done and their total.
+            strength: of the finish, if the upscaler has one; None for its default.
 
         Raises:
-            UserError: whatever cannot be.
+            UserError: the photo cannot be read or is too large, an unknown upscaler, or a factor
+                above its scale.
         """
         size = self.look(path)
         with self._one:
@@ -165,7 +170,7 @@ class Studio:
 
 
 def overview(path: Path, sight: Sight | None = None) -> Pixels:
-    """A whole photo, not larger than a page: (h, w, 3)."""
+    """A whole photo as RGB, uint8 (h, w, 3), at most ``OVERVIEW`` pixels a side."""
     image, _owner = _plain(path, sight)
     factor = min(1.0, OVERVIEW / max(image.width, image.height))
     small: Pixels = np.asarray(image.resize(factor) if factor < 1 else image)
@@ -179,19 +184,19 @@ def close_look(
     zoom: int,
     sight: Sight | None = None,
 ) -> tuple[Pixels, Pixels]:
-    """The same spot of a photo and its result, each pixel of the result ``zoom`` pixels wide.
+    """The same region of a photo and its result, each pixel of the result ``zoom`` pixels wide.
 
-    The photo is shown as it would be without an upscaler: enlarged by bicubic interpolation.
+    The photo is enlarged by bicubic interpolation, as it would be without an upscaler.
 
     Args:
         photo: the file.
         result: of :meth:`Studio.upscale`.
         centre: (x, y) in [0, 1] of the photo's width and height.
-        zoom: pixels of the screen for one of the result.
-        sight: how files of measured values are shown.
+        zoom: screen pixels per pixel of the result.
+        sight: how files of measured values are rendered.
 
     Returns:
-        Two arrays of equal size, (h, w, 3), at most ``VIEW`` a side.
+        Two uint8 arrays of equal size, (h, w, 3), at most ``VIEW`` a side.
     """
     (before, _owner), (after, _others) = _plain(photo, sight), _plain(result, sight)
     side = max(VIEW // zoom, 1)
@@ -234,7 +239,7 @@ def _plain(path: Path, sight: Sight | None) -> tuple[Any, Any]:
             pixels = np.asarray(opened.convert("RGBA" if opened.has_transparency_data else "RGB"))
         image = pyvips.Image.new_from_array(pixels)
     else:
-        # A source: of a file's name, what stands in brackets would be read as options.
+        # A source and no file name: libvips would read brackets in a name as options.
         source = pyvips.Source.new_from_file(os.fsencode(path))
         image = pyvips.Image.new_from_source(source, "", access="random", fail_on="truncated")
         if image.get("vips-loader").removesuffix("_source") not in LOADERS.values():

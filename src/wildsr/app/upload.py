@@ -1,4 +1,4 @@
-"""A photo arriving: cut off while it comes when it is too large, too slow or of another kind."""
+"""Receive a photo; the transfer is cut off if it is too large, too slow or of another kind."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from wildsr.error import first_line
 from wildsr.photo.image import SUFFIXES
 
 FRAME = 2**14  # bytes besides the file: boundaries and headers
-LONG = 80  # characters of a name that are shown
+LONG = 80  # maximum characters of a displayed name
 
 
 def shown_name(sent: str) -> str:
-    """What may be shown of a file's name: its last part, without what cannot be seen."""
+    """The displayable part of a file's name: its last component, without control characters."""
     last = re.split(r"[/\\]", sent)[-1]
     plain = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip(" .")
     suffix = PurePosixPath(plain).suffix[:8]
@@ -34,10 +34,10 @@ def shown_name(sent: str) -> str:
 async def receive_photo(
     scope: Scope, receive: Any, visitor: Visitor, ledger: Ledger, limits: Limits
 ) -> Stored:
-    """Take the one file of a multipart request; it becomes one of the visitor's uploads.
+    """Receive the one file of a multipart request; it becomes one of the visitor's uploads.
 
     Raises:
-        Refused: too large, too many, too slow, no photo by its name, no multipart request.
+        Refused: too large, too many, too slow, not a photo by its name, not a multipart request.
     """
     large = f"A file may have at most {limits.upload / MB:g} MB."
     length = header(scope, b"content-length")

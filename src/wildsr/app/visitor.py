@@ -1,4 +1,4 @@
-"""Who is on the page, and what is theirs; nothing that a visitor sends becomes part of a path."""
+"""The visitors of the page and their files; nothing that a visitor sends becomes part of a path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Visitors:
 
     Args:
         folder: for their files, of mode 0700.
-        limits: that they share.
+        limits: of visitors.
     """
 
     def __init__(self, folder: Path, limits: Limits) -> None:
@@ -33,7 +33,7 @@ class Visitors:
         self._lock = threading.RLock()
 
     def visitor(self, cookie: str) -> Visitor:
-        """The visitor of a cookie that was checked.
+        """The visitor with a cookie that was checked.
 
         Raises:
             Refused: there are too many visitors.
@@ -51,7 +51,7 @@ class Visitors:
             return visitor
 
     def session(self, visitor: Visitor, name: str) -> Session:
-        """The session that the visitor calls by this name; a new one for a new name.
+        """The visitor's session with the visitor's own name for it; a new one for a new name.
 
         Raises:
             Refused: the visitor has too many.
@@ -68,7 +68,7 @@ class Visitors:
             return found
 
     def by_id(self, name: str | None) -> Session:
-        """The session of an id that was made here.
+        """The session with an id that the server chose.
 
         Raises:
             Refused: there is none, or it has ended.
@@ -79,7 +79,7 @@ class Visitors:
         return found
 
     def find(self, cookie: str, key: str) -> Stored | None:
-        """The file that this visitor may see under this key."""
+        """The file with this key, if the visitor may see it."""
         with self._lock:
             visitor = self._visitors.get(cookie)
             shelves = [self.samples]
@@ -88,7 +88,7 @@ class Visitors:
             return next((shelf[key] for shelf in shelves if key in shelf), None)
 
     def end(self, session: Session) -> None:
-        """A session has ended: its files go, and with the last one the visitor."""
+        """End a session: its files are removed, and with its last session the visitor."""
         with self._lock:
             self._sessions.pop(session.id, None)
             named = session.visitor.sessions
@@ -99,7 +99,7 @@ class Visitors:
 
     @contextmanager
     def turn(self, visitor: Visitor) -> Iterator[None]:
-        """One photo being upscaled for this visitor.
+        """Count a photo as being upscaled for this visitor within the block.
 
         Raises:
             Refused: too many are.
@@ -114,14 +114,22 @@ class Visitors:
                 self._working.remove(visitor)
 
     def check_turns(self, mine: int, all: int) -> None:
-        """Refuse one photo more to upscale, besides ``mine`` of the visitor and ``all``."""
+        """Check that one more photo may be upscaled, besides ``mine`` and ``all``.
+
+        Args:
+            mine: photos of this visitor that are upscaled or wait for it.
+            all: photos of all visitors.
+
+        Raises:
+            Refused: too many are.
+        """
         if mine >= self.limits.turns:
             raise Refused(429, "Your other photos are upscaled first; wait for one of them.")
         if all >= self.limits.queue:
             raise Refused(429, "Too many photos wait to be upscaled; try again later.")
 
     def waiting(self) -> int:
-        """Photos that wait to be upscaled, of all visitors."""
+        """Number of photos that wait to be upscaled, of all visitors."""
         with self._lock:
             return sum(sum(one.waiting.values()) for one in self._sessions.values())
 
@@ -132,7 +140,7 @@ class Visitors:
             self.ledger.release(visitor, stored.size)
 
     def sweep(self) -> list[Session]:
-        """End what was left behind without a word; the sessions that ended."""
+        """End abandoned sessions and remove abandoned uploads; returns the sessions that ended."""
         now = time.monotonic()
         with self._lock:
             late = [
@@ -173,7 +181,7 @@ class Visitors:
             self._leaving = [folder for folder in self._leaving if not _removed(folder)]
 
     def close(self) -> None:
-        """The server stops: everything goes."""
+        """Remove everything, because the server stops."""
         with self._lock:
             self.closed = True
             sessions = list(self._sessions.values())

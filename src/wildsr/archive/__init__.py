@@ -1,1 +1,1 @@
-"""Many photos, wherever they lie: shards of the work, manifests, stores, tar files."""
+"""Large amounts of photos, wherever they are stored: shards, manifests, stores, tar files."""

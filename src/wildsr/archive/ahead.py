@@ -1,4 +1,4 @@
-"""Find what there is to do in a thread, while the first of it is being done."""
+"""Find work in a thread, while the first of it is being done."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, Generic, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
-MOST = 100_000  # things that wait, beside one batch; a name of a photo has about 100 bytes
+MOST = 100_000  # items that may wait, besides one batch; a photo's name takes about 100 bytes
 
 
 class Ahead(Generic[T]):
-    """What a generator of batches finds, one by one; it goes on in a thread meanwhile.
+    """Iterates over the items that a generator finds in batches; the generator runs in a thread.
 
     Args:
-        batches: what it raises is raised where the next thing would come.
-        make: the thing of what is in a batch, when its turn comes.
-        most: things that may wait; then it is not asked for more.
+        batches: the generator; its exceptions are raised in place of the next item.
+        make: converts an entry of a batch to the item, when its turn comes.
+        most: number of waiting items above which the generator pauses.
 
     Attributes:
-        found: things that are known by now.
-        complete: whether there will be no more.
+        found: number of items known so far.
+        complete: whether all items are known.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Ahead(Generic[T]):
                 yield self._make(thing)
 
     def close(self) -> None:
-        """Look for no more."""
+        """Stop searching."""
         with self._room:
             self._closed = True
             self._room.notify()

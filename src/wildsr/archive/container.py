@@ -1,4 +1,4 @@
-"""Photos in one file: tar files as WebDataset names them, read in order, and zip files."""
+"""Photos in one file: tar files in WebDataset's convention, read in order, and zip files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = (".tar", ".zip")
 
 
 def shards_of(pattern: str) -> list[str]:
-    """The tar files of a name with a range, as WebDataset writes it: ``photos-{0000..0099}.tar``.
+    """Expand a range in a tar file's name, as WebDataset writes it: ``photos-{0000..0099}.tar``.
 
     Raises:
         UserError: a range that runs backwards.
@@ -41,11 +41,11 @@ def shards_of(pattern: str) -> list[str]:
 
 @dataclass
 class Sample:
-    """Files of a tar that belong together: one key, and for each suffix its bytes.
+    """Files of a tar that belong together (WebDataset): one key, and the bytes of each suffix.
 
     Args:
         key: the path up to the first dot of the file's name.
-        photo: name of the first file that is a photo; None where there is none.
+        photo: name of the first file that is a photo; None if there is none.
         data: the photo's bytes.
         others: the other files, by their names.
     """
@@ -71,10 +71,10 @@ def split_key(name: str) -> tuple[str, str]:
 
 
 def samples(stream: IO[bytes], name: str) -> Iterator[Sample]:
-    """Read the samples of a tar file from its beginning to its end, one in memory.
+    """Read the samples of a tar file in order, one at a time in memory.
 
     Raises:
-        UserError: it is no tar file, or a damaged one.
+        UserError: it is not a tar file, or a damaged one.
     """
     current: Sample | None = None
     try:
@@ -102,7 +102,7 @@ def samples(stream: IO[bytes], name: str) -> Iterator[Sample]:
 class Container:
     """A tar or zip file that is being written, one file after the other.
 
-    It is whole after :meth:`close` only: write it under another name.
+    It is only complete after :meth:`close`: write it under another name until then.
 
     Args:
         path: the file.
@@ -120,7 +120,10 @@ class Container:
             self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)  # photos are packed already
 
     def name(self, wanted: str) -> str:
-        """The name of a photo: in a tar without dots in its stem, which would be keys of others."""
+        """The name of a photo; in a tar file its stem gets no dots.
+
+        WebDataset's keys end at the first dot of a name.
+        """
         if self._tar is None:
             return wanted
         stem, suffix = posixpath.splitext(wanted)
@@ -133,7 +136,7 @@ class Container:
         return key + suffix
 
     def add(self, name: str, data: bytes) -> None:
-        """Append a file; of no date and owner, so that the same photos make the same file."""
+        """Append a file, without date and owner, so that the same photos make the same file."""
         with self._one:
             if self._tar is not None:
                 info = tarfile.TarInfo(name)
@@ -144,7 +147,7 @@ class Container:
                 self._zip.writestr(zipfile.ZipInfo(name), data)
 
     def close(self) -> None:
-        """Write the end."""
+        """Complete the file."""
         for opened in (self._tar, self._zip):
             if opened is not None:
                 opened.close()
@@ -155,7 +158,7 @@ class Slot:
     """The place of a result in a container, with the other files of its sample.
 
     Args:
-        container: which.
+        container: the file.
         name: of the result.
         others: files that follow it.
     """
@@ -171,19 +174,19 @@ class Slot:
 
     @property
     def suffix(self) -> str:
-        """With its dot."""
+        """Suffix of the result, with its dot."""
         return posixpath.splitext(self.name)[1]
 
     def exists(self) -> bool:
-        """A container is written anew."""
+        """Always False: containers are written anew."""
         return False
 
     def deliver(self, made: Path) -> None:
-        """Append it, and what belongs to it."""
+        """Append the result and the other files of its sample."""
         self.container.add(self.name, made.read_bytes())
         for name, data in self.others.items():
             self.container.add(name, data)
 
     def refusal(self) -> str | None:
-        """That nothing can be written is said where the container is made."""
+        """Always None: errors are raised where the container is created."""
         return None

@@ -1,4 +1,7 @@
-"""What became of every photo: JSON lines beside the results, which merge by being joined."""
+"""The manifest: the outcome of every photo, as JSON lines next to the results.
+
+Manifests of several processes are merged by reading all of them.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,13 @@ class Entry:
     """One photo, at the end of one attempt.
 
     Args:
-        input: path below the input, with ``/``.
-        output: path of the result below the output.
-        hash: SHA-256 of the result's file; None where there is none, or where it was found there.
-        seconds: from opening the photo to the whole result; None where nothing was computed.
+        input: path relative to the input, with ``/``.
+        output: path of the result relative to the output.
+        hash: SHA-256 of the result's file; None if there is none, or if the result existed before.
+        seconds: from opening the photo to the complete result; None if nothing was computed.
         error: why there is no result, in one line; None for a success.
-        time: when the attempt ended, in seconds since 1970; of several the latest counts.
-        by: what computed it, in which format; None where that was not noted.
+        time: when the attempt ended, in seconds since 1970; of several attempts the latest counts.
+        by: the engine and its data type; None if unknown.
     """
 
     input: str
@@ -43,42 +46,42 @@ class Entry:
 
 
 class Store(Protocol):
-    """A place for manifests that is no folder here."""
+    """A place for manifests other than a local folder."""
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a file, whole."""
+        """Write a file, completely or not at all."""
         ...
 
     def texts(self) -> Iterator[str]:
-        """The files that are there."""
+        """The contents of the files that exist."""
         ...
 
 
 class Notes(Protocol):
-    """Whoever takes down what became of photos."""
+    """Anything that records the outcomes of photos."""
 
     def add(self, entry: Entry) -> None:
-        """Take an entry."""
+        """Record an entry."""
         ...
 
     def found(self, input: str, output: str) -> None:
-        """Note a result that was there already."""
+        """Record a result that existed before."""
         ...
 
 
 class Manifest:
-    """Writes a file of its own below the output, from the first entry on.
+    """Writes its own file below the output, from the first entry on.
 
-    Every start has its file, so that no two processes ever write to one, on whatever disk. Its name
-    says when, which shard, on which machine and by which process. Lines appear one by one; a killed
-    process leaves at most half a line, which readers pass over.
+    Every start has its own file, so that no two processes write to the same one. Its name holds the
+    time, shard, machine and process. Lines are written one by one; a killed process leaves at most
+    half a line, which readers skip.
 
     Args:
         output: the folder of the results, or a store.
-        shard: whose entries these are.
+        shard: the part of the photos that this process takes.
     """
 
-    EVERY = 60.0  # seconds after which what a store has is written anew
+    EVERY = 60.0  # seconds after which the file in a store is written anew
 
     def __init__(self, output: Path | Store, shard: Shard | None = None) -> None:
         self.output, self.shard = output, shard or Shard()
@@ -104,7 +107,7 @@ class Manifest:
             ) from error
 
     def found(self, input: str, output: str) -> None:
-        """Note a result that was there already, unless some manifest knows the photo."""
+        """Record a result that existed before, unless a manifest lists it already."""
         if self._known is None:
             entries = _lines(self.output)
             self._known = {place(e.output) for e in entries if e.error is None}
@@ -112,7 +115,7 @@ class Manifest:
             self.add(Entry(input, output))
 
     def close(self) -> None:
-        """Have all of it on the disk."""
+        """Write everything to the disk or the store."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 os.fsync(self._file.fileno())
@@ -142,10 +145,7 @@ class Manifest:
 
 
 def read(output: Path | Store) -> dict[str, Entry]:
-    """The latest entry of each result, of all manifests in an output, whichever shard wrote them.
-
-    By the result's path below the output.
-    """
+    """The latest entry of each result, by its path, from all manifests in an output."""
     found: dict[str, Entry] = {}
     for entry in _lines(output):
         if entry.output not in found or found[entry.output].time <= entry.time:
@@ -154,7 +154,7 @@ def read(output: Path | Store) -> dict[str, Entry]:
 
 
 def failed(output: Path | Store) -> frozenset[str]:
-    """The photos, by their paths below the input, whose latest attempt failed.
+    """The photos, by their paths relative to the input, whose latest attempt failed.
 
     Raises:
         UserError: there is no manifest.
@@ -178,7 +178,7 @@ def _lines(output: Path | Store) -> Iterator[Entry]:
     for line in _texts(output):
         with contextlib.suppress(
             ValueError, TypeError, AttributeError
-        ):  # half a line, or none of ours
+        ):  # an incomplete line, or not a manifest's
             values = json.loads(line)
             entry = Entry(**{key: values.get(key) for key in Entry.__dataclass_fields__})
             texts = isinstance(entry.input, str) and isinstance(entry.output, str)

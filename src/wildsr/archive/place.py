@@ -1,4 +1,4 @@
-"""Photos that lie elsewhere than in a file of this machine, on their way through one."""
+"""Photos that are not local files, and their temporary local copies."""
 
 from __future__ import annotations
 
@@ -11,49 +11,46 @@ from typing import ClassVar, Protocol
 
 
 class Source(Protocol):
-    """A photo that has to be fetched; its ``str`` is what messages call it."""
+    """A photo that must be fetched; ``str()`` gives its name for messages."""
 
     def fetch(self, to: Path) -> None:
-        """Write it to a file.
+        """Write it to a local file.
 
         Raises:
-            OSError: it is not there, or whoever keeps it does not answer.
+            OSError: it does not exist, or the store does not answer.
         """
         ...
 
 
 class Target(Protocol):
-    """A place for a result that is no file here; its ``str`` is what messages call it."""
+    """A destination of a result other than a local file; ``str()`` gives its name for messages."""
 
     at_once: ClassVar[bool]  # whether several may be delivered at the same time
 
     @property
     def suffix(self) -> str:
-        """Of the file, with its dot."""
+        """Suffix of the file, with its dot."""
         ...
 
     def exists(self) -> bool:
-        """Whether a whole result is there."""
+        """Whether a complete result is there."""
         ...
 
     def deliver(self, made: Path) -> None:
-        """Take a whole file there.
+        """Upload a complete file.
 
         Raises:
-            OSError: whoever keeps it does not take it.
+            OSError: the store does not accept it.
         """
         ...
 
     def refusal(self) -> str | None:
-        """Why nothing at all can be written there; None where something can."""
+        """Why nothing can be written there at all; None if it can."""
         ...
 
 
 class Scratch:
-    """A folder of this machine for photos on their way, removed by :meth:`close`.
-
-    Made when the first photo needs it.
-    """
+    """A temporary local folder, created when first needed and removed by :meth:`close`."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
@@ -61,14 +58,14 @@ class Scratch:
 
     @property
     def folder(self) -> Path:
-        """The folder; exists."""
+        """The folder; it exists."""
         with self._one:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="wildsr-"))
             return self._folder
 
     def source(self, source: Path | Source) -> Path:
-        """The file of a photo: its own, or a fetched one.
+        """The local file of a photo: itself, or a fetched copy.
 
         Raises:
             OSError: it cannot be fetched.
@@ -84,13 +81,13 @@ class Scratch:
         return path
 
     def target(self, target: Path | Target) -> Path:
-        """Where a result is to be written: under its name, or to a file that is delivered then."""
+        """The local file to which a result is written: the target itself, or a temporary file."""
         if isinstance(target, Path):
             return target
         return self.folder / f"{uuid.uuid4().hex}{target.suffix}"
 
     def forget(self, path: Path, place: Path | Source | Target) -> None:
-        """Remove the file of a photo that lies elsewhere."""
+        """Remove the temporary file of a photo that is not a local file."""
         if not isinstance(place, Path):
             path.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""A part of the photos, by their names: for several processes, on one machine or on many."""
+"""Split the photos by their names into shards, for several processes on one or many machines."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ARRAY = "SLURM_ARRAY_TASK_"
 
 @dataclass(frozen=True)
 class Shard:
-    """The ``number``-th of ``count`` parts, from 1 on.
+    """The ``number``-th of ``count`` parts of the photos, counted from 1.
 
-    Which part a photo belongs to is decided by its name alone, so that photos that are added move
-    none, and that processes need not know of each other.
+    The part of a photo depends on its name alone: so photos that are added later do not move others
+    between parts, and processes need not know of each other.
 
     Raises:
         UserError: there is no such part.
@@ -40,7 +40,7 @@ class Shard:
 
 
 def place(name: str) -> int:
-    """A number of 64 bits for a photo's path below its folder, the same on every machine.
+    """A 64-bit hash of a photo's path below its folder, the same on every machine.
 
     The first 8 bytes of its BLAKE2b hash, with ``/`` between folders.
     """
@@ -49,16 +49,16 @@ def place(name: str) -> int:
 
 
 def shard_of(value: object, environment: Mapping[str, str] = os.environ) -> Shard:
-    """The part that was asked for.
+    """The shard that the user asks for.
 
     Args:
-        value: "k/n"; None for all; "auto" for what the environment says: the place in a SLURM
-            array (``SLURM_ARRAY_TASK_ID``, ``_COUNT``, ``_MIN``, ``_STEP``), the rank that
-            torchrun gave (``RANK``, ``WORLD_SIZE``), or both, the ranks within the task.
-        environment: variables.
+        value: "k/n"; None for all; "auto" to take it from the environment: the index in a SLURM
+            array (``SLURM_ARRAY_TASK_ID``, ``_COUNT``, ``_MIN``, ``_STEP``), the rank set by
+            torchrun (``RANK``, ``WORLD_SIZE``), or both, with ranks within the task.
+        environment: environment variables.
 
     Raises:
-        UserError: neither of these, or an array with gaps, whose places are not to be known.
+        UserError: another value, or a SLURM array with gaps, in which positions are unknown.
     """
     if value is None:
         return Shard()
@@ -74,7 +74,7 @@ def _automatic(environment: Mapping[str, str]) -> Shard:
     place, count = _array(environment)
     rank, ranks = _numbers(environment, "RANK", "WORLD_SIZE") or (0, 1)
     if not 0 <= rank < ranks:
-        rank, ranks = 0, 1  # no start of torchrun's
+        rank, ranks = 0, 1  # not started by torchrun
     return Shard(place * ranks + rank + 1, count * ranks)
 
 

@@ -1,4 +1,4 @@
-"""Photos in stores of other makers, through fsspec: ``s3://``, ``gs://``, ``sftp://``, ``zip://``."""
+"""Photos in remote stores, through fsspec: ``s3://``, ``gs://``, ``sftp://``, ``zip://``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from wildsr.error import UserError, first_line
 from wildsr.photo.folder import KINDS, SUFFIXES, say_once
 
 EXTRA = "remote"
-# Where an object appears whole under its name, or not at all; elsewhere it is written under another
-# name and renamed.
+# Protocols that write objects atomically; in other stores a file is written under another name and
+# renamed.
 WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "tos", "memory"}
 READ_ONLY = {"http", "https", "zip", "tar", "libarchive", "github", "git", "hf"}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?::|//)")
@@ -27,21 +27,21 @@ _SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
 
 
 def is_url(place: str) -> bool:
-    """Whether a place is no path of this machine."""
+    """Whether a place is a URL, not a local path."""
     return _URL.match(place) is not None
 
 
 class Store:
-    """A folder of a store, as far as archives need it.
+    """A folder in a remote store.
 
     Args:
         url: as fsspec takes it: ``s3://bucket/folder``, ``zip://inside::photos.zip``. Credentials
-            are looked for where the store's own tools look for them.
-        argument: what the user calls it, for messages.
+            are found where the store's own tools find them.
+        argument: the user's name for it, for messages.
 
     Raises:
-        UserError: fsspec, or what it needs for this store, is not installed; the store is unknown
-            or cannot be opened.
+        UserError: fsspec, or the package that it needs for this store, is not installed; the store
+            is unknown or cannot be opened.
     """
 
     def __init__(self, url: str, argument: str) -> None:
@@ -63,7 +63,7 @@ class Store:
                 f"`{self.argument}={self}` needs the package fsspec: pip install 'wildsr[{EXTRA}]'."
             ) from error
         try:
-            # A listing of a million objects is not to be kept.
+            # Listings of a million objects must not stay in memory.
             options = {"use_listings_cache": False} if "::" not in self.url else {}
             found = core.url_to_fs(self.url, **options)
         except ImportError as error:
@@ -71,7 +71,7 @@ class Store:
                 f"`{self.argument}={self}`: {first_line(error)} (pip install 'wildsr[{EXTRA}]' "
                 "brings s3fs; gs:// needs gcsfs, sftp:// paramiko, abfs:// adlfs)."
             ) from error
-        except Exception as error:  # each store has errors of its own
+        except Exception as error:  # each store has its own types of errors
             raise self._cannot(error) from error
         self.fs: Any = found[0]
         self.root: str = found[1] if found[1] == "/" else found[1].rstrip("/")
@@ -83,20 +83,21 @@ class Store:
 
     @property
     def read_only(self) -> bool:
-        """Whether nothing can be written there, or not file by file."""
+        """Whether the store cannot be written to, or not file by file."""
         return bool(self.kinds & READ_ONLY)
 
     def path(self, name: str) -> str:
-        """What fsspec calls a file below the folder."""
+        """The path of a file below the folder, as fsspec takes it."""
         return posixpath.join(self.root, name) if name else self.root
 
     def walk(self) -> Iterator[list[str]]:
-        """Find the photos, as :func:`wildsr.photo.folder.walk_images` does those of a folder.
+        """Find the photos, as :func:`wildsr.photo.folder.walk_images` does in a local folder.
 
-        A folder is listed as a whole: for a million objects below one prefix the first comes late.
+        Each folder is listed as a whole: with a million objects below one prefix, the first photo
+        comes late.
 
         Raises:
-            UserError: the folder is not there, cannot be listed, or holds no photo.
+            UserError: the folder does not exist, cannot be listed, or holds no photo.
         """
         waiting, some, others = [[""]], False, 0
         while waiting:
@@ -126,18 +127,19 @@ class Store:
             say_once(f"`{self.argument}`: left out of {self}: {left}")
 
     def exists(self, name: str) -> bool:
-        """Whether a file is there."""
+        """Whether a file exists."""
         return bool(self.fs.exists(self.path(name)))
 
     def fetch(self, name: str, to: Path) -> None:
-        """Copy a file from the store, piece by piece."""
+        """Download a file, piece by piece."""
         self.fs.get_file(self.path(name), str(to))
 
     def deliver(self, made: Path, name: str) -> None:
-        """Copy a file into the store, where it appears whole, as far as the store allows that.
+        """Upload a file, which appears only when it is complete, as far as the store allows that.
 
-        Stores of objects do; a store with a rename of its own (sftp, smb, hdfs, file) is written to
-        under a hidden name. Where renaming is copying, a reader may see a part.
+        Object stores do. In a store with renaming (sftp, smb, hdfs, file) it is written under a
+        hidden name first. If the store implements renaming as copying, a reader may see a part of
+        the file.
         """
         path = self.path(name)
         if self.kinds & WHOLE:
@@ -158,7 +160,7 @@ class Store:
             raise
 
     def refusal(self) -> str | None:
-        """Why nothing can be written there; None where something can."""
+        """Why nothing can be written there; None if it can."""
         probe = self.path(f"{FOLDER}/{uuid.uuid4().hex}.probe")
         try:
             if not self.kinds & WHOLE:
@@ -170,7 +172,11 @@ class Store:
         return None
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a manifest."""
+        """Write a manifest.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         path = self.path(f"{FOLDER}/{name}")
         try:
             if not self.kinds & WHOLE:
@@ -180,7 +186,7 @@ class Store:
             raise OSError(first_line(error)) from error
 
     def texts(self) -> Iterator[str]:
-        """The manifests that are there."""
+        """The contents of the manifests in the store."""
         for name, folder in sorted(self._listed(FOLDER, missing=True)):
             if not folder and name.endswith(".jsonl"):
                 yield self.fs.cat_file(self.path(f"{FOLDER}/{name}")).decode("utf-8", "replace")
@@ -212,7 +218,7 @@ class Stored:
     """A file of a store: a photo to fetch, or the place of a result.
 
     Args:
-        store: which.
+        store: the store.
         name: path below its folder, with ``/``.
     """
 
@@ -226,19 +232,19 @@ class Stored:
 
     @property
     def suffix(self) -> str:
-        """With its dot."""
+        """Suffix of the file, with its dot."""
         return os.path.splitext(self.name)[1]
 
     def fetch(self, to: Path) -> None:
-        """Copy it here."""
+        """Download it."""
         self.store.fetch(self.name, to)
 
     def exists(self) -> bool:
-        """Whether it is there."""
+        """Whether it exists."""
         return self.store.exists(self.name)
 
     def deliver(self, made: Path) -> None:
-        """Copy it there."""
+        """Upload it."""
         self.store.deliver(made, self.name)
 
     def refusal(self) -> str | None:

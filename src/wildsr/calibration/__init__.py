@@ -1,1 +1,1 @@
-"""Measure a camera before any training: simulated moments of LR photos."""
+"""Measure the camera of a folder of LR photos before training, by simulated moments."""

@@ -1,4 +1,4 @@
-"""The cameras of a folder of photos, measured before anything is trained."""
+"""Measure the cameras of a folder of LR photos."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from wildsr.network.degrader.measured import POPULATION, QUIET, SensorNoise
 from wildsr.network.degrader.physics import HIGHEST, LOWEST
 from wildsr.pixels import floats_of
 
-WINDOWS = 150  # of sharp photos
-SMALLER = (WINDOW, 48, 32)  # LR pixels; sides of a window, the smaller where photos are
+WINDOWS = 150  # crops of sharp photos that are simulated
+SMALLER = (WINDOW, 48, 32)  # LR pixels; sides of a window, the smaller ones for small photos
 
 
 @dataclass
 class Calibration:
-    """What was measured.
+    """The result of a calibration.
 
     Attributes:
-        groups: of photos coded alike, each with its cameras.
+        groups: of photos with similar JPEG coding, each with its cameras.
         members: indices of the photos of each group; photos too small for a window are in none.
-        codings: of all photos.
-        seconds: of processor time.
-        sensor: the black level and the channels' noise; of 8-bit gray and RGB nothing.
+        codings: JPEG coding of every photo; None without JPEG.
+        seconds: processor time it took.
+        sensor: the black level and the channels' noise; for 8-bit gray and RGB nothing.
     """
 
     groups: list[Group]
@@ -47,9 +47,10 @@ class Calibration:
     def population(
         self, count: int = POPULATION, seed: int = 0
     ) -> tuple[Tensor, list[Coding | None]]:
-        """Cameras (count, P) to be drawn evenly, and the coding that goes with each.
+        """Cameras (count, P), to be drawn with equal probability, and the JPEG coding of each.
 
-        One photo after the other, with what was not resolved of it drawn at random.
+        They go through the photos in random order; the part of a photo's camera that could not be
+        measured is drawn at random.
         """
         cameras = torch.cat([group.cameras for group in self.groups])
         jitter = torch.cat([group.jitter for group in self.groups])
@@ -66,7 +67,7 @@ class Calibration:
 
     @property
     def unexplained(self) -> list[dict[str, float]]:
-        """For each group the figures that differ most, in standard errors."""
+        """For each group, the statistics that the model misses most, in standard errors."""
         found = []
         for group in self.groups:
             order = group.solution.misfit.abs().argsort(descending=True)[:8].tolist()
@@ -81,23 +82,23 @@ def calibrate(
     scale: int,
     seed: int = 0,
 ) -> Calibration:
-    """Adjust cameras until their pictures of ``hr`` show the statistics of ``lr``.
+    """Find cameras whose simulated images of ``hr`` show the same statistics as ``lr``.
 
     The method of simulated moments (McFadden 1989), with a quadratic surrogate of the moments
     (after Wood 2010, "Statistical inference for noisy nonlinear ecological dynamic systems")
-    refitted in three rounds of shrinking radius. Because pictures are compared with pictures, coded
-    alike, the bias of every statistic cancels. A function of its arguments: two calls find the
-    same.
+    refitted in three rounds of shrinking radius. Because simulated photos with the same JPEG coding
+    are compared with the real ones, the bias of every statistic cancels. Deterministic: the same
+    arguments give the same result.
 
     Args:
-        lr: real photos (H, W, C): uint8, or floats in [0, 1] of sensors of more than 8 bits.
-        codings: theirs, each as the file was coded last; None for photos that were never JPEG.
-        hr: sharp photos of anything.
+        lr: real photos (H, W, C): uint8, or floats in [0, 1] for sensors of more than 8 bits.
+        codings: the last JPEG coding of each; None for photos that were never JPEG.
+        hr: sharp photos of any scenes.
         scale: HR pixels for each LR pixel.
-        seed: of all draws.
+        seed: of all random choices.
 
     Raises:
-        UserError: no photo of one side is large enough for a window.
+        UserError: in one of the folders no photo is large enough for a window.
     """
     begun = time.process_time()
     random = np.random.default_rng(seed)
@@ -114,7 +115,7 @@ def calibrate(
     start = study.start(photos, own)
     parts = by_coding(own)
     groups = [study.measure(start, photos[part], [own[i] for i in part]) for part in parts]
-    if lr[0].shape[2] == 1:  # whose noise is shared with no other channel
+    if lr[0].shape[2] == 1:  # with one channel there is no noise shared between channels
         for group in groups:
             group.cameras[:, GRAY] = group.jitter[:, GRAY] = group.solution.camera[GRAY] = 0.0
     members = [[chosen[i] for i in part] for part in parts]

@@ -1,4 +1,4 @@
-"""Where no camera explains the photos: how far to trust one, and what to train through instead."""
+"""How far a measured camera is trusted, and what to train through if it is not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from wildsr.calibration.simulate import SharpWindows
 from wildsr.calibration.statistics import NAMES
 from wildsr.network.degrader.physics import LOWEST, PARAMETERS, PRIOR
 
-EXPLAINED = 1.0  # misfit up to which a camera explains the photos
-BELIEVED, DOUBTED = 1.5, 2.5  # misfit up to which a camera is believed, and from which not at all
+EXPLAINED = 1.0  # up to this misfit a camera explains the photos
+BELIEVED, DOUBTED = 1.5, 2.5  # misfits below which a camera is fully, above which not trusted
 WITNESSES = [i for i, name in enumerate(NAMES) if name.startswith(("steepest", "sharpness"))]
 WIDTH, NOISE = PARAMETERS.index("width"), PARAMETERS.index("noise")
 CORRELATION, GRAY = PARAMETERS.index("correlation"), PARAMETERS.index("gray")
@@ -19,15 +19,25 @@ BLUR = [PARAMETERS.index(name) for name in ("width", "stretch_x", "stretch_d")]
 
 
 def doubt(misfit: float) -> float:
-    """Share of the pictures, 0 to 1, that are not to be taken by the measured camera."""
+    """Share of the images, 0 to 1, that should not be degraded by the measured camera.
+
+    Args:
+        misfit: chi^2 of the fit per statistic; 1 or less if the camera explains the photos.
+    """
     return min(max((misfit - BELIEVED) / (DOUBTED - BELIEVED), 0.0), 1.0)
 
 
 def by_edges(model: Surrogate, solution: Solution, photos: Tensor, windows: int) -> Tensor:
-    """The camera (P,) whose steepest edges are the photos', whatever else differs.
+    """The camera (P,) fitted only to the sharpness of the photos' steepest edges.
 
-    A softer scene has less texture, and all of a photo's power seems blurred away; but some edge is
-    sharp in any scene, and only the camera widens all of them. Noise is taken as measured.
+    A scene with little texture looks blurred in its power spectrum; but every scene has some sharp
+    edges, and only the camera blurs all of them. The noise parameters are kept.
+
+    Args:
+        model: the surrogate of the statistics.
+        solution: the camera found from all statistics.
+        photos: (n, D) statistics of each photo.
+        windows: number of simulated windows.
     """
     held = {i: float(v) for i, v in enumerate(solution.camera) if i not in BLUR} | {
         SHARPEN: 0.0,
@@ -37,13 +47,12 @@ def by_edges(model: Surrogate, solution: Solution, photos: Tensor, windows: int)
 
 
 def doubtful(edges: Tensor, sharp: SharpWindows, count: int) -> Tensor:
-    """Cameras (count, P) to train through where the measured one is not believed.
+    """Cameras (count, P) to train through in place of a measured one that is not trusted.
 
-    A blur that is taken too wide costs much (the upscaler sharpens what is sharp), one that is too
-    narrow costs little. So their widths run evenly from the one expected of any photo to the one
-    that the edges show, and no further, the same in all directions; and what is not explained acts
-    as noise, white for want of evidence, of the size by which pictures of the two ends differ from
-    the middle.
+    Overestimating blur is costly (the upscaler over-sharpens), underestimating it is not. So their
+    blur widths run evenly from the prior to what the edges show (``edges``, (P,)), isotropic; and
+    what is not explained is modelled as white noise, as strong as the difference between the images
+    of either end and the middle.
     """
     high = PRIOR.clone()
     high[CORRELATION], high[GRAY] = LOWEST[CORRELATION], LOWEST[GRAY]

@@ -1,4 +1,4 @@
-"""Simulated moments: the camera whose own pictures show the figures that the LR photos show."""
+"""Fit a camera by simulated moments: its simulated photos must show the LR photos' statistics."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ SHARPEN, SHAPE = PARAMETERS.index("sharpen"), PARAMETERS.index("shape")
 BICUBIC = PARAMETERS.index("bicubic")
 DENOISE, LIFT = PARAMETERS.index("denoise"), PARAMETERS.index("lift")
 BLOTCH = PARAMETERS.index("blotch")
-MISFIT = 0.15  # dB (or levels) that no figure is trusted beyond
-OWN = 0.2  # share of each figure's variance that counts as its own: covariances of 39 are uncertain
-WORTH = 16.0  # by how much chi^2 must fall for a part to be taken in: four standard errors
-FEWEST = 12  # photos from which on they may be found to differ
-FEW = 40  # photos; with fewer, their own scatter is that of the simulated windows
+MISFIT = 0.15  # dB (or levels): assumed model error of every statistic
+OWN = 0.2  # shrinkage of the covariance of the statistics towards its diagonal
+WORTH = 16.0  # chi^2 must fall by this for an optional part to be used: four standard errors
+FEWEST = 12  # with fewer photos, differences between them are not estimated
+FEW = 40  # with fewer photos, their covariance is taken from the simulated windows
 
 
 @dataclass
 class Surrogate:
-    """Mean statistics as a quadratic function of the camera around ``centre``, and their scatter.
+    """The mean statistics as a quadratic function of the camera around ``centre``.
 
-    ``mean(camera) = level + features((camera - centre) / radius) @ slopes``.
+    ``mean(camera) = level + features((camera - centre) / radius) @ slopes``. D is the number of
+    statistics.
     """
 
     centre: Tensor
@@ -34,15 +35,15 @@ class Surrogate:
     slopes: Tensor
     level: Tensor
     scatter: Tensor  # (D, D) covariance from window to window
-    beside: Tensor  # (C, D) slopes of what is no parameter of the camera
+    beside: Tensor  # (C, D) slopes of covariates that are no camera parameters
 
     def mean(self, place: Tensor) -> Tensor:
-        """Statistics (D,) at a place (P,) in units of the radius."""
+        """The mean statistics (D,) at a camera (P,), in units of the radius from the centre."""
         return self.level + features(place[None])[0] @ self.slopes
 
 
 def features(place: Tensor) -> Tensor:
-    """(n, P) -> all monomials of degree 1 and 2."""
+    """All monomials of degree 1 and 2 of (n, P): (n, P + P (P + 1) / 2)."""
     first, second = torch.triu_indices(place.shape[1], place.shape[1])
     return torch.cat([place, place[:, first] * place[:, second]], 1)
 
@@ -50,18 +51,18 @@ def features(place: Tensor) -> Tensor:
 def surrogate(
     centre: Tensor, radius: Tensor, place: Tensor, shown: Tensor, renders: int, also: Tensor
 ) -> Surrogate:
-    """Fit of what was simulated.
+    """Fit the surrogate to simulated statistics, by ridge regression.
 
-    Each window was rendered ``renders`` times by different cameras, and only differences between
-    renderings of the same window decide on the slopes: what differs between scenes cancels.
+    Each window was rendered ``renders`` times with different cameras; the slopes are fitted only to
+    differences between renderings of the same window, so that differences between scenes cancel.
 
     Args:
         centre: (P,).
         radius: (P,).
-        place: (renders m, P) in units of the radius, render by render.
+        place: (renders m, P) cameras in units of the radius, rendering by rendering.
         shown: (renders m, D) statistics.
-        renders: how many of each window.
-        also: (renders m, C) centred covariates that are no parameters of the camera.
+        renders: renderings of each window.
+        also: (renders m, C) centred covariates that are no camera parameters.
     """
 
     def within(x: Tensor) -> Tensor:
@@ -81,13 +82,13 @@ def surrogate(
 
 @dataclass
 class Solution:
-    """Where the surrogate meets the photos.
+    """A fitted camera.
 
     Attributes:
         camera: (P,).
         error: (P,) standard errors.
-        misfit: (D,) photos less model, in standard errors of the difference.
-        chi2: how far the photos are from the best camera, squared, in standard errors.
+        misfit: (D,) photos minus model, in standard errors of the difference.
+        chi2: squared distance of the photos' statistics from the model's, in standard errors.
     """
 
     camera: Tensor
@@ -103,14 +104,14 @@ def solve(
     held: dict[int, float] | None = None,
     figures: list[int] | None = None,
 ) -> Solution:
-    """The camera that shows the photos' mean statistics.
+    """Find the camera whose mean statistics are those of the photos, given the prior.
 
     Args:
-        model: of the neighbourhood.
+        model: the surrogate.
         photos: (n, D) statistics of each photo.
-        windows: that were simulated.
-        held: parameters that are known, by their index.
-        figures: the statistics that count; None for all.
+        windows: number of simulated windows.
+        held: parameters that are fixed, by their index.
+        figures: indices of the statistics to use; None for all.
     """
     own = torch.cov(photos.T) if len(photos) >= FEW else model.scatter
     variance = model.scatter / windows + own / len(photos)
@@ -161,18 +162,18 @@ def solve(
 def deviations_of(
     model: Surrogate, camera: Tensor, photos: Tensor, alike: Tensor, varied: list[int]
 ) -> tuple[Tensor, Tensor]:
-    """How far each photo's camera seems to be from the common one.
+    """Estimate how far each photo's camera is from the common one.
 
     Args:
-        model: of the neighbourhood.
+        model: the surrogate.
         camera: (P,) the common one.
         photos: (n, D) statistics of each photo.
         alike: (m, D) statistics of windows simulated with the common camera, of other scenes than
-            the model was made from: on its own scenes it would look better than it is.
+            the surrogate was fitted to (on those its errors would be underestimated).
         varied: the parameters that may differ from photo to photo.
 
     Returns:
-        (n, P), and the same of ``alike`` (m, P).
+        (n, P), and the same for ``alike`` (m, P), what chance alone gives.
     """
     place = (camera - model.centre) / model.radius
     slopes = torch.autograd.functional.jacobian(model.mean, place)[:, varied]
@@ -189,14 +190,14 @@ def deviations_of(
 
 
 def shrunk(deviations: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
-    """Empirical Bayes: deviations (n, P) pulled to 0 by what chance alone explains of them.
+    """Shrink deviations (n, P) towards 0 by what chance explains of them (empirical Bayes).
 
-    A parameter varies only where its variance is clearly twice that of ``chance`` (m, P),
-    deviations of windows of one camera: then at least half of what is seen is the photos' own.
-    Scatter is that of the middle 70 %: scenes have heavy tails.
+    A parameter is taken to vary only if its variance is clearly more than twice that of ``chance``
+    (m, P), the estimates for windows of a single camera. Variances are estimated from the middle 70
+    %, as scenes have heavy tails.
 
     Returns:
-        The shrunk deviations, and the standard deviation (P,) of what was shrunk away but is there.
+        The shrunk deviations, and the standard deviation (P,) of the part that was shrunk away.
     """
     count = len(deviations)
     if count < FEWEST:

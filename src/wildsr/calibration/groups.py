@@ -1,4 +1,4 @@
-"""Which photos of a folder may be of one camera, by how they were coded."""
+"""Group the photos of a folder by their JPEG coding: each group may be of another camera."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from itertools import pairwise
 
 from wildsr.degradation.coding import Coding
 
-GAP = 0.35  # of the mean logarithm of the steps: that of the qualities 75 and 82, or 50 and 64
-FEWEST, SHARE = 12, 0.1  # photos of a group
+GAP = 0.35  # in the mean log quantisation step: as between qualities 75 and 82, or 50 and 64
+FEWEST, SHARE = 12, 0.1  # least number and share of photos in a group
 MOST = 3  # groups
 
 
 def by_coding(codings: Sequence[Coding | None]) -> list[list[int]]:
-    """Indices of the photos, in groups whose tables are clearly finer or coarser than the others'.
+    """Group photos whose quantisation tables are clearly finer or coarser than the others'.
 
-    Software codes with tables of its own, so that tables tell cameras apart before anything is
-    measured, and without the bias that grouping by a measurement would have. Photos that were never
-    JPEG are a group as well. A group of fewer than ``FEWEST`` photos, or a tenth of them, goes with
-    its neighbour.
+    Different software uses different tables, so they can tell cameras apart before anything is
+    measured, without the bias of grouping by measurements. Photos that were never JPEG count as the
+    finest. Groups of fewer than ``FEWEST`` photos, or a tenth of all, are merged with a neighbour.
+
+    Returns:
+        Lists of indices of the photos.
     """
     coarse = [-1.0 if coding is None else coding.coarseness for coding in codings]
     order = sorted(range(len(coarse)), key=coarse.__getitem__)

@@ -1,4 +1,4 @@
-"""The camera of a folder's photos: how they were coded, and what pictures of it look like."""
+"""Measure the camera of a folder's photos: JPEG codings first, then camera parameters."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from wildsr.forensics.folder import Codings
 from wildsr.network.degrader.measured import SUBSAMPLINGS, MeasuredCamera, sentence
 from wildsr.network.degrader.physics import physical
 
-MOST = 100  # LR photos that are looked at, evenly from all of the folder
-MOST_SHARP = 200  # the same of sharp ones
+MOST = 100  # LR photos that are used, evenly spaced in the folder
+MOST_SHARP = 200  # sharp photos that are used
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found of the camera of a folder.
+    """The camera measured on a folder.
 
     Attributes:
-        codings: of the photos that were looked at.
-        calibration: the cameras; None where the photos are too small to measure any.
+        codings: of the photos that were used.
+        calibration: the cameras; None if the photos are too small to measure any.
         reason: why there is none.
-        names: of the photos that were looked at.
+        names: of the photos that were used.
     """
 
     codings: Codings
@@ -39,7 +39,7 @@ class Measured:
     names: tuple[str, ...]
 
     def sentence(self, scale: int) -> str:
-        """What was decided, in one sentence."""
+        """Describe the measured camera in one sentence."""
         if self.calibration is None:
             return f"{self.codings}; no camera was measured ({self.reason}): the usual one is taken"
         groups = self.calibration.groups
@@ -67,17 +67,17 @@ def measured(
     scale: int,
     seed: int,
 ) -> Measured:
-    """The cameras of photos whose codings are known, by pictures that cameras make of sharp ones.
+    """Measure the cameras of photos whose JPEG codings are known.
 
-    The same for the same arguments, in every process.
+    Deterministic: the same arguments give the same result, in every process.
 
     Args:
         names: of the LR photos.
-        photos: the LR photos (H, W, 3), uint8, or a part of each.
+        photos: the LR photos (H, W, 3), uint8, or a crop of each.
         seen: their codings.
-        sharp: HR photos of anything.
+        sharp: HR photos of any scenes.
         scale: HR pixels for each LR pixel.
-        seed: of all draws.
+        seed: of all random choices.
     """
     codings, reason, found = [as_table(one) for one in seen], None, None
     with torch.random.fork_rng():
@@ -89,10 +89,7 @@ def measured(
 
 
 def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:
-    """Let a camera be the one that was measured; where none was, it keeps what is usual.
-
-    The tables of JPEG are taken over either way.
-    """
+    """Store a measured camera in a degrader; without a calibration only its JPEG tables."""
     if measured.calibration is not None:
         calibration = measured.calibration
         camera.set(*calibration.population(seed=seed), calibration.sensor)
@@ -102,7 +99,7 @@ def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:
 
 
 def as_table(seen: Seen) -> Coding | None:
-    """A coding with all of its steps, to code pictures anew; None where there is no JPEG."""
+    """A coding without gaps in its tables, to compress images anew; None if there is no JPEG."""
     if seen.luma is None:
         return None
     luma = filled(seen.luma)
@@ -114,5 +111,5 @@ def as_table(seen: Seen) -> Coding | None:
 
 
 def spread(count: int, most: int = MOST) -> list[int]:
-    """At most so many indices, evenly from all."""
+    """At most ``most`` indices, evenly spaced over ``count``."""
     return [int(index) for index in np.unique(np.linspace(0, count - 1, min(count, most)).round())]

@@ -1,4 +1,4 @@
-"""The cameras that a group of photos is drawn from: measured ones, and bicubic downscaling."""
+"""The population of cameras of a group of photos: measured ones, and bicubic downscaling."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wildsr.calibration.fit import FEWEST, WORTH, Solution
 from wildsr.calibration.statistics import NAMES
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR
 
-AT_LEAST, AT_MOST = 0.7, 0.25  # of one photo's pictures: by bicubic downscaling, and by a blur
-ROWS = 32  # of a group's cameras, at least
-NEAR = 0.35  # of the logarithm of a width, or of a ratio of widths
+AT_LEAST, AT_MOST = 0.7, 0.25  # shares if there is a single photo: at least bicubic, and blur
+ROWS = 32  # least number of cameras of a group
+NEAR = 0.35  # difference of the log blur width, or log ratio of widths, that counts as small
 STRETCH = [PARAMETERS.index(n) for n in ("stretch_x", "stretch_d")]
 NOISES = [PARAMETERS.index(n) for n in ("noise", "shot", "correlation", "gray")]
 VARIED = [PARAMETERS.index(n) for n in ("width", "stretch_x", "stretch_d", "noise")]
@@ -22,19 +22,18 @@ VARIED = [PARAMETERS.index(n) for n in ("width", "stretch_x", "stretch_d", "nois
 
 @dataclass
 class Group:
-    """What was measured of some photos that may be of one camera.
+    """The cameras of photos that may be of one camera.
 
     Attributes:
-        cameras: (n r, P), to draw from: r for each photo, photo by photo (all alike where they
-            agree), but for the share ``bicubic`` of them, and the share ``doubt``, which stand for
-            what was not explained.
-        jitter: (n r, P) standard deviation of what differs from photo to photo and was not
-            resolved, and of the measurement.
+        cameras: (n r, P), to draw from: r for each of n photos, photo by photo (all equal if the
+            photos agree); except the share ``bicubic`` of them, and the share ``doubt``, which
+            stand in for an unexplained camera.
+        jitter: (n r, P) standard deviation of unresolved differences between photos and of the
+            measurement error.
         solution: the common camera, its errors and misfits.
-        misfit: mean squared difference of photos and model in standard errors; about 1 or less
-            where the model explains the photos.
-        doubt: share, 0 to 1.
-        bicubic: share, 0 to 1, that bicubic downscaling is taken to have made.
+        misfit: chi^2 per statistic; about 1 or less if the model explains the photos.
+        doubt: share, 0 to 1, of cameras that replace the measured one.
+        bicubic: share, 0 to 1, of cameras that are bicubic downscaling.
     """
 
     cameras: Tensor
@@ -45,7 +44,7 @@ class Group:
     bicubic: float
 
     def replace(self, rows: Tensor, bicubic: Solution) -> None:
-        """Let these rows be bicubic downscaling, with the noise that was measured for it."""
+        """Make these rows (indices, (k,)) bicubic downscaling, with the noise measured for it."""
         self.cameras[rows], self.jitter[rows] = bicubic.camera, 0.0
         self.jitter[rows[:, None], NOISES] = bicubic.error[NOISES]
 
@@ -56,16 +55,24 @@ def explains(solution: Solution) -> bool:
 
 
 def near_bicubic(solution: Solution) -> bool:
-    """Whether a blur may be about as wide as that of bicubic downscaling, in all directions."""
+    """Whether a blur is, within errors, as wide as bicubic downscaling's in all directions."""
     off = (solution.camera - PRIOR).abs() - 2 * solution.error
     return float(off[WIDTH]) < NEAR and float(torch.linalg.vector_norm(off[STRETCH])) < NEAR
 
 
 def rows_of(solution: Solution, deviations: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor]:
-    """Cameras of each photo and what of each is drawn at random, ``ROWS`` or more of them.
+    """Cameras for each photo, and their random variation; ``ROWS`` rows or more.
 
-    The widths are a standard error less than measured: too wide a blur costs much (the upscaler
-    sharpens what is sharp), too narrow a one costs little.
+    Blur widths are one standard error less than measured: overestimating blur is costly (the
+    upscaler over-sharpens), underestimating it is not.
+
+    Args:
+        solution: the common camera.
+        deviations: (n, P) of each photo's camera from it.
+        jitter: (P,) standard deviation of unresolved differences.
+
+    Returns:
+        Cameras (n r, P) and standard deviations (n r, P).
     """
     copies = -(-ROWS // len(deviations))  # so that a share of few photos is one, too
     cameras = (solution.camera + deviations).repeat_interleave(copies, 0)
@@ -76,10 +83,10 @@ def rows_of(solution: Solution, deviations: Tensor, jitter: Tensor) -> tuple[Ten
 
 
 def evidence(bicubic: Solution, solution: Solution) -> float:
-    """How far, 0 to 1, bicubic downscaling is taken to have made the photos.
+    """How likely, 0 to 1, the photos were made by bicubic downscaling.
 
-    Wholly where a measured blur explains them hardly better, not at all where it does so by far:
-    what most people's photos went through is believed until there is evidence against it.
+    1 if a measured blur explains them hardly better, 0 if it does so by far: bicubic downscaling,
+    the most common case, is assumed until there is evidence against it.
     """
     if not explains(bicubic):
         return 0.0
@@ -87,10 +94,10 @@ def evidence(bicubic: Solution, solution: Solution) -> float:
 
 
 def with_few(share: float, photos: int) -> float:
-    """The share of the pictures that bicubic downscaling makes, given how far it is believed.
+    """The share of bicubic downscaling in the population, given its likelihood ``share``.
 
-    A few photos are no evidence for either: one of a soft scene looks as if it were blurred, one of
-    a sharp scene as if it were not. Then both are trained through.
+    Few photos are no evidence either way: a soft scene looks blurred, a sharp scene does not. Then
+    both bicubic downscaling and a blur get a minimum share.
     """
     thin = max(1 - photos / FEWEST, 0.0)
     return min(max(share, thin * AT_LEAST), 1 - thin * AT_MOST)

@@ -1,4 +1,4 @@
-"""What the noise of other sensors than 8-bit cameras has beside a camera's parameters."""
+"""Noise parameters of sensors other than 8-bit cameras: black level, noise of each channel."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from torch.nn import functional as F
 from wildsr.network.degrader.measured import SensorNoise
 
 BLOCK = 8  # LR pixels a side
-BINS = 12  # of brightness, of equally many blocks
-QUIET = (
-    0.1  # quantile of the blocks' variance: what noise there is shows where there is little else
-)
+BINS = 12  # of brightness, with equally many blocks each
+QUIET = 0.1  # quantile of the blocks' variance: noise is measured in the flattest blocks
 BLOCKS = 20000  # of all photos, at most
-# The difference of two Laplacians, blind to what is flat, slopes or bends (Immerkaer 1996, eq. 1).
+# The difference of two Laplacians, 0 on planes and on parabolic cylinders (Immerkaer 1996, eq. 1).
 _MASK = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 
 
 def sensor_noise(photos: Sequence[Tensor]) -> SensorNoise:
-    """The black level and each channel's level of noise, from the quiet places of LR photos.
+    """Estimate the black level and each channel's noise level from flat regions of LR photos.
 
-    The variance of a linear sensor's noise is a line of the brightness (Foi et al. 2008, eq. 2):
-    ``read^2 + shot^2 (x - black)``. Where the line through the quiet blocks' variances meets 0, no
-    light can be below; of a line that meets it below 0 nothing is said, because noise that light
-    does not make looks alike, and is a camera's own parameter.
+    The noise variance of a linear sensor is linear in the brightness (Foi et al. 2008, eq. 2):
+    ``read^2 + shot^2 (x - black)``. The black level is where the line through the flat blocks'
+    variances meets 0; if it does so below 0, the black level is 0, as signal-independent (read)
+    noise cannot be told from it.
 
     Args:
         photos: (C, H, W) in [0, 1].
@@ -80,7 +78,7 @@ def _line(level: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _fitted(x: Tensor, y: Tensor) -> tuple[float, float]:
-    """Slope and base of a line whose errors are shares of what it says, fitted twice over."""
+    """Slope and intercept of a line with relative errors, by iteratively reweighted fitting."""
     weight = 1 / y.clamp(min=0.05 * float(y.mean()))
     for _ in range(3):
         mean_x, mean_y = ((weight**2 * v).sum() / (weight**2).sum() for v in (x, y))

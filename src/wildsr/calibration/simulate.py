@@ -1,4 +1,4 @@
-"""Windows of sharp photos as any camera would take them, and what these show."""
+"""Render crops of sharp photos as a camera would take them, and compute their statistics."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from wildsr.network.degrader.measured import QUIET, by_channel
 from wildsr.network.degrader.physics import MARGIN, kernel_size, kernels, seen
 from wildsr.pixels import in_unit
 
-BORDER = 6  # LR pixels around a window, where the transform goes round the image
+BORDER = 6  # LR pixels around a window, where the Fourier transform wraps around
 TOGETHER = 25  # windows rendered at once
-Photo = npt.NDArray[Any]  # (H, W, C): uint8, or floats in [0, 1] of sensors of more than 8 bits
+Photo = npt.NDArray[Any]  # (H, W, C): uint8, or floats in [0, 1] for sensors of more than 8 bits
 
 
 class SharpWindows:
-    """Windows of sharp photos, kept with their Fourier transforms: blurring costs one product.
+    """Crops (windows) of sharp photos, stored as Fourier transforms, so that blurring is fast.
 
     Args:
         photos: (H, W, C) each; those too small for a window are left out.
-        count: of the windows, one or more of each photo.
+        count: number of windows, one or more of each photo.
         scale: HR pixels for each LR pixel.
         window: side in LR pixels.
-        random: source of the choice.
+        random: source of the random choices.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class SharpWindows:
         order = [random.permutation(len(large)) for _ in range(-(-count // max(len(large), 1)))]
         chosen = [large[i] for i in np.concatenate(order)[:count]] if large else []
         self.spectra = torch.fft.rfft2(cut(chosen, self.side, random))
-        # A kernel's spectrum as two products: its centre at the first sampled pixel.
+        # A kernel's spectrum is two matrix products; its centre is at the first sampled pixel.
         size, start = kernel_size(scale), (scale - 1) // 2
         taps = (torch.arange(size) - size // 2 + start) / self.side
         phase = 2j * math.pi * torch.arange(self.side)[:, None] * taps
@@ -62,10 +62,13 @@ class SharpWindows:
         return len(self.spectra)
 
     def blurred(self, index: Tensor, cameras: Tensor) -> Tensor:
-        """(B, 3, window, window): each chosen window as a camera (B, P) sees it without noise.
+        """Blur and sample each window by its own camera, without noise: (B, C, window, window).
 
-        Every ``scale``-th pixel is all that is asked for. To sample is to fold the spectrum, which
-        is done before it is transformed back.
+        Sampling is done by folding the spectrum before it is transformed back.
+
+        Args:
+            index: (B,) of the windows.
+            cameras: (B, P).
         """
         taps = kernels(cameras, self.scale).to(self.rows.dtype)
         seen = self.spectra[index].mul_((self.rows @ taps @ self.columns)[:, None])
@@ -90,7 +93,7 @@ def _folds(side: int, scale: int) -> tuple[Tensor, Tensor]:
 
 
 def cut(photos: Sequence[Photo], side: int, random: np.random.Generator) -> Tensor:
-    """One square of each photo, anywhere: (n, C, side, side) in [0, 1]."""
+    """Cut one random square out of each photo: (n, C, side, side) in [0, 1]."""
     kind = photos[0] if len(photos) else np.empty((0, 0, 3), np.uint8)
     squares = np.empty((len(photos), side, side, kind.shape[2]), kind.dtype)
     for square, photo in zip(squares, photos, strict=True):
@@ -106,10 +109,17 @@ def simulated(
     codings: Sequence[Coding | None],
     random: np.random.Generator,
 ) -> Tensor:
-    """Statistics (n, D) of the windows ``index`` (n,), each by a camera and a coding of its own.
+    """Statistics (n, D) of the windows ``index`` (n,), each with its own camera and JPEG coding.
 
-    As many threads as torch has share the work, ``TOGETHER`` windows each at a time. Everything is
-    drawn beforehand in one order, so that their number changes nothing.
+    Runs in as many threads as torch has, ``TOGETHER`` windows at a time. All random numbers are
+    drawn in one order, so the result does not depend on the number of threads.
+
+    Args:
+        sharp: the windows.
+        index: (n,) of the windows.
+        cameras: (n, P).
+        codings: n of them; None for no JPEG.
+        random: source of all random numbers.
     """
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
     side = sharp.side // sharp.scale - 2 * BORDER
@@ -136,10 +146,10 @@ def simulated(
 
 @contextmanager
 def one_thread_each() -> Iterator[int]:
-    """Many small operations are quicker in threads of their own than each in several threads.
+    """Within the block, torch uses one thread: for running many small operations in own threads.
 
     Yields:
-        How many threads torch had, and has again afterwards; meanwhile it has one.
+        How many threads torch had; it has them again afterwards.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What a window of a photo shows of its camera: spectra, quiet places, the steepest edges."""
+"""Statistics of a photo's windows that depend on its camera: spectra, flat regions, edges."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from wildsr.pixels import LUMA
 
 WINDOW = 64  # LR pixels a side
 PIECE = 16  # LR pixels a side of the pieces whose spectra are taken, overlapping by half
-QUIET = 0.15  # quantile of the pieces: what noise there is shows where there is little else
-FLOOR = 0.1  # squared levels, the noise of rounding to 8 bits: JPEG leaves blocks with nothing
+QUIET = 0.15  # quantile over the pieces: noise is measured in the flattest ones
+FLOOR = 0.1  # (1/255)^2, about 8-bit rounding noise; added, as JPEG leaves blocks with 0 power
 STEEP = 0.015  # share of the pixels that count as edges
-BANDS = (0.5, 2.3, 4.3, 6.3, 8.01)  # borders, in cycles per piece; beyond the last: the corners
+BANDS = (0.5, 2.3, 4.3, 6.3, 8.01)  # limits in cycles per piece; above the last: the corners
 DIRECTIONS = (0, 45, 90, 135)  # degrees of a gradient or a wave, from right to down
 FINE, COARSE = 0.6, 1.3  # LR pixels; standard deviations of the two derivatives of an edge
 
@@ -40,17 +40,17 @@ _YCC = (LUMA, (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
 
 
 def statistics(windows: Tensor) -> Tensor:
-    """The figures of each window, (B, len(NAMES)), in decibels but for the levels.
+    """Statistics of each window, (B, len(NAMES)), in dB, except for the brightness levels.
 
-    Power: of the luma in four bands of frequency and four directions, the mean over pieces of 16x16
-    pixels (Hann). Quiet power: its ``QUIET`` quantile over the pieces, all directions together, of
-    luma and of both colour differences, and of luma apart in the darker and the brighter half of
-    the pieces. Edges: how much steeper the steepest slopes are by a fine derivative than by a
-    coarse one, which is a question of the blur and hardly of the scene. Levels and contrast say
-    nothing about a camera; they stand for what differs between scenes.
+    Power: of the luma in four frequency bands and four directions, the mean over pieces of 16x16
+    pixels (Hann). Quiet power: its ``QUIET`` quantile over the pieces, all directions together, for
+    luma and both colour differences, and for luma separately in the darker and the brighter half of
+    the pieces. Edges: by how much the steepest slopes are steeper in a fine derivative than in a
+    coarse one, which depends on the blur and hardly on the scene. Levels and contrast do not depend
+    on the camera; they account for differences between scenes.
 
-    Of one channel, which is its own luma, the colour differences are 0; of other numbers than three
-    the luma is the mean, and the differences are those of the last and of the first channel to it.
+    With one channel the colour differences are 0; with a number other than three the luma is the
+    mean, and the colour differences are those of the last and of the first channel to it.
 
     Args:
         windows: (B, C, H, W) in [0, 1], sides of 32 pixels at least.

@@ -1,4 +1,4 @@
-"""One group of photos: simulate, fit, simulate again around what was found."""
+"""Measure one group of photos: simulate, fit, and simulate again around the result."""
 
 from __future__ import annotations
 
@@ -48,27 +48,34 @@ from wildsr.calibration.statistics import NAMES
 from wildsr.degradation.coding import Coding
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR
 
-RENDERS = 3  # cameras that each sharp window is rendered by in a round
+RENDERS = 3  # renderings of each sharp window in a round, each by another camera
 REACH = (HIGHEST - LOWEST) / 2
 RADII = (0.5, 0.25)  # of the rounds after the first, in shares of REACH
 LENS, MOTION = (
     2.5,
     3.5,
-)  # ratio of the blur's widths: the most that a lens does, the least of motion
+)  # ratio of the blur's two widths: largest of a lens, smallest of motion
 SHARPENING = frozenset({SHARPEN})
 PLATEAU = frozenset({SHAPE})  # a disc, a box
 COLOUR = frozenset({BLOTCH})
-PROCESSING = frozenset({SHARPEN, DENOISE, LIFT})  # what phones do beside
+PROCESSING = frozenset({SHARPEN, DENOISE, LIFT})  # in-camera processing, as in phones
 FURTHER = COLOUR | PROCESSING
 OPTIONAL = frozenset({SHAPE, BICUBIC}) | FURTHER
-# In this order, and the misfit from which on each is looked for: what bends little, soon.
+# Optional parts in the order in which they are tried, each if the misfit exceeds its limit: less
+# flexible parts first.
 GROWTH = ((SHARPENING, 1.0), (PLATEAU, 0.7), (COLOUR, 0.7), (PROCESSING, 0.8), (FURTHER, 0.8))
-DENOISED = 0.75  # at the start
+DENOISED = 0.75  # start value of the denoising
 UNSEEN = [PARAMETERS.index(n) for n in ("shot", "correlation", "gray")]
 
 
 class Study:
-    """Sharp windows, and the codings and the generator that cameras are simulated with."""
+    """Measures groups of photos with common simulations.
+
+    Args:
+        sharp: windows to fit with.
+        fresh: windows of the same photos to estimate chance differences with.
+        random: source of all random numbers.
+    """
 
     def __init__(
         self, sharp: SharpWindows, fresh: SharpWindows, random: np.random.Generator
@@ -76,7 +83,12 @@ class Study:
         self.sharp, self.fresh, self.random = sharp, fresh, random
 
     def start(self, photos: Tensor, codings: Sequence[Coding | None]) -> Tensor:
-        """The camera (P,) that is found when anything is possible."""
+        """A first guess of the camera (P,), from a surrogate over the whole parameter range.
+
+        Args:
+            photos: (n, D) statistics.
+            codings: of each photo.
+        """
         alike = torch.zeros(len(codings), len(PARAMETERS))
         middle = (LOWEST + HIGHEST) / 2
         middle[list(OPTIONAL - SHARPENING)] = 0.0
@@ -84,7 +96,7 @@ class Study:
         return self._best(model, photos).camera
 
     def measure(self, start: Tensor, photos: Tensor, codings: Sequence[Coding | None]) -> Group:
-        """The cameras of photos (n, D) with these codings, from near a first guess (P,)."""
+        """Measure the cameras of photos (n, D) with these codings, starting from a guess (P,)."""
         deviations = torch.zeros(len(codings), len(PARAMETERS))
         jitter = deviations[0]
         wide = self._around(start, REACH * RADII[0], deviations, jitter, codings, SHARPENING)
@@ -230,17 +242,20 @@ class Study:
 
 
 def _coarseness(codings: Sequence[Coding | None]) -> Tensor:
-    """(n, 1) of each photo's coding around the mean; (n, 0) where all are alike."""
+    """Each photo's JPEG coarseness minus the mean, (n, 1); (n, 0) where it is the same for all."""
     values = torch.tensor([0.0 if c is None else c.coarseness for c in codings])[:, None]
     values = values - values.mean()
     return values if values.abs().max() > 0.1 else values[:, :0]
 
 
 def shape_of(camera: Tensor) -> float:
-    """The blur's shape, which statistics hardly tell: that of motion where it is very elongated.
+    """The blur's shape parameter, which statistics hardly show, inferred from its elongation.
 
-    Lenses make blurs that are up to twice as long as wide, and bell-shaped enough; what is four
-    times as long as wide is the path of a moving camera, and ends abruptly.
+    Lens blurs are up to 2.5 times as long as wide, and about bell-shaped; a blur at least 3.5 times
+    as long as wide is taken for motion, which has sharp ends.
+
+    Args:
+        camera: (P,).
     """
     elongation = float(torch.linalg.vector_norm(camera[STRETCH]).exp())
     share = (math.log(elongation) - math.log(LENS)) / (math.log(MOTION) - math.log(LENS))

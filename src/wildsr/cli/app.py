@@ -1,4 +1,4 @@
-"""The verb ``app``: serve a page to try upscalers on, by default for this computer only."""
+"""The verb ``app``: serve a web page to try upscalers, by default for this computer only."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ from wildsr.run.load import has_finish, load_upscaler
 from wildsr.run.photos import lr_photos
 
 SAMPLES = 12
-SHORT = 8  # characters of a password at least
+SHORT = 8  # minimum characters of a password
 
 
 def app(overrides: list[str], console: Console) -> int:
-    """Serve the page until it is stopped; returns the exit code."""
+    """Serve the page until it is stopped; returns the exit code.
+
+    Raises:
+        UserError: an invalid configuration, an address in use, a network without a password.
+    """
     config = checked("app", overrides)
     choose_device(config.device)
     config.host = str(config.host).strip()
@@ -179,7 +183,7 @@ def _guarded(
     studio = Studio(loaders, config.limit, _finished(config), _sight(config))
     made = Page(studio, _samples(config), visitors)
     page = laid_out(made)
-    # The guard counts clicks; these are for what it lets pass.
+    # The guard limits the number of events; this limit is for those that it passes on.
     page.queue(max_size=limits.queue + 4 * limits.visitors)
     served = gr.mount_gradio_app(
         fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None),

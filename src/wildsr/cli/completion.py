@@ -1,7 +1,7 @@
 """Tab completion: verbs, keys of the verb's configuration, choices of groups, files.
 
-The package argcomplete speaks with the shells; what there is to complete is read from ``conf/``.
-(Hydra's own completion serves one script whose only arguments are overrides, and not verbs.)
+The package argcomplete talks to the shells; the words to complete are read from ``conf/``.
+(Hydra's own completion serves one script whose only arguments are overrides, not verbs.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def completion(typed: list[str], console: Console) -> int:
     """Print the completion script of ``wildsr completion SHELL``; returns the exit code.
 
     Raises:
-        UserError: for a shell that is not among bash, zsh and fish.
+        UserError: a shell other than bash, zsh and fish.
     """
     from argcomplete.shell_integration import shellcode
 
@@ -56,14 +56,14 @@ def candidates(verb: str, typed: list[str], prefix: str) -> list[str]:
 
     Args:
         verb: the verb.
-        typed: the words before it; a choice among them decides which keys there are.
-        prefix: the part of the word that stands already.
+        typed: the words before it; choices among them decide which keys exist.
+        prefix: the part of the word that is typed already.
     """
     key, equals, value = prefix.partition("=")
     words = [word for word in typed if not word.startswith("-")]
     try:
         config, kinds = configure(verb, words), literals(verb, words)
-    except UserError:  # what stands already is wrong: the verb will say so, here it is passed over
+    except UserError:  # an invalid override is ignored here; the verb will report it
         config, kinds = configure(verb, []), literals(verb, [])
     if equals and kinds.get(key) in ("path", "paths"):
         from argcomplete.completers import FilesCompleter

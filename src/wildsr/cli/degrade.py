@@ -1,4 +1,4 @@
-"""The verb ``degrade``: write (HR, LR) pairs of a learned or known degradation."""
+"""The verb ``degrade``: write (HR, LR) pairs made by a learned or known degradation."""
 
 from __future__ import annotations
 
@@ -46,12 +46,16 @@ from wildsr.run.saved import override_key
 from wildsr.run.together import writing_together
 from wildsr.seed import mix_seeds
 
-SHOWN = 4  # pairs that the picture shows
+SHOWN = 4  # pairs in the figure
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 
 
 def degrade(overrides: list[str], console: Console) -> int:
-    """Write the pairs and a picture; returns 1 if a photo could not be read, else 0."""
+    """Write the pairs and a figure; returns 1 if a photo could not be read, else 0.
+
+    Raises:
+        UserError: an invalid configuration, an unusable output folder, a full disk.
+    """
     config = _configured(overrides)
     if config.real is not None:
         list_images(Path(config.real).expanduser(), "real")
@@ -126,7 +130,7 @@ def _make(
                     _write(_pair(job, degrader, config, device), targets, config)
                     seconds, noted = time.perf_counter() - begun, digest(targets[1])
                     manifest.add(Entry(job.input, output, noted, seconds))
-                except Exception as error:  # whatever a photo raises costs that photo only
+                except Exception as error:  # any error concerns this photo only
                     if (reason := refusal(out)) is not None:
                         whole = number_of_pairs(out)
                         raise UserError(
@@ -197,7 +201,7 @@ def _sensor_of_run(run: str, trust: bool) -> Sensor:
 
 
 def _targets(out: Path, name: str, kind: str, sensor: Sensor) -> tuple[Path, Path]:
-    if not sensor.plain:  # which a TIFF holds, whatever it is
+    if not sensor.plain:  # a TIFF can hold any type
         return out / "hr" / f"{name}.tif", out / "lr" / f"{name}.tif"
     return out / "hr" / f"{name}.png", out / "lr" / f"{name}{SUFFIXES[kind]}"
 
@@ -215,7 +219,7 @@ def _pair(
             f"Image {path} has {photo.shape[1]}x{photo.shape[0]} pixels: too small for x{scale}."
         )
     hr = floats_of(photo[:height, :width])
-    # By the name and not by the place in the list, so that it does not matter what else is there.
+    # Seeded by the name, not by the position in the list, so that other photos have no influence.
     digest = hashlib.blake2b(os.fsencode(f"{name}/{number}"), digest_size=7).digest()
     torch.manual_seed(mix_seeds(config.seed, int.from_bytes(digest), number))
     return hr, degrader(hr.to(device))

@@ -13,17 +13,23 @@ from wildsr.config.plain import read_json
 from wildsr.error import UserError
 from wildsr.run.together import FOLDER as LOCKS
 
-SETTINGS = "degrade.json"  # in the folder of the pairs: what they were made with
+SETTINGS = "degrade.json"  # in the folder of the pairs: their settings
 
 
 def settle_folder(
     out: Path, settings: dict[str, Any], overwrite: bool, alone: Callable[[], None]
 ) -> None:
-    """Make the folder of the pairs, or see that it is one of the same settings.
+    """Create the folder of the pairs, or check that it was made with the same settings.
+
+    Args:
+        out: the folder.
+        settings: of the pairs.
+        overwrite: whether pairs with other settings may be replaced.
+        alone: raises if another process is writing; called before settings are replaced.
 
     Raises:
-        UserError: if it holds other things, and may not be used all the same; other settings are
-            to be written while another process works by those that are there.
+        UserError: it holds other things, and ``overwrite`` is not set; or its settings must not be
+            replaced because another process is using them.
     """
     if same_settings(out, settings, overwrite):
         return
@@ -35,10 +41,10 @@ def settle_folder(
 
 
 def same_settings(out: Path, settings: dict[str, Any], overwrite: bool) -> bool:
-    """Whether the folder is one of the same settings.
+    """Whether the folder was made with the same settings.
 
     Raises:
-        UserError: if it holds other things, and may not be used all the same.
+        UserError: it holds other things, and ``overwrite`` is not set.
     """
     path = out / SETTINGS
     if path.exists():
@@ -74,6 +80,6 @@ def _empty(out: Path) -> bool:
 
 
 def number_of_pairs(out: Path) -> int:
-    """How many pairs a folder holds."""
-    hr = {path.stem for path in (out / "hr").glob("*.png")}
+    """Number of pairs in a folder."""
+    hr = {path.stem for path in (out / "hr").iterdir() if path.suffix != ".part"}
     return sum(path.stem in hr for path in (out / "lr").iterdir() if path.suffix != ".part")

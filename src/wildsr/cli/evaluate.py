@@ -1,4 +1,4 @@
-"""The verb ``evaluate``: runs, weights, interpolation and saved results in one table."""
+"""The verb ``evaluate``: compare runs, weights, interpolation and saved results in one table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from wildsr.evaluation.summary import Summary
 
 
 def evaluate(overrides: list[str], console: Console) -> int:
-    """Measure and report; returns the exit code."""
+    """Measure and report; returns the exit code, 1 if an upscaler failed on every photo.
+
+    Raises:
+        UserError: an invalid configuration, a missing or damaged run or file.
+    """
     _, summary = measure_and_report(overrides, console)
     return 1 if summary is not None and _nothing_measured(summary) else 0
 

@@ -1,4 +1,4 @@
-"""The verb ``export``: weights for other tools, compared with torch, with a model card."""
+"""The verb ``export``: write weights for other tools, compare them with PyTorch's output."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ from wildsr.pixels import floats_of
 from wildsr.run.load import open_upscaler
 from wildsr.run.photos import lr_photos
 
-SIDES = ((96, 96), (70, 53))  # LR pixels of the crops that a program is compared on
-WHOLE = ((96, 96), (64, 48))  # for weights: whole windows, since each tool pads in its own way
-ALIKE = 1e-3  # in [0, 1]; a file in single precision that is further off computes something else
+SIDES = ((96, 96), (70, 53))  # LR pixels of the crops on which an exported program is compared
+WHOLE = ((96, 96), (64, 48))  # for weights: multiples of the window, as each tool pads differently
+ALIKE = 1e-3  # in [0, 1]; a float32 file that differs more does not compute the same function
 OPENED_BY = {"onnx": "ONNX Runtime, chaiNNer", "torchscript": "libtorch", "ncnn": "Upscayl, ncnn"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is exported: a run or a file.
+    """The upscaler to export, from a run or a file.
 
     Attributes:
         upscaler: (B, 3, H, W) to (B, 3, sH, sW), in evaluation mode.
         scale: s.
         name: of the run or the file, without a scale.
-        folder: where exports go.
-        nodes: the configuration of each network, by name; without one for published weights.
-        method: its name and its sentence; None if it is not known.
+        folder: where exports are written.
+        nodes: the configuration of each network, by name; empty for published weights.
+        method: its name and the first sentence of its docstring; None if unknown.
         run: the run's folder, if it is one.
-        file: the file it came from, if it is one.
+        file: the weights file, if it is one.
     """
 
     upscaler: nn.Module
@@ -71,7 +71,12 @@ class Source:
 
 
 def export(overrides: list[str], console: Console) -> int:
-    """Write, compare and describe; returns the exit code."""
+    """Write the files, compare them with PyTorch and write the model card; returns the exit code.
+
+    Raises:
+        UserError: an invalid configuration, a network that the format cannot hold, an output folder
+            that cannot be written to.
+    """
     config = checked("export", overrides)
     if config.format == CAMERA or config.format in TRAINERS:
         return export_camera(config, console)
@@ -169,7 +174,7 @@ def _keep_the_source(path: Path, source: Source) -> None:
 
 
 def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
-    """Parts of a random photo, (1, 3, H, W) in [0, 1], and what they are of, in words."""
+    """Crops of a random photo, (1, 3, H, W) in [0, 1], and the photo's name for the user."""
     chance = random.Random(config.seed)
     image, where = photo(chance.choice(HELD_OUT)), "a sample photo"
     if source.run is not None:
@@ -196,13 +201,13 @@ def _compare(
 ) -> tuple[float, float]:
     """The largest and the mean difference of two upscalers, both clipped to [0, 1].
 
-    It is infinite where the other one fails or makes another size.
+    Infinite if the exported one fails or gives another size.
 
     Args:
-        network: computes on ``device``; afterwards on the CPU, where files are written from.
-        reopened: the file, as the runtime of its format opens it: on the CPU.
+        network: runs on ``device``; moved to the CPU afterwards.
+        reopened: the exported file, opened by its format's runtime on the CPU.
         crops: (1, 3, H, W) each.
-        device: of torch's side of the comparison.
+        device: on which PyTorch runs ``network``.
     """
     differences = []
     with single_precision():
@@ -221,7 +226,7 @@ def _compare(
 
 
 def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
-    """Write the card, and the run's pictures beside it."""
+    """Write the model card, and the run's pictures next to it."""
     parts = pieces(source.upscaler, source.scale)
     whole = Piece("", source.upscaler, source.scale)
     path = source.folder / f"{file_name(source.name, whole)}.md"

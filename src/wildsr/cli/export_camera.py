@@ -1,4 +1,4 @@
-"""What ``export`` writes of a run's degradation: its camera, or another trainer's settings."""
+"""Export a run's degradation: as ``camera.json``, or as another trainer's settings."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ from wildsr.pixels import floats_of
 from wildsr.run.profile import FILE, checked_profile, write_profile
 from wildsr.run.run_profile import profile_of_run
 
-CROP, CROPS = 48, 20  # LR pixels a side, and how many, to compare a camera's pictures on
+CROP, CROPS = 48, 20  # side in LR pixels and number of crops on which degradations are compared
 
 
 def export_camera(config: DictConfig, console: Console) -> int:
-    """Write the camera of a run, as ``camera.json`` or for another trainer; the exit code."""
+    """Write the degradation of a run, as ``camera.json`` or for another trainer.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: the run has no measured degradation, or the output cannot be written.
+    """
     run = Path(str(config.run)).expanduser()
     document = profile_of_run(run, trusts(config))
     folder = run / "export"
@@ -62,7 +69,7 @@ def _settings(config: DictConfig, folder: Path, document: dict[str, Any], consol
 
 
 def _squares(pixels: np.ndarray[Any, Any], side: int) -> list[Tensor]:
-    """(1, 3, side, side) in [0, 1]: as many as lie beside each other in a photo (H, W, 3)."""
+    """Cut a photo (H, W, 3) into squares (1, 3, side, side) in [0, 1] that do not overlap."""
     whole = floats_of(pixels)
     rows, columns = (range(0, length - side + 1, side) for length in pixels.shape[:2])
     return [whole[..., y : y + side, x : x + side] for y in rows for x in columns]

@@ -1,4 +1,4 @@
-"""The verb ``look``: what photos went through, in words, as data and on a page."""
+"""The verb ``look``: report how photos were coded, and their blur and noise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ from wildsr.run.profile import profile, write_profile
 
 
 def look(overrides: list[str], console: Console) -> int:
-    """Inspect photos and report; returns 1 if a photo could not be read, else 0."""
+    """Inspect photos and report; returns 1 if a photo could not be read, else 0.
+
+    Raises:
+        UserError: an invalid configuration, no readable photo, an unusable output folder.
+    """
     config = checked("look", overrides)
     begun = time.process_time()
     lr = Path(str(config.data.lr)).expanduser()

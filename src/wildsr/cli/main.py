@@ -1,4 +1,4 @@
-"""The command line: run a verb; a user's mistake ends as one sentence."""
+"""The command line: run a verb; a user's error ends as one sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wildsr.config.trials import checked_sweep
 from wildsr.error import UserError, unknown
 from wildsr.run.saved import check_overrides, overrides_of
 
-# What disks and networks refuse, wherever that happens; all else is a mistake of ours.
+# Errors of disks and networks, reported in one line; all others are bugs and show a traceback.
 OF_THE_SYSTEM = frozenset(
     getattr(errno, name)
     for name in (
@@ -35,8 +35,8 @@ Verb = Callable[[list[str], Console], int]
 
 
 def run(verb: Verb, arguments: list[str]) -> int:
-    """Carry out a verb; returns its exit code, 2 for a user's mistake."""
-    for stream in (sys.stdout, sys.stderr):  # names are bytes, and need not be text anywhere
+    """Run a verb; returns its exit code, 2 for a user's error."""
+    for stream in (sys.stdout, sys.stderr):  # file names are bytes, not always valid text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     console = Console(highlight=False, soft_wrap=True, emoji=False)
@@ -63,7 +63,7 @@ def run(verb: Verb, arguments: list[str]) -> int:
 
 def main() -> None:
     """Entry point of ``wildsr VERB key=value ...``."""
-    if "_ARGCOMPLETE" in os.environ:  # it is the shell that asks, what could stand here
+    if "_ARGCOMPLETE" in os.environ:  # a completion request of the shell
         from wildsr.cli.completion import answer
 
         answer()
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def start(verb: str, arguments: list[str]) -> int:
-    """Import and carry out the verb of this name."""
+    """Import and run the verb of this name; returns the exit code."""
     if any(a in ("-h", "--help") for a in arguments):
         _show(help.explain(CONF, verb, arguments))
         return 0
@@ -107,12 +107,12 @@ def start(verb: str, arguments: list[str]) -> int:
 
 
 def with_saved(typed: list[str]) -> list[str]:
-    """The overrides of ``train``; with ``resume=`` those of its run, then the typed ones.
+    """The overrides of ``train``; with ``resume=`` those saved in the run come first.
 
-    Only where that can be read; ``train`` itself says what else is wrong with a run.
+    If they cannot be read, the typed ones are returned: ``train`` itself reports what is wrong.
 
     Raises:
-        UserError: the run folder that was named does not exist, or is none.
+        UserError: the named run folder does not exist, or is not a run.
     """
     values = dict(word.split("=", 1) for word in typed if "=" in word)
     resume = values.get("resume", "null")

@@ -1,4 +1,4 @@
-"""The verb ``train``: from two folders to an upscaler and a table."""
+"""The verb ``train``: from folders of photos to an upscaler and a table of results."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from wildsr.training.rank import process_rank
 
 
 def train(overrides: list[str], console: Console) -> int:
-    """Train, compare and report; returns the exit code."""
+    """Train, compare and report; returns the exit code.
+
+    Raises:
+        UserError: an invalid configuration, missing or unreadable photos, a training that fails.
+    """
     trained = training.train(overrides, console)
-    # The first process speaks for all: a launcher takes what another one returns for a failure.
+    # Only the first process returns the signal: a launcher takes other nonzero codes for failures.
     stopped = None if trained is None or process_rank() > 0 else trained.signal
     return 0 if stopped is None else 128 + stopped

@@ -39,11 +39,15 @@ from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
 from wildsr.run.load import load_upscaler
 
-SHOWN = 100  # failures that the summary names
+SHOWN = 100  # maximum failures listed in the summary
 
 
 def upscale(overrides: list[str], console: Console) -> int:
-    """Upscale and report; returns the exit code, 1 if a photo failed."""
+    """Upscale and report; returns the exit code, 1 if a photo failed.
+
+    Raises:
+        UserError: an invalid configuration, no photos, a missing network, an unusable output.
+    """
     config = checked("upscale", overrides)
     settings = _settings(config)
     source, output = str(config.input), str(config.output)
@@ -97,7 +101,7 @@ def _carry_out(
             bar.update(running, total=work.found(), pixels=all)
 
         def note(line: str) -> None:
-            if console.is_terminal:  # elsewhere the summary, which says it too, is not far
+            if console.is_terminal:  # elsewhere the summary reports it
                 bar.console.print(f"[red]failed[/red] {escape(line)}")
 
         try:
@@ -165,7 +169,7 @@ def _options(config: DictConfig) -> dict[str, Any]:
 
 def _upscaler(config: DictConfig, console: Console, device: str | None = None) -> Upscaler:
     options = _options(config)
-    if device is not None:  # only to see that there is a network: others compute
+    if device is not None:  # only to check that it can be opened: the cluster computes
         options |= {"device": device, "engine": "torch", "precision": "fp32"}
     upscaler = load_upscaler(config.run, config.weights, **options)
     if config.scale not in (None, upscaler.scale):

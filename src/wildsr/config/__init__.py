@@ -1,1 +1,1 @@
-"""Compose, check and explain configurations, and make objects of them."""
+"""Compose, check and explain configurations, and create objects from them."""

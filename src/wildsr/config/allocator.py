@@ -10,8 +10,8 @@ from collections.abc import Callable
 def tune_allocator() -> None:
     """Keep freed memory for reuse on glibc, which makes work on a CPU up to twice as fast.
 
-    By default glibc returns every large buffer to the system, which then clears its pages again for
-    the next one.
+    By default glibc returns every large buffer to the system, which must then clear its pages again
+    for the next one.
     """
     mallopt = _mallopt()
     if mallopt is None:

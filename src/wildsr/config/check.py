@@ -1,4 +1,4 @@
-"""Refuse impossible values before anything slow is imported or built."""
+"""Refuse invalid values before anything slow is imported or built."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from wildsr.config.value import (
 from wildsr.error import UserError, shortened, unknown
 
 LOGGERS = ("wandb", "csv", "tensorboard", "none")
-# Whose owners import torch; tests/cli/test_command_lines.py compares.
+# Copies of lists in modules that import torch; tests/cli/test_command_lines.py compares them.
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 PAIRS = ("png", "jpeg")
 IMAGES = (
@@ -52,7 +52,7 @@ CAMERA = "camera"
 TRAINERS = ("realesrgan", "trainner", "neosr")
 ENGINES = ("torch", "compile", "onnxruntime", "openvino", "auto")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
-INTEGERS = "int8"  # a precision of upscale alone
+INTEGERS = "int8"  # a precision of `upscale` only
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 TRAINING_PRECISIONS = ("auto", "bf16-mixed", "32-true", "64-true")
 
@@ -60,8 +60,12 @@ TRAINING_PRECISIONS = ("auto", "bf16-mixed", "32-true", "64-true")
 def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
     """Compose the configuration of a verb and check it.
 
+    Args:
+        verb: such as "train".
+        overrides: as typed by the user, ``key=value``.
+
     Raises:
-        UserError: naming the first key that is unknown or has a value that it does not take.
+        UserError: a key is unknown or its value is invalid; the message names the first such key.
     """
     config = configure(verb, overrides)
     CHECKS[verb](config)
@@ -70,10 +74,10 @@ def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def check_config(config: DictConfig) -> None:
-    """Refuse impossible values of ``train``.
+    """Refuse invalid values of ``train``.
 
     Raises:
-        UserError: naming the key, the value and what it may be.
+        UserError: it names the key, the value and the valid ones.
     """
     check_choice(config, "scale", SCALES)
     least = dict.fromkeys(("iterations", "keep", "validate_every", "checkpoint_every"), 1)
@@ -103,7 +107,11 @@ def check_config(config: DictConfig) -> None:
 
 
 def check_evaluate(config: DictConfig) -> None:
-    """Refuse impossible values of ``evaluate``."""
+    """Refuse invalid values of ``evaluate``.
+
+    Raises:
+        UserError: it names the key, the value and the valid ones.
+    """
     for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
         check_least(config, key, least)
     _logger(config)
@@ -145,7 +153,11 @@ def check_evaluate(config: DictConfig) -> None:
 
 
 def check_upscale(config: DictConfig) -> None:
-    """Refuse impossible values of ``upscale``."""
+    """Refuse invalid values of ``upscale``.
+
+    Raises:
+        UserError: it names the key, the value and the valid ones.
+    """
     for key in ("overwrite", "colour_fix", "ensemble", "trust"):
         check_switch(config, key)
     for key in ("scale", "tile", "overlap", "batch", "outscale", "limit"):
@@ -198,7 +210,11 @@ def check_upscale(config: DictConfig) -> None:
 
 
 def check_degrade(config: DictConfig) -> None:
-    """Refuse impossible values of ``degrade``."""
+    """Refuse invalid values of ``degrade``.
+
+    Raises:
+        UserError: it names the key, the value and the valid ones.
+    """
     for key in ("hr", "output"):
         if OmegaConf.is_missing(config, key) or config[key] is None:
             raise UserError(f"`{key}` must be given: a folder.")
@@ -225,7 +241,11 @@ def check_degrade(config: DictConfig) -> None:
 
 
 def check_look(config: DictConfig) -> None:
-    """Refuse impossible values of ``look``."""
+    """Refuse invalid values of ``look``.
+
+    Raises:
+        UserError: it names the key, the value and the valid ones.
+    """
     if OmegaConf.is_missing(config.data, "lr") or config.data.lr is None:
         raise UserError("`data.lr` must be given: a folder of photos.")
     check_choice(config, "scale", SCALES)
@@ -236,7 +256,11 @@ def check_look(config: DictConfig) -> None:
 
 
 def check_export(config: DictConfig) -> None:
-    """Refuse impossible values of ``export``."""
+    """Refuse invalid values of ``export``.
+
+    Raises:
+        UserError: it names the key, the value and the valid ones.
+    """
     if (config.run is None) == (config.weights is None):
         raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
     check_choice(config, "format", (*WEIGHTS, *PROGRAMS, CAMERA, *TRAINERS))
@@ -255,7 +279,11 @@ def check_export(config: DictConfig) -> None:
 
 
 def check_app(config: DictConfig) -> None:
-    """Refuse impossible values of ``app``."""
+    """Refuse invalid values of ``app``.
+
+    Raises:
+        UserError: it names the key, the value and the valid ones.
+    """
     if config.run is None and config.weights is None:
         raise UserError("`run` or `weights` must be given: a run folder, a file or a folder.")
     check_integer("`port`", config.port, 1, 65535)
@@ -276,7 +304,11 @@ def check_app(config: DictConfig) -> None:
 
 
 def check_sweep(config: DictConfig) -> None:
-    """Refuse impossible values of ``sweep`` that show without composing any trial."""
+    """Refuse invalid values of ``sweep`` that can be found without composing any trial.
+
+    Raises:
+        UserError: it names the key, the value and the valid ones.
+    """
     check_config(config)
     check_search(config)
 
@@ -295,7 +327,7 @@ CHECKS: dict[str, Callable[[DictConfig], None]] = {
 
 @functools.cache
 def _catalogue() -> tuple[str, ...]:
-    """Every metric: what ``metric=full`` measures."""
+    """Names of all metrics: those of ``metric=full``."""
     return tuple(configure("evaluate", ["metric=full"]).metric.metrics)
 
 

@@ -27,7 +27,7 @@ from wildsr.error import UserError, first_line, nearest, shortened
 PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel carries conf inside the package; a checkout has it beside src.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
-LITERAL = "literal"  # the key under which a configuration lists its literal values; then removed
+LITERAL = "literal"  # key under which a configuration lists its literal keys; removed after reading
 
 
 def verbs() -> list[str]:
@@ -38,10 +38,14 @@ def verbs() -> list[str]:
 def configure(name: str, overrides: Sequence[str]) -> DictConfig:
     """Compose ``conf/NAME.yaml`` with overrides.
 
-    Where nothing is missing that has to be given, no value refers to another any more.
+    If no required value is missing, all references between values are resolved.
+
+    Args:
+        name: of the verb.
+        overrides: as typed by the user, ``key=value``.
 
     Raises:
-        UserError: for an unknown key or choice, with the nearest one that exists; for a value of
+        UserError: an unknown key or choice (the message suggests the nearest one), or a value of
             another type than the key takes.
     """
     typed = [Override.of(override) for override in overrides]
@@ -57,7 +61,7 @@ def configure(name: str, overrides: Sequence[str]) -> DictConfig:
         if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
             return config
         raise UserError(f"{' '.join(first_line(error).split()).rstrip('.')}.") from error
-    for key, default in before.items():  # the values of what was typed as references
+    for key, default in before.items():  # values of overrides that were references
         check_shape(key, default, _found(plain, key))
     config = as_config(with_finish(plain) if "finish" in plain else plain)
     OmegaConf.set_struct(config, True)
@@ -71,10 +75,10 @@ def _found(plain: Any, key: str) -> Any:
 
 
 def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> None:
-    """Refuse overrides of a switch or a number with something else.
+    """Refuse overrides that give a switch or a number a value of another type.
 
     Raises:
-        UserError: naming the key, the value and what it may be.
+        UserError: it names the key, the value and the valid ones.
     """
     typed = [Override.of(override) for override in overrides]
     base, kinds = _base(name, _chosen(typed))
@@ -85,7 +89,7 @@ def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> No
             continue
         try:
             default = parent[leaf]
-        except OmegaConfBaseException:  # a reference to what has to be given
+        except OmegaConfBaseException:  # a reference to a missing required value
             continue
         check_scalar(override.key, default, _found(plain, override.key))
 
@@ -117,7 +121,7 @@ def _base(name: str, chosen: tuple[str, ...]) -> tuple[DictConfig, dict[str, str
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name=name):
             config = _named(compose(name, list(chosen), return_hydra_config=True))
-    except Exception as error:  # for some choices Hydra has no error of its own
+    except Exception as error:  # for some choices Hydra raises other types
         raise UserError(_explain(name, chosen, str(error))) from error
     OmegaConf.set_struct(config, False)
     kinds = dict(_literals(config))
@@ -185,7 +189,7 @@ def _apply(config: DictConfig, override: Override, kinds: dict[str, str], name: 
     return before
 
 
-# Below these, keys may be new: the objective checks every one of them itself.
+# Below these keys new ones may be added: wildsr.training.objective checks every one of them.
 FREE = ("method.updates.", "finish.updates.")
 
 
@@ -250,7 +254,7 @@ def _explain(name: str, chosen: Sequence[str], message: str) -> str:
 
 
 def keys_of(config: DictConfig) -> list[str]:
-    """The keys of a configuration and of everything in it, with dots."""
+    """All keys of a configuration, nested ones with dots."""
 
     def below(node: Any, prefix: str) -> Iterator[str]:
         for key, value in node.items():

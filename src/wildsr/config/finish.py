@@ -1,4 +1,4 @@
-"""Adds the block ``finish`` of a training's configuration to its method."""
+"""Add the block ``finish`` of a training's configuration to its method."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from wildsr.error import UserError
 
 # As in wildsr.method.finishing, which imports torch; tests/config/test_finish.py compares.
 FAITHFUL, FINISHED, STAGE = "upscale", "finished", "finish"
-SHARPEN = "sharpen"  # the update that trains what is finished
+SHARPEN = "sharpen"  # the update that trains the finished network
 LEARN = "learn"  # the stage of a method without stages before the finish
 PARTS = ("networks", "optimizers", "schedules", "updates")
 
 
 def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of a training, its finish made a stage of its method.
+    """Make the finish of a training a stage of its method.
 
-    ``method.finish`` are terms that the method adds to those of its update ``sharpen``. The network
-    ``finished`` has the architecture of ``upscale``. The finish takes its share of the
-    iterations from the stages before it, whose ratios stay; a method without stages gets one,
-    ``learn``. Updates that named no stage run in all that the method had.
+    The network ``finished`` gets the architecture of ``upscale``. The terms in ``method.finish``
+    are added to those of the update ``sharpen``. The finish takes its share of the iterations from
+    the stages before it, whose ratios stay; a method without stages gets one, ``learn``. Updates
+    that name no stage run in all stages that the method had.
 
     Args:
-        plain: of ``train``, without references. ``finish.kind`` "none" changes nothing, and a run
-            that is too short for an iteration of the finish has none.
+        plain: configuration of ``train``, without references. ``finish.kind`` "none" changes
+            nothing, and a run too short for one iteration of the finish has none.
+
+    Returns:
+        The changed configuration.
 
     Raises:
-        UserError: a share that is none; a name that the method has already.
+        UserError: an invalid share, a name that the method has already, a method without the
+            network ``upscale``.
     """
     config = dict(plain)
     finish, method = dict(config.get("finish") or {}), dict(config["method"])
@@ -43,7 +47,7 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
     shaped = (method.get("networks"), method.get("updates"), method.get("stages") or {})
     whole = isinstance(config["iterations"], int) and all(isinstance(m, Mapping) for m in shaped)
     if not whole or round(share * config["iterations"]) < 1:
-        return config  # what cannot be meant is refused by those whom it concerns
+        return config  # invalid values are refused where they are used
     if FAITHFUL not in method["networks"]:
         raise UserError(f"`finish` needs a method with a network `{FAITHFUL}`: use finish=none.")
     stages = (method.get("stages") or {LEARN: 1}).items()

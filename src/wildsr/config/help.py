@@ -1,7 +1,7 @@
-"""What ``--help`` prints: usage, purpose, examples, choices and keys, read from ``conf/``.
+"""The text of ``--help``: usage, purpose, examples, choices and keys, read from ``conf/``.
 
-The configurations are the only place where a key, its default and its meaning are written down:
-this page is made from their text, comments included. (Hydra's own help prints them as they are.)
+Keys, defaults and their meanings are only written down in the configurations: this text is made
+from them, comments included. (Hydra's own help prints the files as they are.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ the shell has to read to complete verbs, keys and choices. `wildsr --version`.""
 
 
 def program(verb: str) -> str:
-    """How the user called the verb: ``wildsr train``, or ``python train.py``."""
+    """The command with which the user called the verb: ``wildsr train``, or ``python train.py``."""
     return f"wildsr {verb}" if Path(sys.argv[0]).stem == "wildsr" else f"python {verb}.py"
 
 
@@ -34,12 +34,12 @@ def overview(conf: Path) -> str:
 
 
 def explain(conf: Path, verb: str, typed: Iterable[str] = ()) -> str:
-    """Explain what a verb does and takes.
+    """Explain what a verb does and which keys it takes.
 
     Args:
         conf: the folder of configurations.
         verb: ``conf/VERB.yaml``.
-        typed: what else stood on the command line: the keys of each ``GROUP=CHOICE`` are explained.
+        typed: the rest of the command line: for each ``GROUP=CHOICE``, its keys are explained.
     """
     path, called = conf / f"{verb}.yaml", program(verb)
     lines = [f"usage: {called} [key=value ...]", "", *textwrap.wrap(purpose(path), _width() - 1)]
@@ -57,7 +57,7 @@ def explain(conf: Path, verb: str, typed: Iterable[str] = ()) -> str:
 
 
 def defaults(path: Path) -> dict[str, str | list[str] | None]:
-    """The groups that a configuration chooses from, with its choices."""
+    """The groups that a configuration chooses from, with the default choices."""
     listed = yaml.safe_load(path.read_text()).get("defaults", [])
     pairs = [item for entry in listed if isinstance(entry, dict) for item in entry.items()]
     return {g: c for g, c in pairs if "@" not in g and not g.startswith(("/", "override "))}
@@ -71,11 +71,11 @@ def choices(conf: Path, group: str) -> list[str]:
 def keys(path: Path, prefix: str = "") -> Iterator[tuple[str, str]]:
     """(``key=default``, comment) of each key in a file, in its order.
 
-    What a file takes over from others beside it comes first, with the values that are its own.
+    Keys inherited from other files come first, with the file's own values.
 
     Args:
         path: the configuration.
-        prefix: where a group's choice is put, such as ``network.upscaler``.
+        prefix: where a group's choice is placed, such as ``network.upscaler``.
     """
     text = path.read_text()
     root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -90,7 +90,7 @@ def keys(path: Path, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def bases(path: Path) -> list[Path]:
-    """The files beside a configuration whose values it inherits."""
+    """The files in the same folder from which a configuration inherits."""
     listed = yaml.safe_load(path.read_text()).get("defaults", [])
     names = [entry for entry in listed if isinstance(entry, str) and entry != "_self_"]
     return [path.with_name(f"{name}.yaml") for name in names]
@@ -126,7 +126,7 @@ def _head(path: Path) -> list[str]:
 
 
 def purpose(path: Path) -> str:
-    """The sentences of a file's opening comment, without its commands."""
+    """The sentences of a file's opening comment, without the example commands."""
     return " ".join(line for line in _head(path) if line and not re.match(r"\s*python ", line))
 
 

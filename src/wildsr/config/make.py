@@ -1,4 +1,4 @@
-"""Make objects of a composed configuration."""
+"""Create objects from a composed configuration."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from wildsr.photo.sensor import Sensor
 
 
 def make(node: Any, what: str, kind: type[Any] = object, **arguments: Any) -> Any:
-    """Make the object that ``node`` describes: call its ``_target_`` with the rest.
+    """Create the object that ``node`` describes: call its ``_target_`` with the other keys.
 
-    Nodes within it are made first. What is called gets plain containers, numbers and strings.
-    Configurations that come from a file are checked before (:mod:`wildsr.config.trust`).
+    Nodes within it are created first. Constructors get plain containers, numbers and strings.
+    Configurations that come from a file must be checked before (:mod:`wildsr.config.trust`).
 
     Args:
         node: of a configuration.
-        what: its key, for people.
-        kind: what it has to be.
-        arguments: further ones, which are passed on as they are.
+        what: its key, for messages.
+        kind: the expected type.
+        arguments: further arguments, passed on as they are.
 
     Raises:
-        UserError: naming ``what`` could not be made and why.
+        UserError: the object cannot be created, or is of another type; names ``what``.
     """
     try:
         known = OmegaConf.is_config(node)
@@ -42,7 +42,7 @@ def make(node: Any, what: str, kind: type[Any] = object, **arguments: Any) -> An
         made = _made(plain, arguments)
     except UserError as error:
         raise UserError(f"`{what}`: {error}") from error
-    except Exception as error:  # of whatever constructor
+    except Exception as error:  # constructors can raise any type
         raise UserError(f"`{what}` cannot be made: {first_line(error)}") from error
     if not isinstance(made, kind):
         raise UserError(
@@ -72,7 +72,11 @@ def _within(value: Any) -> Any:
 
 
 def method_class(config: DictConfig) -> type[Method]:
-    """The class of the configured method."""
+    """The class of the configured method, with finish or high bit depth added if configured.
+
+    Raises:
+        UserError: ``method._target_`` is not a method's class.
+    """
     target = config.method.get(TARGET)
     try:
         found = get_object(target)
@@ -85,16 +89,19 @@ def method_class(config: DictConfig) -> type[Method]:
 
 
 def sensor_of(config: DictConfig) -> Sensor:
-    """The kind of photos that a training is on; 8-bit RGB where nothing is said."""
+    """The kind of photos that a training uses; 8-bit RGB if the configuration does not say."""
     return Sensor.of(config.get("sensor"))
 
 
 def make_networks(config: DictConfig, only: Collection[str] | None = None) -> dict[str, nn.Module]:
-    """Make new networks, the same for the same ``seed``.
+    """Create new networks, the same for the same ``seed``.
 
     Args:
         config: of a training.
-        only: the names of those that are needed; None for all.
+        only: names of the networks to create; None for all.
+
+    Raises:
+        UserError: a network cannot be created.
     """
     torch.manual_seed(config.seed)
     return {
@@ -105,10 +112,10 @@ def make_networks(config: DictConfig, only: Collection[str] | None = None) -> di
 
 
 def start_from(network: nn.Module, weights: str) -> None:
-    """Load weights from a file into an upscaler that is to be trained.
+    """Load weights from a file into an upscaler before training.
 
     Raises:
-        UserError: if there is no such file, or it is of another architecture.
+        UserError: there is no such file, or it is of another architecture.
     """
     if not isinstance(network, Published):  # which has read them already
         path = Path(weights).expanduser()
@@ -117,7 +124,7 @@ def start_from(network: nn.Module, weights: str) -> None:
 
 
 def scale_of_weights(config: DictConfig, overrides: list[str]) -> int | None:
-    """The scale of the published weights that are to be trained, unless one was typed."""
+    """The scale of published weights to be trained further; None if given or not applicable."""
     if any(override.split("=", 1)[0] == "scale" for override in overrides):
         return None
     node = config.network.upscaler
@@ -128,7 +135,11 @@ def scale_of_weights(config: DictConfig, overrides: list[str]) -> int | None:
 
 
 def sample_batch(config: DictConfig) -> dict[str, Tensor]:
-    """Make two random samples of each domain, of the training size, for a dry run."""
+    """Create two random samples of each domain, of the training size, for a dry run.
+
+    Returns:
+        ``hr`` and ``other_hr`` (2, C, sP, sP), ``real_lr`` (2, C, P, P), in [0, 1].
+    """
     patch, generator = config.data.patch, torch.Generator().manual_seed(0)
     sides = {"hr": patch * config.scale, "real_lr": patch, "other_hr": patch * config.scale}
     count = sensor_of(config).channels

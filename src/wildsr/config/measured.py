@@ -1,4 +1,4 @@
-"""Refuse impossible choices of what is taken of photos of measured values."""
+"""Check the keys that say which values of a photo are read: bands, pages, ranges, kinds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wildsr.error import UserError, shortened
 
 
 def check_measured(config: DictConfig) -> None:
-    """Refuse what ``upscale`` cannot take of files of measured values."""
+    """Refuse invalid ``bands``, ``page``, ``range`` and ``identity`` (for measured values)."""
     bands = config.bands
     listed = isinstance(bands, ListConfig) and len(bands) > 0
     if bands not in (None, "all") and not (listed and all(is_whole(b) and b >= 1 for b in bands)):
@@ -29,7 +29,7 @@ def check_measured(config: DictConfig) -> None:
 
 
 def check_shown(config: DictConfig) -> None:
-    """Refuse impossible bands and windows of what is looked at."""
+    """Refuse invalid ``bands`` and ``window`` of pictures that are shown."""
     bands, window = config.bands, config.window
     listed = isinstance(bands, ListConfig) and len(bands) in (1, 3)
     if bands is not None and not (listed and all(is_whole(b) and b >= 1 for b in bands)):
@@ -43,7 +43,7 @@ def check_shown(config: DictConfig) -> None:
 
 
 def check_sensor(config: DictConfig) -> None:
-    """Refuse an impossible kind of photos of a training."""
+    """Refuse invalid channels, depth, ranges and bands of a training's photos."""
     if "channels" in config.data:
         from wildsr.data.declared import check_kind
 

@@ -1,13 +1,13 @@
 """Parse overrides: ``key=value`` in Hydra's grammar, or taken literally.
 
-A configuration says which of its values are literal, by ``literal: {KEY: KIND}``, KIND being
+A configuration lists its literal values by ``literal: {KEY: KIND}``, where KIND is
 
 - ``path``: one path;
-- ``paths``: a path, ``[PATH, PATH]`` or ``{NAME: PATH, NAME: PATH}``; in a list or mapping, quotes
-  may stand around a path (and have to where it holds a comma);
+- ``paths``: a path, ``[PATH, PATH]`` or ``{NAME: PATH, NAME: PATH}``; in a list or mapping, a path
+  may be quoted (and must be if it holds a comma);
 - ``text``: anything.
 
-A file system allows nearly every sign in a name: such values do not pass through the grammar.
+File systems allow nearly every character in a name: such values do not pass through the grammar.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from wildsr.error import UserError, first_line, shortened
 LONGEST = 4096  # bytes of a path on Linux; elsewhere fewer
 LONGEST_NAME = 255  # bytes of each of its parts
 QUOTES = ("'", '"')
-# What Hydra's grammar reads as this very string, not as a number, a truth value or null.
+# Strings that Hydra's grammar reads as themselves, not as a number, a boolean or null.
 PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_/~][\w./+-]*")
 _ITEM = re.compile(r"""\s*('[^']*'|"[^"]*"|[^,]*?)\s*(?:,|$)""")
 _PAIR = re.compile(r"""\s*([^:,{}]+?)\s*:\s*('[^']*'|"[^"]*"|[^,]*?)\s*(?:,|$)""")
@@ -35,10 +35,10 @@ class Override:
     """One override of a command line.
 
     Attributes:
-        typed: the word.
-        sign: "", "+" (a new key), "++" (new or not) or "~" (take the key away).
+        typed: the word as typed.
+        sign: "", "+" (a new key), "++" (new or not) or "~" (remove the key).
         key: with dots, or a group with slashes.
-        value: what stands behind the first "=", as text; None for "~key".
+        value: the text after the first "="; None for "~key".
     """
 
     typed: str
@@ -51,7 +51,7 @@ class Override:
         """Parse one word of a command line.
 
         Raises:
-            UserError: it is no ``key=value``.
+            UserError: it is not ``key=value``.
         """
         if typed in ("-m", "--multirun"):
             raise UserError(
@@ -64,7 +64,7 @@ class Override:
         return cls(typed, found[1] or "", found[2], found[3])
 
     def parsed(self) -> Any:
-        """The value in Hydra's grammar.
+        """The value, parsed by Hydra's grammar.
 
         Raises:
             UserError: it does not follow the grammar, or is a sweep over several values.
@@ -76,7 +76,7 @@ class Override:
             value = None if sweeps else override.value()
         except RecursionError:
             raise UserError(f"`{self.key}`: {shortened(self.value)} nests too deeply.") from None
-        except Exception as error:  # for some texts the grammar has no error of its own
+        except Exception as error:  # for some texts Hydra's parser raises other types
             why = shortened(first_line(error), "").rstrip(".")
             raise UserError(f"`{self.key}` cannot be {shortened(self.value)}: {why}.") from error
         if sweeps:
@@ -90,7 +90,7 @@ class Override:
         """The value taken literally, by its kind: one path or text, or several paths.
 
         Raises:
-            UserError: nothing, or a path that no file system takes.
+            UserError: it is empty, or a path that no file system takes.
         """
         assert self.value is not None
         if self.value in ("null", "???"):
@@ -106,7 +106,7 @@ class Override:
 
 
 def written(value: bool | int | float | str | None) -> str:
-    """A plain value as it is typed in Hydra's grammar."""
+    """A plain value as a user types it in Hydra's grammar."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -163,7 +163,7 @@ def _several(value: str) -> list[str] | dict[str, str] | None:
 def _exists(path: str) -> bool:
     try:
         return Path(path).expanduser().exists()
-    except (OSError, RuntimeError):  # longer than any name; a home that nobody has
+    except (OSError, RuntimeError):  # too long a name; an unknown user's home
         return False
 
 

@@ -13,14 +13,14 @@ from wildsr.error import UserError
 
 
 def paths_by_name(value: Any, argument: str) -> dict[str, Path]:
-    """The given paths by name; none for None.
+    """The given paths by name; an empty dict for None.
 
     Args:
-        value: a path, a list of paths or a mapping of names to paths, as a config holds them.
-        argument: what the user calls it.
+        value: a path, a list of paths or a mapping of names to paths, from a configuration.
+        argument: the user's name for it, for messages.
 
     Raises:
-        UserError: an empty name or path, a path twice.
+        UserError: an empty name or path, or a path twice.
     """
     if value is None:
         return {}
@@ -43,7 +43,7 @@ def paths_by_name(value: Any, argument: str) -> dict[str, Path]:
 def short_names(paths: Sequence[Path]) -> list[str]:
     """Shorten paths to the shortest endings that tell them apart, without a common ending.
 
-    ``a/set5/lr`` and ``a/set14/lr`` are ``set5`` and ``set14``; one path is its last part.
+    ``a/set5/lr`` and ``a/set14/lr`` become ``set5`` and ``set14``; a single path its last part.
     """
     parts = [path.resolve().parts for path in paths]
     if len(set(parts)) < len(parts):  # two ways to write one folder

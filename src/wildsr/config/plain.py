@@ -1,6 +1,6 @@
 """Read JSON and YAML from untrusted files, limited in size, as plain data.
 
-Nothing here makes objects: what comes back is numbers, strings, lists and dictionaries.
+Nothing here creates objects: results are numbers, strings, lists and dictionaries.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from wildsr.error import UserError, first_line
 
 LARGEST = {"json": 64 << 20, "yaml": 256 << 10}  # bytes
-DEPTH = 64  # containers within containers
-NODES = 20_000  # values of a YAML file, aliases written out: a configuration of ours has some 500
+DEPTH = 64  # levels of nesting
+NODES = 20_000  # values of a YAML file with aliases expanded: wildsr's configurations have some 500
 INTEGER = 2**63
 
 
@@ -27,7 +27,7 @@ def read_json(path: Path, largest: int = LARGEST["json"]) -> Any:
 
     Args:
         path: of the file.
-        largest: bytes; a larger one is not read.
+        largest: bytes; a larger file is refused.
 
     Raises:
         UserError: it cannot be read, is too large or damaged.
@@ -54,24 +54,28 @@ def read_yaml(path: Path) -> Any:
         raise
     except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {first_line(error)}.") from error
-    except (AttributeError, LookupError) as error:  # of tags that the loader takes by their word
+    except (AttributeError, LookupError) as error:  # raised for invalid values of YAML tags
         raise UserError(f"{path} is damaged: a tag does not fit its value.") from error
     _check(found, path)
     return found
 
 
 def as_config(plain: Mapping[str, Any]) -> DictConfig:
-    """Make a configuration of plain containers, in which ``${`` refers to nothing.
+    """Make a configuration from plain containers, in which ``${`` is plain text.
 
     Raises:
-        UserError: a string is ``???``, OmegaConf's word for a value that is missing.
+        UserError: a string is ``???``, OmegaConf's mark for a missing value.
     """
     config: DictConfig = OmegaConf.create(literal(plain))
     return config
 
 
 def literal(value: Any) -> Any:
-    """Escape plain containers or a string so that OmegaConf reads strings as text."""
+    """Escape plain containers or a string so that OmegaConf reads strings as text.
+
+    Raises:
+        UserError: a string is ``???``, OmegaConf's mark for a missing value.
+    """
     if isinstance(value, Mapping):
         return {key: literal(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -84,7 +88,7 @@ def literal(value: Any) -> Any:
 
 
 def printable(value: Any) -> Any:
-    """Escape bytes of file names that are not valid text.
+    """Escape bytes of file names that are not valid UTF-8.
 
     Args:
         value: plain types, nested in dicts and lists.

@@ -1,4 +1,4 @@
-"""Silence the libraries below where they speak of what users need not know."""
+"""Silence messages of libraries that users need not know."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Limit Lightning and W&B to errors within the block."""
+    """Restrict Lightning and W&B to errors within the block."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     os.environ.setdefault("WANDB_SILENT", "true")

@@ -13,22 +13,22 @@ from wildsr.config.plain import as_config, read_yaml
 from wildsr.config.trust import TARGET, check_targets
 from wildsr.error import UserError
 
-LARGEST = 8192  # of the integers that sizes of networks are made of
+LARGEST = 8192  # largest integer in the description of a network
 LEARNED = "wildsr.run.degradation.Learned"
 
 
 def recorded_config(path: Path, trust: bool) -> DictConfig:
     """Read the configuration in a run's ``config.yaml``.
 
-    Runs record values, never references: ``${...}`` in it is text, and no resolver of OmegaConf
-    sees it.
+    Runs record values, never references: ``${...}`` in it is text, and OmegaConf's resolvers are
+    not called.
 
     Args:
         path: of the file.
-        trust: whether it may name code of others.
+        trust: allow it to name code outside of wildsr.
 
     Raises:
-        UserError: it is damaged, lacks what a run has, or names code of others.
+        UserError: it is damaged, lacks what every run has, or names code outside of wildsr.
     """
     plain = read_yaml(path)
     if not isinstance(plain, dict):
@@ -36,7 +36,7 @@ def recorded_config(path: Path, trust: bool) -> DictConfig:
     check_targets(plain, str(path), trust)
     _check_shape(plain, path)
     for node in of_target(plain, LEARNED):
-        node["trust"] = trust  # what it opens is trusted as it is itself, whatever it says
+        node["trust"] = trust  # the inner run is trusted only as much as this one
     return as_config(plain)
 
 

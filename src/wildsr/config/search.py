@@ -1,4 +1,4 @@
-"""What a sweep searches: parsed from ``search={key: values}``."""
+"""The search space of a sweep: parsed from ``search={key: values}``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ RANGE = "[low, high], [low, high, log], a list of choices or {choices: [one, oth
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers between two ends, both included.
+    """Numbers in a range, both ends included.
 
     Args:
-        low: the least.
+        low: the smallest.
         high: the largest.
         log: draw evenly by the logarithm.
     """
@@ -38,12 +38,12 @@ class Range:
 
     @property
     def whole(self) -> bool:
-        """Whether they are integers: both ends are."""
+        """Whether only integers are drawn: both ends are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     @property
     def tried(self) -> tuple[Value, ...]:
-        """What is checked before the first trial: the ends."""
+        """The values that are checked before the first trial: the ends."""
         return self.low, self.high
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """Some values.
+    """A list of values to choose from.
 
     Args:
         values: at least two, all different.
@@ -63,7 +63,7 @@ class Choices:
 
     @property
     def tried(self) -> tuple[Value, ...]:
-        """What is checked before the first trial: all of them."""
+        """The values that are checked before the first trial: all of them."""
         return self.values
 
     def __str__(self) -> str:
@@ -76,7 +76,11 @@ Space = Mapping[str, Range | Choices]
 
 
 def check_search(config: DictConfig) -> None:
-    """Refuse impossible values of the keys that ``sweep`` has beside those of ``train``."""
+    """Refuse invalid values of the keys that ``sweep`` has besides those of ``train``.
+
+    Raises:
+        UserError: it names the key, the value and the valid ones.
+    """
     space_of(config)
     check_integer("`trials`", config.trials, 1)
     for key, names in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
@@ -102,14 +106,14 @@ def check_search(config: DictConfig) -> None:
 
 
 def objective_of(config: DictConfig) -> str:
-    """What trials are compared by: a metric, ``card`` or ``panel``; ``auto`` is decided."""
+    """What trials are compared by: a metric, ``card`` or ``panel``; ``auto`` is resolved."""
     if config.objective != AUTO:
         return str(config.objective)
     return "psnr" if has_truth(config) else PANEL
 
 
 def has_truth(config: DictConfig) -> bool:
-    """Whether the validation photos have a truth: the demo's have, others where it is given."""
+    """Whether the validation photos have ground truth: the demo's do, others if it is given."""
     return "val_hr" not in config.data or config.data.val_hr is not None
 
 
@@ -134,8 +138,11 @@ def _metrics(name: str) -> list[str]:
 def space_of(config: DictConfig) -> dict[str, Range | Choices]:
     """Parse ``search``.
 
+    Returns:
+        The range or choices of each key.
+
     Raises:
-        UserError: nothing is searched, or a key has no range.
+        UserError: ``search`` is empty, or a key has no valid range.
     """
     if config.search is None:
         raise UserError(f"`search` must be given: {{key: {RANGE}}}.")

@@ -1,4 +1,4 @@
-"""Check that an override has the shape of the default: mapping, list, switch, number."""
+"""Check that an override has the type of the default: mapping, list, switch, number."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from omegaconf import DictConfig, ListConfig, Node, ValueNode
 
 from wildsr.error import UserError, shortened
 
-# Lightning and stages take several types for one key, the objective knows its terms: they say it.
+# Keys that take several types (Lightning's, stages), or are checked by wildsr.training.objective.
 FREE = ("trainer.", "method.updates.", "method.stages.", "finish.updates.")
-LARGEST = 2**63 - 1  # of the integers that torch and most file formats have
+LARGEST = 2**63 - 1  # largest integer that torch and most file formats can hold
 
 
 def check_shape(key: str, default: Any, value: Any) -> None:
     """Refuse an override of another shape than the default: mapping, list or one value.
 
-    What a number or a text may be is for others to say, and null for whatever has the key.
+    Which numbers, texts and nulls are valid is checked elsewhere.
 
     Args:
-        key: what it is called.
+        key: its name.
         default: the node that holds the key now; a reference to another key takes anything finite.
         value: plain types.
 
     Raises:
-        UserError: naming the key, the value and what it may be.
+        UserError: it names the key, the value and the valid ones.
     """
     text = isinstance(default, ValueNode) and isinstance(default._value(), str)
-    if not (text and isinstance(value, float)):  # what text there may be, the key's owner knows
+    if not (text and isinstance(value, float)):  # valid texts are checked where the key is used
         _check_finite(key, value)
     if _is_reference(default) or _is_reference(value) or key.startswith(FREE):
         return
@@ -50,17 +50,17 @@ def check_shape(key: str, default: Any, value: Any) -> None:
 
 
 def check_scalar(key: str, default: Any, value: Any) -> None:
-    """Refuse a value that is no switch or number where the default is one.
+    """Refuse a value that is not a boolean or number if the default is one.
 
-    Which numbers there may be is for others to say, and null for whatever has the key.
+    Which numbers and nulls are valid is checked elsewhere.
 
     Args:
-        key: what it is called.
+        key: its name.
         default: the node that holds the default, or its value.
         value: plain types.
 
     Raises:
-        UserError: naming the key, the value and what it may be.
+        UserError: it names the key, the value and the valid ones.
     """
     if _is_reference(default) or _is_reference(value) or key.startswith(FREE):
         return

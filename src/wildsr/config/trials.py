@@ -1,4 +1,4 @@
-"""The trials of a sweep: what each is started with, checked before the first one."""
+"""The trials of a sweep: the overrides of each, checked before the first one."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from wildsr.config.override import written
 from wildsr.config.search import Value, space_of
 from wildsr.error import UserError
 
-# What a sweep has beside the keys of `train`.
+# Keys of `sweep` besides those of `train`.
 OWN = ("search", "trials", "objective", "strength", "storage", "sampler", "pruner")
-# What says where trials go, or what they are measured on: the same for all of them.
+# Keys that decide where trials are stored or on what they are measured: the same for all of them.
 FIXED = ("name", "runs_dir", "resume", "explain", "trust", "scale", "metric", "data", "logger")
 SEARCHED_DATA = ("data.patch", "data.batch", "data.pairs_share")
 
 
 def checked_sweep(overrides: Sequence[str]) -> DictConfig:
-    """Compose the configuration of ``sweep`` and check it, what is searched included.
+    """Compose the configuration of ``sweep`` and check it, including its search space.
 
     Raises:
-        UserError: naming the first key that is unknown or has a value that it does not take.
+        UserError: a key is unknown or its value is invalid; the message names the first such key.
     """
     config = checked("sweep", overrides)
     space = space_of(config)
@@ -53,15 +53,15 @@ def key_of(override: str) -> str:
 
 
 def trial_overrides(overrides: Sequence[str]) -> list[str]:
-    """What every trial is started with: all but the sweep's own keys."""
+    """The overrides with which every trial is started: all but the sweep's own keys."""
     own = (*OWN, "name", "runs_dir")
     return [one for one in overrides if key_of(one).split(".")[0] not in own]
 
 
 def identity(overrides: Sequence[str]) -> str:
-    """A short name of what a sweep is: the same for the same settings in any order.
+    """A short name that identifies a sweep: the same for the same settings in any order.
 
-    How many trials, where they are kept and what draws them may change when a sweep goes on.
+    The number of trials, their storage and the sampler may change when a sweep is resumed.
     """
     free = ("trials", "storage", "sampler", "pruner", "name", "runs_dir", "logger", "trainer")
     kept = sorted(one for one in overrides if key_of(one).split(".")[0].split("/")[0] not in free)

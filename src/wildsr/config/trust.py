@@ -1,9 +1,9 @@
-"""Decide whose code a configuration from a file may call.
+"""Decide which code a configuration from a file may call.
 
-A run folder may come from a stranger, and ``_target_`` in a configuration names what is called.
-Known are wildsr's own classes, one by one (what its configurations name, never a prefix, for every
-module also holds what it imports), and torch's optimisers. Other names count only when they were
-typed in the very command, or with ``trust=true``.
+A run folder may come from a stranger, and ``_target_`` in a configuration names the code to call.
+Allowed are wildsr's own classes, one by one (those that its configurations name; never a prefix,
+because every module also holds what it imports), and torch's optimisers. Other names are only
+allowed if they were typed in this very command, or with ``trust=true``.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from wildsr.config.compose import CONF
 from wildsr.error import UserError
 
 TARGET = "_target_"
-# Hydra's other words for how something is called. Nothing of ours uses them.
+# Hydra's other keys that control calls; wildsr's configurations do not use them.
 CALLS = ("_args_", "_partial_", "_convert_", "_recursive_")
-# Ours, but in no configuration as shipped.
+# Classes of wildsr that no shipped configuration names.
 MORE = ("wildsr.training.schedule.Constant", "wildsr.training.schedule.Cosine")
 
 
 @functools.cache
 def known_targets() -> frozenset[str]:
-    """All ``_target_``s that any configuration may name."""
+    """All ``_target_`` names that any configuration may use."""
     named = [
         target
         for path in sorted(CONF.rglob("*.yaml"))
@@ -43,22 +43,22 @@ def known_targets() -> frozenset[str]:
 
 
 def typed_targets(overrides: Iterable[str]) -> frozenset[str]:
-    """The ``_target_``s that the overrides of a command name."""
+    """The ``_target_`` names in the overrides of a command."""
     found = (re.findall(rf"{TARGET}['\"]?\s*[:=]\s*['\"]?([\w.]+)", o) for o in overrides)
     return frozenset(target for targets in found for target in targets)
 
 
 def check_targets(config: Any, what: str, trust: bool, typed: Iterable[str] = ()) -> None:
-    """Refuse a configuration that calls code which is neither ours nor typed by the user.
+    """Refuse a configuration that calls code which is neither wildsr's nor typed by the user.
 
     Args:
         config: plain containers.
-        what: where it comes from, for people.
-        trust: let pass any name.
+        what: where it comes from, for messages.
+        trust: allow any name.
         typed: names that the user gave, see :func:`typed_targets`.
 
     Raises:
-        UserError: with the names.
+        UserError: it lists the refused names.
     """
     own = known_targets() | frozenset(typed)
     strange = set()
@@ -81,10 +81,10 @@ def check_targets(config: Any, what: str, trust: bool, typed: Iterable[str] = ()
 
 
 def trusts(config: DictConfig) -> bool:
-    """The value of a verb's ``trust``.
+    """The value of ``trust`` in a verb's configuration.
 
     Raises:
-        UserError: if it is neither true nor false.
+        UserError: it is neither true nor false.
     """
     trust = config.trust
     if not isinstance(trust, bool):

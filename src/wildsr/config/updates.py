@@ -1,4 +1,4 @@
-"""Checks of a method's updates and stages, which need no torch."""
+"""Check a method's updates and stages, without importing torch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PARTS = ("trains", "terms", "every", "clip", "stages")  # of an update
 
 
 def check_method(config: DictConfig) -> None:
-    """Refuse impossible updates and stages of ``train``'s method.
+    """Refuse invalid updates and stages of ``train``'s method.
 
     Args:
         config: of ``train``, composed.
 
     Raises:
-        UserError: naming the key, the value and what it may be.
+        UserError: it names the key, the value and the valid ones.
     """
     method: Any = OmegaConf.to_container(config.method, resolve=True)
     stages = stages_of(method.get("stages"), config.iterations)
@@ -41,16 +41,16 @@ def check_method(config: DictConfig) -> None:
 def check_update(
     name: str, spec: object, networks: Collection[str], stages: Collection[str]
 ) -> dict[str, Any]:
-    """Check an update and return its terms, without those that were switched off.
+    """Check an update and return its terms, without those that are switched off.
 
     Args:
         name: of the update.
-        spec: what the configuration holds under it.
+        spec: its configuration.
         networks: of the method, which it may train.
         stages: names of the method's stages.
 
     Raises:
-        UserError: naming the key, the value and what it may be.
+        UserError: it names the key, the value and the valid ones.
     """
     where = f"`method.updates.{name}`"
     update = named_values(where, spec)
@@ -81,10 +81,10 @@ def stage_names(update: Mapping[str, Any]) -> list[str] | None:
 
 
 def check_term(where: str, spec: Mapping[str, Any]) -> None:
-    """Refuse a term whose weight is no finite number, or whose pool or ramp is no count.
+    """Refuse a term with a weight that is not finite, or a negative or fractional pool or ramp.
 
     Raises:
-        UserError: naming the term and the value.
+        UserError: it names the term and the value.
     """
     weight = spec.get("weight", 1.0)
     if not _number(weight):
@@ -97,11 +97,11 @@ StageSpec = tuple[float, str | None, dict[str, str]]
 
 
 def stages_of(spec: object, iterations: int) -> dict[str, StageSpec]:
-    """Check stages; each one's share, the network that may end it early, and what it starts.
+    """Check stages and return (share, network that may end it early, networks it starts) of each.
 
     Args:
-        spec: what the configuration holds under ``method.stages``: name -> share, or {share,
-            until_settled, starts}; None for a method without stages.
+        spec: ``method.stages``: name -> share, or {share, until_settled, starts}; None for a method
+            without stages.
         iterations: of the run, at least one for each stage.
 
     Raises:
@@ -141,7 +141,7 @@ def _share(name: str, spec: Any) -> StageSpec:
 
 
 def named_values(where: str, value: object) -> dict[str, Any]:
-    """Convert a node of the configuration to a dictionary.
+    """Convert a mapping of the configuration to a dictionary.
 
     Raises:
         UserError: it is a value or a list.
@@ -155,7 +155,7 @@ def known(where: str, names: Iterable[str], choices: Iterable[str]) -> None:
     """Refuse the first of ``names`` that is not among ``choices``.
 
     Raises:
-        UserError: with the nearest name that is.
+        UserError: it suggests the nearest valid name.
     """
     choices = list(choices)
     for name in names:

@@ -1,4 +1,4 @@
-"""Refuse values that a single key does not take, whichever verb it belongs to."""
+"""Check single values: the same for every verb that has the key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wildsr.error import UserError, shortened, unknown
 
 
 def check_choice(config: DictConfig, key: str, choices: Collection[Any]) -> None:
-    """Refuse a value that is not among the choices."""
+    """Refuse values that are not among the choices."""
     value = config[key]
     if isinstance(value, bool) or value not in choices:
         if all(isinstance(choice, str) for choice in choices):
@@ -22,25 +22,25 @@ def check_choice(config: DictConfig, key: str, choices: Collection[Any]) -> None
 
 
 def check_switch(config: DictConfig, key: str) -> None:
-    """Refuse what is neither true nor false."""
+    """Refuse values other than true and false."""
     if not isinstance(config[key], bool):
         raise UserError(f"`{key}` must be true or false, but got {shortened(config[key])}.")
 
 
 def check_least(config: DictConfig, key: str, least: int) -> None:
-    """Refuse what is no integer of at least ``least``."""
+    """Refuse values that are not integers of at least ``least``."""
     check_integer(f"`{key}`", OmegaConf.select(config, key), least)
 
 
 def check_limit(config: DictConfig) -> None:
-    """Refuse what is no limit of megapixels."""
+    """Refuse invalid ``limit`` (megapixels)."""
     value = config.limit
     if value is not None and not (is_number(value) and value > 0):
         raise UserError(f"`limit` must be a positive number or null, but got {shortened(value)}.")
 
 
 def check_strength(config: DictConfig, several: bool = False) -> None:
-    """Refuse what is no strength; where several may be given, an empty list, too."""
+    """Refuse values outside the range of ``strength``, and empty lists where lists are allowed."""
     value = config.strength
     listed = list(value) if several and isinstance(value, ListConfig) else [value]
     for number in listed if value is not None else ():
@@ -55,17 +55,17 @@ def check_strength(config: DictConfig, several: bool = False) -> None:
 
 
 def check_part(config: DictConfig) -> None:
-    """Refuse what names no part of the photos."""
+    """Refuse invalid ``shard`` and ``retry``: the part of the photos to process."""
     shard_of(config.shard)
     if config.retry not in (None, "failed"):
         raise UserError(f"`retry` must be failed or null, but got {shortened(config.retry)}.")
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is an integer; a switch is none."""
+    """Whether a value is an integer (true and false are not)."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number; a switch is none."""
+    """Whether a value is a number (true and false are not)."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,1 +1,1 @@
-"""Folders in, batches out."""
+"""Data: folders of photos, packed once into a cache, and batches of random crops."""

@@ -1,4 +1,4 @@
-"""Training crops: batch ``i`` depends on ``i`` and the seed alone."""
+"""Batches of unpaired training crops, each determined by its number and the seed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from wildsr.data.pairs import Pairs
 
 
 class Batches(IterableDataset[dict[str, Tensor]]):
-    """Iterates over unpaired crops.
+    """Iterates over batches of unpaired crops.
 
     ``{"hr": uint8 (B, 3, sP, sP), "real_lr": uint8 (B, 3, P, P)}``.
 
-    Where it is asked for, ``other_hr`` is a second draw of sharp crops, independent of ``hr``. With
-    pairs, the first crops of ``hr`` are of their HR photos, and ``pair_lr``, uint8 (paired, 3, P,
-    P), is of the same places of their LR photos.
+    If asked for, ``other_hr`` is a second draw of sharp crops, independent of ``hr``. With pairs,
+    the first crops of ``hr`` come from their HR photos, and ``pair_lr``, uint8 (paired, 3, P, P),
+    from the same places of their LR photos.
 
     Batch ``i`` is a pure function of ``(seed, i, rank)``, so resuming at iteration ``i`` needs no
     state, and worker processes share the iterations without changing anything. LR and HR have
@@ -37,10 +37,10 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         seed: at least 0.
         start: first iteration.
         stop: one past the last iteration.
-        rank: of this process among those that train together.
+        rank: of this process in distributed training.
         other_hr: draw sharp crops twice.
-        pairs: photos with their truth.
-        paired: crops of a batch that come from them.
+        pairs: photos with ground truth.
+        paired: number of crops of a batch that come from them.
     """
 
     def __init__(

@@ -22,11 +22,12 @@ def codings_of(store: PackedStore, paths: Sequence[Path], indices: Sequence[int]
 
     Args:
         store: of the decoded photos.
-        paths: of all their files, in the order in which the store was made.
-        indices: of the photos that are wanted.
+        paths: of all their files, in the order in which the store was built.
+        indices: of the photos to read.
 
     Returns:
-        One record for each index, from the file's header where there is one, else from the pixels.
+        One record for each index, from the file's header if it states a coding, else from the
+        pixels.
     """
     kept = store.folder / "codings.json"
     known = _known(kept)

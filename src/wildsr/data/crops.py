@@ -40,7 +40,8 @@ def draw(store: PackedStore, size: int, batch: int, generator: np.random.Generat
         generator: source of all randomness.
 
     Returns:
-        uint8 tensor (B, 3, size, size), a view of channels-last memory.
+        (B, C, size, size), uint8 or float32 in [0, 1] as the store's images, channels last in
+        memory.
 
     Raises:
         UserError: no image is large enough.
@@ -68,10 +69,10 @@ def laid(images: Tensor, bits: Tensor) -> Tensor:
 
     Args:
         images: square patches (B, C, S, S) of any type, on any device.
-        bits: of each, (B, 3), by :func:`ways`.
+        bits: of each, (B, 3), from :func:`ways`.
 
     Returns:
-        Tensor like ``images``.
+        A tensor like ``images``.
 
     Raises:
         ValueError: the patches are not square.
@@ -80,7 +81,7 @@ def laid(images: Tensor, bits: Tensor) -> Tensor:
         shape = tuple(images.shape)
         raise ValueError(f"Argument `images` must be square patches, but got shape {shape}.")
     result = torch.empty_like(images)
-    # One pass over memory; choosing among whole flipped batches would be six.
+    # One pass over memory; selecting among whole flipped batches would take six.
     for target, image, (mirror, flip, transpose) in zip(result, images, bits.tolist(), strict=True):
         turned = image.flip([-1] * mirror + [-2] * flip) if mirror or flip else image
         target.copy_(turned.transpose(-1, -2) if transpose else turned)

@@ -1,4 +1,4 @@
-"""What a user says of the type of photos, checked before anything is read."""
+"""Check what a user states about the photos' channels, depth and range."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ DEPTHS = ("8", "16", "float")
 
 
 def check_kind(channels: Any, depth: Any, span: Any, of_hr: Any, bands: Any) -> None:
-    """Refuse what is no number of channels, depth, range or triple of bands.
+    """Refuse an invalid number of channels, depth, range of values or choice of bands.
 
     Raises:
-        UserError: naming the key and what it may be.
+        UserError: naming the key and its allowed values.
     """
     whole = isinstance(channels, int) and not isinstance(channels, bool)
     if channels != "auto" and not (whole and 1 <= channels <= 1024):

@@ -1,4 +1,4 @@
-"""The demo data: scikit-image's sample photos, split by photo, seen by a hidden camera."""
+"""The demo data: scikit-image's sample photos, degraded by a camera the methods do not know."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ from wildsr.error import UserError
 from wildsr.photo.image import read_image
 from wildsr.pixels import array_of, floats_of
 
-# Both domains hold colour and gray, texture and sky, and have similar spectra on average: what
-# remains different between them is the camera. The two motorcycles are one scene and stay on one
-# side.
+# Both domains hold colour and gray photos, texture and sky, with similar average spectra: they
+# differ in the camera. The two motorcycles show one scene and are in one domain.
 HR = (
     "brick",
     "camera",
@@ -39,15 +38,15 @@ NOISE_SEED = 20180
 
 
 class Demo(Folders):
-    """``Folders`` of the demo photos, which are written into the cache on first use.
+    """The data module of the demo photos, which are written into the cache on first use.
 
-    ``camera`` is the true degradation: evaluation draws it beside the learned one; no method is
-    given it.
+    ``camera`` is the true degradation: evaluation shows it beside the learned one; methods never
+    get it.
 
     Args:
-        camera: the hidden camera; it takes the LR domain and the held-out LR photos.
+        camera: the true camera, which degrades the LR domain and the held-out LR photos.
         scale: HR size / LR size.
-        patch: LR pixels.
+        patch: side of an LR patch in LR pixels.
         batch: samples of each domain.
         seed: of the crops.
         cache: where the photos are kept; None for the user's cache folder.
@@ -87,7 +86,11 @@ class Demo(Folders):
         self.root = root
 
     def prepare_data(self) -> None:
-        """Write the photos, once, then pack them."""
+        """Write the demo photos into the cache, once, then pack them.
+
+        Raises:
+            UserError: the cache cannot be written to.
+        """
         if not self.root.is_dir():
             partial = self.root.with_name(f".{self.root.name}-{uuid.uuid4().hex}")
             try:
@@ -116,10 +119,10 @@ class Demo(Folders):
 
 
 def photo(name: str) -> np.ndarray:
-    """One of scikit-image's sample photos: (H, W, 3), uint8.
+    """Read one of scikit-image's sample photos: (H, W, 3), uint8.
 
     Raises:
-        UserError: if the installed version has it not.
+        UserError: the installed version lacks it.
     """
     source = Path(skimage.__file__).parent / "data"
     available = {path.stem: path for path in source.iterdir()}

@@ -18,15 +18,15 @@ _NAMED = 5  # skipped files that the report names
 
 
 class Lines(Protocol):
-    """Something that can be printed as lines about the data."""
+    """A report on the data that can be printed as lines."""
 
     def lines(self) -> list[str]:
-        """The lines, warnings marked as such."""
+        """The lines; warnings begin with "warning:"."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one folder holds. Sizes are (height, width), ordered by area."""
+    """The content of one folder. Sizes are (height, width), ordered by area."""
 
     argument: str
     count: int
@@ -60,14 +60,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Report:
-    """What :func:`inspect` found; ``notes`` are remarks on both folders together."""
+    """The result of :func:`inspect`; ``notes`` concern both folders together."""
 
     lr: Side
     hr: Side
     notes: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """The report as lines, warnings marked as such."""
+        """The report as lines; warnings begin with "warning:"."""
         return [*self.lr.lines(), *self.hr.lines(), *self.notes]
 
 
@@ -81,7 +81,7 @@ def inspect(
         hr: sharp photos.
         scale: HR pixels per LR pixel.
         patch: side of an LR patch in LR pixels; HR patches have ``patch * scale``.
-        trust: let pass what only looks swapped or wrongly scaled.
+        trust: accept folders that look swapped or wrongly scaled.
 
     Raises:
         UserError: both folders are the same set, no image is as large as the patch, or the

@@ -1,4 +1,4 @@
-"""Which kind of photos two folders hold: channels, type and the values of black and white."""
+"""Determine the kind of photos in two folders: channels, depth, range of values."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from wildsr.data.packed import PackedStore
 from wildsr.error import UserError
 from wildsr.photo.samples import Range, kind_of
 
-BITS = (10, 12, 14)  # of sensors whose values are kept in 16
-MARGIN = 0.02  # of the span of floats, beyond the robust percentiles
+BITS = (10, 12, 14)  # bit depths of sensors whose values are stored in 16 bits
+MARGIN = 0.02  # added on both sides of floats' percentiles, as a share of their span
 FEW, ALIKE = (
     0.1,
     4.0,
-)  # a span that begins near 0 begins there; ranges that are one for both folders
+)  # share of the span below which a minimum counts as 0; ratio of spans up to which both share one
 
 Kinds = Counter[tuple[int, str]]  # files of each number of channels and depth
 
 
 def kinds_of(paths: Sequence[Path], limit: float | None, note: Path) -> Kinds:
-    """How many files there are of each kind, by their headers; remembered in ``note``."""
+    """Count the files of each kind (channels, depth) by their headers; cached in ``note``."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         known = json.loads(note.read_text("ascii"))
         return Counter({(int(channels), depth): count for channels, depth, count in known})
     found: Kinds = Counter()
     for path in paths:
-        with contextlib.suppress(UserError):  # it is said where the pixels are read
+        with contextlib.suppress(UserError):  # reported when the pixels are read
             kind = kind_of(path, limit)
             found[kind.channels, kind.depth] += 1
     with contextlib.suppress(UserError):
@@ -40,12 +40,12 @@ def kinds_of(paths: Sequence[Path], limit: float | None, note: Path) -> Kinds:
 
 
 def channels_of(folders: Mapping[str, Kinds]) -> tuple[int, list[str]]:
-    """The number of channels that all folders are taken with, and what is said of mixtures."""
+    """Choose the number of channels for all folders; returns it and remarks on mixtures."""
     counts: Counter[int] = Counter()
     for kinds in folders.values():
         for (channels, _), number in kinds.items():
             counts[channels] += number
-    if not counts:  # nothing can be read, which is said where it is tried
+    if not counts:  # nothing can be read; reported elsewhere
         return 3, []
     chosen = 3 if set(counts) <= {1, 3} and len(counts) > 1 else counts.most_common(1)[0][0]
     if len(counts) == 1:
@@ -58,7 +58,7 @@ def channels_of(folders: Mapping[str, Kinds]) -> tuple[int, list[str]]:
 
 
 def depth_of(folders: Mapping[str, Kinds]) -> tuple[str, list[str]]:
-    """The depth that all folders are taken with, the largest, and what is said of mixtures."""
+    """Choose the depth for all folders, the largest; returns it and remarks on mixtures."""
     counts: Counter[str] = Counter()
     for kinds in folders.values():
         for (_, depth), number in kinds.items():
@@ -77,11 +77,11 @@ def depth_of(folders: Mapping[str, Kinds]) -> tuple[str, list[str]]:
 
 
 def range_of(store: PackedStore) -> Range | None:
-    """Black and white of a store, from its values; None for the range of the type.
+    """The values of black and white of a store; None for the full range of its type.
 
-    Of 16 bits where all values fit into 10, 12 or 14 bits, which is what sensors have, that range.
-    Of floats from the 0.1st to the 99.9th percentile of all photos (the lowest and the highest of
-    theirs), and a fiftieth more on both sides; from 0 where they begin near it.
+    For 16 bits of which all values fit into 10, 12 or 14 bits, as sensors have, that range. For
+    floats from the 0.1st to the 99.9th percentile over all photos, extended by 2 % on both sides;
+    from 0 if they begin near 0.
     """
     if store.ranges is None:
         return None
@@ -99,10 +99,13 @@ def range_of(store: PackedStore) -> Range | None:
 
 
 def ranges_of(lr: PackedStore, hr: PackedStore) -> tuple[Range | None, Range | None, list[str]]:
-    """Black and white of both folders: one for both, unless they are of different units.
+    """The values of black and white of both folders: common ones, unless their spans differ much.
 
-    One range keeps the meaning of a value, and of noise that depends on it. Where one folder's span
-    is more than four times the other's, each has its own, which is said.
+    A common range keeps the meaning of a value, and of noise that depends on it. If one folder's
+    span is more than four times the other's, each has its own range, and a remark says so.
+
+    Returns:
+        The ranges of LR and HR (None for the full range of the type), and remarks.
     """
     ranges = [range_of(store) for store in (lr, hr)]
     white = 65535.0 if lr.dtype.kind == "u" else 1.0

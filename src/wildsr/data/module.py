@@ -38,15 +38,15 @@ from wildsr.photo.samples import Range
 from wildsr.photo.sensor import WHITES, Sensor
 from wildsr.photo.unreadable import check_limit
 
-_THREADS = 2  # that decode
+_THREADS = 2  # decoding threads
 
 
 class Folders(LightningDataModule):
     """Two unrelated folders of photos for training, and photos for validation.
 
     The caller sets ``iterations`` (where training ends), ``start`` (where it resumes) and
-    ``other_hr`` (whether the method is given a second draw of sharp crops) before fitting;
-    ``report`` is there after ``setup``. The folders are not touched before.
+    ``other_hr`` (whether the method needs a second draw of sharp crops) before fitting;
+    ``report`` is available after ``setup``. Nothing is read before that.
 
     Args:
         lr: folder of real LR photos.
@@ -56,31 +56,31 @@ class Folders(LightningDataModule):
         batch: patches of each kind in a batch, on every device.
         seed: of the crops.
         val_lr: LR photos for validation; without it the first ``preview`` photos of ``lr``.
-        val_hr: the truth for ``val_lr``, paired by file name.
-        cache: where decoded images are kept, else :func:`wildsr.data.store.default_cache`.
-        workers: processes that cut crops; cutting is so quick that 0 is usually best.
-        trust: let pass folders that look swapped or wrongly scaled.
-        preview: number of photos to look at when there is no ``val_lr``.
-        limit: megapixels of a photo; larger ones are left out with a word. None for any number.
-        pairs_lr: LR photos whose truth is known, to train the upscaler on, too.
-        pairs_hr: their truth, paired by file name.
-        pairs_share: share of a batch that comes from these pairs, at least one crop of it.
-        aligned: ``lr`` and ``hr`` are the pairs.
+        val_hr: the ground truth of ``val_lr``, paired by file name.
+        cache: where decoded images are kept; None: :func:`wildsr.data.store.default_cache`.
+        workers: processes that cut crops; cutting is so fast that 0 is usually best.
+        trust: accept folders that look swapped or wrongly scaled.
+        preview: number of photos to show if there is no ``val_lr``.
+        limit: megapixels of a photo; larger ones are left out, with a warning. None: no limit.
+        pairs_lr: LR photos with known ground truth, to train the upscaler on as well.
+        pairs_hr: their ground truth, paired by file name.
+        pairs_share: share of a batch that comes from these pairs, at least one crop.
+        aligned: whether ``lr`` and ``hr`` are themselves pairs.
         channels: of all photos, 1, 3 or any number; "auto" takes what the files have.
         depth: "8", "16" or "float"; "auto" takes what the files have.
         range: values of black and white: [low, high], "type" (0 to 255, 0 to 65535, 0 to 1), or
             "auto" (see :func:`wildsr.data.kinds.range_of`).
-        range_hr: those of ``hr``, where they are others; None takes ``range``.
-        bands: of many channels the three that are shown, and looked at by networks that know RGB.
-        sensor: what a run that goes on has found of all this; then nothing is looked for.
+        range_hr: those of ``hr``; None takes ``range``.
+        bands: of photos with many channels, the three to show and to pass to RGB networks.
+        sensor: the kind of photos that a resumed run has recorded; None: determine it.
 
     Raises:
         UserError: a number out of range, or ``val_hr`` without ``val_lr``.
     """
 
-    camera: KnownCamera | None = None  # that made the LR photos, where it is known
-    pairs: Pairs | None = None  # photos whose truth is known
-    paired = 0  # crops of a batch that come from them
+    camera: KnownCamera | None = None  # the true degradation, where it is known
+    pairs: Pairs | None = None  # photos with ground truth
+    paired = 0  # number of crops of a batch that come from them
     pairs_lr: str | None = None
     pairs_hr: str | None = None
 
@@ -137,7 +137,7 @@ class Folders(LightningDataModule):
         self.start = 0
         self.other_hr = False
         self.report: Lines | None = None
-        # Found once: that takes long for many.
+        # Listed once, as that takes long for many files.
         self._listed: dict[tuple[str, str], list[Path]] = {}
         self._opened: dict[tuple[str, str], PackedStore] = {}
         check_kind(channels, depth, range, range_hr, bands)
@@ -148,10 +148,10 @@ class Folders(LightningDataModule):
         self.fixed = sensor is not None and bool(sensor["known"])
         if self.fixed:
             self.sensor = Sensor.of(sensor)
-        self.said: list[str] = []  # of photos of several kinds
+        self.said: list[str] = []  # remarks on mixtures of several kinds of photos
 
     def prepare_data(self) -> None:
-        """Decode both folders into the cache, unless they are there: one process, others wait."""
+        """Decode both folders into the cache, unless they are there; other processes wait."""
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
             for folder, argument in self._folders():
@@ -170,7 +170,11 @@ class Folders(LightningDataModule):
         return (self.cache or default_cache()).expanduser() / "locks" / name
 
     def setup(self, stage: str | None = None) -> None:
-        """Open both folders, inspect them and find the validation photos."""
+        """Open both folders, inspect them and find the validation photos.
+
+        Raises:
+            UserError: folders that cannot be trained on; see :func:`wildsr.data.inspect.inspect`.
+        """
         if self.report is not None:
             return
         lr_paths = self._paths(self.lr, "data.lr")
@@ -179,7 +183,7 @@ class Folders(LightningDataModule):
         self._take_ranges()
         self.pairs = self._open_pairs() if self.paired else None
         self.photos = self._validation(lr_paths)
-        self._opened.clear()  # the names of very many files
+        self._opened.clear()  # frees the lists of file names
         self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
 
     def _paths(self, folder: str, argument: str) -> list[Path]:
@@ -274,7 +278,7 @@ class Folders(LightningDataModule):
         return self._loader(batches, self.workers)
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
-        """One photo at a time, in this process: an unreadable one is then one clear sentence."""
+        """One photo at a time, read in this process, so that errors are clear sentences."""
         return self._loader(self.photos, 0)
 
     def _loader(self, dataset: Dataset[Any], workers: int) -> DataLoader[Any]:

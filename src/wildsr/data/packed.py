@@ -25,29 +25,29 @@ def digest_of(pixels: Samples) -> str:
 
 
 def digest_of_index(index: Mapping[str, Any]) -> str:
-    """The checksum of all that an index holds beside its own ``check``."""
+    """The checksum of an index without its own ``check`` entry."""
     rest = {key: value for key, value in index.items() if key != "check"}
     return hashlib.blake2b(json.dumps(rest).encode(), digest_size=16).hexdigest()
 
 
 class PackedStore:
-    """Read-only images in one memory-mapped file. Pickled as its path alone.
+    """Read-only images in one memory-mapped file. Pickled as its path only.
 
-    Each image is compared with its checksum when it is first looked at: a store may be too large to
-    be read at every start. Images and crops of 8 bits are what is in the file; where ``span`` is
-    given, and for other types, they are float32 from black to white, [0, 1].
+    Each image is compared with its checksum on first access, as a store may be too large to be read
+    at every start. 8-bit images and crops are returned as stored; with a ``span``, and for other
+    types, they are float32 with black and white at 0 and 1.
 
     Attributes:
         argument: what the user calls this data set (``data.lr``), for error messages.
         key: hash of the content; equal keys mean the same files under the same names.
-        names: the readable images, named by their path below the shared folder.
+        names: the readable images, named by their path below the common folder.
         sizes: int array (N, 2) of height and width.
         skipped: reason by name for the files that could not be read.
         digests: checksum of the pixels by name.
         channels: of all images.
-        dtype: in which they are kept: uint8, uint16 or float32.
-        ranges: (N, 4) of other types than uint8: least, 0.1st and 99.9th percentile, most.
-        span: values of black and white; None of 8 bits, which stay as they are.
+        dtype: in which they are stored: uint8, uint16 or float32.
+        ranges: (N, 4) for other types than uint8: minimum, 0.1st and 99.9th percentile, maximum.
+        span: values of black and white; None for 8 bits.
     """
 
     def __init__(self, folder: Path, argument: str, span: Range | None = None) -> None:
@@ -78,7 +78,11 @@ class PackedStore:
         return len(self.names)
 
     def image(self, index: int) -> Samples:
-        """One image (H, W, channels): a read-only uint8 view, or float32 from black to white."""
+        """One image (H, W, channels): a read-only uint8 view, or float32 in [0, 1].
+
+        Raises:
+            UserError: the stored image is damaged.
+        """
         return self._seen(self._kept(index))
 
     def _kept(self, index: int) -> Samples:
@@ -98,7 +102,7 @@ class PackedStore:
     def _check(self, index: int, pixels: Samples) -> None:
         name = self.names[index]
         if digest_of(pixels) != self.digests[name]:
-            with contextlib.suppress(OSError):  # so that the next start decodes all of it anew
+            with contextlib.suppress(OSError):  # without an index the next start decodes anew
                 (self.folder / "index.json").unlink(missing_ok=True)
             raise UserError(
                 f"Argument `{self.argument}`: what was decoded of {name} is damaged in "
@@ -119,7 +123,7 @@ class PackedStore:
         left: npt.NDArray[np.int64],
         size: int,
     ) -> Samples:
-        """Cut square crops into an array (B, size, size, channels), one strided copy each.
+        """Cut square crops into an array (B, size, size, channels).
 
         Args:
             index: which image each crop comes from, (B,).
@@ -129,7 +133,7 @@ class PackedStore:
 
         Raises:
             IndexError: a crop leaves its image.
-            UserError: an image is no more what was decoded.
+            UserError: a stored image is damaged.
         """
         for new in np.unique(index[~self._sound[index]]).tolist():
             self._kept(new)
@@ -139,7 +143,7 @@ class PackedStore:
             raise IndexError(f"Crops of {size} pixels must lie inside their images.")
         count = self.channels
         crops = np.empty((len(index), size, size, count), self.dtype)
-        # A row of a crop is one opaque element, so that numpy copies rows and not bytes.
+        # A row of a crop is one opaque element, so that numpy copies whole rows.
         row = np.dtype((np.void, size * count * self.dtype.itemsize))
         targets = crops.reshape(len(index), size * size * count).view(row)
         starts = self._starts[index] + (top * widths + left) * count

@@ -20,12 +20,12 @@ Arguments = tuple[str, str]
 
 @dataclass(frozen=True)
 class Pairs:
-    """LR photos with their truth.
+    """LR photos with their ground truth.
 
     Attributes:
         lr: the LR photos.
         hr: the HR photos.
-        truth: of each LR photo, the index of its HR photo.
+        truth: for each LR photo, the index of its HR photo.
         scale: HR pixels per LR pixel, s.
     """
 
@@ -36,7 +36,7 @@ class Pairs:
 
     @classmethod
     def of(cls, lr: PackedStore, hr: PackedStore, scale: int) -> Pairs:
-        """Find the truth of every LR photo by file name (see :func:`pair`).
+        """Find the HR photo of every LR photo by file name (see :func:`pair`).
 
         Raises:
             UserError: an LR photo has no HR photo, or one that is not ``scale`` times as large.
@@ -51,7 +51,7 @@ class Pairs:
         return cls(lr, hr, truth, scale)
 
     def draw(self, patch: int, count: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Random square crops of the same places, as :func:`wildsr.data.crops.draw` takes them.
+        """Draw random square crops of the same places from LR and HR.
 
         Args:
             patch: side of an LR crop in LR pixels, P.

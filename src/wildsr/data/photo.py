@@ -1,4 +1,4 @@
-"""A single photo as the whole data set: both domains are crops of it."""
+"""A data set that is one photo: both domains are crops of it."""
 
 from __future__ import annotations
 
@@ -34,12 +34,11 @@ class Alone:
 
 
 class Photo(Folders):
-    """The data module of a single photo: ``hr`` and ``real_lr`` are crops of it.
+    """The data module of a single photo: ``hr`` and ``real_lr`` are random crops of it.
 
-    Those of ``real_lr`` are smaller.
-
-    For methods that learn from the photo that they upscale and nothing else. The photo is also what
-    is upscaled while training and at the end, against its truth where there is one.
+    Those of ``real_lr`` are smaller. For methods that learn from nothing but the photo that they
+    upscale (ZSSR). The photo is also upscaled for validation and at the end, and compared with its
+    ground truth if there is one.
 
     Args:
         lr: the photo, an image file.
@@ -47,15 +46,15 @@ class Photo(Folders):
         patch: side of a ``real_lr`` crop; those of ``hr`` have ``patch * scale``.
         batch: crops of each kind in a batch, on every device.
         seed: of the crops.
-        val_hr: the truth, an image file ``scale`` times as large.
-        cache: where the decoded photo is kept, else :func:`wildsr.data.store.default_cache`.
+        val_hr: the ground truth, an image file ``scale`` times as large.
+        cache: where the decoded photo is kept; None: :func:`wildsr.data.store.default_cache`.
         workers: processes that cut crops.
-        limit: megapixels of the photo and its truth; None for any number.
+        limit: megapixels of the photo and its truth; None: no limit.
         channels: see :class:`~wildsr.data.module.Folders`, as for the next four.
         depth: "8", "16", "float" or "auto".
         range: values of black and white.
-        bands: the three channels that are shown.
-        sensor: what a run that goes on has found.
+        bands: the three channels to show.
+        sensor: the kind of photo that a resumed run has recorded.
 
     Raises:
         UserError: a number out of range.
@@ -91,11 +90,15 @@ class Photo(Folders):
         self.truth = val_hr
 
     def prepare_data(self) -> None:
-        """Decode the photo into the cache, unless it is there (one process a machine)."""
+        """Decode the photo into the cache, unless it is there (one process on each machine)."""
         self._open(self.lr, "data.lr")
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the photo and check that it is large enough."""
+        """Open the photo and check that it is large enough.
+
+        Raises:
+            UserError: it is too small, or the ground truth is not an image file.
+        """
         if self.report is not None:
             return
         path = self._photo()

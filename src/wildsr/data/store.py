@@ -1,16 +1,16 @@
-"""Decode images once into one flat file, which every later start and worker maps.
+"""Decode images once into one flat file, which later starts and workers map into memory.
 
 A store is a folder ``<cache>/stores/<key>`` of two files::
 
-    pixels.bin    rows of all images in one type, one after the other, without gaps: 8-bit RGB,
-                  or what the photos are
-    index.json    size (height, width) and checksum by name, the reason by name of unreadable
+    pixels.bin    pixels of all images in one type, one after the other, without gaps: 8-bit RGB,
+                  or the type and channels of the photos
+    index.json    size (height, width) and checksum by name, the reason by name for unreadable
                   files, and a checksum of all this
 
 The key is a hash of the files' content: a store never goes stale, and a moved data set is not
-decoded again. ``<cache>/listings`` remembers the key of a list of files, sizes and dates, so that
-a start need not read the data set only to hash it. A store appears by one rename of a finished
-folder, so builders may race or be killed: nobody ever sees half a store.
+decoded again. ``<cache>/listings`` maps a list of files, sizes and dates to its key, so that a
+start need not read the data set only to hash it. A store appears by one rename of a finished
+folder, so builders may race or be killed, and a store is never seen half written.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from wildsr.photo.sensor import RGB, Sensor, made_into
 from wildsr.photo.unreadable import unreadable
 
 _UNREADABLE = "unreadable"
-_TOGETHER = 1024  # files whose checksums are waited for
+_TOGETHER = 1024  # files whose checksums are computed at a time
 _ABANDONED = 24 * 3600.0  # seconds without a write after which any unfinished build is dead
 
 Progress = Callable[[int, int], None]
@@ -66,16 +66,16 @@ def open_store(
     Memory does not grow with the data set: at most ``workers + 1`` images are decoded at a time.
 
     Args:
-        paths: image files, in the order that the store shall have.
+        paths: image files, in the order of the store.
         cache: folder for stores; ``None`` for :func:`default_cache`.
         argument: what the user calls this data set, for error messages.
         workers: decoding threads, at least 1.
         progress: called with (files done, files in all) while a store is built.
-        limit: megapixels of a photo; larger ones are left out, as what cannot be read is.
-        sensor: its channels and depth are what all photos are made into.
+        limit: megapixels of a photo; larger ones are left out, like unreadable ones.
+        sensor: channels and depth that all photos are converted to.
 
     Raises:
-        UserError: no file, too many unreadable, files that change meanwhile, no room for them.
+        UserError: no file, too many unreadable ones, files that change meanwhile, or no disk space.
     """
     if not paths:
         raise UserError(f"Argument `{argument}` must name at least one image, but got none.")
@@ -101,7 +101,7 @@ def open_store(
             f"({error.strerror or error}). Make room there, or name another folder by "
             "`data.cache` or the environment variable WILDSR_CACHE."
         ) from error
-    # What cannot be opened today may be readable tomorrow with the same date.
+    # A file that cannot be opened today may be readable tomorrow with the same date.
     if _UNREADABLE not in digests and _listing(paths, limit, sensor) == listing:
         with contextlib.suppress(UserError):  # Only a shortcut: without it the store is found.
             write_text(note, folder.name)
@@ -113,7 +113,7 @@ def _hash(parts: list[Any]) -> str:
 
 
 def listing_note(paths: Sequence[Path], cache: Path | None, limit: float | None) -> Path:
-    """Where to remember what is known of a list of files as long as their sizes and dates stay."""
+    """Where to cache facts about a list of files, valid while their sizes and dates stay."""
     cache = default_cache() if cache is None else Path(cache).expanduser()
     return cache / "listings" / f"{_listing(list(dict.fromkeys(paths)), limit, RGB)}.kinds"
 
@@ -143,7 +143,7 @@ def _digest(path: Path) -> str:
 
 
 def _load(folder: Path, argument: str) -> PackedStore | None:
-    """The store in ``folder``, or None if there is no sound one."""
+    """The store in ``folder``; None if there is none, or it is damaged."""
     try:
         return PackedStore(folder, argument)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -232,10 +232,13 @@ def _decoded(
 
 
 def read_kind(path: Path, limit: float | None, sensor: Sensor) -> Samples:
-    """Decode a photo and make it what all photos of a data set are made into.
+    """Decode a photo and convert it to the channels and depth of its data set.
+
+    Returns:
+        (H, W, channels), uint8, uint16 or float32.
 
     Raises:
-        UnreadableImage: it cannot be decoded, or is of a kind that cannot be made into this one.
+        UnreadableImage: it cannot be decoded or converted.
     """
     pixels = read_samples(path, limit)
     try:
@@ -271,7 +274,7 @@ def _publish(private: Path, folder: Path, argument: str) -> PackedStore:
         with contextlib.suppress(FileNotFoundError):
             os.rename(folder, aside)
         shutil.rmtree(aside, ignore_errors=True)
-        time.sleep(0.05)  # that may have been another's sound store, just put there; theirs follows
+        time.sleep(0.05)  # that may have been another builder's good store; try again
     raise failure
 
 

@@ -1,4 +1,4 @@
-"""Whole photos, with their truth where there is one."""
+"""Whole photos for validation and evaluation, with ground truth if there is one."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from wildsr.photo.sensor import RGB, Sensor
 
 
 class ValidationPhotos(Dataset[dict[str, Any]]):
-    """Whole photos, read when asked for: ``{"name": str, "lr": uint8 (3, h, w)}``.
+    """Whole photos, read on access: ``{"name": str, "lr": uint8 (3, h, w)}``.
 
-    Where there is a truth, ``"hr"`` is uint8 (3, sh, sw); up to ``s - 1`` spare rows at the bottom
-    and columns at the right are cut off; ``"gray"`` says whether its file has one channel.
+    With a ground truth, ``"hr"`` is uint8 (3, sh, sw), cropped by up to ``s - 1`` spare rows at the
+    bottom and columns at the right; ``"gray"`` says whether its file has one channel.
 
     Args:
-        photos: LR files and their HR files, or None where there is no truth.
+        photos: LR files and their HR files, or None without ground truth.
         scale: HR pixels per LR pixel, s.
         arguments: what the user calls the LR and the HR folder, for error messages.
-        limit: megapixels of a photo that is read; None for any number.
-        sensor: what the photos are made into; of other sensors than 8-bit cameras they are float32
-            (channels, h, w) from black to white, [0, 1].
+        limit: megapixels of a photo that is read; None: no limit.
+        sensor: the kind of photos; for others than 8-bit RGB, images are float32 (channels, h, w),
+            with black and white at 0 and 1.
     """
 
     def __init__(
@@ -66,7 +66,11 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         return item
 
     def read(self, path: Path) -> Samples:
-        """One photo as all are: (h, w, channels), uint8 or floats in [0, 1]."""
+        """Read a photo: (h, w, channels), uint8 or floats in [0, 1].
+
+        Raises:
+            UnreadableImage: it cannot be decoded.
+        """
         if self.sensor.plain:
             return read_image(path, self.limit)
         return self.sensor.seen(read_kind(path, self.limit, self.sensor))

@@ -1,1 +1,1 @@
-"""Degradations with fixed or drawn parameters, on batches of images."""
+"""Degradations with given or random parameters, on batches of images."""

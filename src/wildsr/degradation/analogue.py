@@ -1,4 +1,4 @@
-"""Record pictures as analogue video does: fields, unsteady lines, soft colour (VHS)."""
+"""Simulate analogue video (VHS): interlacing, unsteady lines, soft colour."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wildsr.degradation.tap import require
 from wildsr.error import UserError
 from wildsr.pixels import YCBCR, at_least_float32
 
-REACH = 3.5  # standard deviations that a line's filter reaches to
+REACH = 3.5  # half the length of a line's filter, in standard deviations
 
 
 def shift_lines(image: Tensor, shifts: Tensor) -> Tensor:
-    """Move every line of an image to the right by its own number of pixels.
+    """Shift every line of an image to the right by its own number of pixels.
 
-    Between pixels linearly, borders repeated.
+    Linear interpolation between pixels; borders are repeated.
 
     Args:
         image: (B, C, H, W).
@@ -48,14 +48,17 @@ def shift_lines(image: Tensor, shifts: Tensor) -> Tensor:
 
 
 def interlace(image: Tensor, motion: Tensor | float) -> Tensor:
-    """Take every second line a field later, when things have moved to the right: combed edges.
+    """Simulate interlacing: every second line is shifted by the motion between two fields.
 
     Args:
         image: (B, C, H, W).
-        motion: pixels from field to field; one number or (B,).
+        motion: pixels to the right from field to field; one number or (B,).
 
     Returns:
-        (B, C, H, W); lines 0, 2, ... are as they were. Differentiable in both.
+        (B, C, H, W); lines 0, 2, ... are unchanged. Differentiable in both.
+
+    Raises:
+        UserError: shapes that do not fit.
     """
     check_batch(image)
     moved = for_each("motion", motion, at_least_float32(image)).view(-1, 1)
@@ -64,12 +67,12 @@ def interlace(image: Tensor, motion: Tensor | float) -> Tensor:
 
 
 def line_blur(image: Tensor, width: Tensor | float, delay: Tensor | float = 0.0) -> Tensor:
-    """Blur along the lines by a Gaussian that comes late: the bandwidth of a recorder.
+    """Blur along the lines by a delayed Gaussian: the limited bandwidth of a recorder.
 
     Args:
         image: (B, C, H, W).
         width: standard deviation in pixels, above 0; one number or (B,).
-        delay: pixels to the right, the same.
+        delay: shift to the right in pixels; one number or (B,).
 
     Returns:
         (B, C, H, W), borders repeated; differentiable in all three.
@@ -93,18 +96,21 @@ def line_blur(image: Tensor, width: Tensor | float, delay: Tensor | float = 0.0)
 def chroma_bleed(
     image: Tensor, width: Tensor | float, delay: Tensor | float = 0.0, luma_width: float = 0.0
 ) -> Tensor:
-    """Blur and delay colour along the lines, and leave brightness sharp: colours bleed.
+    """Blur and delay the chroma along the lines, and leave luma sharp: colours bleed.
 
-    VHS holds some 40 changes of colour in a line, and 240 of brightness.
+    VHS resolves about 40 changes of colour in a line, and 240 of brightness.
 
     Args:
-        image: (B, 3, H, W); of other numbers of channels only the brightness is blurred.
-        width: standard deviation of the colour differences, in pixels; one number or (B,).
-        delay: of the colour, to the right, in pixels; the same.
-        luma_width: standard deviation of the brightness (all there is in gray), 0 for none.
+        image: (B, 3, H, W); with another number of channels only ``luma_width`` has an effect.
+        width: standard deviation of the chroma blur, in pixels; one number or (B,).
+        delay: shift of the chroma to the right, in pixels; one number or (B,).
+        luma_width: standard deviation of the luma blur (of all channels if not RGB), 0 for none.
 
     Returns:
         The shape of ``image``, not clamped; differentiable in all.
+
+    Raises:
+        UserError: shapes that do not fit, or a width of 0 or less.
     """
     check_batch(image)
     whole = at_least_float32(image)

@@ -9,11 +9,11 @@ from wildsr.error import UserError
 
 
 def check_image(image: Tensor, channels: tuple[int, ...] = (3,), name: str = "image") -> None:
-    """Refuse anything but a batch of float images with one of these numbers of channels.
+    """Refuse anything but a batch (B, C, H, W) of float images with one of these channel counts.
 
     Args:
         image: the argument.
-        channels: what it may have.
+        channels: the numbers of channels that are allowed.
         name: of the argument, as the user knows it.
 
     Raises:
@@ -52,7 +52,7 @@ def for_each(name: str, value: Tensor | float, image: Tensor) -> Tensor:
 
 
 def check_batch(image: Tensor, name: str = "image") -> None:
-    """Refuse anything but a batch of float images, of any number of channels.
+    """Refuse anything but a batch (B, C, H, W) of float images, with any number of channels.
 
     Raises:
         UserError: another shape, an empty image, or integers.

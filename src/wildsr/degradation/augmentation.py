@@ -1,4 +1,4 @@
-"""Our degradations as augmentations for Kornia's users.
+"""The steps of degradation pipelines as augmentations for Kornia.
 
     from kornia.augmentation import AugmentationSequential, RandomHorizontalFlip
     from wildsr.degradation.augmentation import RandomJPEG, RandomSensor
@@ -6,9 +6,9 @@
     augment = AugmentationSequential(RandomHorizontalFlip(), RandomSensor(), RandomJPEG((30, 95)))
     noisy = augment(images)          # (B, 3, H, W) in [0, 1], on any device, with a gradient
 
-Each class is a step of our pipelines (:mod:`wildsr.degradation.pipeline`) with the same arguments
-and, beside them, Kornia's ``p``, ``same_on_batch`` and ``keepdim``. Every sample draws for itself;
-``augment(images, params=augment._params)`` makes the same pictures once more.
+Each class is a pipeline step (:mod:`wildsr.degradation.pipeline`) with the same arguments and
+Kornia's ``p``, ``same_on_batch`` and ``keepdim``. Every sample has its own random parameters;
+``augment(images, params=augment._params)`` repeats the same result.
 """
 
 from __future__ import annotations
@@ -47,16 +47,17 @@ class _Seeds(RandomGeneratorBase):
 
 
 class RandomDegradation(IntensityAugmentationBase2D):
-    """Any step of our pipelines that keeps the size, as an augmentation of Kornia's.
+    """Any pipeline step that keeps the image size, as a Kornia augmentation.
 
     Args:
         step: of :mod:`wildsr.degradation.pipeline`; also ``Steps``, ``Choice``, ``RandomOrder``.
-        p: probability of a sample to be degraded.
+        p: probability that a sample is degraded.
         same_on_batch: draw once for the whole batch.
         keepdim: return (C, H, W) for (C, H, W).
 
     Raises:
-        UserError: at use, of a step that changes the size, or that refuses the picture.
+        UserError: ``step`` is not a pipeline step; when called, the step changes the size or
+            refuses the image.
     """
 
     def __init__(
@@ -77,7 +78,11 @@ class RandomDegradation(IntensityAugmentationBase2D):
         flags: Mapping[str, Any],
         transform: Tensor | None = None,
     ) -> Tensor:
-        """Degrade (B, C, H, W) by the numbers that ``params["seed"]`` draws."""
+        """Degrade (B, C, H, W) with the random numbers seeded by ``params["seed"]`` (B,).
+
+        Raises:
+            UserError: the step changes the size, or refuses the image.
+        """
         seeds = [int(seed) for seed in params["seed"].tolist()]
         if not seeds:
             return input
@@ -85,7 +90,7 @@ class RandomDegradation(IntensityAugmentationBase2D):
         draws = [np.random.default_rng(seed) for seed in seeds]
         size = (int(height), int(width))
         canvas = Canvas(input, [size] * len(seeds), size, size, draws, [[] for _ in seeds])
-        if input.device.type == "cpu":  # where each sample has a generator of its own
+        if input.device.type == "cpu":  # there each sample has its own generator
             out = self.step(canvas).image
         else:
             with torch.random.fork_rng([input.device], device_type=input.device.type):
@@ -140,7 +145,7 @@ class RandomBlur(_Named):
 
 
 class RandomSinc(_Named):
-    """Rings as sharp resizing does; arguments of ``Sinc``."""
+    """Filters with a sinc kernel, which rings like sharp resizing; arguments of ``Sinc``."""
 
     made = Sinc
 

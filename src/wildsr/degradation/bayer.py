@@ -1,4 +1,4 @@
-"""Simulate a Bayer sensor: keep one colour a pixel, and interpolate the two others."""
+"""Simulate a Bayer sensor: keep one colour at each pixel and interpolate the two others."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from wildsr.degradation.correlation import reflect
 from wildsr.error import UserError, unknown
 from wildsr.pixels import at_least_float32
 
-# Kornia names them as OpenCV does, by pixel (1, 1) and the one to its right.
+# Kornia names patterns as OpenCV does, by pixel (1, 1) and the one to its right.
 _CFA = {"RGGB": CFA.BG, "GRBG": CFA.GB, "GBRG": CFA.GR, "BGGR": CFA.RG}
 PATTERNS = tuple(_CFA)
 
-# What a filter makes: green where red or blue was measured; red where green was, with red to its
-# left and right; red where blue was. The rest follows by turning and by exchanging red and blue.
+# The three filters interpolate green at a red or blue pixel; red at a green pixel with red to its
+# left and right; red at a blue pixel. The others follow by rotation and by exchanging red and blue.
 # fmt: off
 _BILINEAR = (
     ((0, 0, 0, 0, 0),
@@ -61,14 +61,14 @@ METHODS = tuple(_FILTERS)
 
 
 def mosaic(image: Tensor, pattern: str = "RGGB") -> Tensor:
-    """Keep the one channel of each pixel that a Bayer sensor measures, by Kornia.
+    """Keep the one colour of each pixel that a Bayer sensor measures, by Kornia.
 
     Args:
         image: (B, 3, H, W).
         pattern: the colours of the top left 2 x 2 pixels, row by row; one of ``PATTERNS``.
 
     Returns:
-        (B, 1, H, W), of the precision of ``image``.
+        (B, 1, H, W), in the dtype of ``image``.
 
     Raises:
         UserError: another shape or pattern.
@@ -85,11 +85,10 @@ def demosaic(raw: Tensor, pattern: str = "RGGB", method: str = "malvar") -> Tens
 
     Measured values stay as they are.
 
-    "bilinear" takes the mean of the nearest pixels of the colour. "malvar" corrects it by the
-    Laplacian of the colour that was measured, in 5 x 5 pixels (Malvar, He and Cutler 2004,
-    "High-quality linear interpolation for demosaicing of Bayer-patterned color images", figure 2),
-    and overshoots at edges. Borders are reflected without repeating the edge, which keeps the
-    pattern.
+    "bilinear" is the mean of the nearest pixels of the colour. "malvar" adds a correction by the
+    Laplacian of the measured colour, in 5 x 5 pixels (Malvar, He and Cutler 2004, "High-quality
+    linear interpolation for demosaicing of Bayer-patterned color images", figure 2), and overshoots
+    at edges. Borders are reflected without repeating the edge, which keeps the pattern.
 
     Args:
         raw: (B, 1, H, W), both sides 2 or more.
@@ -97,8 +96,8 @@ def demosaic(raw: Tensor, pattern: str = "RGGB", method: str = "malvar") -> Tens
         method: "malvar" or "bilinear".
 
     Returns:
-        (B, 3, H, W), float32 at least, also under autocast; not clamped. On CUDA within the 11 bits
-        of TF32 where torch may use it in convolutions, as it may by default.
+        (B, 3, H, W), float32 at least, also under autocast; not clamped. On CUDA only as precise as
+        TF32 (11 bits), if torch is allowed to use it in convolutions, which is the default.
 
     Raises:
         UserError: another shape, pattern or method.

@@ -1,4 +1,4 @@
-"""Antialiased bicubic downscaling: what most super-resolution networks are trained against."""
+"""Antialiased bicubic downscaling, the standard degradation of super-resolution."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from wildsr.pixels import to_8_bit
 
 
 def downscale(hr: Tensor, scale: int) -> Tensor:
-    """Downscale by antialiased bicubic, a = -0.5 as MATLAB and Pillow, not clamped.
+    """Downscale by antialiased bicubic (a = -0.5, as MATLAB and Pillow), not clamped.
 
-    (B, 3, H, W) -> (B, 3, H / s, W / s).
+    (B, C, H, W) -> (B, C, H // s, W // s).
     """
     if scale == 1:
         return hr
     size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
-    if size[1] == 1:  # where torch (2.14, on a CPU) repeats the first row
+    if size[1] == 1:  # torch (2.14, on a CPU) gives wrong rows for a width of 1
         return resize(hr, size, "bicubic")
     return F.interpolate(hr, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
 class Bicubic(nn.Module):
-    """Downscales by antialiased bicubic and rounds to 8 bits, as a file would hold it."""
+    """Downscales by antialiased bicubic and rounds to 8 bits, as a file would hold it.
+
+    Args:
+        scale: HR size / LR size.
+    """
 
     def __init__(self, scale: int) -> None:
         super().__init__()

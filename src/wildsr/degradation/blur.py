@@ -1,4 +1,4 @@
-"""Blur and sampling as a sensor does them, with one kernel or one for each image."""
+"""Blur and sampling as in a sensor, with one kernel for all images or one for each."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from wildsr.error import UserError
 
 
 def centred_grid(size: int, scale: int) -> Tensor:
-    """Offsets of kernel taps from the middle of an output pixel, in HR pixels: (2, k, k), x then y.
+    """Offsets of kernel taps from the centre of an output pixel, in HR pixels: (2, k, k), x then y.
 
-    The middle of output pixel ``i`` lies at HR coordinate ``scale * i + (scale - 1) / 2``, between
+    The centre of output pixel ``i`` is at HR coordinate ``scale * i + (scale - 1) / 2``, between
     two HR pixels for an even scale; the kernel's middle tap is HR pixel ``scale * i + (scale - 1)
     // 2`` (see ``blur_and_sample``).
+
+    Args:
+        size: k, odd.
+        scale: HR pixels for each LR pixel.
+
+    Raises:
+        UserError: an even size.
     """
     if size % 2 == 0 or size < 1:
         raise UserError(f"Argument `kernel_size` must be an odd number, but got {size}.")
@@ -49,9 +56,9 @@ def blur_and_sample(hr: Tensor, kernel: Tensor, scale: int, offset: int | None =
 
     with s = ``scale``, o = ``offset``, r = k // 2: a correlation, not a flipped convolution. The
     kernel is centred on the sampled pixel, and borders are reflected (d c b | a b c d | c b a).
-    Nothing is normalised or shifted: an output pixel's own centre lies (s - 1) / 2 - o to the
-    right of and below the kernel's centre, and a caller who wants the centre of mass there puts it
-    there (see :func:`pinned_softmax`).
+    Nothing is normalised or shifted: an output pixel's centre lies (s - 1) / 2 - o to the right of
+    and below the kernel's middle tap; to have the kernel's centre of mass there, construct it so
+    (see :func:`pinned_softmax`).
 
     Computed by FFT in float32 at least, also under autocast: bfloat16 has fewer levels than 8
     bits. On a CPU, forward and backward of a 21 x 21 kernel for each image take about the time of a
@@ -88,13 +95,13 @@ def blur(image: Tensor, kernel: Tensor) -> Tensor:
 
     .. math:: out_{b,c,i,j} = \sum_{u,v} kernel_{b,u,v} \; image_{b,c,\, i+u-r,\, j+v-r}
 
-    with r = k // 2: a correlation, as other toolkits have it, not a flipped convolution. Borders
-    are reflected (d c b | a b c d | c b a), as often as an image smaller than the kernel needs.
+    with r = k // 2: a correlation, as in other toolkits, not a flipped convolution. Borders are
+    reflected (d c b | a b c d | c b a), repeatedly if an image is smaller than the kernel.
     Computed in float32 at least, also under autocast: bfloat16 has fewer levels than 8 bits.
 
     Args:
         image: (B, C, H, W) of any size.
-        kernel: (B, k, k), or (1, k, k) for all images, with k odd; used as it is, whatever its sum.
+        kernel: (B, k, k), or (1, k, k) for all images, with k odd; not normalised.
 
     Returns:
         (B, C, H, W), float32 at least; differentiable in ``image`` and in ``kernel``.
@@ -112,14 +119,14 @@ def blur(image: Tensor, kernel: Tensor) -> Tensor:
     return correlate(image.to(dtype), kernel.to(dtype))
 
 
-# Measured on a CPU: the time of the direct sum, divided by that of the FFT, for 12 x 3 images of 48
-# to 256 pixels a side (the side hardly matters) and, in brackets, for 1 x 3 of 256: convolutions
-# fill vectors with 16 groups, and few groups leave them empty.
+# Measured on a CPU: time of the direct convolution divided by that of the FFT, for 12 x 3 images of
+# 48 to 256 pixels a side (the side hardly matters) and, in brackets, for 1 x 3 of 256: grouped
+# convolutions are vectorised over groups, and few groups leave vectors empty.
 #     k                              3    5          7          9          15               21
 #     forward                        0.2  0.3 (0.3)  0.3 (0.7)  0.5 (0.9)  0.9-1.2 (2+)     1.9
 #     and backward to the image      0.2  0.3 (0.2)  0.4 (0.4)  0.5 (0.9)  0.9-1.1 (1.9)    1.0-1.8
 #     and backward to the kernel too 0.2  0.7 (1.1)  1.6 (1.8)  2.4 (2.7)  6   (7)          9-13
-# Elsewhere always by FFT, which no setting computes in TF32.
+# On other devices always by FFT, which is never computed in TF32.
 _DIRECT, _DIRECT_FEW, _DIRECT_LEARNED = 15, 9, 5
 
 
@@ -164,19 +171,19 @@ def separable_blur(image: Tensor, sigma: Tensor, size: int) -> Tensor:
 #     12 x 3 x 256^2, k 21  63    94    39    86       79   115
 #     12 x 3 x 256^2, k 51 128   136   144   304      171   171
 #     2 x 3 x 512^2,  k 51 114   170    61   275       87    74
-# The matrices' time per pixel goes with the side, the convolutions' with k, the FFT's with neither.
+# Time per pixel grows with the side for matrices, with k for convolutions, with neither for FFT.
 _MATRIX_SIDE, _SIDES_LEARNED = 8, 21
 
 
 def pinned_softmax(logits: Tensor, centre: float) -> Tensor:
-    r"""Softmax over kernel taps that holds the centre of mass at a given place.
+    r"""Softmax over kernel taps with the centre of mass fixed at a given place.
 
     .. math:: kernel_{u,v} \propto \exp(logits_{u,v} + a u + b v)
 
-    with the tilt (a, b) for which the mean position is ``centre`` in both directions. A tilt keeps
-    every tap positive, and shifts a Gaussian without changing its shape. An adversarial loss on
-    patches cannot see a shift, so a free kernel drifts, and whatever is trained on its images
-    learns the drift.
+    with the exponential tilt (a, b) for which the mean position is ``centre`` in both directions,
+    found by Newton's method. A tilt keeps every tap positive, and shifts a Gaussian without
+    changing its shape. A patch critic cannot see a shift, so a free kernel would drift, and an
+    upscaler trained on its images would learn the shift.
 
     Args:
         logits: (B, k, k), k odd.
@@ -195,17 +202,17 @@ def pinned_softmax(logits: Tensor, centre: float) -> Tensor:
         for _ in range(_NEWTON_STEPS):
             a, b = _newton_step(tilted, u, v)
             step = a.clamp(-100, 100) * u + b.clamp(-100, 100) * v
-            # Of the convex log-partition that it descends, the share of the step that is lowest.
+            # Line search: the share of the step with the lowest (convex) log-partition function.
             partition = torch.logsumexp(tilted[:, None] - shares * step[:, None], dim=2)
             tilted = tilted - shares[partition.argmin(1)] * step
-    # One more step outside: at the solution its derivative is that of the solution itself (implicit
-    # function theorem), so that the steps before it need no graph.
+    # One more step with gradient: at the solution its derivative is that of the solution itself
+    # (implicit function theorem), so that the steps before it need no graph.
     tilted = flat + (tilted - flat).detach()
     a, b = _newton_step(tilted, u, v)
     return torch.softmax(tilted - a * u - b * v, dim=1).view_as(logits)
 
 
-_NEWTON_STEPS = 12  # enough for a lone tap of e^25 in a corner
+_NEWTON_STEPS = 12  # enough even for a single tap of e^25 in a corner
 _SHARES = 0.4 ** torch.arange(8)
 
 

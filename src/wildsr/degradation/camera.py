@@ -23,10 +23,13 @@ class KnownCamera(nn.Module):
         blur_major: standard deviation along the blur's long axis, in HR pixels.
         blur_minor: along the short one.
         blur_angle: of the long axis, in degrees from x towards y (downwards).
-        read: standard deviation of the noise in the dark, in 1/255.
-        shot: additional standard deviation at full brightness, in 1/255 (variances add).
+        read: standard deviation of the noise at black, in 1/255.
+        shot: additional standard deviation at white, in 1/255 (variances add).
         jpeg_quality: of Pillow, 1 to 100; None leaves JPEG out.
         kernel_size: of the blur, in HR pixels; odd.
+
+    Raises:
+        UserError: a quality, width, noise level or kernel size out of its range.
     """
 
     offsets: Tensor

@@ -1,4 +1,4 @@
-"""Compress by the JPEG tables of real files."""
+"""Compress with the JPEG tables of real files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torch import Tensor
 from wildsr.degradation.jpeg.jpeg import quantisation_tables
 from wildsr.pixels import array_of, to_8_bit
 
-UNIT = 16  # pixels that 4:2:0 codes together, in each direction
+UNIT = 16  # pixels of a 4:2:0 coding unit (MCU), in each direction
 
 
 @dataclass(frozen=True)
 class Coding:
-    """JPEG coding of a photo: its quantisation tables and chroma subsampling.
+    """The JPEG coding of a photo: its quantisation tables and chroma subsampling.
 
     Attributes:
-        luminance: 64 steps, rows of growing vertical frequency.
-        chrominance: the same of both colour differences.
+        luminance: 64 quantisation steps, row by row, vertical frequency growing with the row.
+        chrominance: the same for Cb and Cr.
         subsampling: "4:4:4", "4:2:2" or "4:2:0".
     """
 
@@ -46,13 +46,13 @@ class Coding:
 
 
 def coded(image: Tensor, coding: Coding | None, phase: tuple[int, int]) -> Tensor:
-    """Compress ``image`` (1, C, H, W) in [0, 1] as a JPEG of this coding; rounded to 8 bits.
+    """Compress ``image`` (1, C, H, W) in [0, 1] as a JPEG of this coding; the result has 8 bits.
 
     Args:
-        image: values outside of [0, 1] are clamped.
-        coding: None: only rounded to 8 bits.
-        phase: rows and columns, 0 to 15, by which the image starts after a corner of the grid of
-            blocks. What a block holds beyond the image is its mirror image.
+        image: values outside [0, 1] are clamped; with C other than 1 and 3 it is only rounded.
+        coding: None: no JPEG, only rounding to 8 bits.
+        phase: rows and columns, 0 to 15, from a corner of the block grid to the image's corner.
+            Blocks that reach beyond the image are filled with its mirror image.
     """
     levels = to_8_bit(image.detach()).clamp(0, 1)
     if coding is None or image.shape[1] not in (1, 3):  # JPEG knows gray and RGB
@@ -76,6 +76,6 @@ def coded(image: Tensor, coding: Coding | None, phase: tuple[int, int]) -> Tenso
 def coded_each(
     images: Tensor, codings: Sequence[Coding | None], phases: Sequence[tuple[int, int]]
 ) -> Tensor:
-    """Compress each image of (B, 3, H, W) by a coding and a phase of its own; see :func:`coded`."""
+    """Compress each image of (B, C, H, W) with its own coding and phase; see :func:`coded`."""
     each = zip(images.split(1), codings, phases, strict=True)
     return torch.cat([coded(*one) for one in each])

@@ -1,9 +1,9 @@
-"""Correlate each image of a batch with its own kernel, in four ways.
+"""Correlate each image of a batch with its own kernel: four implementations.
 
-All reflect the borders without repeating the edge (d c b | a b c d | c b a), as often as an image
-that is smaller than the kernel needs, and none flips the kernel. Images are (B, C, H, W), kernels
-(B, k, k) or (1, k, k) for all images, taps (B, k), k odd, all of one dtype. Which one is quickest,
-:mod:`wildsr.degradation.blur` decides.
+All reflect the borders without repeating the edge (d c b | a b c d | c b a), repeatedly if an image
+is smaller than the kernel, and none flips the kernel. Images are (B, C, H, W), kernels (B, k, k) or
+(1, k, k) for all images, taps (B, k), k odd, all of one dtype. :mod:`wildsr.degradation.blur`
+chooses the fastest.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def directly(image: Tensor, kernel: Tensor) -> Tensor:
 
 
 def by_fft(image: Tensor, kernel: Tensor) -> Tensor:
-    """Correlate by multiplying spectra."""
+    """Correlate by FFT: multiply the spectra."""
     height, width = image.shape[-2:]
     radius = kernel.shape[-1] // 2
     size = fast_length(height + 2 * radius), fast_length(width + 2 * radius)
-    # The reflection goes on up to the quick length: zeros there would cost another copy.
+    # The reflection also fills up to the fast length: zeros there would cost another copy.
     padded = reflect(image, (radius, size[0] - height - radius), (radius, size[1] - width - radius))
     # The conjugate makes it a correlation; nothing that is kept reaches past the padding.
     spectrum = torch.fft.rfft2(kernel, s=size).conj()[:, None]  # (B, 1, h, w // 2 + 1)
@@ -69,7 +69,7 @@ def reflect(image: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> T
 
 
 def fast_length(length: int) -> int:
-    """The next length whose prime factors are at most 5, for a quick FFT."""
+    """The next length that has no prime factor above 5, for a fast FFT."""
     rest = length
     for prime in (2, 3, 5):
         while rest % prime == 0:

@@ -1,4 +1,4 @@
-"""Reduce pictures to a few colours by dithering, ordered or by error diffusion."""
+"""Reduce images to few colours by dithering, ordered or by error diffusion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ SIDES = (2, 4, 8)  # of Bayer's matrices
 
 
 def even_palette(levels: int, channels: int = 3) -> Tensor:
-    """All colours of so many even levels in each channel: (levels ** channels, channels).
+    """The palette of all colours with evenly spaced levels: (levels ** channels, channels).
+
+    Args:
+        levels: in each channel, at least 2.
+        channels: of the image.
 
     Raises:
         UserError: fewer than two levels, or more than 4096 colours.
@@ -34,15 +38,18 @@ def even_palette(levels: int, channels: int = 3) -> Tensor:
 
 @torch.no_grad()
 def own_palette(image: Tensor, colours: int, rounds: int = 8) -> Tensor:
-    """The colours that stand for an image best, by k-means, as GIFs and 8-bit sprites have them.
+    """An image's own palette by k-means, as for GIFs and 8-bit sprites.
 
     Args:
         image: (B, C, H, W).
         colours: how many, 2 to 256.
-        rounds: of Lloyd's algorithm, begun at even quantiles of the brightness.
+        rounds: iterations of Lloyd's algorithm, which starts from even quantiles of brightness.
 
     Returns:
         (B, colours, C).
+
+    Raises:
+        UserError: another shape or number of colours.
     """
     check_batch(image)
     check_integer("Argument `colours`", colours, 2, 256)
@@ -63,7 +70,7 @@ def own_palette(image: Tensor, colours: int, rounds: int = 8) -> Tensor:
 
 
 def ordered_dither(image: Tensor, palette: Tensor, side: int = 8) -> Tensor:
-    """Take each pixel's nearest colour after adding a threshold that repeats (Bayer 1973).
+    """Map each pixel to its nearest palette colour after adding a repeating threshold (Bayer 1973).
 
     Args:
         image: (B, C, H, W) in [0, 1].
@@ -93,10 +100,10 @@ def ordered_dither(image: Tensor, palette: Tensor, side: int = 8) -> Tensor:
 
 
 def floyd_steinberg(image: Tensor, palette: Tensor) -> Tensor:
-    """Take each pixel's nearest colour and hand the error on (Floyd and Steinberg 1976).
+    """Map each pixel to the nearest palette colour, diffusing the error (Floyd-Steinberg 1976).
 
-    7/16 of it go to the right, 3/16, 5/16 and 1/16 to the row below; what would leave the picture
-    is lost. Pixels on one line ``x + 2 y`` do not depend on each other and go together.
+    7/16 of the error go to the right, 3/16, 5/16 and 1/16 to the row below; beyond the border it is
+    lost. Pixels on one line ``x + 2 y`` do not depend on each other and are computed together.
 
     Args:
         image: (B, C, H, W) in [0, 1].
@@ -104,7 +111,7 @@ def floyd_steinberg(image: Tensor, palette: Tensor) -> Tensor:
 
     Returns:
         Colours of the palette, (B, C, H, W), with the gradient of the identity, which is that of
-        the mean colour.
+        the local mean.
 
     Raises:
         UserError: shapes that do not fit.
@@ -113,7 +120,7 @@ def floyd_steinberg(image: Tensor, palette: Tensor) -> Tensor:
     whole = at_least_float32(image)
     height, width = image.shape[2:]
     with torch.no_grad():
-        # (B, H + 1, W + 2, C): room for what is handed on beyond the borders
+        # (B, H + 1, W + 2, C): room for errors that leave the image
         left = torch.nn.functional.pad(whole, (1, 1, 0, 1)).permute(0, 2, 3, 1).contiguous()
         made = torch.empty_like(left)
         for line in range(width + 2 * (height - 1)):
@@ -123,7 +130,7 @@ def floyd_steinberg(image: Tensor, palette: Tensor) -> Tensor:
                 device=left.device,
             )
             x = line - 2 * y + 1
-            wanted = left[:, y, x].clamp(-0.5, 1.5)  # a palette may lack what would pay the debt
+            wanted = left[:, y, x].clamp(-0.5, 1.5)  # bounded if the palette cannot compensate
             chosen = _nearest(wanted, colours)
             made[:, y, x] = chosen
             error = (wanted - chosen) / 16
@@ -137,7 +144,7 @@ def floyd_steinberg(image: Tensor, palette: Tensor) -> Tensor:
 
 @lru_cache(maxsize=3)
 def bayer_matrix(side: int) -> Tensor:
-    """Bayer's thresholds (side, side), evenly from -1/2 to 1/2, their mean 0."""
+    """Bayer's threshold matrix (side, side), evenly spaced from -1/2 to 1/2 with mean 0."""
     with torch.inference_mode(False):
         matrix = torch.zeros(1, 1, dtype=torch.float64)
         while len(matrix) < side:

@@ -1,8 +1,8 @@
-"""Draw random numbers that depend on the sample alone, however a batch is split.
+"""Random numbers for batches that do not depend on how samples are batched.
 
-Where an operator takes ``generators``, they are B generators of the CPU, one for each sample, in
-the samples' order. None is torch's global generator of the image's device, one draw for the whole
-batch: a sample's numbers then depend on those before it.
+Where an operator takes ``generators``, these are B CPU generators, one for each sample, in the
+samples' order. None means torch's global generator of the image's device, with one draw for the
+whole batch: a sample's numbers then depend on the samples before it.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ def normal(
 def draws_for(
     image: Tensor, draws: Tensor | None, generators: Sequence[torch.Generator] | None
 ) -> Tensor:
-    """Return the given ``draws``, checked, or draw new standard normal ones like ``image``.
+    """Return the given ``draws`` (B, C, H, W), checked, or draw standard normal ones.
 
     Raises:
-        UserError: both are given; draws of another shape; generators that do not fit.
+        UserError: both are given; draws of another shape than ``image``; generators that do not
+            fit.
     """
     if draws is None:
         return normal(image.shape, generators, image)
@@ -62,7 +63,7 @@ def check_generators(generators: Sequence[torch.Generator] | None, count: int) -
     """Refuse anything but None or one CPU generator for each of ``count`` samples.
 
     Raises:
-        UserError: saying what it is instead.
+        UserError: another number or another kind of generators.
     """
     if generators is None:
         return

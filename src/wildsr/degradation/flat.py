@@ -1,4 +1,4 @@
-"""Find flat squares of photos, which hold noise and little else."""
+"""Find flat patches of photos, which contain noise and little else."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from wildsr.error import UserError
 
 Pixels = npt.NDArray[np.uint8]
 
-CLIPPED = (0.01, 0.5)  # share of black or white pixels, where noise is cut off; and if need be
-BINS = 4  # of brightness, each with thresholds of its own: sensors are noisier where it is bright
-MARGIN = 1.25  # times the calmest squares' noise; beyond is texture as fine as noise
-RISE = 2.5  # times the calmest bin's noise; no sensor's noise rises so far, but grass does
-STRUCTURE = 0.5  # of its noise; content above it would be learned as noise
+CLIPPED = (0.01, 0.5)  # largest share of clipped (black or white) pixels; if there is none, the 2nd
+BINS = 4  # of brightness, each with its own thresholds: sensor noise grows with brightness
+MARGIN = 1.25  # times the noise of the calmest patches; above it is fine texture
+RISE = 2.5  # times the calmest bin's noise; sensor noise does not rise so far, but grass does
+STRUCTURE = 0.5  # largest ratio of content to noise; content above it would be learned as noise
 
 
 class Photos(Protocol):
@@ -33,22 +33,20 @@ class Photos(Protocol):
 
 @dataclass(frozen=True)
 class Flat:
-    """Flat squares of photos, with the thresholds by which they were found.
-
-    Levels are in 1/255.
+    """Flat patches of photos, with the thresholds by which they were found, in 1/255.
 
     Attributes:
         patches: uint8 (N, 3, side, side).
-        content: the standard deviation of the blurred picture within each, (N,).
+        content: the standard deviation of the blurred image within each, (N,).
         noise: the standard deviation of what the blur removes, (N,).
-        windows: how many squares were looked at.
+        windows: how many squares were examined.
         clipped: how many of them were left out as black or white.
-        found: how many of them are flat and calm; of too many a random choice is taken.
+        found: how many of them are flat and calm; if too many, patches are a random choice.
         photos: how many photos the patches come from.
-        looked_at: of how many that are large enough.
-        content_limit: the largest content that was let in.
-        noise_limit: the largest noise that was let in.
-        structured: whether none is free of structure, so that the flattest had to do.
+        looked_at: how many photos were large enough to be examined.
+        content_limit: the largest content that was accepted.
+        noise_limit: the largest noise that was accepted.
+        structured: whether no square was free of structure, so that the flattest was taken.
     """
 
     patches: Tensor
@@ -74,28 +72,29 @@ def flat_patches(
 ) -> Flat:
     """Find the flattest and least noisy squares of some photos, by quantiles.
 
-    Each photo is looked at in squares of ``side`` that overlap by half. Of the picture x and its
+    Each photo is divided into squares of ``side`` that overlap by half. Of the image x and its
     Gaussian blur b (of standard deviation ``side / 8``), a square's content is the standard
     deviation of b within it, its noise that of x - b, each over its three channels. White noise of
     level s has a content of only ``s / (2 sqrt(pi) side / 8)``.
 
-    In four bins of equally many squares by brightness, those are kept whose
+    The squares are divided by brightness into four bins of equal size. Of each, those are kept
+    whose
 
     - content is within the quantile ``flat``, and at most half of the bin's calm noise,
-    - noise is at most 1.25 times the calm noise, the quantile ``calm`` of the bin's.
+    - noise is at most 1.25 times the calm noise (the quantile ``calm`` of the bin's).
 
-    A bin whose calm noise is 2.5 times that of the calmest bin holds texture and gives nothing. If
-    nothing at all is left, the limit of half the noise is dropped (``structured``). Squares that
-    are black or white to more than 1 % (50 % if there are no others) are no candidates: noise is
-    cut off there.
+    A bin whose calm noise is more than 2.5 times that of the calmest bin holds texture and is left
+    out. If nothing is left, the limit of half the noise is dropped (``structured``). Squares of
+    which more than 1 % (50 % if there are no others) is black or white are left out, as noise is
+    clipped there.
 
     Args:
         photos: uint8 (H, W, 3).
         side: of the squares in pixels.
         flat: in (0, 1].
         calm: in (0, 1].
-        most: patches to return; of more, a random choice.
-        generator: of that choice; of the CPU.
+        most: largest number of patches to return; if there are more, a random choice.
+        generator: CPU generator of that choice.
 
     Raises:
         UserError: no photo is large enough, or all that there is is black or white.

@@ -1,4 +1,4 @@
-"""Print pictures as halftones: dots of full ink whose size makes the tone."""
+"""Print images as halftones: dots of full ink whose size gives the tone."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def halftone(
     black: bool = True,
     supersample: int = 4,
 ) -> Tensor:
-    """Print images through rotated screens of round dots (amplitude modulation), and scan them.
+    """Print images through rotated halftone screens of round dots, and scan them.
 
-    A screen's threshold is the share of its cell that is darker than the place, for the spot
-    function ``cos 2 pi u + cos 2 pi v``: ink of a share t covers t of every cell, dots that touch
-    at a half and holes beyond. So the mean tone stays. Three channels are printed by cyan, magenta,
-    yellow and (with ``black``) the part they share as black; inks cover each other. Any other
-    number of channels are inks of their own.
+    Amplitude modulation with the spot function ``cos 2 pi u + cos 2 pi v``: an ink coverage t
+    covers the share t of every cell, as dots up to one half and as holes above, so that the mean
+    tone stays. RGB images are printed with cyan, magenta, yellow and (with ``black``) black in
+    place of what the three share; inks overlap. With any other number of channels, each is an ink
+    of its own.
 
     Args:
         image: (B, C, H, W) in [0, 1]; values outside are clamped.
         period: of a screen, in pixels, above 1; one number or (B,).
         turn: degrees by which all screens are turned.
         black: print what cyan, magenta and yellow share as black.
-        supersample: places of each pixel and direction that are printed and then averaged.
+        supersample: printed dots per pixel and direction, which are averaged by the scan.
 
     Returns:
         (B, C, H, W) in [0, 1], with the gradient of the identity, which is that of the mean tone.

@@ -1,4 +1,4 @@
-"""Interpolation kernels for resizing, as functions of the distance in pixels."""
+"""Interpolation kernels for resizing: functions of the distance in pixels, of any shape."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from torch import Tensor
 
 
 def box(x: Tensor) -> Tensor:
-    """Box kernel: 1 for distances in (-0.5, 0.5], else 0."""
+    """Box kernel: 1 for distances x (any shape) in (-0.5, 0.5], else 0."""
     return ((x > -0.5) & (x <= 0.5)).to(x.dtype)
 
 
 def triangle(x: Tensor) -> Tensor:
-    """Triangle kernel of bilinear interpolation: ``max(1 - |x|, 0)``."""
+    """Triangle kernel of bilinear interpolation: ``max(1 - |x|, 0)``, x of any shape."""
     return (1 - x.abs()).clamp_min(0)
 
 
 def cubic(x: Tensor) -> Tensor:
-    """Cubic kernel (Keys 1981, eq. 15) with a = -0.5, as MATLAB and Pillow.
+    """Cubic kernel (Keys 1981, eq. 15) with a = -0.5, as MATLAB and Pillow; x of any shape.
 
-    OpenCV and torch without antialiasing take -0.75.
+    OpenCV, and torch without antialiasing, use a = -0.75.
     """
     x = x.abs()
     near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
@@ -27,5 +27,5 @@ def cubic(x: Tensor) -> Tensor:
 
 
 def lanczos(x: Tensor) -> Tensor:
-    """Lanczos kernel of 3 lobes: ``sinc(x) sinc(x / 3)`` for distances below 3."""
+    """Lanczos kernel of 3 lobes: ``sinc(x) sinc(x / 3)`` for ``|x|`` < 3; x of any shape."""
     return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))

@@ -1,8 +1,8 @@
-"""Invertible steps of a camera's image processing, one setting for each image.
+"""Invertible steps of a camera's image processing (ISP), with one setting for each image.
 
-Brooks et al. 2019, "Unprocessing Images for Learned Raw Denoising" (arXiv:1811.11127), has them in
-a row: mosaic, demosaic, white balance, colour matrix, gamma, tone. All are differentiable in the
-image and in their settings, compute in float32 at least, and clamp nothing but what is said.
+Brooks et al. 2019, "Unprocessing Images for Learned Raw Denoising" (arXiv:1811.11127), chain them:
+mosaic, demosaic, white balance, colour matrix, gamma, tone. All are differentiable in the image and
+in their settings, compute in float32 at least, and do not clamp unless they say so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
     "white_balance",
 ]
 
-_DARKEST = 1e-8  # below it a power has no finite slope
+_DARKEST = 1e-8  # lower limit, which keeps the slope of a power finite
 
 
 def white_balance(image: Tensor, gains: Tensor) -> Tensor:
@@ -78,12 +78,12 @@ def colour_matrix(image: Tensor, matrix: Tensor) -> Tensor:
 def gamma(image: Tensor, exponent: Tensor | float) -> Tensor:
     """Gamma curve: ``max(image, 1e-8) ** exponent``; invert it with 1 / exponent.
 
-    The limit keeps the slope at black finite (Kornia's ``adjust_gamma`` has none, whose gradient is
-    not).
+    The limit keeps the slope at black finite (Kornia's ``adjust_gamma`` has none, so its gradient
+    can be infinite).
 
     Args:
         image: (B, C, H, W) with C 1 or 3.
-        exponent: one number or (B,); 2.2 makes an image of about linear light of an encoded one.
+        exponent: one number or (B,); 2.2 converts an encoded image to approximately linear light.
 
     Raises:
         UserError: another shape.
@@ -166,7 +166,7 @@ def quantise(image: Tensor, bits: int = 8) -> Tensor:
 
     Args:
         image: (B, C, H, W) with C 1 or 3.
-        bits: 1 to 16; of a sensor's converter usually 10 to 14.
+        bits: 1 to 16; sensors' converters usually have 10 to 14.
 
     Raises:
         UserError: another shape, another number of bits.

@@ -2,9 +2,10 @@ r"""Blur kernels for whole batches: one parameter for each sample, differentiabl
 
 Every function here and in :mod:`wildsr.degradation.optics` takes parameters (B,), on any device,
 and an odd ``size`` k, and returns kernels (B, k, k) with sum 1 in the parameters' dtype (float32
-for half precision, in which no kernel sums to 1). x points to the right, y downwards, angles turn
-from x towards y, in radians; lengths are pixels. Mistakes raise :class:`~wildsr.error.UserError`;
-values (a negative sigma) are looked at on a CPU only, because a GPU would have to be awaited.
+for half precision, in which sums are inexact). x points to the right, y downwards; angles are in
+radians from x towards y, lengths in pixels. Invalid arguments raise
+:class:`~wildsr.error.UserError`; values (a negative sigma) are checked on a CPU only, because that
+would stall a GPU.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def gaussian_taps(sigma: Tensor, size: int) -> Tensor:
 
 
 def isotropic(sigma: Tensor, size: int) -> Tensor:
-    """Isotropic Gaussian kernel exp(-(x^2 + y^2) / (2 sigma^2)), normalised.
+    """Isotropic Gaussian kernel exp(-(x^2 + y^2) / (2 sigma^2)), normalised: (B,) -> (B, k, k).
 
-    Arguments as of :func:`gaussian_taps`.
+    Arguments and errors as for :func:`gaussian_taps`.
     """
     taps = gaussian_taps(sigma, size)
     return taps[:, :, None] * taps[:, None, :]
@@ -82,7 +83,7 @@ def generalized(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, beta: Tensor, s
     """
     distance, shape = _distance(sigma_x, sigma_y, theta, beta, size)
     middle = distance == 0
-    # The middle is 0 whatever the parameters, but the derivative of 0^beta would not be.
+    # The middle is 0 for all parameters, but the derivative of 0^beta would be NaN.
     power = torch.exp((shape * distance.masked_fill(middle, 1).log()).clamp(max=_LARGE))
     return torch.softmax(-0.5 * power.masked_fill(middle, 0).flatten(1), 1).view_as(distance)
 
@@ -90,8 +91,8 @@ def generalized(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, beta: Tensor, s
 def plateau(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, beta: Tensor, size: int) -> Tensor:
     r"""Plateau-shaped kernel :math:`1 / (1 + (p^T \Sigma^{-1} p)^\beta)`.
 
-    Wang et al. 2021, arXiv:2107.10833, section 3.2, after Liu et al. 2020. The sum decides the
-    factor; arguments and errors as :func:`generalized` has them.
+    Wang et al. 2021, arXiv:2107.10833, section 3.2, after Liu et al. 2020. Normalised to sum 1;
+    arguments (B,) and errors as for :func:`generalized`.
     """
     distance, shape = _distance(sigma_x, sigma_y, theta, beta, size)
     middle = distance == 0
@@ -102,15 +103,15 @@ def plateau(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, beta: Tensor, size:
 def sinc(cutoff: Tensor, size: int) -> Tensor:
     r"""Circular low-pass filter :math:`\frac{\omega}{2 \pi r} J_1(\omega r)`: ringing, overshoot.
 
-    Wang et al. 2021, arXiv:2107.10833, eq. 6; :math:`\omega^2 / 4 \pi` in the middle. Its transform
-    is 1 up to the frequency omega and 0 above it, but for what the window cuts off. Computed as
-    :math:`2 J_1(\omega r) / (\omega r)`, 1 in the middle, and divided by the sum, which was never
-    below 1 for a cutoff in range and a size up to 63: neither rings nor a small cutoff bring it
-    near 0. ``torch.special`` knows J_1 to 5e-7, in double precision too.
+    Wang et al. 2021, arXiv:2107.10833, eq. 6; :math:`\omega^2 / 4 \pi` in the middle. Its Fourier
+    transform is 1 up to the frequency omega and 0 above it, apart from the truncation. Computed as
+    :math:`2 J_1(\omega r) / (\omega r)`, 1 in the middle, divided by the sum, which is at least 1
+    for all valid cutoffs and sizes up to 63. ``torch.special`` computes J_1 with an error of 5e-7,
+    also in double precision.
 
     Args:
-        cutoff: omega in radians a pixel, (B,), above 0 and up to pi, the highest frequency there
-            is; published pipelines draw it from pi / 3 to pi.
+        cutoff: omega in radians per pixel, (B,), above 0 and up to pi, the Nyquist frequency;
+            published pipelines draw it from pi / 3 to pi.
         size: taps a side, odd.
 
     Raises:
@@ -140,7 +141,7 @@ KINDS: dict[str, Callable[..., Tensor]] = {
     "delta": delta,
 }
 
-_LARGE = 80.0  # e^80 is still a float32, and e^-(e^80) nothing
+_LARGE = 80.0  # e^80 is still finite in float32, and e^-(e^80) is 0
 
 
 def _distance(
@@ -159,15 +160,16 @@ def _distance(
 
 
 def cascaded(kernel: Tensor, times: int) -> Tensor:
-    r"""Combine several halvings by the same kernel into one kernel.
+    r"""Combine repeated downscaling by 2 with the same kernel into one kernel (KernelGAN).
 
     .. math:: k_4[w] = \sum_{2v + u = w} k[v] \; k[u]
 
-    because the second correlation's taps lie two pixels apart (the paper's supplementary, "x4").
+    because the second correlation's taps lie two pixels apart (Bell-Kligler et al. 2019,
+    arXiv:1909.06581, supplementary, "x4").
 
     Args:
-        kernel: (1, k, k), of one halving.
-        times: at least 1.
+        kernel: (1, k, k), that downscales by 2.
+        times: how often it is applied, at least 1.
 
     Returns:
         (1, K, K) with K = (2^times - 1)(k - 1) + 1.

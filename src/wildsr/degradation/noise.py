@@ -1,10 +1,10 @@
-"""Add Gaussian noise: white, gray, speckled or correlated.
+"""Add Gaussian noise: white, gray, multiplicative or correlated.
 
-Images are (B, 1, H, W) or (B, 3, H, W), floats, [0, 1]; results have their shape and float32 at
-least, and are neither clamped nor rounded. A parameter is one number or (B,), one for each sample.
-Random numbers come from ``generators`` (see :mod:`wildsr.degradation.draw`) or are given: ``draws``
-are standard normal numbers in the image's shape. Everything is differentiable in the image and in
-parameters that scale the draws.
+Images are (B, 1, H, W) or (B, 3, H, W), floats in [0, 1]; results have the same shape and float32
+at least, and are neither clamped nor rounded. A parameter is one number or (B,), one for each
+sample. Random numbers come from ``generators`` (see :mod:`wildsr.degradation.draw`) or are given as
+``draws``: standard normal numbers in the image's shape. Everything is differentiable in the image
+and in parameters that scale the draws.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ def gaussian(
     """Add white Gaussian noise: ``image + sigma n``, n standard normal.
 
     Args:
-        image: see the module.
-        sigma: standard deviation, [0, 1] units.
-        gray: (B,) booleans: the same n in all channels, the first one's; None: in no sample.
-        draws: n.
+        image: (B, C, H, W), C = 1 or 3.
+        sigma: standard deviation, in [0, 1] units; one number or (B,).
+        gray: (B,) booleans: samples whose noise is the same in all channels (gray noise); None:
+            none.
+        draws: n, the shape of ``image``.
         generators: to draw n from.
 
     Raises:
@@ -56,9 +57,9 @@ def speckle(
     """Add speckle (multiplicative) noise: ``image (1 + sigma n)``, n standard normal.
 
     Args:
-        image: see the module.
-        sigma: standard deviation over brightness.
-        draws: n.
+        image: (B, C, H, W), C = 1 or 3.
+        sigma: standard deviation relative to the brightness; one number or (B,).
+        draws: n, the shape of ``image``.
         generators: to draw n from.
 
     Raises:
@@ -81,18 +82,18 @@ def correlated(
 
     .. math:: image + L (k \star n) / \|k\|_2, \qquad L L^T = covariance
 
-    with n standard normal: so the covariance at a pixel is the one given, whatever the kernel is,
-    and the correlation of two pixels is the kernel's autocorrelation. The filter goes round the
-    borders, where any other continuation would change the variance. The covariance without a kernel
-    is the one of BSRGAN (Zhang et al. 2021, arXiv:2103.14006, section 3.3).
+    with n standard normal: the covariance of the channels at a pixel is the given one, for any
+    kernel, and the correlation of two pixels is the kernel's autocorrelation. The filter wraps
+    around the borders, as any other padding would change the variance. Without a kernel it is the
+    correlated noise of BSRGAN (Zhang et al. 2021, arXiv:2103.14006, section 3.3).
 
     Args:
-        image: see the module.
-        covariance: (B, C, C), symmetric, no eigenvalue below 0; of [0, 1] units.
+        image: (B, C, H, W), C = 1 or 3.
+        covariance: (B, C, C), symmetric, no eigenvalue below 0; in [0, 1] units squared.
             ``sigma ** 2 * torch.eye(3)`` for independent channels. 1e-9 is added to the diagonal
-            (a standard deviation of 0.01/255), that one without full rank has a root as well.
+            (a standard deviation of 0.01/255), so that singular matrices have a root, too.
         kernel: (B, k, k) or (1, k, k); of any sum, but not all 0. None: independent pixels.
-        draws: n.
+        draws: n, the shape of ``image``.
         generators: to draw n from.
 
     Raises:
@@ -136,7 +137,7 @@ def _root(covariance: Tensor, image: Tensor) -> Tensor:
             f"Argument `covariance` must be ({batch}, {channels}, {channels}), "
             f"but got {tuple(covariance.shape)}."
         )
-    # In float64 on the CPU: float32 would make eigenvalues of 0 negative, and MPS has no more.
+    # In float64 on the CPU: in float32 eigenvalues of 0 can become negative; MPS has no float64.
     exact = covariance.cpu().double()
     root, failed = torch.linalg.cholesky_ex(exact + 1e-9 * torch.eye(channels).double())
     if bool(failed.any()):
@@ -158,7 +159,7 @@ def _filtered(noise: Tensor, kernel: Tensor) -> Tensor:
         )
     height, width = noise.shape[2:]
     taps = torch.arange(side, device=noise.device) - side // 2
-    # A kernel larger than the image comes round to the same pixels: its norm is that of the sums.
+    # A kernel larger than the image wraps around to the same pixels: these taps are summed first.
     whole = kernel.to(noise)
     whole = whole.new_zeros(len(whole), height, side).index_add(1, taps % height, whole)
     whole = whole.new_zeros(len(whole), height, width).index_add(2, taps % width, whole)

@@ -1,6 +1,6 @@
-"""Blur kernels of motion, defocus and displacement, integrated exactly.
+"""Blur kernels of motion, defocus and sub-pixel shifts, integrated exactly.
 
-The conventions are those of :mod:`wildsr.degradation.kernel`.
+The conventions are those of :mod:`wildsr.degradation.kernel`: parameters (B,), kernels (B, k, k).
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ _GAUSS = (0.5 - 0.75**0.5 / 3, 0.5 + 0.75**0.5 / 3)  # two nodes integrate a cub
 
 
 def motion(length: Tensor, angle: Tensor, size: int) -> Tensor:
-    r"""Linear motion blur: the mean of the image along a straight path.
-
-    Read by bilinear interpolation.
+    r"""Linear motion blur: the mean of the bilinearly interpolated image along a straight path.
 
     .. math:: k(x, y) = \int_{-1/2}^{1/2} h(x - t l \cos a) \, h(y - t l \sin a) \, dt
 
     with h(d) = max(0, 1 - abs(d)). The integrand is a polynomial between the kinks of h, so the
-    integral and its gradient are exact; nothing is drawn on a grid, and angles do not alias.
+    integral and its gradient are exact, without aliasing at any angle.
 
     Args:
-        length: of the path in pixels, (B,), at least 0 (a single tap); what leaves the window is
-            cut off.
+        length: of the path in pixels, (B,), at least 0 (a single tap); parts outside the kernel
+            are cut off.
         angle: in radians from x towards y, (B,).
         size: taps a side, odd.
 
@@ -59,8 +57,8 @@ def disc(radius: Tensor, size: int) -> Tensor:
     """Defocus blur: each tap is the exact area of its pixel that a disc covers.
 
     Args:
-        radius: of the disc around the middle of the middle pixel, (B,), in pixels, at least 0; up
-            to 0.5 it stays within that pixel. What leaves the window is cut off.
+        radius: of the disc around the centre of the middle pixel, (B,), in pixels, at least 0; up
+            to 0.5 it is a single tap. Parts outside the kernel are cut off.
         size: taps a side, odd.
 
     Raises:
@@ -89,12 +87,11 @@ def disc(radius: Tensor, size: int) -> Tensor:
 
 
 def delta(shift_x: Tensor, shift_y: Tensor, size: int) -> Tensor:
-    """Kernel that displaces an image by parts of a pixel, by bicubic interpolation.
+    """Kernel that shifts an image by parts of a pixel, by bicubic interpolation.
 
-    Correlation with it reads the image at (x + shift_x, y + shift_y).
-
-    Interpolation is bicubic with a = -0.5 (Keys 1981, exact for parabolas), so a kernel has up to
-    4 x 4 taps, some negative; for whole pixels it is a single 1.
+    Correlation with it reads the image at (x + shift_x, y + shift_y). Bicubic with a = -0.5 (Keys
+    1981, exact for parabolas), so a kernel has up to 4 x 4 taps, some negative; for whole pixels it
+    is a single 1.
 
     Args:
         shift_x: to the right, (B,), in pixels, at most ``size // 2`` either way.
@@ -102,7 +99,7 @@ def delta(shift_x: Tensor, shift_y: Tensor, size: int) -> Tensor:
         size: taps a side, odd.
 
     Raises:
-        UserError: an even size, a shift out of the window, tensors of several lengths.
+        UserError: an even size, a shift beyond the kernel, tensors of several lengths.
     """
     right, down = _displacement(size, shift_x=shift_x, shift_y=shift_y)
     x, y = offsets(size, right)
@@ -110,11 +107,11 @@ def delta(shift_x: Tensor, shift_y: Tensor, size: int) -> Tensor:
 
 
 def shift(kernel: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
-    """Move kernels by parts of a pixel, by the bicubic interpolation of :func:`delta`.
+    """Shift kernels by parts of a pixel, by the bicubic interpolation of :func:`delta`.
 
     Args:
-        kernel: (B, k, k), k odd, each with a sum that is not 0; what is moved out of the window is
-            lost, what comes in is 0.
+        kernel: (B, k, k), k odd, each with a sum that is not 0; taps shifted beyond the border are
+            lost, and zeros come in.
         dx: to the right, (B,), in pixels, at most ``k // 2`` either way.
         dy: downwards, likewise.
 

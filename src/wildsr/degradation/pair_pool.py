@@ -1,4 +1,4 @@
-"""A pool of earlier pairs, which mixes the pairs of many iterations into a batch."""
+"""Real-ESRGAN's training pair pool, which mixes pairs of many iterations into a batch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wildsr.pixels import rounded, unit
 class PairPool(nn.Module):
     """Exchanges pairs (LR, HR) for earlier ones (training pair pool, Wang et al. 2021).
 
-    Until it is full it stores what passes; from then on the pairs of a batch change places with as
-    many random ones of the pool. In 8 bits, as buffers: a checkpoint holds them. In evaluation mode
-    everything passes.
+    Until it is full it stores the pairs that pass; then the pairs of each batch are swapped with as
+    many random ones of the pool. It holds 8-bit images in buffers, so they are part of checkpoints.
+    In evaluation mode pairs pass unchanged.
 
     Args:
-        size: pairs that it holds.
+        size: number of pairs that it holds.
         patch: side of an LR patch.
         scale: HR size / LR size.
 
@@ -39,7 +39,11 @@ class PairPool(nn.Module):
 
     @torch.no_grad()
     def forward(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
-        """Pairs (B, 3, h, w) and (B, 3, sh, sw) in [0, 1], of this and of earlier batches."""
+        """Swap pairs (B, 3, h, w) and (B, 3, sh, sw) in [0, 1] with earlier ones.
+
+        Raises:
+            UserError: patches of another size, more of them than the pool holds.
+        """
         if not self.training:
             return lr, hr
         for name, given, held in (("lr", lr, self.lr), ("hr", hr, self.hr)):

@@ -1,4 +1,4 @@
-"""Degrade by blur kernels and noise taken from real photos, without training (RealSR)."""
+"""Degrade with blur kernels and noise taken from real photos, without training (RealSR)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from wildsr.degradation.kernel import cascaded
 from wildsr.error import UserError
 from wildsr.pixels import to_8_bit, unit
 
-PHOTOS = 100  # that are looked at for noise
-KERNEL = 13  # side of a kernel that halves
+PHOTOS = 100  # largest number of photos that are searched for noise
+KERNEL = 13  # side of a kernel that downscales by 2
 
 Draws = tuple[Tensor, Tensor]
 Estimate = Callable[..., Tensor]  # as wildsr.training.kernel_estimate.estimate_kernel
@@ -30,23 +30,23 @@ class Pools(nn.Module):
 
     RealSR (Ji et al. 2020, CVPR workshops, "Real-world super-resolution via kernel estimation and
     noise injection"), eqs. 1 to 4. The pools are filled once, by :meth:`harvest`, from the real LR
-    photos: kernels by KernelGAN, noise from flat squares less their mean. They are buffers of fixed
-    size, so that checkpoints hold them. Before the harvest a kernel averages each block of scale x
-    scale pixels, and there is no noise.
+    photos: kernels by KernelGAN, noise from flat patches minus their mean. They are buffers of
+    fixed size, so that checkpoints hold them. Before that, the kernel is a box of scale x scale
+    pixels, and there is no noise.
 
     Args:
         scale: 1, 2, 3, 4 or 8.
-        patch: side of a noise patch in LR pixels; larger pictures get a mosaic of them.
-        noises: the most noise patches.
-        kernels: how many kernels, from as many photos; 0 shrinks by antialiased bicubic, as the
-            authors did for NTIRE 2020's track 1.
-        flat: quantile of the squares' content up to which they are flat; see
+        patch: side of a noise patch in LR pixels; larger images get a mosaic of patches.
+        noises: largest number of noise patches.
+        kernels: how many kernels, from as many photos; 0: downscaling by antialiased bicubic, as
+            the authors did for NTIRE 2020's track 1.
+        flat: quantile of the patches' content up to which they are flat; see
             :func:`~wildsr.degradation.flat.flat_patches`.
-        calm: quantile of their noise that is the level of noise without texture.
-        few: fewer noise patches than this are worth a warning.
+        calm: quantile of their noise that is taken for the noise level without texture.
+        few: with fewer noise patches than this a warning is given.
         kernel_iterations: of KernelGAN, for each kernel.
-        kernel_crop: side of its crops; photos that are smaller give no kernel.
-        kernel_features: of its networks.
+        kernel_crop: side of its crops; smaller photos give no kernel.
+        kernel_features: channels of its networks.
 
     Shapes:
         hr (B, 3, scale h, scale w) in [0, 1] -> LR (B, 3, h, w) in [0, 1].
@@ -96,10 +96,8 @@ class Pools(nn.Module):
         self.register_buffer("kernel_pool", start.repeat(kernels, 1, 1))
         self.register_buffer("filled", torch.zeros(2, dtype=torch.int64))  # noises, kernels
 
-    # What a batch needs
-
     def draws(self, hr: Tensor) -> Draws:
-        """Draw a kernel for each image, (B,), and noise for its tiles, (B, rows, columns)."""
+        """Draw indices for ``hr`` (B, 3, H, W): kernels (B,), noise patches (B, rows, columns)."""
         batch, _, height, width = hr.shape
         rows, columns = (-(-side // (self.scale * self.patch)) for side in (height, width))
         noises, kernels = self.filled.clamp_min(1).tolist()
@@ -109,7 +107,7 @@ class Pools(nn.Module):
         )
 
     def forward(self, hr: Tensor, draws: Draws | None = None) -> Tensor:
-        """Degrade ``hr``, by the given draws or new ones."""
+        """Degrade ``hr`` (B, 3, scale h, scale w) to (B, 3, h, w), with given draws or new ones."""
         kernel, noise = self.draws(hr) if draws is None else draws
         if self.kernels:
             small = blur_and_sample(hr, self.kernel_pool[kernel].to(hr.dtype), self.scale, offset=0)
@@ -121,26 +119,24 @@ class Pools(nn.Module):
         return to_8_bit((small + mosaic[..., :height, :width]).clamp(0, 1))
 
     def noise_patches(self, index: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Noise patches of these indices (N,), in [0, 1] units, each channel of mean 0."""
+        """Noise patches (N, 3, patch, patch) of these indices (N,), in [0, 1] units, of mean 0."""
         patches = unit(self.noise[index], dtype)
         return patches - patches.mean((2, 3), keepdim=True)
 
-    # Filling the pools
-
     def harvest(self, photos: Photos, generator: torch.Generator, estimate: Estimate) -> Flat:
-        """Fill the pools with noise patches and kernels taken from the real photos.
+        """Fill the pools with noise patches and kernels from the real photos.
 
         Args:
             photos: real LR, uint8 (H, W, 3).
-            generator: of all draws.
-            estimate: finds the kernel of one photo; called as
+            generator: of all random choices.
+            estimate: estimates the kernel of one photo; called as
                 ``estimate(photo, iterations, crop, features=, seed=)``.
 
         Returns:
-            The flat squares that the noise came from.
+            The flat patches that the noise was taken from.
 
         Raises:
-            UserError: no photo that is large enough, or all of them black or white.
+            UserError: no photo is large enough, or all are black or white.
         """
         order = torch.randperm(len(photos), generator=generator).tolist()
         seen = [photos[i] for i in order[:PHOTOS]]
@@ -161,10 +157,8 @@ class Pools(nn.Module):
         self.filled[1] = len(large)
         return flat
 
-    # What reports ask for
-
     def kernel(self) -> Tensor:
-        """The mean kernel, (1, k, k); that of antialiased bicubic without kernels."""
+        """The mean kernel, (1, k, k), summing to 1; without kernels that of antialiased bicubic."""
         if self.kernels:
             return self.kernel_pool[: max(int(self.filled[1]), 1)].mean(0, keepdim=True)
         x, y = centred_grid(4 * self.scale + 1, self.scale) / self.scale
@@ -172,10 +166,10 @@ class Pools(nn.Module):
         return (weights / weights.sum())[None]
 
     def noise_std(self, brightness: Tensor) -> Tensor:
-        """The noise's standard deviation at each brightness, both in [0, 1] units.
+        """Standard deviation of the noise at each brightness (N,), both in [0, 1]; the same shape.
 
-        The root of the mean variance of patches, those near in brightness counting most (a Gaussian
-        of standard deviation 0.1).
+        The root of the patches' mean variance, weighted by their closeness in brightness (a
+        Gaussian of standard deviation 0.1).
         """
         count = int(self.filled[0])
         if not count:

@@ -1,4 +1,4 @@
-"""Antialiased resizing to the values of Pillow, with a scale for each sample."""
+"""Antialiased resizing, equal to Pillow's, with its own size for each sample."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from wildsr.degradation.interpolant import box, cubic, lanczos, triangle
 from wildsr.error import UserError, unknown
 from wildsr.pixels import at_least_float32
 
-_KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {  # the kernel, its radius
+_KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {  # kernel and radius
     "area": (box, 0.5),
     "bilinear": (triangle, 1.0),
     "bicubic": (cubic, 2.0),
     "lanczos": (lanczos, 3.0),
 }
 KINDS = ("nearest", *_KERNELS)
-_TORCH_SIDE = 64  # pixels up to which F.interpolate's float32 positions leave an error below 1e-5
-_TILE = 32  # output pixels that one product makes on a CPU; with gradient, twice as many
+_TORCH_SIDE = 64  # pixels; up to it F.interpolate's float32 positions cause errors below 1e-5
+_TILE = 32  # output pixels of one matrix product on a CPU; with gradient, twice as many
 
 
 def resize(
@@ -30,31 +30,30 @@ def resize(
     valid: Tensor | None = None,
     filled: Tensor | None = None,
 ) -> Tensor:
-    r"""Resize with antialiasing, to the values of Pillow's ``Image.resize`` of a float image.
+    r"""Resize with antialiasing, equal to Pillow's ``Image.resize`` of a float image.
 
     Along each axis, from ``n`` pixels to ``m``, with r = n / m, s = max(r, 1) and the kernel f:
 
     .. math:: out_i = \sum_k f((k + 1/2 - c_i) / s) \, in_k \, / \sum_k f((k + 1/2 - c_i) / s),
         \quad c_i = r (i + 1/2)
 
-    over the k within the picture: so shrinking filters out what the smaller grid cannot hold, and
-    a constant stays constant up to the border. 'nearest' takes the pixel that holds c_i, without
-    antialiasing. Both axes are products with matrices of such weights, at full precision also under
-    autocast. ``F.interpolate`` does it for samples of equal sizes where it is within 1e-5 and
-    quicker: area by whole factors, bilinear, and bicubic without gradient.
+    over the k within the image: downscaling is low-pass filtered, and a constant stays constant up
+    to the border. 'nearest' takes the pixel that contains c_i, without antialiasing. Each axis is a
+    product with a matrix of such weights, at full precision also under autocast. For samples of
+    equal sizes ``F.interpolate`` is used if it is within 1e-5 and faster: area by integer factors,
+    bilinear, and bicubic without gradient.
 
-    Samples of different sizes share one canvas: each picture lies in its top left corner. What the
-    input holds beyond does not count, though it must be finite; the output repeats the picture's
-    last row and column there, a plausible surrounding for later blurs and JPEG blocks.
+    Samples of different sizes share one canvas: each lies in its top left corner. The rest of the
+    input is ignored, but must be finite; in the output the last row and column of the sample are
+    repeated there, plausible content for later blurs and JPEG blocks.
 
     Args:
         image: (B, C, H, W), floating point, of any range.
         size: (H', W') of the output.
         kind: "nearest", "area" (a box), "bilinear", "bicubic" (a = -0.5) or "lanczos" (3 lobes).
-        valid: (B, 2) integers, the height and width of each sample's picture in ``image``; None:
-            all of it. On the CPU, or they are copied there.
-        filled: (B, 2) integers, the height and width of each sample's picture in the output; None:
-            all of it.
+        valid: (B, 2) integers, the height and width of each sample in ``image``; None: all of it.
+            Preferably on the CPU, as they are copied there.
+        filled: (B, 2) integers, the height and width of each sample in the output; None: all of it.
 
     Returns:
         (B, C, H', W'), float32 at least, not clamped (bicubic and lanczos leave the range of the
@@ -79,7 +78,7 @@ def resize(
         taps = [_taps(kind, own[:, i], target[:, i], size[i]) for i in (0, 1)]
         if kind == "nearest":
             return _picked(image, *(index[..., 0].to(image.device) for index, _ in taps))
-        # The axis that shrinks most goes first.
+        # The axis that shrinks most first, which is cheapest.
         order = (0, 1) if size[0] * canvas[1] <= size[1] * canvas[0] else (1, 0)
         for axis in order:
             image = _along(image, *taps[axis], dim=axis + 2)

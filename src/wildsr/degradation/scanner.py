@@ -1,4 +1,4 @@
-"""Disturb pictures as line sensors and coherent waves do: stripes and speckle.
+"""Stripes of line sensors and speckle of coherent imaging.
 
 Conventions as in :mod:`wildsr.degradation.noise`, for any number of channels.
 """
@@ -26,23 +26,23 @@ def stripes(
     along: str = "columns",
     generators: Generators = None,
 ) -> Tensor:
-    """Give every detector of a line sensor its own gain and offset: stripes along the flight.
+    """Simulate a line sensor whose detectors differ in gain and offset, which causes stripes.
 
     ``image (1 + gain n) + offset m`` with n and m standard normal, one for each column (or row) and
-    channel: what pushbroom satellites, flatbed scanners and thermal lines leave.
+    channel, as in pushbroom satellites, flatbed scanners and thermal line cameras.
 
     Args:
         image: (B, C, H, W).
         gain: standard deviation of the gains around 1; one number or (B,).
-        offset: standard deviation of the offsets, [0, 1] units.
-        along: "columns" or "rows": the lines that one detector draws.
-        generators: to draw from.
+        offset: standard deviation of the offsets, in [0, 1] units; one number or (B,).
+        along: "columns" or "rows": the direction of the stripes.
+        generators: to draw from; see :mod:`wildsr.degradation.draw`.
 
     Returns:
         (B, C, H, W), not clamped; differentiable in image, gain and offset.
 
     Raises:
-        UserError: shapes that do not fit, another word.
+        UserError: shapes that do not fit, or another direction.
     """
     check_batch(image)
     if along not in ALONG:
@@ -65,14 +65,14 @@ def gamma_speckle(
     """Multiply by the speckle of a synthetic aperture radar: gamma noise of mean 1.
 
     Intensity of L looks is gamma-distributed with variance 1 / L (Goodman 1976); its root, the
-    amplitude, follows Nakagami's distribution, and is scaled to mean 1 here.
+    amplitude, has a Nakagami distribution, which is scaled to mean 1 here.
 
     Args:
         image: (B, C, H, W), at least 0.
         looks: L, above 0; one number or (B,).
-        amplitude: the image is of amplitudes.
-        gray: (B,) booleans: the same in all channels; None: in no sample.
-        generators: to draw from.
+        amplitude: whether the image holds amplitudes.
+        gray: (B,) booleans: samples whose noise is the same in all channels; None: none.
+        generators: to draw from; see :mod:`wildsr.degradation.draw`.
 
     Returns:
         (B, C, H, W), not clamped; differentiable in the image and in ``looks``.
@@ -89,7 +89,7 @@ def gamma_speckle(
     if generators is None:
         drawn = torch._standard_gamma(wide)
     else:
-        # Where an image is elsewhere, its numbers are drawn on the CPU
+        # Drawn on the CPU, where the generators are
         parts = [
             torch._standard_gamma(sample.cpu(), generator=generator)
             for sample, generator in zip(wide, generators, strict=True)
@@ -109,17 +109,17 @@ def rayleigh_speckle(
     strength: Tensor | float = 1.0,
     generators: Generators = None,
 ) -> Tensor:
-    """Multiply by the fully developed speckle of ultrasound: Rayleigh noise of mean 1, in grains.
+    """Multiply by fully developed ultrasound speckle: correlated Rayleigh noise of mean 1.
 
-    The envelope of complex Gaussian scatterers seen through a Gaussian pulse (Wagner et al. 1983):
+    The envelope of complex Gaussian scatterers imaged with a Gaussian pulse (Wagner et al. 1983):
     variance 4 / pi - 1, the same in all channels.
 
     Args:
         image: (B, C, H, W).
         lateral: the pulse's standard deviation across the beam (x), in pixels; one number or (B,).
-        axial: along it (y).
-        strength: share of the speckle; 0 leaves the image as it is.
-        generators: to draw from.
+        axial: along it (y), likewise.
+        strength: of the speckle; 0 leaves the image as it is; one number or (B,).
+        generators: to draw from; see :mod:`wildsr.degradation.draw`.
 
     Returns:
         (B, C, H, W), not clamped; differentiable in the image and in ``strength``.

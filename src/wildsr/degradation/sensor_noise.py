@@ -1,6 +1,6 @@
-"""Add signal-dependent noise: Poisson, its normal approximation, Poisson-Gaussian.
+"""Signal-dependent noise: Poisson, its normal approximation, Poisson-Gaussian.
 
-Conventions as in :mod:`wildsr.degradation.noise`. A brightness below 0 counts as 0 here.
+Conventions as in :mod:`wildsr.degradation.noise`. Negative brightness counts as 0 here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wildsr.degradation.noise import Generators, gray_mask, shared
 from wildsr.error import UserError
 from wildsr.pixels import at_least_float32, rounded, torchvision_luma
 
-FLOOR = 0.01 / 255  # below this standard deviation its root is replaced by a line
+FLOOR = 0.01 / 255  # standard deviation below which the square root is replaced by a line
 
 
 def poisson(
@@ -33,17 +33,16 @@ def poisson(
     3.2; the definition is that of its code.) Gray noise is drawn for the image's luma, and the same
     in all channels.
 
-    The noise is a constant for gradients: that of the image is 1. ``poisson_normal`` is four
-    times as fast, six times with given levels, and differentiable in full.
+    No gradient flows through the noise. ``poisson_normal`` is four times as fast, six times with
+    given levels, and fully differentiable.
 
     Args:
         image: (B, 1 or 3, H, W), floats.
-        scale: of the noise.
+        scale: factor of the noise; one number or (B,).
         levels: photons at full brightness; None: counted (``level_count``) for each sample, on the
-            luma where the noise is gray.
-        gray: (B,) booleans; None: in no sample.
-        generators: to draw from. With an image on another device the drawing takes place on the
-            CPU.
+            luma if the noise is gray.
+        gray: (B,) booleans: samples whose noise is the same in all channels; None: none.
+        generators: to draw from, on the CPU also for images on another device.
 
     Returns:
         (B, 1 or 3, H, W), float32 at least, not clamped.
@@ -71,14 +70,14 @@ def poisson_normal(
 
     .. math:: image + scale \sqrt{x / levels} \; n, \qquad x = clamp(image, 0, 1)
 
-    with n standard normal; differentiable in ``image``, ``scale`` and ``levels``. The root becomes
-    a line where it is below 0.01/255, as its slope would be infinite in the dark.
+    with n standard normal; differentiable in ``image``, ``scale`` and ``levels``. Below 0.01/255
+    the square root is replaced by a line, as its slope would be infinite at black.
 
     Args:
         image: (B, 1 or 3, H, W), floats.
-        scale: of the noise.
-        levels: as of ``poisson``.
-        gray: as of ``poisson``.
+        scale: factor of the noise; one number or (B,).
+        levels: as in :func:`poisson`.
+        gray: as in :func:`poisson`.
         draws: n, in the image's shape; gray noise takes the first channel.
         generators: to draw n from.
 
@@ -106,13 +105,13 @@ def poisson_gauss(
 
     .. math:: image + \sqrt{shot^2 \max(image, 0) + read^2} \; n
 
-    with n standard normal, independent by pixel and channel. The root becomes a line where it is
-    below 0.01/255, as its slope would be infinite in the dark.
+    with n standard normal, independent for each pixel and channel. Below 0.01/255 the square root
+    is replaced by a line, as its slope would be infinite at black.
 
     Args:
         image: (B, 1 or 3, H, W), floats.
-        shot: the standard deviation of the photons at brightness 1, [0, 1] units.
-        read: the standard deviation in the dark, [0, 1] units.
+        shot: standard deviation of the shot noise at white, in [0, 1] units; one number or (B,).
+        read: standard deviation at black, in [0, 1] units; one number or (B,).
         draws: n, in the image's shape.
         generators: to draw n from.
 
@@ -132,13 +131,13 @@ def poisson_gauss(
 
 @torch.no_grad()
 def level_count(image: Tensor) -> Tensor:
-    """Count the different 8-bit values of each image, rounded up to a power of 2.
+    """Count the distinct 8-bit values of each image, rounded up to a power of 2.
 
     Args:
         image: (B, C, H, W), [0, 1].
 
     Returns:
-        (B,): 1, 2, 4, ... or 256, in the image's precision.
+        (B,): 1, 2, 4, ... or 256, in the image's dtype.
     """
     count = len(image)
     place = 256 * torch.arange(count, device=image.device)

@@ -14,7 +14,7 @@ from wildsr.degradation.correlation import reflect
 from wildsr.degradation.kernel import gaussian_taps
 from wildsr.pixels import at_least_float32
 
-_MATRIX_SIDE = 512  # pixels up to which a product with a (side, side) matrix is the quickest blur
+_MATRIX_SIDE = 512  # pixels; up to it a product with a (side, side) matrix is the fastest blur
 
 
 def usm(
@@ -30,17 +30,17 @@ def usm(
     .. math:: m = G\, [255\, |r| > threshold], \quad
         out = m\, \mathrm{clip}(x + weight\, r) + (1 - m)\, x
 
-    Wang et al. 2021 (arXiv:2107.10833), section 3.4, has the idea, the authors' code the numbers.
-    The mask is a constant to gradients.
+    The idea is from Wang et al. 2021 (arXiv:2107.10833), section 3.4, the numbers are from the
+    authors' code. No gradient flows through the mask.
 
     Args:
         image: (B, 3, H, W) or (B, 1, H, W) in [0, 1], of any size; borders are reflected without
             repeating the edge.
         weight: of the residual, one number or (B,).
-        radius: as the authors count it: the Gaussian has 2 (radius // 2) + 1 taps a side, and the
-            standard deviation that OpenCV gives to more than 7, 0.3 ((taps - 1) / 2 - 1) + 0.8; 51
+        radius: as the authors define it: the Gaussian has 2 (radius // 2) + 1 taps a side, and
+            OpenCV's standard deviation for more than 7 taps, 0.3 ((taps - 1) / 2 - 1) + 0.8; 51
             taps and 8 pixels by default.
-        threshold: in 1/255, one number or (B,); smaller residuals are let alone.
+        threshold: in 1/255, one number or (B,); smaller residuals are not sharpened.
 
     Returns:
         The shape of ``image``, in [0, 1] for images that are, float32 at least, not rounded;

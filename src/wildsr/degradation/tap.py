@@ -1,4 +1,4 @@
-"""Sampling grids of blur kernels, and checks of their parameters."""
+"""Coordinates of blur kernels' taps, and checks of kernel parameters."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def check_size(size: int) -> None:
 
 
 def per_sample(size: int, **parameters: Tensor) -> list[Tensor]:
-    """Reshape the parameters of a batch of kernels to (B, 1, 1), of one dtype.
-
-    Float32 at least.
+    """Reshape kernel parameters (B,) to (B, 1, 1), all of one dtype, float32 at least.
 
     Raises:
         UserError: an even size, or parameters that are not tensors (B,) of one length.
@@ -50,9 +48,13 @@ def per_sample(size: int, **parameters: Tensor) -> list[Tensor]:
 
 
 def require(holds: Tensor, name: str, value: Tensor, what: str) -> None:
-    """Refuse values for which ``holds`` is false; checked on a CPU only.
+    """Refuse values for which ``holds`` is false; checked on a CPU only, as it would stall a GPU.
 
-    A GPU would have to be waited for.
+    Args:
+        holds: booleans, the shape of ``value``.
+        name: of the argument, as the user knows it.
+        value: any shape.
+        what: what the values must be, for the error.
 
     Raises:
         UserError: naming the argument and the first value that is refused.
@@ -63,7 +65,7 @@ def require(holds: Tensor, name: str, value: Tensor, what: str) -> None:
 
 
 def offsets(size: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels from the middle tap: x (1, 1, k) to the right and y (1, k, 1) downwards."""
+    """Tap coordinates from the middle tap, in pixels: x (1, 1, k) right, y (1, k, 1) down."""
     taps = torch.arange(size, device=like.device, dtype=like.dtype) - size // 2
     return taps[None, None], taps[None, :, None]
 
@@ -74,10 +76,10 @@ def normalized(kernel: Tensor) -> Tensor:
 
 
 class Sloped(torch.autograd.Function):
-    """Gives ``value`` the derivative ``slope`` with respect to ``x``; all of one shape.
+    """Autograd function: returns ``value`` with the derivative ``slope`` with respect to ``x``.
 
-    For functions whose derivative is known in closed form, but not to autograd. A second derivative
-    raises.
+    All three have one shape. For functions whose derivative is known in closed form, but not to
+    autograd. Differentiable once only.
     """
 
     @staticmethod

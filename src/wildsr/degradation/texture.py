@@ -1,4 +1,4 @@
-"""Compress pictures as graphics cards hold textures: BC1 (DXT1) and BC4 blocks."""
+"""GPU texture compression: BC1 (DXT1) and BC4 blocks."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from wildsr.pixels import at_least_float32, rounded
 
 
 def bc1(image: Tensor) -> Tensor:
-    """Compress RGB images as BC1 (S3TC DXT1): every 4x4 block has four colours on one line.
+    """Compress RGB images as BC1 (S3TC DXT1): each 4x4 block has four colours on one line.
 
-    Its ends are in RGB565, the two others a third and two thirds between; a pixel takes the nearest
-    of the four. Ends are those of the block's colours along their principal axis, and then the best
-    for the indices found (least squares), where this is nearer.
+    The endpoints are in RGB565, the two others at one and two thirds between them; each pixel gets
+    the nearest of the four. The endpoints are the extremes along the principal axis of the block's
+    colours, or the least-squares fit for the resulting indices, whichever has the smaller error.
 
     Args:
         image: (B, 3, H, W) in [0, 1]; values outside are clamped, borders repeated to whole blocks.
 
     Returns:
-        What decoding gives: multiples of 1/255, (B, 3, H, W), with the gradient of the identity.
+        The decoded image: multiples of 1/255, (B, 3, H, W), with the gradient of the identity.
 
     Raises:
         UserError: another shape.
@@ -43,15 +43,15 @@ def bc1(image: Tensor) -> Tensor:
 
 
 def bc4(image: Tensor) -> Tensor:
-    """Compress each channel on its own as BC4 (RGTC): every 4x4 block has eight even levels.
+    """Compress each channel separately as BC4 (RGTC): each 4x4 block has eight even levels.
 
-    What cards hold gray maps, heights and normals in (two channels: BC5).
+    The format for gray maps, height maps and normals (two channels: BC5).
 
     Args:
         image: (B, C, H, W) in [0, 1]; values outside are clamped, borders repeated to whole blocks.
 
     Returns:
-        What decoding gives: multiples of 1/255, (B, C, H, W), with the gradient of the identity.
+        The decoded image: multiples of 1/255, (B, C, H, W), with the gradient of the identity.
 
     Raises:
         UserError: another shape.
@@ -87,7 +87,7 @@ def _picture(blocks: Tensor, shape: torch.Size) -> Tensor:
 def _axis(apart: Tensor) -> Tensor:
     """The principal direction (B, n, 1, 3) of colours (B, n, 16, 3), by the power method."""
     spread = apart.transpose(2, 3) @ apart
-    # Begun at the column of the channel that varies most: not at right angles to the axis
+    # Start: the column of the channel that varies most, which is never orthogonal to the axis.
     most = spread.diagonal(dim1=2, dim2=3).argmax(2)[..., None, None]
     axis = spread.gather(2, most.expand(*spread.shape[:2], 1, 3))
     for _ in range(8):
@@ -100,7 +100,7 @@ def _coded(blocks: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
     bits = torch.tensor([5.0, 6.0, 5.0], device=ends.device, dtype=ends.dtype)
     most = 2**bits - 1
     short = (ends.clamp(0, 255) / 255 * most).round()
-    # As hardware does: the first bits once more in the low ones
+    # Expand to 8 bits as hardware does: the high bits are repeated in the low ones.
     ends = torch.floor(short * 2 ** (8 - bits)) + torch.floor(short / 2 ** (2 * bits - 8))
     first, second = ends.split(1, 2)
     four = torch.cat(

@@ -42,9 +42,9 @@ class Outcome:
         row: the upscaler's name.
         photo_set: the name of the photo's set.
         image: the photo's name.
-        values: a number a metric; None where it cannot be computed.
-        error: why there is nothing; None for a success.
-        picture: where the SR is on disk, if it was kept.
+        values: the value of each metric; None if it cannot be computed.
+        error: why the photo failed; None for a success.
+        picture: file of the SR image, if it was kept.
     """
 
     row: str
@@ -57,12 +57,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Measured:
-    """An outcome, and what set metrics need of its picture.
+    """An outcome with the features that set metrics (FID and the like) need of its SR image.
 
     Args:
         outcome: of one upscaler on one photo.
-        described: a tensor a description, as :class:`~wildsr.metric.panel.Gathering` keeps them;
-            None where the picture is too small for it. Empty where nothing is described.
+        described: one tensor per feature extractor, as :class:`~wildsr.metric.panel.Gathering`
+            keeps them; None if the image is too small for it. Empty if there are no set metrics.
     """
 
     outcome: Outcome
@@ -70,12 +70,12 @@ class Measured:
 
 
 def interpolation(kind: str, scale: int, deep: bool = False) -> Upscale:
-    """Plain interpolation as an upscaler of (1, C, H, W); ``deep`` rounds nothing to 8 bits."""
+    """Interpolation as an upscaler of (1, C, H, W); with ``deep`` nothing is rounded to 8 bits."""
     return lambda lr: interpolate(lr, scale, kind, deep)
 
 
 def interpolating(kind: str, scale: int) -> Restore:
-    """Plain interpolation as a function of a photo, in the photo's own depth."""
+    """Interpolation as a function from a photo to its SR image, in the photo's own bit depth."""
 
     def restore(photo: Mapping[str, Any]) -> Tensor:
         deep = photo["lr"].dtype != torch.uint8
@@ -85,7 +85,7 @@ def interpolating(kind: str, scale: int) -> Restore:
 
 
 def of_lr(upscale: Upscale) -> Restore:
-    """Make a function of a photo from an upscaler of its LR."""
+    """Turn an upscaler of LR tensors into a function from a photo to its SR image."""
 
     def restore(photo: Mapping[str, Any]) -> Tensor:
         sr = upscale(floats(photo["lr"]))
@@ -95,7 +95,7 @@ def of_lr(upscale: Upscale) -> Restore:
 
 
 def delivered(upscaler: Upscaler) -> Restore:
-    """Make a function of a photo from a network: the pixels that the verb ``upscale`` writes."""
+    """Turn a network into a function from a photo to the pixels that ``wildsr upscale`` writes."""
 
     def restore(photo: Mapping[str, Any]) -> Tensor:
         pixels = photo["lr"].permute(1, 2, 0).numpy()
@@ -107,12 +107,12 @@ def delivered(upscaler: Upscaler) -> Restore:
 def upscaling_protocol(
     tile: int | None, device: torch.device, precision: str, sensor: Sensor = RGB
 ) -> dict[str, str]:
-    """How networks were applied to the photos, to be stored beside the numbers.
+    """Describe how networks were applied to the photos, to be stored with the numbers.
 
     Args:
-        tile: LR pixels a side; None where the free memory decides.
-        device: where networks computed.
-        precision: of their numbers.
+        tile: LR pixels a side; None if the free memory decides.
+        device: where the networks run.
+        precision: their data type.
         sensor: of the photos.
     """
     read = "8-bit RGB" if sensor.plain else sensor.sentence()
@@ -139,21 +139,21 @@ def evaluate(
 ) -> tuple[list[Outcome], OfSets]:
     """Upscale every photo with every upscaler and compute the metrics that apply.
 
-    One upscaler after the other, so that only one is in memory. What fails (a file that cannot be
-    read, a truth of another size, memory that does not suffice) costs that photo's outcome only.
+    Upscalers run one after the other, so that only one is in memory. A failure (an unreadable file,
+    a ground truth of another size, too little memory) only makes that photo's outcome an error.
 
     Args:
-        upscalers: name -> what makes its function; called once, when its turn comes.
+        upscalers: name -> function that loads the upscaler; called once, at its turn.
         sets: name -> photos.
         panel: the metrics.
-        folder: where results go as PNG, one folder an upscaler and, if there are several, a set;
-            None keeps no pictures.
-        advance: called after each picture, for a progress bar.
-        sharp: photos that set metrics compare with; without any, the truths of each set.
-        device: where networks compute; metrics do so too if it is CUDA.
+        folder: for SR images as PNG, one folder per upscaler and, if there are several, per set;
+            None keeps no images.
+        advance: called after each photo, for a progress bar.
+        sharp: reference photos for set metrics; if empty, the ground truth of each set.
+        device: where networks run; metrics too if it is CUDA.
 
     Returns:
-        The outcomes, and the set metrics.
+        The outcomes, and the set metrics by row and set.
     """
     measured = measure(upscalers, sets, panel, folder, advance, device)
     outcomes = [one.outcome for one in measured]
@@ -169,16 +169,16 @@ def measure(
     device: torch.device = CPU,
     chosen: Callable[[str], bool] = lambda image: True,
 ) -> list[Measured]:
-    """The first half of :func:`evaluate`: single photos, or those of them that were chosen.
+    """The first half of :func:`evaluate`: measure all or chosen photos one by one.
 
     Args:
-        upscalers: see :func:`evaluate`, as for the others.
+        upscalers: see :func:`evaluate`.
         sets: name -> photos.
         panel: the metrics.
-        folder: where results go.
-        advance: called after each picture.
-        device: where networks compute.
-        chosen: which photos, by their names.
+        folder: for SR images.
+        advance: called after each photo.
+        device: where networks run.
+        chosen: decides by its name whether a photo is measured.
     """
     bounded = Bounded(panel, measuring_device(device))
     measured: list[Measured] = []
@@ -211,15 +211,15 @@ def of_sets(
     sharp: Sequence[Path] = (),
     device: torch.device = CPU,
 ) -> OfSets:
-    """The second half of :func:`evaluate`: what is measured of all photos together.
+    """The second half of :func:`evaluate`: compute set metrics over all photos.
 
     Args:
         measured: all photos on all rows.
         rows: names of the upscalers.
-        sets: see :func:`evaluate`, as for the others.
+        sets: see :func:`evaluate`.
         panel: the metrics.
-        sharp: photos that set metrics compare with.
-        device: where networks compute.
+        sharp: reference photos; if empty, the ground truth of each set.
+        device: where networks run.
     """
     bounded = Bounded(panel, measuring_device(device))
     gathered = {(row, name): panel.gather() for row in rows for name in sets}
@@ -237,7 +237,10 @@ def of_sets(
 
 
 def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Tensor]:
-    """The reference set of set metrics, uint8 (3, H, W): the files, else the truths."""
+    """The reference images of set metrics, (3, H, W): the given files, else the ground truth.
+
+    Unreadable files are skipped.
+    """
     for path in paths:
         with contextlib.suppress(UserError):
             yield torch.from_numpy(photos.read(path)).permute(2, 0, 1)
@@ -282,7 +285,7 @@ def _failing(error: Exception) -> Restore:
 def _kept(
     sr: Tensor, path: Path, bands: Sequence[int] | None, window: Window | None
 ) -> Path | None:
-    """Write a picture; None, which is said, where it cannot be: its figures are still good."""
+    """Write a picture; None and a warning if it cannot be written: its metrics stay valid."""
     try:
         save_png(picture(sr, bands, window), path)
     except UserError as error:
@@ -313,6 +316,6 @@ def _outcome(
             lr, bands = photo["lr"], photos.sensor.bands
             window = window_of(lr) if lr.is_floating_point() else None
             path = _kept(sr, folder / f"{file_name(image)}.png", bands, window)
-    except Exception as error:  # whatever it is, the other photos are still to be measured
+    except Exception as error:  # any error concerns this photo only
         return Outcome(row, name, image, error=first_line(error))
     return Outcome(row, name, image, values, picture=path)

@@ -1,4 +1,4 @@
-"""The measurements of one process of several, written down, and joined into those of all."""
+"""Store what one of several processes (a shard) has measured, and join all shards."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FOLDER = ".parts"  # in the output
 
 
 def part_file(output: Path, shard: Shard) -> Path:
-    """Where the measurements of a shard are."""
+    """The file with the measurements of a shard."""
     return output / FOLDER / f"{shard.number}-of-{shard.count}.safetensors"
 
 
 def write_part(output: Path, shard: Shard, measured: Sequence[Measured]) -> None:
-    """Write what a shard has measured: figures as JSON, what set metrics need as tensors.
+    """Write what a shard has measured: numbers as JSON, features for set metrics as tensors.
 
     Raises:
         UserError: it cannot be written.
@@ -53,11 +53,11 @@ def complete(output: Path, shard: Shard) -> bool:
 
 
 def join_parts(output: Path, shard: Shard, order: Sequence[tuple[str, str, str]]) -> list[Measured]:
-    """The measurements of all shards, as one process would have made them.
+    """Join the measurements of all shards, in the order in which one process makes them.
 
     Args:
         output: the folder.
-        shard: any of them.
+        shard: any of the shards; only their number is used.
         order: row, set and photo of every measurement.
 
     Raises:

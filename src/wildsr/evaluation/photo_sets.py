@@ -1,4 +1,4 @@
-"""The sets of photos to evaluate on, with or without their truth."""
+"""The sets of photos to evaluate on, with or without ground truth."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ def photo_sets(
     """Find the photos of each set, and the scale.
 
     Args:
-        config: ``data.lr``, ``data.hr`` and ``scale`` as typed.
-        scales: what each upscaler says its scale is, by what the user called it.
-        runs: where the photos come from if ``data.lr`` is not given.
-        sensor: what the photos of ``data.lr`` are made into.
+        config: ``data.lr``, ``data.hr`` and ``scale`` as given by the user.
+        scales: the scale of each upscaler, by the user's name for it.
+        runs: supply the photos if ``data.lr`` is not given.
+        sensor: the kind of pixels to which the photos of ``data.lr`` are converted.
+
+    Returns:
+        The photos by set, and the scale.
 
     Raises:
-        UserError: no photos, a truth without them, sets that differ, scales that differ.
+        UserError: no photos, a ground truth without them, sets that differ, scales that differ.
     """
     if config.data.lr is None:
         if config.data.hr is not None:
@@ -80,10 +83,10 @@ def photo_sets(
 def one_scale(
     config: DictConfig, scales: Mapping[str, int], pairs: Sequence[tuple[Path, Path]]
 ) -> int:
-    """The scale that all agree on, else that of the first readable pair of photos.
+    """The scale that all upscalers share, else that of the first readable pair of photos.
 
     Raises:
-        UserError: nothing says it, two disagree, or it is none of those that there are.
+        UserError: no scale is given, two of them disagree, or it is not supported.
     """
     said = {**({} if config.scale is None else {"scale": config.scale}), **scales}
     for pair_of_photos in pairs if not said else ():

@@ -32,11 +32,12 @@ class Row:
     """A row of the table, before it is measured.
 
     Args:
-        open: from the scale to the function that restores photos; what it loads is freed after use.
-        scale: HR size / LR size; None for what takes any.
-        source: what the user typed, for messages and the page.
+        open: takes the scale and returns the function that restores photos; what it loads is freed
+            after use.
+        scale: HR size / LR size; None if it can do any.
+        source: the user's argument, for messages and the page.
         iteration: of a checkpoint that is to be ranked among others.
-        sensor: the kind of photos that it was trained on; None for what takes any.
+        sensor: the kind of photos that it was trained on; None if it takes any.
     """
 
     open: Callable[[int], Restore]
@@ -51,10 +52,10 @@ def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
 
     Args:
         config: of ``evaluate``.
-        device: where networks compute.
+        device: where networks run.
 
     Raises:
-        UserError: something that was named does not exist, is damaged or of an unknown kind.
+        UserError: a named run or file does not exist, is damaged or of an unknown kind.
     """
     found: dict[str, Row] = {}
 
@@ -70,7 +71,7 @@ def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
         for label, candidate in of_run(folder, shown, config, ready).items():
             add(label, candidate)
     for name, path in paths_by_name(config.weights, "weights").items():
-        # Now: damage is to be said before anything is measured.
+        # Opened now, so that damage is reported before anything is measured.
         opened = open_upscaler(weights=path)
         shown = opened.name if name == path.name else name
         load = partial(_same, opened.network)
@@ -81,7 +82,7 @@ def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
 
 
 def one_sensor(rows: Mapping[str, Row]) -> Sensor:
-    """The kind of photos that all rows were trained on; 8-bit RGB where none says it.
+    """The kind of photos that all rows were trained on; 8-bit RGB if none has one.
 
     Raises:
         UserError: two differ.
@@ -94,7 +95,7 @@ def one_sensor(rows: Mapping[str, Row]) -> Sensor:
 
 
 def kinds(upscaler: Any) -> list[str]:
-    """The interpolations that were asked for, as a list.
+    """The requested kinds of interpolation, as a list.
 
     Raises:
         UserError: none, or an unknown one.
@@ -112,13 +113,16 @@ def of_run(
     config: DictConfig,
     ready: Callable[[Callable[[], nn.Module], str], Callable[[int], Restore]],
 ) -> dict[str, Row]:
-    """The rows of a run: its bicubic baseline, and itself or its checkpoints.
+    """The rows of a run: its bicubic baseline, and its final weights or its checkpoints.
 
     Args:
         folder: of the run.
-        given: what the user calls it; None for the name of its method.
-        config: the verb's.
-        ready: from what loads a network, and its label, to what restores photos at a scale.
+        given: the user's name for it; None for the name of its method.
+        config: of ``evaluate``.
+        ready: takes a function that loads a network, and the row's label; returns ``Row.open``.
+
+    Raises:
+        UserError: the folder is not a run, or a checkpoint is missing.
     """
     trust = trusts(config)
     trained = config_of(folder, trust)
@@ -136,7 +140,7 @@ def of_run(
             made[label] = Row(ready(load, label), scale, source, None, sensor)
         return made
     one = config.strength if not isinstance(config.strength, ListConfig) else config.strength[0]
-    for iteration in chosen(folder, config.checkpoints):  # opened when their turn comes
+    for iteration in chosen(folder, config.checkpoints):  # each is opened at its turn
         at = partial(restorer_of, folder, iteration, trust, one)
         label = f"{name} {iteration}"
         made[label] = Row(ready(at, label), scale, source, iteration, sensor)
@@ -146,8 +150,12 @@ def of_run(
 def strengths(folder: Path, asked: Any, finished: bool) -> list[float | None]:
     """The strengths of a run's rows; None for a run without a finish.
 
-    Without any that was asked for: the faithful upscaler, the finished one, and the run's default
-    if that lies between them.
+    If none is asked for: the faithful upscaler (0), the finished one (1), and the run's default.
+
+    Args:
+        folder: of the run.
+        asked: a number, a list, or None.
+        finished: whether the run has a finish.
     """
     if asked is not None:
         return list(asked) if isinstance(asked, ListConfig | list) else [asked]
@@ -155,7 +163,7 @@ def strengths(folder: Path, asked: Any, finished: bool) -> list[float | None]:
 
 
 def strength_label(name: str, strength: float | None) -> str:
-    """What a row is called: the faithful upscaler has the plain name."""
+    """The name of a row; the faithful upscaler has the plain name."""
     if not strength:
         return name
     return f"{name} finished" if strength == 1 else f"{name} strength {strength:g}"

@@ -1,4 +1,4 @@
-"""Evaluate saved results: a folder of pictures as an upscaler."""
+"""Evaluate saved results: a folder of SR images in the place of an upscaler."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from wildsr.photo.image import LIMIT, UnreadableImage, bare_stem, list_images, r
 
 
 def precomputed(folder: Path, limit: float | None = LIMIT) -> Callable[[int], Restore]:
-    """Look up results by the photo's name, of any suffix, in the set's folder if there is one.
+    """Look up SR images by the photo's name, with any suffix, in the set's folder if there is one.
 
-    Names are compared as those of LR and HR photos are; spare rows and columns, fewer than the
+    Names are matched like those of LR and HR photos; surplus rows and columns, fewer than the
     scale, are cut off.
 
     Args:
-        folder: of the pictures.
-        limit: megapixels of a picture that is read; None for any number.
+        folder: of the SR images.
+        limit: largest size that is read, in megapixels; None for any.
+
+    Returns:
+        A function of the scale that returns the lookup
+        (:data:`~wildsr.evaluation.evaluate.Restore`).
 
     Raises:
-        UserError: the folder is missing or holds no pictures.
+        UserError: the folder is missing or holds no images; the lookup raises it too, for an image
+            that is missing, ambiguous or of another size.
     """
     list_images(folder, "results")
     listed: dict[Path, list[Path]] = {}

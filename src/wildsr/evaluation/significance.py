@@ -22,10 +22,10 @@ class Difference:
 
     Args:
         mean: of the differences, first minus second.
-        low: end of the bootstrap interval of the mean; None for a single image.
-        high: its other end.
+        low: lower bound of the bootstrap interval of the mean; None for a single image.
+        high: its upper bound.
         p: of the sign-flip test; with n images it cannot be below ``2 / 2^n``.
-        images: how many both rows have.
+        images: number of images that both rows have.
     """
 
     mean: float
@@ -39,11 +39,11 @@ def interval(values: Sequence[float], seed: int) -> tuple[float, float] | None:
     """Bootstrap confidence interval of the mean (Efron 1979), percentile method.
 
     Args:
-        values: one an image.
+        values: one per image.
         seed: the same one gives the same interval.
 
     Returns:
-        (low, high); None for fewer than two values, or where one is not finite.
+        (low, high); None for fewer than two values, or if one is not finite.
     """
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) < 2 or not np.isfinite(sample).all():
@@ -67,16 +67,16 @@ def interval(values: Sequence[float], seed: int) -> tuple[float, float] | None:
 def difference(first: Sequence[float], second: Sequence[float], seed: int) -> Difference | None:
     """Test how two rows differ on the same images: mean, interval and p.
 
-    The test flips the sign of each image's difference: under "the two are alike" both signs are
-    equally likely. ``p`` is the share of all sign patterns whose mean is at least as far from 0.
+    The test flips the sign of each image's difference: under the null hypothesis both signs are
+    equally likely. ``p`` is the fraction of all sign patterns whose mean is at least as far from 0.
 
     Args:
-        first: values of one row, one an image.
+        first: values of one row, one per image.
         second: of the other row, in the same order.
         seed: of the resampling.
 
     Returns:
-        None without images, or where a difference is not finite.
+        None without images, or if a difference is not finite.
     """
     with np.errstate(invalid="ignore"):  # of two infinite ones
         gaps = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)

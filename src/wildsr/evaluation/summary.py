@@ -11,8 +11,8 @@ from wildsr.evaluation.evaluate import OfSets, Outcome
 from wildsr.evaluation.significance import Difference, difference, interval
 from wildsr.metric.kind import Metric
 
-EXACT = 100.0  # dB, that equal pictures count as in means
-ALL_PAIRS = 8  # rows; of more, each is compared with the first only
+EXACT = 100.0  # dB, taken in means for equal images, whose PSNR is infinite
+ALL_PAIRS = 8  # with more rows, each is compared with the first only
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Line:
     Args:
         row: the upscaler.
         photo_set: the set; None for all photos together.
-        values: the mean of each metric; None where a photo has no value.
-        intervals: around the means; None where there is none.
-        images: how many the means are over.
-        failed: how many photos failed for this row.
+        values: the mean of each metric; None if a photo has no value.
+        intervals: confidence intervals of the means; None if there is none.
+        images: number of images in the means.
+        failed: number of photos that failed for this row.
     """
 
     row: str
@@ -56,9 +56,9 @@ class Summary:
         sets: the names of the sets.
         lines: all photos first, then, if there are several sets, each set.
         compared: pairs of rows.
-        outcomes: the single photos.
-        protocol: how the numbers came about.
-        parts: what the metrics say of themselves: titles, decimals, which way is better.
+        outcomes: of the single photos.
+        protocol: how the numbers were computed.
+        parts: the metrics: titles, decimals, whether higher or lower is better.
     """
 
     metrics: Sequence[str]
@@ -86,17 +86,18 @@ def summarise(
     of_sets: OfSets | None = None,
     parts: Mapping[str, Metric] | None = None,
 ) -> Summary:
-    """Means over the photos that *every* row has, so that a failure does not favour its row.
+    """Compute means over the photos that *every* row has, so that failures do not favour a row.
 
-    A row without a single success takes no part in that choice. Among others, equal pictures, whose
-    PSNR is infinite, count as 100 dB, as the protocol states: one black page would be the mean.
+    Rows without any success are ignored in that choice. If some images equal their ground truth,
+    their infinite PSNR counts as 100 dB in the mean (which the protocol states): otherwise one
+    uniformly black page would make the mean infinite.
 
     Args:
         outcomes: of all rows and sets.
-        protocol: is kept beside the numbers.
-        seed: of the resampling; None leaves it out.
-        of_sets: metrics that a set has as a whole, by (row, set).
-        parts: the panel's.
+        protocol: is stored with the numbers.
+        seed: of the resampling; None computes no intervals and comparisons.
+        of_sets: metrics of a set as a whole, by (row, set).
+        parts: the metrics of the panel.
     """
     of_sets = of_sets or {}
     rows = list(dict.fromkeys(o.row for o in outcomes))

@@ -1,4 +1,4 @@
-"""Compute metrics of images of any size, in memory bounded by a tile."""
+"""Compute metrics of images of any size, with memory bounded by a tile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wildsr.pixels import floats
 CPU = torch.device("cpu")
 LARGE = 2**22  # pixels of a result; smaller ones are measured whole
 SIDE = 1024  # pixels of a tile, the largest multiple of the scale in it
-WINDOW = 11  # taps of SSIM's window: tiles that overlap by 10 hold every place of it once
+WINDOW = 11  # taps of SSIM's window: tiles that overlap by 10 hold every position of it once
 STATED = (
     f"results of more than {LARGE} pixels are measured in tiles of {SIDE} x {SIDE}: PSNR and SSIM "
     "come out the same, other numbers are means over tiles (decibels: of the error), and set "
@@ -25,11 +25,11 @@ STATED = (
 
 
 class Bounded:
-    """Measures uint8 images by a panel, large ones in tiles.
+    """Measures images by a panel of metrics, large ones in tiles.
 
     Args:
         panel: the metrics.
-        device: where they compute.
+        device: where they are computed.
     """
 
     def __init__(self, panel: Panel, device: torch.device = CPU) -> None:
@@ -39,7 +39,17 @@ class Bounded:
     def measure(
         self, sr: Tensor, hr: Tensor | None, lr: Tensor, gray: bool
     ) -> dict[str, float | None]:
-        """As :meth:`wildsr.metric.panel.Panel.measure`, of uint8 (3, H, W)."""
+        """Like :meth:`wildsr.metric.panel.Panel.measure`, for large images by tiles.
+
+        Args:
+            sr: (C, sH, sW), uint8 or floats in [0, 1].
+            hr: the ground truth, likewise, or None.
+            lr: (C, H, W).
+            gray: whether the photo is gray.
+
+        Returns:
+            The value of each metric; None if it cannot be computed.
+        """
         with single_precision():
             return self._measured(sr, hr, lr, gray)
 
@@ -75,7 +85,7 @@ class Bounded:
         return values
 
     def add(self, gathering: Gathering, image: Tensor) -> None:
-        """Add a uint8 image (3, H, W) to a set metric's collection; of a large one its middle."""
+        """Add an image (C, H, W) to the collection of a set metric; of a large one its middle."""
         if image[0].numel() > LARGE:
             for dim in (1, 2):
                 side = min(image.shape[dim], 2 * SIDE)

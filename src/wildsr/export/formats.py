@@ -1,4 +1,4 @@
-"""Write networks in other tools' formats, and reopen them by those tools' runtimes."""
+"""Write networks in other tools' formats, and reopen them in those tools' runtimes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from wildsr.inference.engine import TRACED, to_onnx
 from wildsr.network.weights import check_finite
 from wildsr.text_path import text_path
 
-EXTRA = "export"  # of pyproject.toml: the packages that some of the formats need
+EXTRA = "export"  # dependency group of pyproject.toml with packages that some formats need
 
 Upscale = Callable[[Tensor], Tensor]
 
 
 class Half(nn.Module):
-    """Wraps a network to compute in half precision, with single precision in and out.
+    """Wraps a network to compute in half precision, with float32 input and output.
 
     Args:
         network: is copied.
@@ -48,13 +48,14 @@ class Half(nn.Module):
 
 @dataclass(frozen=True)
 class Format:
-    """A format for networks as programs of other runtimes.
+    """A file format for networks that another runtime executes.
 
     Attributes:
-        suffixes: of its files; the first is the one that tools are given.
+        suffixes: of its files; the first is the one that users open.
         write: ``write(network, path, fp16, size)``; the network is in evaluation mode, ``path``
             ends in the first suffix, ``size`` is None for any size.
-        reopen: the file as a function of (1, 3, H, W) in [0, 1], by the runtime of its tools.
+        reopen: ``reopen(path, fp16)`` gives the file as a function of (1, 3, H, W) in [0, 1],
+            executed by the format's runtime.
     """
 
     suffixes: tuple[str, ...]
@@ -63,10 +64,10 @@ class Format:
 
 
 def needed(package: str, fmt: str) -> ModuleType:
-    """Import a package of the extra ``export``.
+    """Import a package of the optional dependency group ``export``.
 
     Raises:
-        UserError: how to install it.
+        UserError: it is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(package)
@@ -83,9 +84,16 @@ def _example(size: int | None) -> Tensor:
 
 @torch.no_grad()
 def write_torchscript(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
-    """Write a traced TorchScript module, for libtorch."""
+    """Write a traced TorchScript module, for libtorch.
+
+    Args:
+        network: (B, 3, H, W) to (B, 3, sH, sW).
+        path: of the file.
+        fp16: whether the weights are in half precision.
+        size: LR pixels a side of the traced example; None for the default.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that parts of the trace hold for other sizes is measured
+        warnings.simplefilter("ignore")  # whether the trace is valid for other sizes is measured
         module = Half(network).eval() if fp16 else network
         traced = torch.jit.trace(module, _example(size), check_trace=False)
         with text_path(path) as name:
@@ -93,7 +101,7 @@ def write_torchscript(network: nn.Module, path: Path, fp16: bool, size: int | No
 
 
 def reopen_torchscript(path: Path, fp16: bool) -> Upscale:
-    """Open it by libtorch."""
+    """Open a TorchScript file by libtorch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         with text_path(path) as name:
@@ -102,13 +110,21 @@ def reopen_torchscript(path: Path, fp16: bool) -> Upscale:
 
 
 def write_onnx(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
-    """Write ONNX, opset 17; ``lr`` in, ``sr`` out, both float32, any batch and size."""
+    """Write ONNX, opset 17; ``lr`` in, ``sr`` out, both float32, any batch and size.
+
+    Raises:
+        UserError: the package onnx is not installed.
+    """
     needed("onnx", "onnx")
     to_onnx(Half(network).eval() if fp16 else network, path, size)
 
 
 def reopen_onnx(path: Path, fp16: bool) -> Upscale:
-    """Open it by ONNX Runtime on the CPU."""
+    """Open an ONNX file by ONNX Runtime on the CPU.
+
+    Raises:
+        UserError: the package onnxruntime is not installed.
+    """
     runtime = needed("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -121,10 +137,10 @@ def reopen_onnx(path: Path, fp16: bool) -> Upscale:
 def write_ncnn(network: nn.Module, path: Path, fp16: bool, size: int | None) -> None:
     """Write ncnn's ``.param`` and ``.bin``; ``data`` in, ``output`` out, as Upscayl needs.
 
-    pnnx makes them of TorchScript.
+    pnnx converts them from TorchScript.
 
     Raises:
-        UserError: if the network has a layer that ncnn has not.
+        UserError: pnnx is not installed or fails, or the network has a layer that ncnn lacks.
     """
     pnnx = needed("pnnx", "ncnn")
     with tempfile.TemporaryDirectory() as folder:
@@ -153,7 +169,11 @@ def write_ncnn(network: nn.Module, path: Path, fp16: bool, size: int | None) -> 
 
 
 def reopen_ncnn(path: Path, fp16: bool) -> Upscale:
-    """Open it by ncnn on the CPU."""
+    """Open a pair of ncnn files by ncnn on the CPU.
+
+    Raises:
+        UserError: ncnn is not installed, or cannot open the files.
+    """
     ncnn = needed("ncnn", "ncnn")
     net = ncnn.Net()
     net.opt.num_threads = torch.get_num_threads()
@@ -166,8 +186,8 @@ def reopen_ncnn(path: Path, fp16: bool) -> Upscale:
 
     def upscale(lr: Tensor) -> Tensor:
         extractor = net.create_extractor()
-        pixels = lr[0].contiguous().numpy()  # a name, for ncnn borrows its memory
-        extractor.input("data", ncnn.Mat(pixels).clone())  # layers may write into what goes in
+        pixels = lr[0].contiguous().numpy()  # kept in a variable: ncnn borrows its memory
+        extractor.input("data", ncnn.Mat(pixels).clone())  # layers may overwrite their input
         failed, sr = extractor.extract("output")
         if failed:
             raise RuntimeError("ncnn failed")
@@ -190,14 +210,17 @@ def write_program(
 
     Args:
         network: (B, 3, H, W) in [0, 1] to (B, 3, sH, sW); in evaluation mode, on the CPU.
-        path: ends in the format's first suffix; its files appear whole or not at all.
+        path: ends in the format's first suffix; its files appear only when they are complete.
         fmt: onnx, torchscript or ncnn.
-        fp16: weights in half precision; what goes in and out stays in single precision.
-        size: LR pixels a side of a file for this size only; None for any.
+        fp16: weights in half precision; input and output stay float32.
+        size: LR pixels a side if the file is for this size only; None for any size.
+
+    Returns:
+        The reopened file as a function of (1, 3, H, W) in [0, 1].
 
     Raises:
-        UserError: a format that cannot hold this network, a package that is not installed,
-            weights that are NaN or infinite.
+        UserError: a format that cannot hold this network, a package that is not installed, weights
+            that are NaN or infinite, or a file that cannot be written.
     """
     check_finite(network.state_dict(), f"{path} is not written: the network")
     kind = PROGRAMS[fmt]
@@ -209,7 +232,7 @@ def write_program(
         except OSError as error:
             said = error.strerror or first_line(error)
             raise UserError(f"{path} cannot be written: {said}.") from error
-        except Exception as error:  # exporters and runtimes raise what they like
+        except Exception as error:  # exporters and runtimes can raise any type
             if isinstance(error, UserError) and EXTRA in str(error):
                 raise
             raise UserError(

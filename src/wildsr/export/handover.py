@@ -1,4 +1,4 @@
-"""Write weights as other tools name and open them, one file for each network."""
+"""Write weights with the names that other tools expect, one file for each network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from wildsr.network.weights import KEY, check_finite
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor  # slow to import
 
-LONGEST = 160  # bytes of the name in a file's
+LONGEST = 160  # bytes of the upscaler's name within a file name
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Piece:
     """One network of an upscaler, with its scale.
 
     Attributes:
-        name: of the network within the method; empty where there is only one.
+        name: of the network within the method; empty if there is only one.
         network: in evaluation mode.
-        scale: its own: 1 for one that cleans before another upscales.
+        scale: its own: 1 for one that cleans the image before another upscales it.
     """
 
     name: str
@@ -69,16 +69,16 @@ def pieces(upscaler: nn.Module, scale: int) -> list[Piece]:
 
 
 def file_name(name: str, piece: Piece) -> str:
-    """File name ``4x_Name``, with the part where there are several.
+    """File name ``4x_Name``, with the name of the network if there are several.
 
-    Tools read the scale from it.
+    Other tools read the scale from it.
     """
     bare = short(re.sub(r"^\d+x[-_ ]?", "", name))
     return f"{piece.scale}x_{bare}{f'_{piece.name}' if piece.name else ''}"
 
 
 def short(name: str) -> str:
-    """Shorten a name so that the scale before it and a suffix behind it have room."""
+    """Shorten a name, so that the file name with scale and suffix is not too long."""
     while len(os.fsencode(name)) > LONGEST:
         name = name[:-1]
     return name
@@ -87,17 +87,22 @@ def short(name: str) -> str:
 def write_weights(
     piece: Piece, path: Path, architecture: Mapping[str, Any] | None, fp16: bool
 ) -> Upscale:
-    """Write one network's weights under their original names, and open them as others do.
+    """Write one network's weights under their original names, and open them as other tools do.
 
     Args:
         piece: the network.
-        path: ends in .safetensors or .pth, which holds them as ``params_ema``.
+        path: ends in .safetensors, or in .pth, which holds the weights as ``params_ema``.
         architecture: its ``_target_`` and arguments; None for published weights, which are
-            recognised by their names.
-        fp16: in half precision.
+            recognised by the names of their tensors.
+        fp16: whether to store half precision.
 
     Returns:
-        What the file does, by spandrel if that knows the architecture, else by wildsr.
+        The reopened file as a function of (B, 3, H, W): by spandrel if it knows the architecture,
+        else by wildsr.
+
+    Raises:
+        UserError: weights that are NaN or infinite, or become so in half precision; a file that
+            cannot be written.
     """
     network = copy.deepcopy(piece.network)
     check_finite(network.state_dict(), f"{path} is not written: the network")
@@ -120,7 +125,11 @@ def write_weights(
 
 
 def opened(path: Path) -> Upscale:
-    """Open a weights file by spandrel if it knows the architecture, else by wildsr."""
+    """Open a weights file by spandrel if it knows the architecture, else by wildsr.
+
+    Raises:
+        UserError: neither can open it.
+    """
     network: Any = spandrel_model(path) or open_weights(path).network
 
     def upscale(lr: Tensor) -> Tensor:
@@ -134,12 +143,12 @@ def opened(path: Path) -> Upscale:
 def spandrel_model(path: Path) -> ImageModelDescriptor | None:
     """Open a file by spandrel, as chaiNNer does; None for an unknown architecture.
 
-    Called, it pads as the architecture needs and clips to [0, 1].
+    The model, when called, pads as the architecture needs and clips to [0, 1].
     """
     from spandrel import ImageModelDescriptor, ModelLoader
 
     try:
         found = ModelLoader(device="cpu").load_from_file(path)
-    except Exception:  # it raises whatever its guesses at an architecture raise
+    except Exception:  # guessing an architecture can raise any type
         return None
     return found.eval() if isinstance(found, ImageModelDescriptor) else None

@@ -1,4 +1,4 @@
-"""Model cards: what a weights file is, its training data, quality and use."""
+"""Model cards: Markdown files on an upscaler's architecture, training data, quality and use."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from wildsr.error import UserError
 
 @dataclass(frozen=True)
 class File:
-    """An exported file, with its deviation from the network.
+    """An exported file, with its deviation from the PyTorch network.
 
     Attributes:
         name: of the file.
-        about: format, precision and what opens it.
-        largest: the largest difference to torch, in [0, 1]; None if it was not measured.
+        about: format, precision and which tools open it.
+        largest: largest difference from PyTorch's output, in [0, 1]; None if not measured.
         mean: the mean difference.
     """
 
@@ -41,13 +41,13 @@ class ModelCard:
         scale: HR size / LR size.
         architecture: of the network, or of each in order, in words.
         parameters: their number.
-        files: what stands beside the card.
+        files: the files that the card describes.
         method: the name of the method, and the sentence that describes it; None for weights of
             unknown origin.
-        results: what ``results.json`` of the run holds.
+        results: contents of the run's ``results.json``.
         pictures: caption -> path relative to the card.
-        licence: as the user states it; None if nobody did.
-        note: how the files are used, where that is not evident.
+        licence: as the user states it; None if not stated.
+        note: how the files are used, if that is not evident.
         others: rows of the table about further files, see :func:`kept_files`.
     """
 
@@ -113,7 +113,7 @@ def markdown_card(card: ModelCard) -> str:
 
 
 def kept_files(card: Path, new: Sequence[File]) -> list[str]:
-    """The lines of an earlier card on other files that still exist."""
+    """The table rows of an earlier card about other files that still exist."""
     if not card.exists():
         return []
     rows = [line for line in card.read_text().splitlines() if line.startswith("| ")]
@@ -130,7 +130,7 @@ def results_of(folder: Path) -> dict[str, Any]:
     """Read the results of a run; empty if it has none yet.
 
     Raises:
-        UserError: if the file is damaged.
+        UserError: the file is damaged.
     """
     path = folder / "results.json"
     if not path.exists():

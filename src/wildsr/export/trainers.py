@@ -1,4 +1,4 @@
-"""A measured camera as the settings of other trainers' synthetic degradations."""
+"""Convert a measured degradation to the settings of other trainers' synthetic degradations."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from wildsr.pixels import to_8_bit
 
 SUFFIX = {"realesrgan": ".yml", "trainner": ".yml", "neosr": ".toml"}
 MIDDLE = (0.05, 0.95)  # quantiles of the population that a range spans
-ROUND = 1.15  # ratio of the widths up to which a blur is isotropic
-WIDTHS, NOISES = (0.7, 0.85, 1.0), (0.85, 1.0, 1.2)  # factors that are tried
+ROUND = 1.15  # ratio of the widths up to which a blur counts as isotropic
+WIDTHS, NOISES = (0.7, 0.85, 1.0), (0.85, 1.0, 1.2)  # factors of the grid search
 KERNELS = {
     "iso": "isotropic",
     "aniso": "anisotropic",
@@ -45,13 +45,13 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Handover:
-    """Settings for another trainer, and how near they come.
+    """Settings for another trainer, and how well they reproduce the measured degradation.
 
     Attributes:
         settings: its keys and values.
-        apart: of each statistic, the mean over pictures through the settings less that through the
-            camera, in decibels.
-        lost: what the settings cannot express, a sentence each.
+        apart: for each statistic, the mean over images degraded by the settings minus that over
+            images degraded by the measured degradation, in dB.
+        lost: what the settings cannot express, one sentence each.
     """
 
     settings: Settings
@@ -60,17 +60,17 @@ class Handover:
 
 
 def handover(camera: MeasuredCamera, sharp: Sequence[Tensor], seed: int = 0) -> Handover:
-    """The settings of Real-ESRGAN's pipeline that come nearest to a camera.
+    """Find the settings of Real-ESRGAN's pipeline that come nearest to a measured degradation.
 
-    The second order is switched off. Ranges span the middle of the camera's population; because
-    the trainers shrink by kinds of resizing that blur on their own, and state noise before it is
-    coded, widths and noise are scaled by the factors whose pictures are nearest to the camera's in
-    the statistics that it was measured by.
+    The second order is switched off. Ranges span the central 90 % of the measured population. The
+    trainers' resizing adds blur of its own, and their noise is specified before JPEG: so blur
+    widths and noise are scaled by the factors (a grid search) whose images are nearest to the
+    measured degradation's, in the statistics by which it was measured.
 
     Args:
-        camera: that was measured.
-        sharp: HR crops (1, 3, H, W) in [0, 1], at least 32 LR pixels a side; better twenty.
-        seed: of all draws.
+        camera: the measured degradation.
+        sharp: HR crops (1, 3, H, W) in [0, 1], at least 32 LR pixels a side; 20 or more are better.
+        seed: of all random draws.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -91,17 +91,17 @@ def handover(camera: MeasuredCamera, sharp: Sequence[Tensor], seed: int = 0) -> 
 
 
 def distance(apart: Mapping[str, float]) -> float:
-    """Root mean square over the statistics, in decibels."""
+    """Root mean square of the differences over the statistics, in dB."""
     return math.sqrt(sum(value**2 for value in apart.values()) / len(apart))
 
 
 def settings_of(camera: MeasuredCamera, width: float = 1.0, noise: float = 1.0) -> Settings:
-    """The keys of Real-ESRGAN's options, one order of degradation.
+    """The keys of Real-ESRGAN's options, with one order of degradation.
 
     Args:
-        camera: that was measured.
-        width: factor on all blurs.
-        noise: factor on all noise.
+        camera: the measured degradation.
+        width: factor on all blur widths.
+        noise: factor on all noise levels.
     """
     cameras = camera.cameras.cpu().double()
     column = dict(zip(PARAMETERS, cameras.T, strict=True))
@@ -150,7 +150,7 @@ def settings_of(camera: MeasuredCamera, width: float = 1.0, noise: float = 1.0) 
 
 
 def pipeline_of(settings: Settings, scale: int) -> Pipeline:
-    """Our implementation of the pipeline, with one order of these settings."""
+    """The project's own implementation of the pipeline, with one order of these settings."""
     pairs = zip(settings["kernel_list"], settings["kernel_prob"], strict=True)
     steps = {
         "blur": Blur(
@@ -177,7 +177,7 @@ def pipeline_of(settings: Settings, scale: int) -> Pipeline:
 
 
 def lost_of(camera: MeasuredCamera) -> tuple[str, ...]:
-    """What of a camera these settings cannot express."""
+    """What the settings cannot express of a measured degradation, one sentence each."""
     median = camera.physical()
     found = ["The grid of JPEG begins at the corner, and its tables are libjpeg's."]
     if median["jpeg_share"] < 1:
@@ -199,12 +199,12 @@ def lost_of(camera: MeasuredCamera) -> tuple[str, ...]:
 
 
 def written(handed: Handover, trainer: str, scale: int) -> str:
-    """The settings as text to be copied into the options of a trainer.
+    """The settings as text, to be copied into the options of a trainer.
 
     Args:
         handed: the settings.
         trainer: realesrgan, trainner or neosr.
-        scale: HR pixels for each LR pixel.
+        scale: HR size / LR size.
     """
     heads = [f"Degradation of a measured camera, for {trainer}, scale {scale}."]
     heads += [f"Root mean square over {len(NAMES)} statistics: {distance(handed.apart):.1f} dB"]

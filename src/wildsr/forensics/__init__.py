@@ -1,1 +1,1 @@
-"""What a photo's pixels and its file say about how it came to be."""
+"""Forensics: what a photo's file and pixels reveal about its compression history."""

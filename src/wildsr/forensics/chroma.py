@@ -1,4 +1,4 @@
-"""How chrominance was sampled and quantised, read from the pixels."""
+"""Estimate chroma subsampling and quantisation from a photo's pixels."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from wildsr.forensics.grid import BLOCKS, ROUNDING, Found, table_of
 from wildsr.forensics.lattice import BLOCK, Array
 from wildsr.forensics.planes import Planes, blocks
 
-AHEAD = 20.0  # nats that a subsampling must have over the next one
-LOUDER = 1.25  # power of rounding errors after one direction of the inverse triangle filter
+AHEAD = 20.0  # nats of log-likelihood by which a subsampling must lead over the next one
+LOUDER = 1.25  # gain of rounding errors' power by one direction of the inverse triangle filter
 
 
 def read_chroma(planes: Planes, luma: Found) -> tuple[str, Found] | None:
-    """Subsampling and table of the chrominance; None of a gray photo, or where little is seen.
+    """Estimate the chroma subsampling and table; None for gray photos or too little evidence.
 
-    Each of the four usual ways is undone, on each of the grids that it could have: on the right one
-    the coefficients of both planes sit on multiples of a table.
+    Each of the four common subsamplings is inverted, at each grid offset it could have: for the
+    right one the DCT coefficients of both chroma planes lie on multiples of a table.
 
     Args:
         planes: of the photo.
-        luma: what was found of its luminance. If that is libjpeg's, so is the chrominance.
+        luma: what was found of its luminance. If that is a libjpeg table, so is the chrominance.
 
     Returns:
-        The name of the subsampling, and the table with the place of the first whole block, in
+        The name of the subsampling, and the table with the position of the first whole block, in
         pixels of the photo.
     """
     if planes.chroma is None:
@@ -64,7 +64,7 @@ def _table_at(
         parity = begin[axis] % 2
         coarse = _halved(coarse, axis + 1, parity)
         hidden = _any_of_pair(hidden, axis, parity)
-        # The first sample lies one pair on: the filter needs the pixel before it.
+        # The first sample is one pair further on, as the filter needs the pixel before it.
         start.append(((begin[axis] - parity) // 2 - 1) % BLOCK)
     for plane in coarse:
         spectra.append(blocks(plane, hidden, (start[0], start[1]), BLOCKS // 2))

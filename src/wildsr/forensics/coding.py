@@ -1,4 +1,4 @@
-"""What is known of a photo's coding, as a plain record."""
+"""The record of a photo's JPEG (or other lossy) coding."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ HEADER, PIXELS, NONE = "header", "pixels", "none"
 
 @dataclass(frozen=True)
 class Coding:
-    """How a photo was coded, as far as its file and its pixels show.
+    """How a photo was compressed, as far as its file and its pixels show.
 
     Attributes:
         source: "header" (read from the file), "pixels" (estimated from them) or "none".
-        kind: "JPEG", "WebP", "AVIF" ...; None where no lossy coding is known. Of others than JPEG
+        kind: "JPEG", "WebP", "AVIF" ...; None if no lossy coding is known. For others than JPEG
             only the kind is known.
-        luma: quantisation steps of luminance, 64 in rows of growing vertical frequency, as they lie
-            in the upright photo; 0 for a step that the pixels do not show.
-        chroma: the same of chrominance; None of a gray photo, or where it is not known.
-        subsampling: of chrominance, "4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", or "4:0:0" of a
-            gray photo; None where it is not known.
+        luma: quantisation steps of luminance, 64, row by row, vertical frequency growing with the
+            row, for the upright photo; 0 for a step that the pixels do not reveal.
+        chroma: the same for chrominance; None for a gray photo, or if not known.
+        subsampling: of chrominance, "4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", or "4:0:0" for a
+            gray photo; None if not known.
         phase: row and column of the pixel at which the first whole block of 8 x 8 begins, 0 to 7.
-        chroma_phase: the same of the blocks of chrominance, in pixels of the photo: 0 to 7, or to
-            15 along a direction in which it has half of the samples. None where it is not known.
+        chroma_phase: the same for blocks of chrominance, in pixels of the photo: 0 to 7, or up to
+            15 in a direction that is subsampled by 2. None if not known.
         quality: of libjpeg, 1 to 100, whose luminance table is nearest.
         exact: whether it is that table, as far as it is known.
         older: an earlier, coarser coding that shows in the pixels.
-        enlarged: factor by which the photo was enlarged before its last coding, where its pixels
+        enlarged: factor by which the photo was enlarged before its last coding, if its pixels
             show one.
     """
 
@@ -48,7 +48,7 @@ class Coding:
     enlarged: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and texts; fields that say nothing are left out."""
+        """As plain lists, numbers and strings; empty fields are left out."""
         found = {name: value for name, value in asdict(self).items() if value not in (None, False)}
         if self.older is not None:
             found["older"] = self.older.to_dict()
@@ -56,7 +56,7 @@ class Coding:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Coding:
-        """What :meth:`to_dict` made."""
+        """The inverse of :meth:`to_dict`."""
         found: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in record.items()
@@ -79,13 +79,13 @@ class Coding:
 
 
 def jpeg_coding(source: str, luma: Table, chroma: Table | None = None, **known: Any) -> Coding:
-    """A JPEG's record, with the quality that its luminance table is or is nearest to."""
+    """Make a JPEG record, with the libjpeg quality that its luminance table is nearest to."""
     quality, exact = nearest_quality(luma)
     return Coding(source, "JPEG", luma, chroma, quality=quality, exact=exact, **known)
 
 
 def filled(table: Table, chrominance: bool = False) -> Table:
-    """A table without gaps: unknown steps as of the nearest quality of libjpeg, for coding anew."""
+    """Fill the gaps of a table with the steps of the nearest libjpeg quality."""
     quality, _ = nearest_quality(table, chrominance)
     near = libjpeg_tables()[int(chrominance), quality - 1]
     return tuple(int(step) for step in np.where(np.asarray(table) > 0, table, near))
@@ -95,15 +95,15 @@ _TURNED = {"4:2:2": "4:4:0", "4:4:0": "4:2:2"}
 
 
 def upright(coding: Coding, orientation: int, height: int, width: int) -> Coding:
-    """The record of a photo that a reader turns as EXIF says.
+    """The record of a photo after it was rotated as its EXIF orientation says.
 
-    Rows that become columns transpose the tables; from a mirrored edge, the blocks begin after what
-    the last of them had too much.
+    Rotations by 90 degrees transpose the tables; mirroring moves the start of the first whole
+    block.
 
     Args:
-        coding: of the photo as it lies in the file, its grid at (0, 0).
+        coding: of the photo as stored in the file, its grid at (0, 0).
         orientation: TIFF's tag 274, 1 to 8.
-        height: of the photo as it lies in the file.
+        height: of the photo as stored in the file.
         width: the same.
     """
     if coding.luma is None or orientation not in range(2, 9):
@@ -132,7 +132,7 @@ def upright(coding: Coding, orientation: int, height: int, width: int) -> Coding
 
 
 def chroma_unit(subsampling: str | None) -> tuple[int, int]:
-    """Pixels of the photo, down and across, that one block of chrominance covers."""
+    """Height and width in pixels of the photo that one 8 x 8 block of chrominance covers."""
     down, across = {"4:2:0": (2, 2), "4:2:2": (1, 2), "4:4:0": (2, 1), "4:1:1": (1, 4)}.get(
         subsampling or "", (1, 1)
     )

@@ -1,4 +1,4 @@
-"""Whether a photo's pixels were enlarged since they were taken, and by how much."""
+"""Detect whether a photo was enlarged by interpolation, and by which factor."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy.typing as npt
 from wildsr.forensics.lattice import BLOCK, Array
 from wildsr.forensics.planes import planes
 
-SIDE = 1536  # pixels of the photo that are looked at, from the corner
+SIDE = 1536  # side in pixels of the part of the photo that is examined, from the corner
 LEAST_SIDE = 96
 BINS = 4096  # of the Fourier transform; frequencies in steps of 1 / BINS
 LOWEST, HIGHEST = 0.15, 0.48  # cycles a pixel; below are the scenes' own, 1/2 is a sensor's mosaic
-ENOUGH = 6.5  # times the median of the spectrum
-AROUND = 31  # pixels of the running median that stands for the scene
-STRONG = 30.0  # levels; second differences above count as this
-ALONE = 3.0  # times that a multiple of 1/8 must stand out from the others, which JPEG has alike
-CERTAIN = 15.0  # times the median, of a multiple of 1/8
+ENOUGH = 6.5  # height of a peak, in multiples of the spectrum's median
+AROUND = 31  # pixels of the running median that estimates the scene's share
+STRONG = 30.0  # levels; second differences are clipped to this
+ALONE = 3.0  # factor by which a multiple of 1/8 must exceed the others, as JPEG raises all alike
+CERTAIN = 15.0  # required height of a multiple of 1/8, in multiples of the median
 LACK = -1.5  # decades of power; soft scenes lack up to one
 
 
 def read_enlargement(photo: npt.NDArray[np.uint8]) -> float | None:
-    """Find the factor by which a photo was enlarged by interpolation; None if it shows none.
+    """Find the factor by which a photo was enlarged by interpolation; None without a sign of it.
 
-    Between the pixels of a smaller photo, second differences of an interpolation are smaller than
-    on them, so that their mean over rows repeats itself once for each old pixel (Gallagher 2005,
-    "Detection of linear and cubic interpolation in JPEG compressed images"). The same factor must
-    show along both axes. A reduced photo shows nothing of the kind, and neither does one that was
-    enlarged by less than 1.18, or by 2, which looks like the mosaic of a sensor. Of s and
-    s / (s - 1), which repeat themselves alike, the smaller is meant, unless the spectrum is as
-    empty as only the larger leaves it: a factor above 2 may come out as the smaller one.
+    Between the pixels of the original photo, second differences of an interpolation are smaller
+    than on them, so that their mean over rows is periodic, with one period per original pixel
+    (Gallagher 2005, "Detection of linear and cubic interpolation in JPEG compressed images"). The
+    same factor must show along both axes. Reduction cannot be detected, nor can enlargement by less
+    than 1.18, or by 2, which looks like a sensor's colour mosaic. The factors s and s / (s - 1)
+    give the same period: the smaller one is returned, unless the spectrum is as empty as only the
+    larger one leaves it; so a factor above 2 may come out as the smaller one.
 
     Args:
         photo: uint8 (H, W, 3), (H, W, 1) or (H, W), as decoded.
@@ -51,7 +51,7 @@ def read_enlargement(photo: npt.NDArray[np.uint8]) -> float | None:
 
 
 def _spectrum(luma: Array) -> Array:
-    """Of the second differences along rows, their mean over columns; relative to its median."""
+    """Spectrum of second differences along rows, averaged over columns, over its median."""
     strength = np.minimum(np.abs(np.diff(luma, n=2, axis=1)), STRONG).mean(0)
     padded = np.pad(strength, AROUND // 2, mode="reflect")
     scene = np.median(np.lib.stride_tricks.sliding_window_view(padded, AROUND), axis=1)
@@ -63,7 +63,7 @@ def _spectrum(luma: Array) -> Array:
 
 
 def _without_grid(spectrum: Array, frequencies: npt.NDArray, width: float) -> None:
-    """Blank the multiples of 1/8 that stand out alike: those are the edges of JPEG's blocks."""
+    """Set peaks at multiples of 1/8 to zero unless one stands out: JPEG's block edges make them."""
     combs = [np.abs(frequencies - k / BLOCK) < width for k in (1, 2, 3)]
     heights = [float(spectrum[comb].max()) for comb in combs]
     for k, comb in enumerate(combs):
@@ -74,8 +74,8 @@ def _without_grid(spectrum: Array, frequencies: npt.NDArray, width: float) -> No
 def _is_empty_between(luma: Array, smaller: float, larger: float) -> bool:
     """Whether a plane lacks the frequencies that only an enlargement by ``smaller`` can have.
 
-    Photos have about the same power in each octave; an enlarged one has little of what its smaller
-    self could not hold, frequencies above 1 / (2 s).
+    Photos have about the same power in each octave; an enlarged one has little of what its original
+    could not contain, frequencies above 1 / (2 s).
     """
     low, high = 0.5 / larger, 0.5 / smaller
     lacks = []

@@ -1,4 +1,4 @@
-"""The codings of a whole folder, as numbers and in one sentence."""
+"""The JPEG codings of a whole folder, as counts and in one sentence."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from wildsr.forensics.coding import HEADER, PIXELS, Coding
 
 @dataclass(frozen=True)
 class Codings:
-    """What the photos of a folder went through, photo by photo."""
+    """The codings of the photos of a folder."""
 
     photos: tuple[Coding, ...]
 
     @classmethod
     def of(cls, photos: Iterable[Coding]) -> Codings:
-        """From the records of the photos, in their order."""
+        """Make it from the records of the photos, in their order."""
         return cls(tuple(photos))
 
     @property
     def jpegs(self) -> tuple[Coding, ...]:
-        """Those with a known table, from which a camera can draw."""
+        """The records with a known quantisation table."""
         return tuple(photo for photo in self.photos if photo.luma is not None)
 
     @property
     def share(self) -> float:
-        """Of photos with a known table, 0 to 1."""
+        """The share of photos with a known table, 0 to 1."""
         return len(self.jpegs) / len(self.photos) if self.photos else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Counts by quality, subsampling and source, and the sentence."""
+        """Counts by quality, subsampling and source, and the sentence, for a file."""
         return {
             "photos": len(self.photos),
             "jpeg": len(self.jpegs),
@@ -49,7 +49,7 @@ class Codings:
 
     @property
     def enlargements(self) -> tuple[float, ...]:
-        """Factors by which photos were enlarged since they were taken, of those that show one."""
+        """Factors by which photos were enlarged after they were taken, if they show it."""
         return tuple(photo.enlarged for photo in self.photos if photo.enlarged is not None)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Where JPEG's grid lies in a plane, and by which steps its coefficients were quantised."""
+"""Find the JPEG block grid in a plane, and the quantisation table of its coefficients."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from wildsr.forensics.lattice import BLOCK, NEAR, STEPS, Array, evidence, on_all
 from wildsr.forensics.planes import blocks, windows
 from wildsr.forensics.tables import Table, libjpeg_tables
 
-ROUNDING = 0.3  # standard deviation of coefficients of integer pixels: 1 / sqrt(12), and a bit
-WINDOWS = 144  # for the search of the grid
-BLOCKS = 1200  # for the table
-ENOUGH = 30.0  # nats; e^9 grids and qualities are tried
-CHOICE = float(np.log(STEPS))  # nats that the best of 255 steps has for nothing
-CERTAIN = 12.0  # nats for a single step beyond CHOICE, and over other steps
-SEVERAL = 6  # single steps make a table, where it is not libjpeg's
-UNLIKE = 0.1  # share of the evidence that a table of libjpeg's may leave to other steps
-BROAD = 24  # frequencies that must speak for a table whose steps are too fine to look at
-QUIET = 0.6  # of the spread; coefficients of 0 lie nearer to it only in drawings
-USUAL = 0.5  # nats; where nothing tells 74 from 75, it is 75
+ROUNDING = 0.3  # standard deviation of the coefficients' rounding errors: about 1 / sqrt(12)
+WINDOWS = 144  # used to find the grid
+BLOCKS = 1200  # used to find the table
+ENOUGH = 30.0  # nats of evidence required; about e^9 combinations of grid and quality are tried
+CHOICE = float(np.log(STEPS))  # nats to subtract for choosing the best of 255 steps
+CERTAIN = 12.0  # nats by which a single step must exceed CHOICE
+SEVERAL = 6  # single steps required for a table that is not libjpeg's
+UNLIKE = 0.1  # share of the evidence that may contradict a libjpeg table
+BROAD = 24  # frequencies that must support a table with steps of 1 only
+QUIET = 0.6  # of ROUNDING; zero coefficients of photos scatter more, those of drawings less
+USUAL = 0.5  # nats; prior for qualities that are multiples of 5
 Steps = npt.NDArray[np.int64]
 _AT = np.arange(BLOCK * BLOCK)
 
 
 @dataclass(frozen=True)
 class Found:
-    """A grid and its table.
+    """A block grid and its quantisation table.
 
     Attributes:
         phase: row and column of the first whole block, 0 to 7.
-        table: 64 steps; 0 where the pixels do not show it.
-        quality: of libjpeg, if the table is one of its own.
-        nats: log-likelihood over no JPEG at all.
+        table: 64 steps; 0 if the pixels do not reveal it.
+        quality: of libjpeg, if it is a libjpeg table.
+        nats: log-likelihood ratio against no JPEG.
     """
 
     phase: tuple[int, int]
@@ -44,18 +44,23 @@ class Found:
 
 
 def grids(plane: Array, clipped: npt.NDArray[np.bool_], chrominance: bool = False) -> list[Found]:
-    """All grids of JPEG in a plane of integers, the most evident first; none if it never was JPEG.
+    """All JPEG grids found in a plane (H, W) of integers, best first; empty if it never was JPEG.
 
-    For each of the 64 grids, the evidence of :func:`lattice.evidence` for each step of each
-    frequency is added up over the tables of libjpeg, and over the best step of each frequency.
-    The few best grids are then looked at with many more blocks.
+    For each of the 64 grid offsets, the evidence (:func:`wildsr.forensics.lattice.evidence`) for
+    each step of each frequency is summed up, over the tables of libjpeg and over the best step of
+    each frequency. The best few offsets are then examined with many more blocks.
+
+    Args:
+        plane: integers minus 128.
+        clipped: (H, W), pixels that were clipped.
+        chrominance: whether to compare with libjpeg's chrominance tables.
     """
     chosen = windows(plane, clipped, WINDOWS)
     if not len(chosen):
         return []
     spectra = on_all_grids(chosen)
     spread = evidence(spectra.reshape(len(chosen), -1), ROUNDING, 128).reshape(64, 64, STEPS)
-    spread[:, 0] = 0  # the mean of a block is read later
+    spread[:, 0] = 0  # the DC coefficient is used later
     known = libjpeg_tables()[int(chrominance)]
     by_quality = spread[:, _AT, known - 1].sum(2).max(1)
     by_step = np.maximum(spread.max(2) - CHOICE, 0).sum(1)
@@ -72,7 +77,7 @@ def table_on(
     phase: tuple[int, int],
     chrominance: bool = False,
 ) -> Found | None:
-    """The table of a plane whose grid is given; None if there is too little evidence of any."""
+    """Find the quantisation table of a plane (H, W) whose grid is known; None without evidence."""
     return table_of(blocks(plane, clipped, phase, BLOCKS), phase, chrominance, ROUNDING)
 
 
@@ -83,14 +88,14 @@ def table_of(
     spread: float,
     quality: int | None = None,
 ) -> Found | None:
-    """The table of blocks (n, 64) on their grid; None if there is too little evidence of any.
+    """Find the quantisation table of DCT blocks (n, 64); None if there is too little evidence.
 
     Args:
-        spectra: of the blocks.
-        phase: of the grid, as it shall be returned.
-        chrominance: whether to compare with libjpeg's tables for chrominance.
-        spread: standard deviation of coefficients about the multiples of their steps.
-        quality: the only one in question; None for all, and for other tables.
+        spectra: DCT coefficients of the blocks.
+        phase: of the grid, for the result.
+        chrominance: whether to compare with libjpeg's chrominance tables.
+        spread: standard deviation of coefficients around the multiples of their steps.
+        quality: the only one to consider; None: all, and other tables.
     """
     if not len(spectra):
         return None
@@ -115,16 +120,16 @@ def table_of(
 
 
 def _likeliest(gains: Array, single: float) -> int:
-    """The quality with the most evidence, (100, 64), among those that nothing speaks against.
+    """The quality with the most evidence, (100, 64), among those without contrary evidence.
 
-    An older coding on the same grid leaves much evidence of its table, and much against it.
+    An older coding on the same grid leaves much evidence for its table, and much against it.
     """
     total = gains.sum(1) + (np.arange(1, 101) % 5 == 0) * USUAL
     against = -np.minimum(gains, 0).sum(1)
     sound = (against < 20 + total / 20) & (total > single / 4)
     if sound.any():
         total = np.where(sound, total, -np.inf)
-    return 100 - int(total[::-1].argmax())  # the highest of those that nothing tells apart
+    return 100 - int(total[::-1].argmax())  # the highest of equally likely ones
 
 
 def _single_steps(each: Array) -> Steps:
@@ -160,6 +165,6 @@ def _rounded(spectra: Array, table: Steps, spread: float, chrominance: bool, nat
     zeros[:, 0] = False
     if not chrominance and zeros.sum() >= 50 and rest[zeros].std() < QUIET * spread:
         return False
-    if used.sum() < 10:  # steps of 1, which rounding hides nearly: many frequencies must agree
+    if used.sum() < 10:  # steps of 1 are nearly hidden by rounding: many frequencies must agree
         return bool((nats > 0).sum() >= BROAD)
     return bool(2 / 3 < rest[used].std() / spread < 4 / 3)

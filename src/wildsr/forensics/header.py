@@ -1,4 +1,4 @@
-"""What the file of a photo says about its coding; the pixels are not decoded."""
+"""Read the coding of a photo from its file header, without decoding pixels."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ _LOSSY = {"AVIF": "AVIF", "HEIF": "HEIF", "JXL": "JPEG XL", "JPEG2000": "JPEG 20
 
 
 def read_header(path: Path | str) -> Coding:
-    """The coding that a photo's file states, of the photo as :func:`data.image.read_image` has it.
+    """Read the coding that a photo's file states, for the photo as ``read_image`` returns it.
 
-    The tables of a JPEG are those that its own frame names, whatever thumbnails, previews (MPO) and
-    colour transforms (Adobe, CMYK) are in the file. They hold for the pixels as they are: what was
-    resized and saved again states its last coding. Of WebP, AVIF and others the kind is known.
+    For JPEG these are the tables of the main image, not those of thumbnails or previews (MPO), also
+    for Adobe and CMYK files. They describe the last compression only: a photo that was resized and
+    saved again has no trace of earlier ones in its header. Of WebP, AVIF and others only the kind
+    is known.
 
     Returns:
-        ``source`` "header", or "none" for PNG and all that states no lossy coding, or is no photo.
+        A record with ``source`` "header", or "none" for PNG, other files without a lossy coding,
+        and
+        files that are no photos.
     """
     try:
         with open_header(path) as image:
@@ -61,7 +64,7 @@ def _jpeg(image: Any) -> Coding:
         sampling = _SUBSAMPLINGS.get((int(ratio[0]), int(ratio[1])))
         if ratio != (int(ratio[0]), int(ratio[1])):
             sampling = None
-    else:  # RGB and CMYK: each channel on its own; that of green is the nearest to luminance
+    else:  # RGB and CMYK: each channel has its own table; green is nearest to luminance
         luma = 1
     coding = jpeg_coding(
         HEADER,
@@ -105,7 +108,7 @@ def _has_vp8(file: IO[bytes], end: int) -> bool:
         name, size = struct.unpack("<4sI", head)
         if name in (b"VP8 ", b"VP8L"):
             return name == b"VP8 "
-        if name == b"ANMF":  # a frame: 16 bytes, then chunks of its own
+        if name == b"ANMF":  # a frame: 16 bytes, then its chunks
             file.seek(16, 1)
             continue
         file.seek(size + size % 2, 1)

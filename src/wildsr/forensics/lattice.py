@@ -1,4 +1,4 @@
-"""Do cosine coefficients sit on multiples of a step? Evidence for every step at once."""
+"""Evidence that DCT coefficients lie on multiples of a quantisation step, for all steps at once."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 
 BLOCK = 8
-STEPS = 255  # the largest that 8-bit tables have
-FINE = 8  # bins per unit of a coefficient
-NEAR = 3.5  # standard deviations that a coefficient of 0 may be away from it
-STRAY = 0.03  # share of coefficients that are anywhere: clipping, retouching
-ASTRAY = 0.1  # the same for those that are neither near 0 nor near a step
+STEPS = 255  # the largest step of 8-bit tables
+FINE = 8  # histogram bins per unit of a coefficient
+NEAR = 3.5  # standard deviations within which a coefficient counts as quantised to 0
+STRAY = 0.03  # share of outliers (clipping, retouching)
+ASTRAY = 0.1  # share of outliers among coefficients below half a step
 
 
 @lru_cache(maxsize=1)
 def cosines() -> Array:
-    """(8, 8): the orthonormal cosine transform, one frequency a row."""
+    """The orthonormal DCT matrix (8, 8), one frequency in each row."""
     n = np.arange(BLOCK)
     waves = np.cos(math.pi * (2 * n + 1) * n[:, None] / (2 * BLOCK)) / 2
     waves[0] /= math.sqrt(2)
@@ -37,9 +37,10 @@ def _sliding() -> Array:
 
 
 def on_all_grids(windows: Array) -> Array:
-    """Transforms of the 64 blocks in each window of 15 x 15: (n, 15, 15) to (n, 64, 64).
+    """DCT of the 64 blocks in each window of 15 x 15: (n, 15, 15) to (n, 64, 64).
 
-    The second dimension is the place (8 y + x) of the block in its window, the third its frequency.
+    The second dimension is the offset (8 y + x) of the block in its window, the third its
+    frequency.
     """
     slid = _sliding()
     rows = np.tensordot(windows, slid, (1, 0))  # (n, x, (y, v))
@@ -49,25 +50,24 @@ def on_all_grids(windows: Array) -> Array:
 
 
 def transform(blocks: Array) -> Array:
-    """(n, 8, 8) to (n, 64), rows of growing vertical frequency."""
+    """DCT of blocks: (n, 8, 8) to (n, 64), row by row, vertical frequency growing with the row."""
     waves = cosines()
     return np.asarray(waves @ blocks @ waves.T, np.float32).reshape(-1, BLOCK * BLOCK)
 
 
 @lru_cache(maxsize=64)
 def gains(spread: float, reach: int) -> Array:
-    r"""(bins, 255): log-likelihood of magnitudes if their step is 1 ... 255, over a smooth density.
+    r"""Log-likelihood ratio (bins, 255) of magnitudes: quantised by step 1 ... 255, or not at all.
 
     .. math:: g(d, t) = \log ((1 - \epsilon)\, t \sum_k N(|d| - k t; \sigma) + \epsilon)
 
-    from half a step on, where the periods are whole: a density that falls, as those of photos do,
-    gets less than a flat one, whose mean is below 0 already (Jensen). What is near 0 was quantised
-    to 0, or is small anyway, and says nothing; what is neither near 0 nor near a step speaks
-    against it.
+    for magnitudes from half a step on. For unquantised coefficients its mean is negative (Jensen),
+    for a falling density even more than for a flat one. Magnitudes near 0 are no evidence, as they
+    may be small anyway; those between 0 and half a step are evidence against the step.
 
     Args:
-        spread: standard deviation of the coefficients about the multiples.
-        reach: magnitudes up to here.
+        spread: standard deviation of the coefficients around the multiples.
+        reach: largest magnitude.
     """
     magnitude = np.arange(FINE * reach, dtype=np.float32)[:, None] / FINE
     step = np.arange(1, STEPS + 1, dtype=np.float32)
@@ -84,9 +84,9 @@ def evidence(coefficients: Array, spread: float, reach: int) -> Array:
     """Sum of :func:`gains` over samples: (n, columns) to (columns, 255).
 
     Args:
-        coefficients: (n, columns), each column of one frequency (and grid).
-        spread: standard deviation about the multiples.
-        reach: magnitudes from here on are left out.
+        coefficients: (n, columns), each column of one frequency (and grid offset).
+        spread: standard deviation around the multiples.
+        reach: larger magnitudes are left out.
     """
     columns, bins = coefficients.shape[1], FINE * reach
     place = np.rint(np.abs(coefficients) * FINE).astype(np.int64)

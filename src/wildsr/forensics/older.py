@@ -1,4 +1,4 @@
-"""An older, coarser coding below the last one: double JPEG."""
+"""Detect an older, coarser JPEG coding before the last one (double JPEG)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from wildsr.forensics.lattice import ASTRAY, BLOCK, STEPS, STRAY, Array, evidenc
 from wildsr.forensics.planes import Planes, blocks, windows
 from wildsr.forensics.tables import libjpeg_tables
 
-ENOUGH = 60.0  # nats over none
-COARSER = 1.25  # at least, in the geometric mean of the steps
+ENOUGH = 60.0  # nats of evidence required
+COARSER = 1.25  # least ratio of the geometric means of the steps
 _ALL = np.arange(BLOCK * BLOCK)
-_REACH = 128  # magnitudes above are left out: many in few frequencies
+_REACH = 128  # larger magnitudes are left out: they occur in few frequencies
 _SPREADS = ROUNDING * 1.25 ** np.arange(24)
 
 
 def read_older(planes: Planes, last: Found) -> Found | None:
-    """The older coding of a photo whose last one is known, by libjpeg's tables.
+    """Find the older coding of a photo whose last coding is known, among libjpeg's tables.
 
-    Off the last grid its rounding is nearly normal noise, of variance t^2 / 12 in a frequency of
-    step t. On the last grid itself (Fridrich and Lukas 2003; Bianchi and Piva 2012), multiples of
-    the older step fall into some of the last one's cells and leave others empty.
+    On other grids than the last one's, the last quantisation is nearly normal noise, of variance
+    t^2 / 12 for step t. On the last grid itself (Fridrich and Lukas 2003; Bianchi and Piva 2012),
+    multiples of the older step fall into some of the last one's cells and leave others empty.
+
+    Returns:
+        The older grid and table, or None without enough evidence.
     """
     table = np.array(last.table)
     if not (table > 0).all():

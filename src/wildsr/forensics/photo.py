@@ -1,4 +1,4 @@
-"""One photo's coding: what its file says, what its pixels show, and what was before."""
+"""The coding of one photo, from its header, its pixels, or both."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from wildsr.photo.image import read_image
 
 
 def read_coding(path: Path | str, photo: npt.NDArray[np.uint8] | None = None) -> Coding:
-    """How a photo was coded: by its file first, by its pixels where that says nothing.
+    """How a photo was compressed: from its header, or from its pixels if that states nothing.
 
-    The pixels of a JPEG file, or of another lossy format, are still searched for an older coding.
-    A file's table holds for its pixels as they are. A photo that was resized and saved again shows
-    its last coding only: the one before has left neither a grid nor a table in the file. That it
-    was enlarged shows in its pixels (:func:`read_enlargement`).
+    The pixels of a JPEG file, or of another lossy format, are also searched for an older coding. A
+    photo that was resized and saved again reveals its last coding only: the earlier one has left
+    neither a grid nor a table. But enlargement shows in its pixels (:func:`read_enlargement`).
 
     Args:
         path: of the file.
-        photo: its pixels as :func:`data.image.read_image` gives them, if they are at hand.
+        photo: its pixels, uint8 as ``read_image`` returns them, if they have been read already.
 
     Raises:
         UnreadableImage: a file that cannot be decoded.
@@ -41,7 +40,7 @@ def _read_coding(path: Path | str, pixels: npt.NDArray[np.uint8]) -> Coding:
     stated = read_header(path)
     if stated.kind is None:
         return read_pixels(pixels)
-    if stated.luma is None:  # WebP and the like: what shows is what was before
+    if stated.luma is None:  # WebP and the like: a JPEG coding in the pixels is an older one
         before = read_pixels(pixels)
         return replace(stated, older=before if before.kind else None)
     if stated.phase is None:

@@ -1,4 +1,4 @@
-"""A photo's coding, read from its pixels alone."""
+"""Estimate a photo's coding from its pixels alone."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from wildsr.forensics.planes import planes
 
 
 def read_pixels(photo: npt.NDArray[np.uint8]) -> Coding:
-    """The JPEG coding that shows in a photo's pixels, wherever its grid begins.
+    """The JPEG coding that shows in a photo's pixels, at any offset of its grid.
 
     Args:
-        photo: uint8 (H, W, 3) or gray (H, W, 1), (H, W), as decoded and neither resized nor
-            otherwise changed since; cropping does no harm.
+        photo: uint8 (H, W, 3) or gray (H, W, 1), (H, W), as decoded; may have been cropped since,
+            but not resized or otherwise changed.
 
     Returns:
-        ``source`` "pixels", or "none" where there is too little evidence: photos that never were
-        JPEG, were resized or retouched all over since, or are too small or too flat to tell.
+        A record with ``source`` "pixels", or "none" if there is too little evidence: the photo was
+        never JPEG, was resized or retouched, or is too small or too flat.
     """
     found = planes(photo)
     seen = grids(found.luma, found.clipped)
@@ -45,7 +45,7 @@ def read_pixels(photo: npt.NDArray[np.uint8]) -> Coding:
 
 
 def as_older(found: Found) -> Coding:
-    """What was found of luminance alone, "about": the last coding has blurred it."""
+    """The record of an older coding: luminance only, and not exact."""
     return replace(jpeg_coding(PIXELS, found.table, phase=found.phase), exact=False)
 
 

@@ -1,4 +1,4 @@
-"""The planes that JPEG codes, won back from RGB in integers, and blocks of them worth reading."""
+"""Recover JPEG's integer luminance and chrominance planes from RGB, and select useful blocks."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy.typing as npt
 
 from wildsr.forensics.lattice import BLOCK, Array, transform
 
-WINDOW = 2 * BLOCK - 1  # holds one whole block of each of the 64 grids
-FEW = 8  # unclipped blocks; where there are fewer, clipped ones count too
-FLAT = 0.1  # sum of magnitudes, of rounding errors in 32 bits
+WINDOW = 2 * BLOCK - 1  # contains one whole block at each of the 64 grid offsets
+FEW = 8  # with fewer unclipped blocks, clipped ones are used, too
+FLAT = 0.1  # sum of AC magnitudes up to which a block is constant, apart from float32 rounding
 _HASH = np.random.default_rng(0).normal(size=BLOCK * BLOCK).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Planes:
-    """Luminance and chrominance about 0, float32 holding integers.
+    """Luminance and chrominance, centred on 0, float32 holding integers.
 
     Attributes:
         luma: (H, W), Y - 128.
-        chroma: (2, H, W), Cb - 128 and Cr - 128; None of a gray photo.
-        clipped: (H, W), where a channel is 0 or 255: the planes may have lain beyond.
+        chroma: (2, H, W), Cb - 128 and Cr - 128; None for a gray photo.
+        clipped: (H, W), whether a channel is 0 or 255 and may have been clipped.
     """
 
     luma: Array
@@ -31,13 +31,14 @@ class Planes:
 
 
 def planes(photo: npt.NDArray[np.uint8]) -> Planes:
-    """Undo the last step of a decoder, exactly where nothing was clipped.
+    """Invert the colour conversion of a JPEG decoder, exactly if nothing was clipped.
 
-    A decoder writes R = Y + [1.402 Cr] and so on, with integers Y and C: the sum
-    0.299 R + 0.587 G + 0.114 B is off by less than 1/2, (R - Y) / 1.402 and (B - Y) / 1.772 too.
+    A decoder computes R = Y + round(1.402 Cr) and so on, with integers Y, Cb and Cr. So the sum
+    0.299 R + 0.587 G + 0.114 B is off by less than 1/2, and so are (R - Y) / 1.402 and (B - Y) /
+    1.772.
 
     Args:
-        photo: (H, W, 3), (H, W, 1) or (H, W).
+        photo: uint8 (H, W, 3), (H, W, 1) or (H, W).
     """
     if photo.ndim == 3 and (photo.shape[2] == 1 or _is_gray(photo)):
         photo = photo[..., 0]
@@ -57,7 +58,7 @@ def _is_gray(photo: npt.NDArray[np.uint8]) -> bool:
 
 
 def windows(plane: Array, clipped: npt.NDArray[np.bool_], most: int) -> Array:
-    """The ``most`` busiest windows of 15 x 15 without clipping, side by side every 8 pixels."""
+    """The ``most`` windows (n, 15, 15) of a plane with the most detail and no clipping."""
     tiles = _tiles(plane, WINDOW)
     rough = np.abs(np.diff(tiles, axis=1)).mean((1, 2)) + np.abs(np.diff(tiles)).mean((1, 2))
     return tiles[_choice(rough, _tiles(clipped, WINDOW).sum((1, 2)), most)]
@@ -66,9 +67,9 @@ def windows(plane: Array, clipped: npt.NDArray[np.bool_], most: int) -> Array:
 def blocks(
     plane: Array, clipped: npt.NDArray[np.bool_], phase: tuple[int, int], most: int
 ) -> Array:
-    """Cosine transforms (n, 64) of the ``most`` busiest different blocks of a grid.
+    """DCT (n, 64) of the ``most`` blocks of a grid with the most detail; duplicates count once.
 
-    Blocks of one level are left out: their means are multiples of 8 without any JPEG.
+    Constant blocks are left out: their DC coefficients are multiples of 8 even without JPEG.
     """
     y, x = phase
     tiles = _tiles(plane[y:, x:], BLOCK)

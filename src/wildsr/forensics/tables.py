@@ -1,4 +1,4 @@
-"""Quantisation tables of JPEG in words: which quality of libjpeg they are, or are nearest to."""
+"""JPEG quantisation tables, and the libjpeg quality that they are nearest to."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import torch
 
 from wildsr.degradation.jpeg.jpeg import quantisation_tables
 
-Table = tuple[int, ...]  # 64 steps, rows of growing vertical frequency; 0: not known
+Table = tuple[int, ...]  # 64 steps, row by row, vertical frequency grows with the row; 0: unknown
 
 
 @lru_cache(maxsize=1)
 def libjpeg_tables() -> npt.NDArray[np.int64]:
-    """(2, 100, 64): libjpeg's steps for luminance and chrominance, of qualities 1 to 100."""
+    """The luminance and chrominance tables of libjpeg for qualities 1 to 100: (2, 100, 64)."""
     pair = quantisation_tables(torch.arange(1, 101, dtype=torch.float64))
     return np.stack([table.flatten(1).numpy() for table in pair]).astype(np.int64)
 
 
 def nearest_quality(table: Table, chrominance: bool = False) -> tuple[int, bool]:
-    r"""The quality of libjpeg whose table is nearest, 1 to 100, and whether it is that table.
+    r"""The libjpeg quality whose table is nearest, 1 to 100, and whether it is exactly that table.
 
-    Near is what differs least in ratio: the mean of :math:`|\log (s / t)|` over the known steps.
-    Tables that were transposed with their photo (turned by 90 degrees) count like the others. Where
-    several qualities have the same known steps, the highest.
+    The distance is the mean of :math:`|\log (s / t)|` over the known steps. Transposed tables (of
+    photos rotated by 90 degrees) are recognised, too. Of several equally near qualities, the
+    highest.
 
     Raises:
         ValueError: no step is known.
@@ -44,5 +44,5 @@ def nearest_quality(table: Table, chrominance: bool = False) -> tuple[int, bool]
 
 
 def transposed(table: Table) -> Table:
-    """The table of a photo whose rows have become columns."""
+    """The transposed table, for a photo rotated by 90 degrees."""
     return tuple(int(step) for step in np.asarray(table).reshape(8, 8).T.flatten())

@@ -1,1 +1,1 @@
-"""Apply networks to whole photos, folders and videos."""
+"""Inference: networks applied to whole photos, folders and videos."""

@@ -6,18 +6,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-RINGS = (1, 2, 4, 8)  # radii of the averages that carry colours into transparent places
+RINGS = (1, 2, 4, 8)  # radii of the averages that extend colours into transparent regions
 REACH = sum(RINGS)  # LR pixels
-FLAT = 1  # LR pixels: alpha that is 0 or 1 this far around stays exactly that
+FLAT = 1  # LR pixels: radius in which alpha must be constant 0 or 1 to stay so
 
 
 def fill(colour: Tensor, alpha: Tensor) -> Tensor:
-    """Carry the colours of visible pixels into the invisible ones around them.
+    """Extend the colours of visible pixels into the invisible ones around them.
 
-    What lies under alpha = 0 is arbitrary (mostly black or white), and a network would draw an edge
-    where none is seen: the fringe. The mean of premultiplied colours over growing neighbourhoods,
-    ``sum(alpha colour) / sum(alpha)``, takes its place, up to 15 pixels away. Visible pixels keep
-    their colour, since alpha is not multiplied into what the network sees.
+    Colours under alpha = 0 are arbitrary (mostly black or white), and a network would draw an edge
+    where none is visible (a fringe). They are replaced by the mean of premultiplied colours over
+    growing neighbourhoods, ``sum(alpha colour) / sum(alpha)``, up to 15 pixels away. Visible pixels
+    keep their colour: the network's input is not multiplied by alpha.
 
     Args:
         colour: (B, C, H, W).
@@ -41,10 +41,10 @@ def fill(colour: Tensor, alpha: Tensor) -> Tensor:
 
 
 def settle(alpha: Tensor, lr_alpha: Tensor, scale: int) -> Tensor:
-    """Make alpha exactly 0 or 1 after upscaling where it wholly was so before.
+    """Make upscaled alpha exactly 0 or 1 where the LR alpha is so throughout a neighbourhood.
 
     Args:
-        alpha: (B, 1, sH, sW), what the network made of it.
+        alpha: (B, 1, sH, sW), upscaled.
         lr_alpha: (B, 1, H, W) in [0, 1].
         scale: s.
 

@@ -1,4 +1,4 @@
-"""What there is to upscale: folders, stores and files of many photos, into any of them."""
+"""Inputs and outputs of many photos: folders, object stores, tar and zip files."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Place = Path | Store
 
 @dataclass
 class Work:
-    """Photos that go to one place.
+    """Photos whose results go to one place.
 
     Args:
-        todo: the tasks, once.
+        todo: the tasks; can be iterated once.
         output: where manifests go; None for a single photo.
-        name: the output, for people.
-        check: sees that results can be written, before a network is opened.
-        found: how many are known by now.
-        stop: looks for no more.
-        apart: whether each result is a file of its own, which any process may write.
+        name: the output, for messages.
+        check: checks that results can be written, before a network is opened.
+        found: how many tasks are known so far.
+        stop: stops the search for more.
+        apart: whether each result is a separate file, which any process may write.
     """
 
     todo: Iterable[Task]
@@ -46,7 +46,7 @@ class Work:
 
 
 def place_of(text: str, argument: str) -> Place:
-    """A folder of this machine or of a store; a zip file that is read is one, too."""
+    """A folder, on this machine or in a store; an input zip file counts as a store."""
     if is_url(text):
         return Store(text, argument)
     path = Path(text).expanduser()
@@ -56,12 +56,12 @@ def place_of(text: str, argument: str) -> Place:
 
 
 def unzipped(output: str) -> str:
-    """The file that is meant by ``zip://::FILE.zip``, which is written as a whole."""
+    """The file meant by ``zip://::FILE.zip``; other outputs as they are."""
     return output.removeprefix("zip://::") if output.lower().endswith(".zip") else output
 
 
 def manifests_of(output: str) -> Place:
-    """Where the manifests of an output are: in it, or beside it where it is a file."""
+    """Where the manifests of an output are: in it, or beside it if it is a file."""
     output = unzipped(output)
     if _kind(output) is None:
         return place_of(output, "output")
@@ -73,19 +73,19 @@ def manifests_of(output: str) -> Place:
 def works(
     source: str, output: str, format: str | None, choice: Choice, overwrite: bool
 ) -> Iterator[Iterator[Work]]:
-    """What there is to do, one place after the other; asked for the next when one is done.
+    """The work to do, one output place after the other; each is yielded when the last is done.
 
     Args:
-        source: a photo, a folder, a URL of fsspec's, a zip file, tar files (one, or a range as
+        source: a photo, a folder, an fsspec URL, a zip file, tar files (one, or a range such as
             ``photos-{0000..0099}.tar``).
-        output: a folder, a file for one photo, a URL; a tar or zip file. Of tar files each becomes
-            one of its name in the output.
+        output: a folder, a file for one photo, a URL; a tar or zip file. Each input tar file
+            becomes a tar file of the same name in the output.
         format: of the results.
-        choice: which photos; of several tar files whole ones are chosen.
-        overwrite: whether a tar or zip file that exists is made again.
+        choice: which photos; of several tar files, whole files are chosen.
+        overwrite: whether to write an existing tar or zip file again.
 
     Raises:
-        UserError: an input or output that cannot be.
+        UserError: an invalid input or output.
     """
     output = unzipped(output)
     if source.lower().endswith(".tar"):

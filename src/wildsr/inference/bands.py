@@ -1,9 +1,9 @@
-"""Pass pages of any number of bands through an upscaler of one, three or N channels, as a stream.
+"""Stream pages of any number of bands through an upscaler of one, three or N channels.
 
-A network sees each band's range as 0 to 1. What lies outside of it is no loss: it is enlarged by
-linear interpolation and added to what the network makes of the rest. What was not measured (NaN,
-a file's own value for it) is treated as transparent: the network sees the values of measured pixels
-carried 15 pixels into it, and in the result the same places hold the same value again.
+A network sees each band's range as 0 to 1. Values outside are not lost: the excess is upscaled by
+linear interpolation and added to the network's result. Missing values (NaN, or a file's nodata
+value) are treated as transparent: the network sees values of measured pixels extended 15 pixels
+into them, and in the result the same places are missing again.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ FLOAT = np.dtype(np.float32)
 
 @dataclass(frozen=True)
 class Look:
-    """How the bands of a page are seen.
+    """How the bands of a page are passed to the network.
 
     Attributes:
-        bands: those that are wanted, from 0, in this order; without alpha.
-        groups: places in ``bands`` that pass the network together.
-        low, high: of every band of the page; seen as 0 and 1.
-        missing: of every band of the page the value that stands for "not measured", or None.
-        alpha: the band that says how opaque pixels are, or None.
-        cut: whether the result ends where the ranges do, so that nothing outside is wanted.
+        bands: the bands to upscale, from 0, in this order; without alpha.
+        groups: indices into ``bands`` of bands that pass the network together.
+        low, high: of every band of the page; seen by the network as 0 and 1.
+        missing: for every band of the page, the value that marks missing data, or None.
+        alpha: the index of the alpha band, or None.
+        cut: whether the result is clipped to the ranges.
     """
 
     bands: list[int]
@@ -49,7 +49,7 @@ class Look:
 
     @property
     def masked(self) -> bool:
-        """Whether values may be missing, whatever their type."""
+        """Whether any of the bands has a value that marks missing data."""
         return any(self.missing[band] is not None for band in self.bands)
 
 
@@ -58,9 +58,9 @@ class Strip:
     """Some rows of a result.
 
     Attributes:
-        unit: (h, w, bands), 0 at a band's low and 1 at its high; alpha last, where there is one.
-        kept: (h, w, bands) of the source's type: the nearest pixel's, where ``there`` is False.
-        there: (h, w, bands), or None where all is.
+        unit: (h, w, bands), 0 at a band's low and 1 at its high; alpha last, if there is any.
+        kept: (h, w, bands) in the source's type: values of the nearest pixel, for missing data.
+        there: (h, w, bands), False for missing data; None if nothing is missing.
     """
 
     unit: Floats
@@ -73,7 +73,7 @@ def upscaled(rows: PageRows, look: Look, scale: int, strips_of: Strips) -> Itera
 
     Args:
         rows: of the page; read once.
-        look: how its bands are seen.
+        look: how its bands are passed to the network.
         scale: of the upscaler.
         strips_of: ``strips(upscaler, rows, dtype)`` of :mod:`wildsr.inference.strips`.
 
@@ -105,7 +105,7 @@ def _joined(
     look: Look,
     scale: int,
 ) -> Strip:
-    """One strip of all bands, with what lies outside of their ranges and what was not measured."""
+    """One strip of all bands, with the parts outside of their ranges and the unmeasured pixels."""
     bands = len(look.bands)
     unit = np.empty((*parts[0].shape[:2], bands + (look.alpha is not None)), np.float32)
     for part, group in zip(parts, look.groups, strict=True):
@@ -126,7 +126,7 @@ def _joined(
     if there[here].all():
         return Strip(unit)
     whole = there[here].copy()
-    for group in look.groups:  # a colour of which one part is missing is none that a network sees
+    for group in look.groups:  # a colour with a missing part is missing as a whole
         whole[..., group] = whole[..., group].all(-1, keepdims=True)
     grown = [part.repeat(scale, axis=0).repeat(scale, axis=1) for part in (values[here], whole)]
     return Strip(unit, grown[0], grown[1])
@@ -157,7 +157,7 @@ class _Shared:
         self.places: list[int] = []
 
     def reader(self) -> int:
-        """A new reader's number; it stands at the first row."""
+        """Add a reader, which begins at the first row, and return its number."""
         self.places.append(0)
         return len(self.places) - 1
 

@@ -1,4 +1,4 @@
-"""Whether half precision shows on a photo: PSNR to single precision on some of its own patches."""
+"""Check on a photo's own patches whether half precision differs visibly from single precision."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from wildsr.inference.tile import evaluating
 from wildsr.photo.rows import CHUNK, Array, Rows
 from wildsr.pixels import white
 
-BOUND = 50.0  # dB; rounding to 8 bits alone costs 58.9
-SIDE = 24  # LR pixels of a patch
+BOUND = 50.0  # dB of PSNR required; that of rounding to 8 bits is 58.9
+SIDE = 24  # side of a patch in LR pixels
 FEWEST, MOST = 2, 16  # patches of a photo
-SHARE = 64  # one pixel of so many is looked at, so that the look costs a few per cent of the work
-# Steps of the sequence that spreads points evenly over a rectangle (Roberts 2018, "R2").
+SHARE = 64  # one in so many pixels is checked, so that the check costs a few per cent of the work
+# Steps of the low-discrepancy sequence "R2" (Roberts 2018).
 STEPS = 0.7548776662466927, 0.5698402909980532
 
 
 def places(height: int, width: int) -> list[tuple[int, int]]:
-    """Top left corners of the patches of a photo: the same for the same size, all over it."""
+    """Top left corners of the patches, spread over a photo; the same for photos of one size."""
     count = min(max(height * width // (SHARE * SIDE**2), FEWEST), MOST)
     free = max(height - SIDE, 0), max(width - SIDE, 0)
     return [
@@ -37,17 +37,17 @@ def patches(
     wanted: Sequence[tuple[int, int]] | None = None,
     side: int = SIDE,
 ) -> Tensor:
-    """Read an image once and keep its patches.
+    """Read an image once and return its patches.
 
     Args:
         rows: the image, from its first row.
         channels: of the network.
-        wanted: top left corners; None takes those of :func:`places`.
-        side: LR pixels.
+        wanted: top left corners; None: those of :func:`places`.
+        side: of a patch in LR pixels.
 
     Returns:
-        (N, channels, side, side), in [0, 1]; smaller where the image is. Gray becomes RGB, alpha is
-        left out; of a network of one channel the first is looked at.
+        (N, channels, side, side), in [0, 1]; smaller if the image is. Gray becomes RGB, alpha is
+        left out; for a network with one channel, the first.
     """
     wanted = places(rows.height, rows.width) if wanted is None else wanted
     kept: dict[int, list[Array]] = {number: [] for number in range(len(wanted))}
@@ -70,18 +70,18 @@ def patches(
 
 @torch.inference_mode()
 def psnr_to(single: nn.Module, half: nn.Module, lr: Tensor, place: Tensor) -> float:
-    """Measure PSNR, in dB, between what a network makes in half and in single precision.
+    """PSNR in dB between a network's results in half and in single precision.
 
-    Of what would be written: clamped to [0, 1], over all pixels together.
+    Of the results as written: clamped to [0, 1], over all pixels together.
 
     Args:
         single: the network in single precision.
         half: the same one in half precision.
         lr: (N, 3, h, w), [0, 1].
-        place: of the device and number format of ``half``.
+        place: a tensor on the device and in the dtype of ``half``; any shape.
 
     Returns:
-        Infinity where both are equal; minus infinity where either is not finite.
+        Infinity if both are equal; minus infinity if either is not finite.
     """
     found = []
     for network, kind in ((single, torch.float32), (half, place.dtype)):

@@ -1,4 +1,4 @@
-"""Upscale many photos on a Ray cluster: actors that hold an upscaler each, fed by Ray Data."""
+"""Upscale many photos on a Ray cluster: actors with an upscaler each, fed by Ray Data."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from wildsr.inference.job import SAID, Outcome, carry_out
 from wildsr.inference.tasks import Task
 from wildsr.inference.upscaler import Upscaler
 
-WAVE = 100_000  # photos that one data set of Ray's holds; so many names, and no more, are in memory
-BLOCK = 32  # photos that an actor gets at once; those that it made are not made again
-STARTS = 3  # of a data set that Ray gives up, as it does where nodes come and go
+WAVE = 100_000  # photos in one Ray data set: at most so many names are in memory
+BLOCK = 32  # photos that an actor gets at once; finished ones are not repeated if it dies
+STARTS = 3  # attempts at a data set that Ray gives up, as it may when nodes come and go
 ATTEMPTS = 3  # at a photo during which its process dies
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where, and by how many, photos are upscaled.
+    """A Ray cluster, and how many upscalers to run on it.
 
     Args:
-        address: "ray": the cluster that this process is part of (``RAY_ADDRESS``), or one of this
-            machine, made for it; "ray://host:port": a running one.
+        address: "ray": the cluster that this process is part of (``RAY_ADDRESS``), or else a new
+            one on this machine; "ray://host:port": a running one.
         opened: opens the network; called in each actor, so it must be picklable.
-        workers: upscalers at most; None for as many as there are GPUs, or shares of cores.
+        workers: largest number of upscalers; None: as many as there are GPUs, or cores / ``cores``.
         cores: of each upscaler.
     """
 
@@ -53,21 +53,21 @@ def carry_out_on(
     say: Callable[[str], None],
     manifest: Notes | None,
 ) -> Outcome:
-    """Upscale all photos as :func:`~wildsr.inference.job.carry_out` does, on a cluster.
+    """Upscale all photos on a cluster, as :func:`~wildsr.inference.job.carry_out` does locally.
 
-    Photos and results must be where every node finds them: on a shared disk, or in a store. A photo
-    that fails is noted. Where a node or a process dies, what it had in hand is done by another one,
-    and what it had made is left as it is; a photo during which three processes died is given up.
+    Photos and results must be accessible from every node: on a shared disk, or in a store. A photo
+    that fails is noted. If a node or a process dies, its unfinished photos are done by another one;
+    a photo during which three processes died is given up.
 
     Args:
         cluster: which.
         check: called when the first photo without a result is found.
-        todo: photos; those with a result are left out here.
+        todo: photos; those with a result are skipped.
         settings: how results are written.
-        overwrite: make results anew that exist.
+        overwrite: replace existing results.
         progress: see :func:`~wildsr.inference.job.carry_out`, as for the others.
         say: called with a line for each failure.
-        manifest: written by this process alone.
+        manifest: written by this process only.
 
     Raises:
         UserError: Ray is not installed, the cluster does not answer, or nothing can be written.
@@ -286,7 +286,7 @@ class _Actor:
                 collected.add(Entry(task.input, task.output, error=reason))
             else:
                 (suspects if count else fresh).append(task)
-        # Those during which a process died come alone, so that each is told from its neighbours.
+        # Photos during which a process died are tried one by one, to find the one that crashes it.
         for some in (fresh, *([task] for task in suspects)):
             for task in some:
                 self.attempts.start.remote(task.output)
@@ -303,7 +303,7 @@ class _Actor:
 
 
 class _Collected:
-    """The entries of a block: a manifest that is written by somebody else."""
+    """Collects the entries of a block; the driver process writes them to the manifest."""
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
@@ -352,7 +352,7 @@ def _attempts(ray: Any) -> Any:
 
 
 def _of_a_user(error: BaseException) -> UserError | None:
-    """What a user can mend in an error of Ray's."""
+    """The UserError that caused an error of Ray; None if there is none."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):
@@ -362,7 +362,7 @@ def _of_a_user(error: BaseException) -> UserError | None:
 
 
 def _sentence(error: BaseException) -> UserError:
-    """The same; else what Ray says of it."""
+    """The UserError that caused an error of Ray, else one with the first line of Ray's text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = " ".join([type(error).__name__, *lines[:1], *lines[-1:]])
     return _of_a_user(error) or UserError(

@@ -1,4 +1,4 @@
-"""Keep the input's colours: its low frequencies replace those of the output."""
+"""Colour fix: replace the output's low frequencies by those of the input."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from torch.nn import functional as F
 
 from wildsr.inference.tile import channels_of
 
-SIGMA = 6.0  # LR pixels; below this lies colour and light, above it what networks are there for
+SIGMA = 6.0  # LR pixels; coarser structure is taken from the input, finer from the network
 REACH = 18  # LR pixels, three sigma
 
 
 class ColourFix(nn.Module):
     """Corrects the colours of an upscaler's output to those of its input.
 
-    ``sr + up(blur(lr - down(sr)))``: takes back what a network changed in large areas.
-
-    Networks learned without pairs drift in hue and brightness. ``down`` is the mean of s x s
-    pixels, ``blur`` a Gaussian (sigma 6 LR pixels, cut off at 18, border repeated), ``up``
-    bilinear.
+    ``sr + up(blur(lr - down(sr)))``: reverts changes of large areas; networks learned without pairs
+    drift in hue and brightness. ``down`` is the mean of s x s pixels, ``blur`` a Gaussian (sigma 6
+    LR pixels, cut off at 18, border repeated), ``up`` bilinear interpolation.
 
     Args:
         network: (B, 3, H, W) to (B, 3, sH, sW).

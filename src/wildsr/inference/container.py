@@ -9,20 +9,18 @@ from typing import IO, Any
 from wildsr.error import UserError
 from wildsr.photo.unreadable import allow
 
-# FFmpeg's readers that a file may be given to, and no others: playlists (HLS, ffconcat)
-# open other files, and some readers run for ever.
+# FFmpeg's demuxers that may be used. Others are unsafe: playlists (HLS, ffconcat) open other files,
+# and some demuxers never end.
 READERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi"}
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"uuid")
 _SEGMENT = b"\x18\x53\x80\x67"
 
 
 def container_of(source: Path) -> str:
-    """Recognise a video's container by content: "mp4", "matroska" or "avi".
-
-    MOV is mp4, WebM is matroska.
+    """Recognise a video's container by content: "mp4" (also MOV), "matroska" (also WebM) or "avi".
 
     Raises:
-        UserError: none of them, no regular file, one that is shorter than it says.
+        UserError: another format, not a regular file, or a truncated file.
     """
     if not source.is_file():
         raise UserError(f"Video {source} cannot be read: there is no regular file of this name.")
@@ -51,16 +49,16 @@ def container_of(source: Path) -> str:
 
 
 def open_video(av: Any, file: IO[bytes], source: Path, limit: float | None) -> Any:
-    """Open a video for reading by its file object, so that FFmpeg opens nothing else.
+    """Open a video for reading through its file object, so that FFmpeg opens no other file.
 
     Args:
         av: the package.
         file: ``source``, open for reading.
         source: for messages.
-        limit: megapixels of a frame; None for any number.
+        limit: megapixels of a frame; None: no limit.
 
     Raises:
-        UserError: see :func:`container_of`; no video; larger frames than ``limit`` allows.
+        UserError: see :func:`container_of`; no video stream; frames larger than ``limit``.
     """
     name = READERS[container_of(source)]
     shut = {"protocol_whitelist": "none", "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2"}
@@ -71,8 +69,8 @@ def open_video(av: Any, file: IO[bytes], source: Path, limit: float | None) -> A
             raise UserError(f"{source} holds no video.")
         context = opened.streams.video[0].codec_context
         allow(source, context.width, context.height, limit)
-        # A stream may change its size on the way; damage is an error, and no gray blocks.
-        # Decoders count their margins, too.
+        # A stream may change its size in between; damage must be an error instead of gray blocks.
+        # Decoders include their padding in the size.
         most = {} if limit is None else {"max_pixels": str(int(limit * 1.2e6) + 10**6)}
         context.options = {"err_detect": "explode", **most}
     except BaseException:
@@ -114,7 +112,7 @@ def _end_of_segment(file: IO[bytes], size: int) -> int:
 
 
 def _number(file: IO[bytes]) -> tuple[int, bool]:
-    """A number of variable length, and whether it is one: all ones mean that nobody knows."""
+    """A variable-length number, and whether it is known: all ones mean "unknown"."""
     first = file.read(1)
     if not first or not first[0]:
         return 0, False

@@ -1,4 +1,4 @@
-"""Use a method as a degradation: sharp photos in, their generated LR out."""
+"""A method's degradation as a network: HR photos in, generated LR out."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from wildsr.error import UserError
 from wildsr.inference.windows import Overlap, spans
 from wildsr.method.part import Method, Value, draw
 
-MARGIN = 48  # LR pixels around a tile; translators of 16 residual blocks reach 35
-SEAMS = Overlap(MARGIN, 0)  # tiles that share their draws join without a feather
-UNIT = 16  # LR pixels; tiles start at its multiples, so that JPEG's blocks meet
+MARGIN = 48  # LR pixels around a tile; the receptive field of 16 residual blocks has radius 35
+SEAMS = Overlap(MARGIN, 0)  # tiles with the same random numbers need no blending
+UNIT = 16  # LR pixels; tiles start at multiples of it, so that JPEG blocks stay aligned
 
 
 class Degrader(nn.Module):
-    """Generates the LR that a method's upscaler is trained on.
+    """Generates LR as for a method's training of the upscaler.
 
     Args:
-        method: the method's class; it makes ``seen_lr`` (else ``fake_lr``) from ``hr`` alone.
-        networks: at least those that this comes from.
+        method: the method's class; it computes ``seen_lr`` (else ``fake_lr``) from ``hr`` alone.
+        networks: at least those that this depends on.
         scale: HR size / LR size, s.
-        tile: side in HR pixels from which images are degraded in tiles; None never does.
+        tile: side in HR pixels above which images are degraded in tiles; None: never in tiles.
 
     Raises:
-        UserError: if the method generates no LR.
+        UserError: the method generates no LR.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Degrader(nn.Module):
         if not self.output:
             raise UserError(f"The method {method.__name__} generates no LR, so it has no degrader.")
         self.networks = nn.ModuleDict(networks)
-        # Known degradations draw inside, where tiles could not share a draw; they are quick.
+        # Known degradations draw random numbers inside, which tiles could not share; they are fast.
         self.known = not any(True for _ in self.networks.parameters())
 
     def train(self, mode: bool = True) -> Degrader:
@@ -51,16 +51,17 @@ class Degrader(nn.Module):
 
     @torch.no_grad()
     def forward(self, hr: Tensor) -> Tensor:
-        """Degrade (B, C, sH, sW) in [0, 1] to (B, C, H, W) in [0, 1], of 8 bits in 255ths.
+        """Degrade (B, C, sH, sW) in [0, 1] to (B, C, H, W) in [0, 1], rounded to 8 bits.
 
-        Random: the numbers come from torch's global generator.
+        Photos of more than 8 bits are not rounded. Random numbers come from torch's global
+        generator.
         """
         if self.known or self.tile is None or max(hr.shape[-2:]) <= self.tile:
             return self.method.rounded(self._made(self._step(hr))).clamp(0, 1)
         return self._tiled(hr, self.tile // self.scale)
 
     def sources(self, hr: Tensor) -> set[str]:
-        """Names of the networks that the LR of ``hr`` depends on."""
+        """Names of the networks that the LR of ``hr`` (B, C, sH, sW) depends on."""
         with torch.random.fork_rng(), torch.no_grad():
             step = self._step(hr)
             with step.sources() as found:

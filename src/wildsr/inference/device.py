@@ -1,4 +1,4 @@
-"""Choose the device and the number format of a network."""
+"""Choose the device and the precision of a network."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from wildsr.error import UserError, unknown
 from wildsr.inference.tile import channels_of, evaluating
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-TRIAL = 64  # LR pixels a side of the image on which half precision is tried
-# Operations for an LR pixel from which half precision pays: of fewer, memory is what takes time.
+TRIAL = 64  # side in LR pixels of the image on which half precision is tried
+# Operations per LR pixel above which half precision is faster; below, memory is the bottleneck.
 WORK = {"cpu": 80_000, "cuda": 20_000}
 
 
 def choose_device(wanted: object) -> torch.device:
-    """Choose the device that the key ``device`` asks for.
+    """Choose the device for the setting ``device``.
 
     Args:
-        wanted: "auto" (CUDA, else Apple's MPS, else the CPU; of several processes of a launcher on
-            one machine each takes the card of its ``LOCAL_RANK``), "cpu", "cuda", "cuda:N" or
-            "mps".
+        wanted: "auto" (CUDA, else Apple's MPS, else the CPU; with several processes on one machine,
+            each takes the GPU of its ``LOCAL_RANK``), "cpu", "cuda", "cuda:N" or "mps".
 
     Raises:
         UserError: an unknown device, or one that this machine does not have.
@@ -47,7 +46,7 @@ def choose_device(wanted: object) -> torch.device:
 
 
 def measuring_device(device: torch.device) -> torch.device:
-    """The device for metrics beside networks on ``device``: CUDA, else the CPU.
+    """The device for metrics of results computed on ``device``: CUDA, else the CPU.
 
     Metrics need float64, which MPS lacks.
     """
@@ -56,7 +55,7 @@ def measuring_device(device: torch.device) -> torch.device:
 
 @contextmanager
 def single_precision() -> Iterator[None]:
-    """Multiply with all 24 bits of float32 in the block, not TF32's 11."""
+    """Within the block, multiply in full float32 precision instead of TF32."""
     convolutions = torch.backends.cudnn.allow_tf32
     products = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -85,11 +84,11 @@ def supported(dtype: torch.dtype, device: torch.device) -> bool:
 def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> torch.dtype:
     """Choose the number format for ``network``, which is on ``device`` in single precision.
 
-    ``auto`` takes half precision (fp16 on a GPU, bf16 on a CPU) where the device has instructions
-    for it, the network computes enough for each pixel that they pay, and every operation of it
-    exists in that format. Whether the difference shows is asked of each photo: see
-    :mod:`wildsr.inference.closeness`. No clock is asked: the same network on the same kind of
-    device always gets the same format, and so the same photo the same pixels.
+    ``auto`` chooses half precision (fp16 on a GPU, bf16 on a CPU) if the device has instructions
+    for it, the network does enough work per pixel for it to be faster, and every operation exists
+    in that format. Whether the difference is visible is checked for each photo: see
+    :mod:`wildsr.inference.closeness`. Nothing is timed, so the same network on the same kind of
+    device always gets the same format, and the same photo the same result.
 
     Raises:
         UserError: an unknown precision, or one that the device can only emulate.
@@ -114,7 +113,7 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
         1, channels_of(network), TRIAL, TRIAL, generator=torch.Generator().manual_seed(0)
     ).to(device)
     lr = lr.contiguous(memory_format=torch.channels_last)
-    try:  # of a copy: rounded weights do not come back
+    try:  # on a copy, as rounded weights cannot be restored
         rounded = _trial(copy.deepcopy(network).to(half), lr.to(half))
     except RuntimeError:  # an operation that does not exist in this format
         return torch.float32
@@ -122,7 +121,7 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
 
 
 def work(network: nn.Module, device: torch.device) -> float:
-    """Count the operations of a network for an LR pixel."""
+    """Number of operations of a network per LR pixel."""
     lr = torch.zeros(1, channels_of(network), TRIAL, TRIAL, device=device)
     counter = FlopCounterMode(display=False)
     # Not in inference mode, in which operations cannot be counted.

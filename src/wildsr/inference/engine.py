@@ -24,22 +24,22 @@ from wildsr.inference.tile import channels_of, evaluating, place_of
 from wildsr.network.padding import pad_to
 from wildsr.text_path import text_path
 
-TRACED = (40, 56)  # LR pixels; different sides, that none is taken for the other
-CHECKED = ((39, 57), (72, 41))  # a traced network may be of one size, or of even ones
-MULTIPLES = (1, 2, 4, 8, 16, 32, 64)  # of which networks take sides
+TRACED = (40, 56)  # LR pixels for tracing; different sides, so that they are not confused
+CHECKED = ((39, 57), (72, 41))  # sizes that reveal a trace limited to one size, or to even ones
+MULTIPLES = (1, 2, 4, 8, 16, 32, 64)  # of which a network may require the sides
 HINTS = {"fp16": "f16", "bf16": "bf16"}  # OpenVINO's names
-TOLERANCE = 1e-3  # between an engine and torch, in [0, 1]; a quarter of a level of 8 bits
+TOLERANCE = 1e-3  # largest difference between engine and torch, in [0, 1]; a quarter of 1/255
 
 
 class Torch(nn.Module):
-    """Executes the network by torch, in channels-last order."""
+    """Executes the network by torch, in channels-last memory format."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Upscale ``lr`` (B, 3, H, W)."""
+        """Upscale ``lr`` (B, 3, H, W) to (B, 3, sH, sW)."""
         sr: Tensor = self.network(lr)
         return sr
 
@@ -47,7 +47,7 @@ class Torch(nn.Module):
 class Compiled(Torch):
     """Executes the network by torch.compile, compiled once for all sizes.
 
-    That takes tens of seconds before the first tile.
+    Compiling takes tens of seconds before the first tile.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -61,7 +61,11 @@ class Compiled(Torch):
 
 
 class OnnxRuntime(nn.Module):
-    """Executes the network by ONNX Runtime, on CUDA where both are there, else on the CPU."""
+    """Executes the network by ONNX Runtime, on CUDA if available, else on the CPU.
+
+    Raises:
+        UserError: a package is not installed.
+    """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         super().__init__()
@@ -86,16 +90,19 @@ class OnnxRuntime(nn.Module):
 
 
 class OpenVino(nn.Module):
-    """Executes the network by OpenVINO on the CPU; at first in single precision.
+    """Executes the network by OpenVINO on the CPU, in float32 unless :meth:`compute` is called.
 
     Attributes:
-        graph: the network as OpenVINO holds it.
+        graph: the network as OpenVINO's model.
+
+    Raises:
+        UserError: the package is not installed.
     """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         super().__init__()
         self.core = needed("openvino", "openvino").Core()
-        # By way of ONNX: its own converter of torch's networks reports home that it was used.
+        # Through ONNX: OpenVINO's own converter for torch sends telemetry.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.onnx"
             to_onnx(network, path)
@@ -103,10 +110,10 @@ class OpenVino(nn.Module):
         self.compute(self.graph)
 
     def compute(self, graph: Any, hint: str = "f32") -> None:
-        """Execute this graph from now on, what is not of integers in this format (f32, f16, bf16).
+        """Execute this graph from now on, its floats in this format (f32, f16, bf16).
 
         Raises:
-            UserError: OpenVINO would compute in another one.
+            UserError: OpenVINO would compute in another format.
         """
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -125,9 +132,9 @@ class OpenVino(nn.Module):
 
 
 class Padded(nn.Module):
-    """Pads the sides that an architecture cannot take, before the engine.
+    """Pads images to a multiple that the architecture requires and crops the engine's result.
 
-    Tracing forgets it where it is written in Python: the size traced needed no padding.
+    Padding written in Python is lost in tracing, as the traced size needs none.
     """
 
     def __init__(self, engine: nn.Module, multiple: int, scale: int) -> None:
@@ -150,11 +157,11 @@ ENGINES: dict[str, Callable[..., nn.Module]] = {
 
 
 def choose_engine(name: str, network: nn.Module, device: torch.device, scale: int) -> nn.Module:
-    """Prepare a network for an engine, and compare it with torch on two sizes.
+    """Prepare a network for an engine, and compare it with torch on images of two sizes.
 
     Raises:
-        UserError: an unknown engine, one that is not installed or cannot take this network, and
-            one whose result is another than torch's.
+        UserError: an unknown engine, one that is not installed or cannot run this network, or one
+            whose result differs from torch's.
     """
     if name not in ENGINES:
         raise unknown("Argument `engine`", name, ENGINES)
@@ -175,7 +182,7 @@ def choose_engine(name: str, network: nn.Module, device: torch.device, scale: in
                 return padded
     except UserError:
         raise
-    except Exception as error:  # exporters and runtimes raise what they like
+    except Exception as error:  # exporters and runtimes can raise any type
         failure = error
     if failure is not None and math.isnan(away):
         raise UserError(
@@ -189,19 +196,19 @@ def choose_engine(name: str, network: nn.Module, device: torch.device, scale: in
 
 
 def engine_precision(engine: str, wanted: str, network: nn.Module, device: torch.device) -> str:
-    """Choose what OpenVINO or ONNX Runtime computes in: "fp32", "fp16", "bf16" or "int8".
+    """Choose the precision of OpenVINO or ONNX Runtime: "fp32", "fp16", "bf16" or "int8".
 
-    ``auto`` takes half precision on the terms of
-    :func:`~wildsr.inference.device.choose_precision`, where the engine has it, too; never int8.
+    ``auto`` chooses half precision under the conditions of
+    :func:`~wildsr.inference.device.choose_precision`, if the engine has it, too; never int8.
 
     Args:
         engine: "onnxruntime" or "openvino".
-        wanted: that, or "auto".
+        wanted: one of these precisions, or "auto".
         network: in single precision.
-        device: of it.
+        device: of the network.
 
     Raises:
-        UserError: an unknown precision, or one that the engine would not compute in.
+        UserError: an unknown precision, or one that the engine cannot compute in.
     """
     if wanted not in ("auto", "int8", *PRECISIONS):
         raise unknown("Argument `precision`", wanted, ["auto", *PRECISIONS, "int8"])
@@ -235,7 +242,7 @@ def needed(package: str, extra: str) -> ModuleType:
     """Import a package of an optional dependency.
 
     Raises:
-        UserError: how to install it.
+        UserError: it is not installed; says how to install it.
     """
     try:
         return importlib.import_module(package)
@@ -246,12 +253,12 @@ def needed(package: str, extra: str) -> ModuleType:
 
 
 def to_onnx(network: nn.Module, path: Path, size: int | None = None) -> None:
-    """Write a network as ONNX, opset 17: input ``lr``, output ``sr``, any batch.
+    """Export a network to ONNX, opset 17: input ``lr``, output ``sr``, any batch size.
 
     Args:
         network: (B, 3, H, W) to (B, 3, sH, sW).
         path: of the file.
-        size: the one side, in LR pixels, that it takes; None for any height and width.
+        size: a fixed side in LR pixels; None: any height and width.
     """
     sizes = {0: "batch"} if size else {0: "batch", 2: "height", 3: "width"}
     traced = (size, size) if size else TRACED
@@ -271,7 +278,7 @@ def to_onnx(network: nn.Module, path: Path, size: int | None = None) -> None:
 
 @contextlib.contextmanager
 def _unsaid() -> Iterator[None]:
-    """What libraries in C++ write to the process's output goes nowhere: torch's whole graph."""
+    """Discard what C++ libraries write to standard output: the exporter prints torch's graph."""
     try:
         sys.stdout.flush()
         kept = os.dup(1)

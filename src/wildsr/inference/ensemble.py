@@ -1,4 +1,4 @@
-"""Self-ensemble: the mean over the eight flips and quarter turns."""
+"""Self-ensemble: the mean over the eight flips and rotations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from wildsr.inference.tile import channels_of
 
 
 class Ensemble(nn.Module):
-    """Averages a network's outputs over the eight flips and quarter turns of its input.
+    """Geometric self-ensemble: averages a network over the eight flips and rotations of its input.
 
-    ``1/8 sum_k T_k^-1 network(T_k lr)``.
-
-    Lim et al. 2017 (EDSR, arXiv:1707.02921, section 3.4). Eight times the work, usually a little
-    more PSNR; the result is as even as the network is not.
+    ``1/8 sum_k T_k^-1 network(T_k lr)`` (Lim et al. 2017, EDSR, arXiv:1707.02921, section 3.4).
+    Eight times the work, usually a slightly higher PSNR; the result is equivariant even if the
+    network is not.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1] -> (B, 3, sH, sW), not clamped.

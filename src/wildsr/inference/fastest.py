@@ -1,4 +1,4 @@
-"""Which engine is the fastest for a network on this machine: a timing in which they take turns."""
+"""Time engines on this machine to find the fastest for a network."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 from wildsr.error import UserError
 
 CANDIDATES = ("torch", "openvino", "onnxruntime")
-PLAIN = "torch"  # the one that another must beat
-SIDE = 96  # LR pixels of the patch that they upscale
+PLAIN = "torch"  # the default, which another engine must beat
+SIDE = 96  # side in LR pixels of the patch that is timed
 ROUNDS = 7
-MARGIN = 0.93  # of torch's time, above which a difference is not worth another engine
+MARGIN = 0.93  # an engine is only preferred to torch below this share of its time
 
 
 def fastest(
@@ -23,20 +23,22 @@ def fastest(
     lr: Tensor,
     clock: Callable[[], float] = time.perf_counter,
 ) -> str:
-    """Time engines on one patch, each once a round, and choose by their medians.
+    """Time engines on one patch, in turns, and choose by their medians.
 
-    Other programs come and go: turns spread what they take over all engines, and a median passes
-    over the rounds that they spoiled. Only an engine that needs less than 93 % of torch's time is
-    preferred to it.
+    Turns distribute the load of other programs over all engines, and a median ignores disturbed
+    rounds. An engine is preferred to torch only if it needs less than 93 % of its time.
 
     Args:
-        choices: by name, what makes an upscaler ready; "torch" among them. One that cannot be made
-            (it is not installed, or computes another function) is left out.
+        choices: name -> what prepares an upscaler; "torch" among them. One that cannot be prepared
+            (it is not installed, or gives other results) is left out.
         lr: (1, 3, h, w), the patch.
-        clock: seconds.
+        clock: returns seconds.
 
     Returns:
         The name.
+
+    Raises:
+        UserError: torch itself cannot be prepared.
     """
     made: dict[str, Callable[[Tensor], Tensor]] = {}
     for name, make in choices.items():
@@ -62,5 +64,8 @@ def fastest(
 
 
 def noise_patch(channels: int = 3) -> Tensor:
-    """A patch for where no photo is known: what a convolution takes does not depend on pixels."""
+    """A random patch (1, channels, 96, 96) to time on if there is no photo.
+
+    The time of a convolution does not depend on the pixels.
+    """
     return torch.rand(1, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(0))

@@ -35,18 +35,18 @@ def upscale_file(
     """Upscale one photo into one file, which appears when it is complete.
 
     Args:
-        upscaler: of :func:`wildsr.run.load.load_upscaler`.
+        upscaler: from :func:`wildsr.run.load.load_upscaler`.
         source: the photo.
         target: the result; an existing file is replaced.
         settings: how it is written; None for the defaults.
-        progress: called with the pixels done and all of them; what it raises stops the work.
+        progress: called with the pixels done and in all; an exception it raises stops the work.
 
     Returns:
         ``target`` as a path.
 
     Raises:
-        UnreadableImage: ``source`` is no image, or a damaged one.
-        UserError: a size or format that cannot be, or ``target`` cannot be written.
+        UnreadableImage: ``source`` is not an image, or is damaged.
+        UserError: an invalid size or format, or ``target`` cannot be written.
     """
     settings, target = settings or Settings(), Path(target)
     job = begin(upscaler, Path(source), target, settings)
@@ -61,14 +61,14 @@ def begin(
     """Open a photo, or a file of measured values, to be upscaled.
 
     Raises:
-        UnreadableImage: ``source`` is no image, or a damaged one.
-        UserError: a size, format, page or choice of bands that cannot be.
+        UnreadableImage: ``source`` is not an image, or is damaged.
+        UserError: an invalid size, format, page or choice of bands.
     """
     with readable(source):
         format = format_of(source)
         raster = open_raster(source, format, settings.limit)
         if raster is None and format == "tiff" and upscaler.sensor.lr is not None:
-            raster = TiffRaster(source, settings.limit)  # of values that have a range of their own
+            raster = TiffRaster(source, settings.limit)  # its values have their own range
     if raster is not None:
         return RasterUpscaling(raster, target, upscaler, settings)
     photo = Photo(source, settings.limit)
@@ -77,19 +77,19 @@ def begin(
 
 
 class Upscaling:
-    """An upscaling of one photo in progress: computed, then encoded.
+    """The upscaling of one photo in progress: computed, then encoded.
 
-    Others may be computed while it is encoded.
+    The next photo can be computed while this one is encoded.
 
     Args:
         photo: read ahead from now on.
         target: the file; appears in :meth:`finish`.
         scale: of the network.
         settings: how it is written.
-        span: black and white, where they are not those of the photo's type.
+        span: values of black and white, if they are not those of the photo's type.
 
     Raises:
-        UserError: a size or format that cannot be, or a folder that cannot be written to.
+        UserError: an invalid size or format, or a folder that cannot be written to.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Upscaling:
             raise UserError(f"Argument `format` is {chosen!r}, but the result is called {target}.")
         self.planned = _plan(photo, scale, FORMATS[chosen], settings)
         self.size = (photo.width * scale, photo.height * scale)
-        # Where it is still to be resized, 8 bits are made at the end.
+        # If it is resized afterwards, rounding to 8 bits comes last.
         resized = self.size != (self.planned.width, self.planned.height)
         self.between = np.dtype(np.uint16) if resized else self.planned.dtype
         self.partial = Partial(target)
@@ -121,7 +121,7 @@ class Upscaling:
 
     @property
     def alike(self) -> object:
-        """What it has in common with others that can be computed at once."""
+        """A key that is equal for photos that can be computed in one batch."""
         rows = self.rows
         size = (rows.height, rows.width, rows.channels)
         return (*size, rows.dtype, self.between, self.planned.dtype)
@@ -140,7 +140,7 @@ class Upscaling:
         self.rows.close()
 
     def finish(self) -> None:
-        """Wait for the encoder, then give the file its name.
+        """Wait for the encoder, then give the file its final name.
 
         Raises:
             UserError: it cannot be written.

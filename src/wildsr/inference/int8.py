@@ -1,4 +1,4 @@
-"""Integers of 8 bits: a network quantized by OpenVINO's NNCF, calibrated on the user's photos."""
+"""Int8 inference: a network quantized by OpenVINO's NNCF, calibrated on the user's photos."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ from wildsr.inference.tile import channels_of
 from wildsr.network.padding import pad_to
 from wildsr.photo.rows import Rows
 
-SIDE = 64  # LR pixels of a patch, at most
+SIDE = 64  # largest side of a patch in LR pixels
 WANTED = 64  # patches of all photos together; every other one is held out
-QUIET = "NNCF_CI"  # with which NNCF does not report home that it was used
+QUIET = "NNCF_CI"  # environment variable that switches NNCF's telemetry off
 NETWORK, COST = "network.xml", "cost.json"
 
 
 def quantize(
     engine: Padded, network: nn.Module, photos: Sequence[Path], device: torch.device
 ) -> float:
-    """Have an OpenVINO engine compute in integers of 8 bits, and measure what that costs.
+    """Quantize an OpenVINO engine to 8-bit integers, and measure the loss of quality.
 
     Weights and activations get 256 levels each, whose ranges NNCF takes from patches of the photos
     (post-training quantization, Jacob et al. 2018, arXiv:1712.05877). The first and the last
-    convolution stay in single precision: they see and make the photo itself, and are a small part
-    of the work. The result is kept in the user's cache folder and used again: the same network and
-    patches give the same bits.
+    convolution stay in single precision: they work on the image itself, and are a small part of the
+    work. The result is cached in the user's cache folder, so that the same network and patches give
+    the same result.
 
     Args:
         engine: of OpenVINO; computes in integers afterwards.
         network: the same one in torch, in single precision.
-        photos: files; those that cannot be read are passed over.
-        device: where ``network`` is.
+        photos: files; unreadable ones are skipped.
+        device: of ``network``.
 
     Returns:
-        PSNR in dB to single precision, over patches that the ranges were not taken from.
+        PSNR in dB to single precision, on patches not used for calibration.
 
     Raises:
-        UserError: NNCF is not installed or cannot take the network; there are no two patches.
+        UserError: NNCF is not installed or cannot quantize the network; fewer than two patches.
     """
     inner = engine.engine
     assert isinstance(inner, OpenVino)
@@ -72,7 +72,7 @@ def quantize(
         return _quantized(nncf, inner.graph, pads)
 
     folder = cache_folder() / "int8" / _key(network, engine.multiple, seen, device)
-    if refusal(folder.parent) is not None:  # nothing can be kept, so that it is done every time
+    if refusal(folder.parent) is not None:  # the cache cannot be written
         inner.compute(quantized())
         return _cost(network, engine, seen[1::2], device)
     with one_at_a_time(folder.parent / "lock"):
@@ -104,7 +104,7 @@ def _cells(rows: Rows, photos: int, channels: int = 3) -> Iterator[Tensor]:
     wanted = [corners[number * len(corners) // count] for number in range(count)]
     try:
         yield from patches(rows, channels, wanted, side).clamp(0, 1).split(1)
-    except UserError:  # damaged further down, which is said where it is to be upscaled
+    except UserError:  # damaged after the header; reported when it is upscaled
         return
 
 
@@ -118,7 +118,7 @@ def _quantized(nncf: ModuleType, graph: Any, calibrating: list[Any]) -> Any:
     ]
     spared = [convolutions[0], convolutions[-1]] if len(convolutions) > 2 else []
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # a bar of its own
+        with contextlib.redirect_stdout(io.StringIO()):  # hides NNCF's own progress bar
             return nncf.quantize(
                 graph,
                 nncf.Dataset(calibrating),
@@ -126,7 +126,7 @@ def _quantized(nncf: ModuleType, graph: Any, calibrating: list[Any]) -> Any:
                 subset_size=len(calibrating),
                 ignored_scope=nncf.IgnoredScope(names=spared) if spared else None,
             )
-    except Exception as error:  # it raises what it likes
+    except Exception as error:  # NNCF can raise any type
         raise UserError(
             f"Argument `precision`: NNCF cannot bring this network to int8 ({first_line(error)}); "
             "precision=fp32 takes every one."
@@ -164,10 +164,10 @@ def _key(network: nn.Module, multiple: int, seen: list[Tensor], device: torch.de
 
 
 def _quiet_nncf() -> ModuleType:
-    """NNCF, which neither reports home nor tells of its work.
+    """Import NNCF with its telemetry and its log messages switched off.
 
     Raises:
-        UserError: how to install it.
+        UserError: NNCF is not installed; the error says how to install it.
     """
     before = os.environ.get(QUIET)
     os.environ[QUIET] = "1"

@@ -1,4 +1,4 @@
-"""Upscale many photos, one of which that fails costs itself only, and note what became of each."""
+"""Upscale many photos; a failure costs only its photo, and every outcome is noted."""
 
 from __future__ import annotations
 
@@ -25,23 +25,21 @@ from wildsr.photo.image import UnreadableImage
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import size_of
 
-ROOM = 1 << 20  # bytes that must find room, or no photo will
-
-
-SAID = 1000  # failures that are kept, to be said at the end; the manifest has all
-LOOK = 16  # batches among whose photos those of one size are looked for
-ALMOST = 0.99  # of a photo's work is done when its file is still being encoded
+ROOM = 1 << 20  # bytes of disk space below which the job ends
+SAID = 1000  # failures that are listed at the end; the manifest has all
+LOOK = 16  # batches among whose photos those of one size are collected
+ALMOST = 0.99  # progress of a photo that is computed but not yet encoded
 AT_ONCE = 8  # photos that are fetched, or delivered, at the same time
 
 
 @dataclass
 class Outcome:
-    """The result of a job: how many photos were upscaled, were there already, and failed.
+    """The result of a job: numbers of photos upscaled, skipped (done before), and failed.
 
     Attributes:
         reasons: (photo, reason) of the first failures.
         pixels: of the network's output.
-        seconds: by the clock.
+        seconds: elapsed.
     """
 
     done: int = 0
@@ -52,7 +50,7 @@ class Outcome:
     seconds: float = 0.0
 
     def __add__(self, other: Outcome) -> Outcome:
-        """Of both jobs, one after the other."""
+        """The outcome of both jobs together."""
         return Outcome(
             self.done + other.done,
             self.skipped + other.skipped,
@@ -86,19 +84,22 @@ def carry_out(
 ) -> Outcome:
     """Upscale all photos; one that fails is noted and the others go on.
 
-    The file of one photo is encoded while the next is computed, and that after it is read. Photos
-    that lie elsewhere are fetched, and results delivered, meanwhile, eight at the same time.
+    While one photo is computed, the file of the previous one is encoded and the next one is read.
+    Remote photos are fetched, and results delivered, meanwhile, eight at the same time.
 
     Args:
-        upscaler: the network; or what opens it, called when the first photo without a result is
-            found.
-        todo: of :func:`~wildsr.inference.tasks.tasks`; asked for the next when its turn comes.
+        upscaler: the network; or a function that opens it, called when the first photo without a
+            result is found.
+        todo: from :func:`~wildsr.inference.tasks.tasks`; asked for the next when its turn comes.
         settings: how results are written.
-        overwrite: replace files that exist, instead of skipping their photos.
-        progress: called with what was done since the last call: photos (parts of one, too; one that
-            failed or was skipped counts) and pixels of the network's output.
+        overwrite: replace existing files instead of skipping their photos.
+        progress: called with what was done since the last call: photos (also fractions; failed and
+            skipped ones count) and pixels of the network's output.
         say: called with a line for each failure.
-        manifest: where it is written what became of each; None writes nothing.
+        manifest: records the outcome of each photo; None: no record.
+
+    Raises:
+        UserError: nothing more can be written.
     """
     job, begun = _Job(settings, overwrite, progress, say, manifest), time.perf_counter()
     try:
@@ -242,7 +243,7 @@ class _Job:
                 seconds = time.perf_counter() - begun
                 by = self.upscaler.means
                 entry = Entry(task.input, task.output, noted, seconds, by=by)
-            except Exception as error:  # whatever a photo raises costs that photo only
+            except Exception as error:  # any error concerns this photo only
                 self.encoding = encoding[place + 1 :]
                 self._failed(ready, error)
                 continue
@@ -306,7 +307,7 @@ class _Job:
             try:
                 images.append(upscaling.rows.read(upscaling.rows.height))
                 sound.append(opened)
-            except Exception as error:  # its own, and none of the others'
+            except Exception as error:  # any error concerns this photo only
                 upscaling.abandon()
                 self._failed(ready, error)
         return sound, images

@@ -1,4 +1,4 @@
-"""Measure free memory and a network's need of it, and choose the tile size."""
+"""Choose the tile size from free memory and from what a network needs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from wildsr.inference.tile import CELL, channels_of, evaluating, place_of
 
-PROBE = 64  # LR pixels a side of the image on which a network is watched
-SHARE = 0.25  # of the free memory: the rest of the machine goes on, and convolutions need buffers
+PROBE = 64  # side in LR pixels of the image on which the memory is measured
+SHARE = 0.25  # of free memory to use, as other programs and convolutions' buffers need some, too
 ENOUGH = {"cpu": 256 << 20, "cuda": 4 << 30, "mps": 1 << 30}  # bytes; more is not faster
 LARGEST = {"cpu": 384, "cuda": 1024, "mps": 512}  # LR pixels
-SMALLEST = 64  # LR pixels; smaller ones are only for running out of memory
+SMALLEST = 64  # LR pixels; smaller tiles are used only after running out of memory
 
 
 class Peak(TorchDispatchMode):
-    """Measures the peak of bytes in live tensors while it is active."""
+    """Measures the peak memory of live tensors, in bytes, while it is active."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,12 +55,12 @@ class Peak(TorchDispatchMode):
 GROUP = Path("/sys/fs/cgroup")  # of a container, as it sees itself
 LIMITS = (
     ("memory.max", "memory.current"),  # cgroup v2
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),  # v1: no limit is a huge one
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),  # v1: huge if unlimited
 )
 
 
 def bytes_per_pixel(network: nn.Module) -> float:
-    """Measure a network's peak of bytes in live tensors, for each LR pixel."""
+    """Measure a network's peak memory in live tensors, in bytes per LR pixel."""
     device, dtype = place_of(network, torch.empty(0))
     lr = torch.rand(1, channels_of(network), PROBE, PROBE, device=device, dtype=dtype)
     with evaluating(network), torch.inference_mode(), Peak() as peak:
@@ -69,7 +69,7 @@ def bytes_per_pixel(network: nn.Module) -> float:
 
 
 def free_memory(device: torch.device) -> int:
-    """Free bytes on a device; for a CPU within the limit of its container."""
+    """Free bytes on a device; on a CPU also within the limit of the container (cgroup)."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
@@ -82,12 +82,12 @@ def free_memory(device: torch.device) -> int:
 
 
 def tile_for(per_pixel: float, device: torch.device, margin: int) -> int:
-    """Choose the side of a tile, without its margin, by the free memory.
+    """Choose the side of a tile, without its margin, from the free memory.
 
     Args:
         per_pixel: see :func:`bytes_per_pixel`.
         device: where the network computes.
-        margin: LR pixels around the tile that are computed too.
+        margin: LR pixels around the tile that are computed as well.
     """
     budget = min(free_memory(device) * SHARE, ENOUGH.get(device.type, ENOUGH["cpu"]))
     side = int((budget / max(per_pixel, 1)) ** 0.5) - 2 * margin

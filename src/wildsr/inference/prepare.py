@@ -1,4 +1,4 @@
-"""Make a network ready for whole photos: its engine, precision and everything around it."""
+"""Prepare a network for whole photos: engine, precision, ensemble, colour fix, tiling."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from wildsr.photo.folder import say_once
 from wildsr.photo.sensor import RGB, Sensor
 
 ENGINES_OF_TORCH = ("torch", "compile")
-PICTURES = (1, 3)  # channels of networks for which any photo can be calibrated on
+PICTURES = (1, 3)  # channels of networks that any photo can serve to calibrate
 
 
 def prepare(
@@ -53,29 +53,29 @@ def prepare(
     photos: Sequence[Path] = (),
     sensor: Sensor = RGB,
 ) -> Upscaler:
-    """Make a network ready for whole photos: for upscaling, delivering and measuring alike.
+    """Prepare a network for whole photos; the same for upscaling, serving and measuring.
 
     Args:
         network: (B, 3, H, W) to (B, 3, sH, sW); moved to ``device`` and put into evaluation mode.
         scale: s.
-        name: for people.
-        device: where it is to compute.
-        engine: "torch", "compile", "onnxruntime" or "openvino"; "auto" takes the fastest of torch,
-            openvino and onnxruntime, by a timing that this machine does once for each network.
-        precision: "auto", "fp32", "fp16" or "bf16"; onnxruntime knows fp32, and openvino "int8",
-            too, which "auto" never takes. None leaves the weights in the format they have, for
-            networks that are still trained.
-        ensemble: mean over the eight flips and turns.
-        colour_fix: take the low frequencies of the input.
+        name: for messages.
+        device: where it computes.
+        engine: "torch", "compile", "onnxruntime" or "openvino"; "auto" is the fastest of torch,
+            openvino and onnxruntime, timed once on this machine for each network.
+        precision: "auto", "fp32", "fp16" or "bf16"; onnxruntime has only fp32, and openvino also
+            "int8", which "auto" never chooses. None keeps the weights' format, for networks that
+            are still trained.
+        ensemble: average over the eight flips and rotations.
+        colour_fix: replace the low frequencies by the input's.
         tile: see :class:`Upscaler`, as for the next two.
-        overlap: LR pixels.
+        overlap: in LR pixels.
         batch: tiles computed at once.
-        photos: files, of those that are to be upscaled: int8 is calibrated on them, and engines are
-            timed on the first, in half precision if that does not show there.
+        photos: files to be upscaled: int8 is calibrated on them, and engines are timed on the
+            first, in half precision if the difference is not visible there.
         sensor: the kind of photos that it was trained on.
 
     Raises:
-        UserError: whatever of this cannot be.
+        UserError: an invalid setting, or a combination that is not possible.
     """
     if precision == "int8" and engine not in ("auto", "openvino"):
         raise UserError(
@@ -148,7 +148,7 @@ def prepare(
 def _fastest(
     network: nn.Module, scale: int, device: torch.device, precision: str, photos: Sequence[Path]
 ) -> str:
-    """The engine that ``auto`` stands for: what was chosen on this machine before, or is now."""
+    """The engine for ``auto``: the one chosen on this machine before, or else chosen now."""
     if precision == "int8":
         return "openvino"
     channels = channels_of(network)

@@ -1,4 +1,4 @@
-"""Upscale files of measured values: every page and band, in their own numbers."""
+"""Upscale files of measured values (TIFF, DICOM, ...): every page and band, in its own units."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ DEPTHS: dict[int | str, np.dtype[Any]] = {
 
 
 class Planned:
-    """What :mod:`wildsr.inference.job` asks of every upscaling: the type that decides precision."""
+    """The data type of the result as :mod:`wildsr.inference.job` asks for it: float32."""
 
     dtype = FLOAT  # single precision
 
 
 class RasterUpscaling:
-    """An upscaling of a file of measured values in progress: computed and written strip by strip.
+    """The upscaling of a file of measured values in progress, computed and written strip by strip.
 
     Args:
         raster: the file.
@@ -46,11 +46,11 @@ class RasterUpscaling:
         settings: how results are written.
 
     Attributes:
-        planned, between, rows: as those of :class:`wildsr.inference.file.Upscaling`.
+        planned, between, rows: as in :class:`wildsr.inference.file.Upscaling`.
         size: (width, height) of all pages together, by the network.
 
     Raises:
-        UserError: pages, bands, a range or a format that cannot be.
+        UserError: invalid pages, bands, range or format.
     """
 
     planned, between = Planned, FLOAT
@@ -88,7 +88,7 @@ class RasterUpscaling:
 
     @property
     def alike(self) -> object:
-        """What upscalings have in common that can be computed at once: nothing, with this one."""
+        """A key that no other upscaling has: it is never batched with others."""
         return id(self)
 
     def compute(self, strips_of: Strips) -> None:
@@ -141,7 +141,7 @@ class RasterUpscaling:
             rows.close()
 
     def finish(self) -> None:
-        """Give the file its name.
+        """Give the file its final name.
 
         Raises:
             UserError: the file system refuses.
@@ -154,7 +154,7 @@ class RasterUpscaling:
 
 
 def own_range(upscaler: Upscaler, dtype: np.dtype[Any]) -> Range | None:
-    """The values that an upscaler was trained to see as black and white, for files of that type."""
+    """Values that the upscaler was trained to see as black and white, for files of this dtype."""
     sensor = upscaler.sensor
     if sensor.depth == "float":
         return sensor.span() if dtype.kind == "f" else None
@@ -162,7 +162,7 @@ def own_range(upscaler: Upscaler, dtype: np.dtype[Any]) -> Range | None:
 
 
 def _trained_range(upscaler: Upscaler, raster: Raster) -> Range | None:
-    """The same in the numbers of a file: training reads what they stand for."""
+    """The range of training converted to the stored numbers of a file (training reads units)."""
     dtype = raster.pages[0].dtype
     plain = dtype in (np.uint8, np.uint16) and not raster.rescaled
     span = own_range(upscaler, dtype if plain else FLOAT)
@@ -170,10 +170,10 @@ def _trained_range(upscaler: Upscaler, raster: Raster) -> Range | None:
 
 
 def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster) -> Values:
-    """A strip in the numbers of the result.
+    """Convert a strip to the values of the result.
 
-    The same numbers as the source's stand for the same quantity; of another type of whole numbers,
-    the range becomes the whole of it.
+    Equal numbers mean equal quantities as in the source; if the result has another integer type,
+    the range is mapped to the whole of that type.
     """
     bands = [*look.bands, *([] if look.alpha is None else [look.alpha])]
     low, high = look.low[bands], look.high[bands]
@@ -186,7 +186,7 @@ def numbers_of(strip: Strip, look: Look, page: Page, made: Page, raster: Raster)
     else:
         values = unit.clip(0, 1) * np.float32(of_type(made, None)[1])
         if look.masked or page.dtype.kind == "f":
-            values = values.clip(1)  # 0 stands for what was not measured
+            values = values.clip(1)  # 0 marks missing data
     if look.alpha is not None and made.dtype.kind == "f" and page.dtype.kind != "f":
         values[..., -1] = unit[..., -1] * high[-1]
     cast = _cast(values, made.dtype)
@@ -213,7 +213,7 @@ def _cast(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Values:
     most = np.iinfo(dtype)
     rounded = np.rint(values.astype(np.float64) if dtype.itemsize > 2 else values)
     whole: Values = rounded.clip(most.min, most.max)
-    if dtype.itemsize == 8:  # whose largest number no float64 is
+    if dtype.itemsize == 8:  # float64 cannot represent its largest number
         whole = whole.clip(most.min, np.nextafter(float(most.max), 0))
     return whole.astype(dtype)
 
@@ -221,7 +221,7 @@ def _cast(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Values:
 def _not_missing(
     values: Values, there: npt.NDArray[np.bool_] | None, look: Look, raster: Raster
 ) -> Values:
-    """Move results that happen to be the value for "not measured" to the number beside it."""
+    """Move results that happen to equal the value for "not measured" to the next number."""
     for place, band in enumerate(look.bands):
         missing = look.missing[band]
         if missing is None or not np.isfinite(missing):
@@ -306,5 +306,5 @@ def _result(page: Page, look: Look, factor: float, settings: Settings) -> Page:
 
 
 def pixels_of(pages: Iterable[Page]) -> int:
-    """The pixels of all pages."""
+    """The number of pixels of all pages."""
     return sum(page.height * page.width for page in pages)

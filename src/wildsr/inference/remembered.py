@@ -1,4 +1,4 @@
-"""What was found out about a network on this machine, kept in the user's cache folder."""
+"""Cache of measurements of a network on this machine, in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGES = ("wildsr", "torch", "onnxruntime", "onnx", "openvino", "nncf")
 
 
 def cache_folder() -> Path:
-    """The folder in which wildsr keeps what it can find out again: ``~/.cache/wildsr`` on Linux."""
+    """The folder of caches that can be computed again: ``~/.cache/wildsr`` on Linux."""
     return platformdirs.user_cache_path("wildsr", appauthor=False)
 
 
@@ -33,7 +33,7 @@ def network_digest(network: nn.Module) -> str:
 
 
 def machine_facts(device: torch.device) -> dict[str, object]:
-    """What decides which engine is fast: processor, threads, device, and versions of packages."""
+    """What determines which engine is fastest: processor, threads, device, package versions."""
     name = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
@@ -51,17 +51,17 @@ def machine_facts(device: torch.device) -> dict[str, object]:
 
 
 def remembered(kind: str, key: Mapping[str, object], decide: Callable[[], str]) -> str | None:
-    """What was decided for this key before; if nothing, decide and keep it.
+    """Return the decision cached for this key, or make it and cache it.
 
-    Of processes that ask at the same time one decides, and the others wait for it.
+    If several processes ask at the same time, one decides and the others wait.
 
     Args:
         kind: of the decision; a folder of the cache.
-        key: of what can be written as JSON; all that the decision may depend on.
+        key: everything the decision may depend on, JSON-serialisable.
         decide: makes the decision.
 
     Returns:
-        None, without deciding, where nothing can be kept.
+        The decision; None, without deciding, if the cache cannot be written.
     """
     text = json.dumps(dict(key), sort_keys=True)
     folder = cache_folder() / kind

@@ -1,4 +1,4 @@
-"""Resize strips to the wanted size: Lanczos, antialiased, without what was not measured."""
+"""Resize strips of a result: antialiased Lanczos, with missing data left out."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 
 from wildsr.inference.bands import Floats, Strip
 
-LOBES = 3  # of the filter, in pixels of the coarser side
-ROWS = 64  # of the result at once
+LOBES = 3  # of the filter, in pixels of the coarser grid
+ROWS = 64  # rows of the result at a time
 
 
 def resized(
@@ -94,7 +94,7 @@ class _Held:
         made: Any = _lanczos(np.where(weight > 0, unit, 0), size, box) / np.where(
             mass > 0.1, mass, 1
         )
-        # Where hardly anything is known, Lanczos' negative lobes are no measure: the nearest.
+        # Where nearly everything is missing the weights are unreliable: take the nearest pixel.
         where = np.ix_(nearest, columns)
         made = np.where(mass > 0.1, made, unit[where]).astype(np.float32)
         assert full == there.shape[:2]

@@ -1,4 +1,4 @@
-"""Use a method as one network: real LR in, SR out."""
+"""A method as one network: real LR in, SR out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Restorer(nn.Module):
 
     Args:
         method: the method's class.
-        networks: at least those that ``restored`` comes from.
+        networks: at least those that ``restored`` depends on.
         scale: HR size / LR size.
     """
 
@@ -27,7 +27,7 @@ class Restorer(nn.Module):
         self.channels = max(stated, default=3)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Restore (B, 3, H, W) in [0, 1] to (B, 3, sH, sW), not clamped."""
+        """Upscale (B, 3, H, W) in [0, 1] to (B, 3, sH, sW), not clamped."""
         step = self.method(dict(self.networks.items()), {"real_lr": lr}, self.scale)
         restored: Tensor = step.restored  # type: ignore[attr-defined]
         return restored

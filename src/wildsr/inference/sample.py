@@ -1,4 +1,4 @@
-"""The first photos of an input, for what is measured before the work begins."""
+"""The first photos of an input, for measurements before the work begins."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ MOST = 16  # photos
 
 
 def first_photos(source: str | Path, output: str | Path | None = None) -> list[Path]:
-    """Find the first 16 photos of a folder, in the order of their names; or the one photo.
+    """Find the first 16 photos of a folder, in the order of their names; or the single photo.
 
     Args:
-        source: a folder, a photo, or anything else, of which there are none: stores and archives
-            show their photos only when they are fetched.
-        output: what lies below it are results, and no photos.
+        source: a folder or a photo; for anything else (stores, archives) the result is empty.
+        output: files below it are results and are left out.
     """
     root = Path(source).expanduser()
     if root.is_file():
@@ -33,13 +32,13 @@ def first_photos(source: str | Path, output: str | Path | None = None) -> list[P
             found += [path for path in paths if results is None or path not in results]
             if len(found) >= MOST:
                 break
-    except UserError:  # there are none, which is said where they are to be upscaled
+    except UserError:  # there are none; reported when they are upscaled
         pass
     return found[:MOST]
 
 
 def opened(photos: Sequence[Path]) -> Iterator[Photo]:
-    """Open those that can be opened; the others are named where they are to be upscaled."""
+    """Open those photos that can be opened; others are skipped."""
     for path in photos:
         try:
             yield Photo(path)

@@ -1,4 +1,4 @@
-"""How results of upscaling are written."""
+"""Settings of how results of upscaling are written."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from wildsr.photo.unreadable import check_limit
 
 @dataclass(frozen=True)
 class Settings:
-    """How results are written: size, format, quality and bit depth; and what is taken of a file.
+    """How results are written, and which part of a file is upscaled.
 
     Args:
-        outscale: size of the result / size of the photo; None takes the network's scale.
-        format: "png", "jpg", "webp", "tif", "heic", "avif", "npy", "npz" or "dcm"; None takes the
+        outscale: size of the result / size of the photo; None: the network's scale.
+        format: "png", "jpg", "webp", "tif", "heic", "avif", "npy", "npz" or "dcm"; None: the
             photo's own (PNG for BMP and GIF, TIFF for camera raw), or for a single file the suffix
             of the result.
         quality: of JPEG, WebP, HEIC and AVIF, 1 to 100.
-        depth: 8 or 16 bits, or "float"; None keeps the photo's, where the format knows it.
-        limit: megapixels of a photo that is read; None for any number.
-        bands: of files of measured values: numbers from 1, of which three go through the network
-            together, as colour; "all" for every band, each as gray; None for every band, those
-            that the file calls red, green and blue together.
-        page: the one, from 1, that is taken of a file of several; None takes all.
-        range: what the network sees as 0 and 1, see :func:`wildsr.photo.raster.ranges.ranges`.
-        identity: whether a DICOM file keeps what identifies the patient.
+        depth: 8 or 16 bits, or "float"; None keeps the photo's, if the format supports it.
+        limit: megapixels of a photo that is read; None: no limit.
+        bands: of files of measured values: numbers from 1, of which three pass the network
+            together, as RGB; "all" for every band, each as gray; None for every band, with those
+            that the file declares as red, green and blue together.
+        page: the page to upscale, from 1; None: all.
+        range: values that the network sees as 0 and 1, see
+            :func:`wildsr.photo.raster.ranges.ranges`.
+        identity: whether a DICOM file keeps data that identifies the patient.
 
     Raises:
-        UserError: a value that none of them can have.
+        UserError: an invalid value.
     """
 
     outscale: float | None = None
@@ -63,10 +64,10 @@ class Settings:
 
 
 def check_bands(bands: object) -> None:
-    """Refuse a choice of bands that is none.
+    """Refuse an invalid choice of bands.
 
     Raises:
-        UserError: it is none of null, all and a list of numbers from 1.
+        UserError: it is not null, "all" or a list of numbers from 1.
     """
     if bands is None or bands == "all":
         return

@@ -1,4 +1,4 @@
-"""Upscale a whole image as a stream, tile by tile: rows in, strips of rows out."""
+"""Upscale a whole image as a stream, tile by tile: rows are read, strips of rows are made."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def strips(
     progress: Callable[[int, int], None] = lambda done, all: None,
     depth: np.dtype[Any] | None = None,
 ) -> Iterator[Array]:
-    """Upscale an image from top to bottom, in memory bounded by a strip and a tile.
+    """Upscale an image from top to bottom, in memory bounded by one strip and one tile.
 
-    Where the overlap covers the receptive radius this is the network's output on the whole image,
-    up to rounding. Otherwise neighbouring tiles fade linearly into each other.
+    Where the overlap of tiles covers the network's receptive radius, the result is the network's
+    output on the whole image, up to rounding. Otherwise neighbouring tiles are blended linearly.
 
     Args:
         upscaler: network and tiles.
-        rows: the image; read once, not further than needed, and anew for a look at its patches
-            where half precision was chosen for it.
-        dtype: uint8 or uint16 of the output.
-        progress: called with the output pixels done and all of them, after each strip.
-        depth: the type in the end, where ``dtype`` is only on the way to it: it decides about half
-            precision.
+        rows: the LR image; read once, no further than needed. Where half precision was chosen
+            automatically, patches of it are read once more before, to check the precision.
+        dtype: uint8, uint16 or float32 of the strips.
+        progress: called after each strip with the output pixels done and their total.
+        depth: data type of the final result, where ``dtype`` is an intermediate one; it decides
+            whether half precision is enough.
 
     Yields:
-        (some rows, scale * width, channels).
+        Strips (rows, scale * width, channels) of ``dtype``, from top to bottom.
 
     Raises:
-        UserError: even the smallest tile does not fit into memory.
+        UserError: even the smallest tile does not fit into memory, or the output is not finite.
     """
     upscaler = upscaler.suited(rows, depth or dtype)
     scale, whole = upscaler.scale, rows.height * rows.width * upscaler.scale**2
@@ -91,14 +91,14 @@ def strips(
 def upscale_image(
     upscaler: Upscaler, image: npt.NDArray[Any], dtype: np.dtype[Any] = EIGHT_BITS
 ) -> npt.NDArray[Any]:
-    """Upscale a whole image in memory, to the pixels that the verb ``upscale`` writes.
+    """Upscale a whole image in memory, to the same pixels that ``wildsr upscale`` writes.
 
-    The same tiles, joined in the same way, and the same answer to memory that runs out.
+    Tiles are the same, are joined in the same way, and become smaller when memory runs out.
 
     Args:
         upscaler: network and tiles.
-        image: (H, W, channels) of uint8, uint16 or floats in [0, 1]; one or three channels of
-            colour, and a second or fourth one is alpha.
+        image: (H, W, channels) of uint8, uint16 or floats in [0, 1]; one or three colour channels;
+            a second or fourth channel is alpha.
         dtype: uint8, uint16 or float32 of the result.
 
     Returns:
@@ -122,7 +122,7 @@ def upscale_image(
 
 
 def _seams(upscaler: Upscaler, channels: int) -> Overlap:
-    """The upscaler's overlap; with alpha also what carries colours into transparent places."""
+    """The upscaler's overlap; for images with alpha also the reach of the colour fill behind it."""
     seams = upscaler.seams
     if colours_of(upscaler, channels) == channels or seams.margin == 0:
         return seams
@@ -140,7 +140,7 @@ def _height(side: int, rows: Rows, scale: int, dtype: np.dtype, overlap: Overlap
 def _strip(
     upscaler: Upscaler, seen: Array, low: Span, side: int, overlap: Overlap, dtype: np.dtype
 ) -> npt.NDArray[Any]:
-    """One row of tiles: integers, or floats of the same range where they are yet to be mixed."""
+    """Upscale one row of tiles: integers, or floats of the same range if they are blended later."""
     scale, width, channels = upscaler.scale, seen.shape[1], seen.shape[2]
     height = (low.faded - low.fresh) * scale
     kind = np.dtype(np.float32) if overlap.feather else dtype
@@ -177,13 +177,19 @@ def together(
     dtype: np.dtype[Any],
     depth: np.dtype[Any] | None = None,
 ) -> list[Array]:
-    """Upscale several whole images of one size and kind in one call of the network.
+    """Upscale several whole images of one size and data type as one batch of the network.
 
     Args:
         upscaler: the network.
         images: (h, w, channels) each; not larger than a tile.
         dtype: uint8 or uint16 of the results.
         depth: see :func:`strips`.
+
+    Returns:
+        The results, (scale * h, scale * w, channels) each, in the order of ``images``.
+
+    Raises:
+        UserError: the network's output is not finite.
     """
     suited = [upscaler.suited(Still(image), depth or dtype) for image in images]
     whole: list[Array] = list(images)
@@ -199,7 +205,11 @@ def together(
 def _tiles(
     upscaler: Upscaler, tiles: list[Array], dtype: np.dtype
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Tiles of one size, (h, w, channels), through the network: floats of ``dtype``'s range."""
+    """Pass tiles of one size, (h, w, channels), through the network.
+
+    Yields:
+        (sh, sw, channels) each, floats in the range of ``dtype``.
+    """
     most = white(tiles[0].dtype)
     lr = torch.from_numpy(np.stack(tiles).astype(np.float32) / most).permute(0, 3, 1, 2)
     channels = lr.shape[1]
@@ -225,10 +235,10 @@ def _tiles(
 
 
 def colours_of(upscaler: Upscaler, channels: int) -> int:
-    """How many of an image's channels are no alpha, for this upscaler.
+    """Number of an image's channels that are colours, without alpha.
 
     Raises:
-        UserError: it takes another number of channels.
+        UserError: the upscaler does not take images of that many channels.
     """
     own = upscaler.channels
     taken = {own, 1, 3} if own in (1, 3) else {own}
@@ -243,7 +253,7 @@ def colours_of(upscaler: Upscaler, channels: int) -> int:
 
 
 def _of_sensor(upscaler: Upscaler, colour: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor]:
-    """SR and its alpha by a network of another number of channels than three."""
+    """The SR image and its alpha from a network whose number of channels is not three."""
 
     def through(image: Tensor) -> Tensor:
         if image.shape[1] == upscaler.channels:
@@ -270,7 +280,7 @@ def _fade(
     feather: int,
     scale: int,
 ) -> npt.NDArray[np.float32]:
-    """``new``, its rows around ``where.start`` mixed with what is ``known`` of them."""
+    """``new``, with its rows around ``where.start`` blended with the ``known`` ones."""
     if known is None:
         return new
     begin = (where.start - feather) * scale

@@ -1,4 +1,4 @@
-"""Which photos are to be upscaled into which files, found while the first are being upscaled."""
+"""Pair photos with result files; the search goes on while the first photos are upscaled."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from wildsr.photo.folder import Results, list_images, walk_images
 
 @dataclass(frozen=True)
 class Task:
-    """One photo and where its result goes.
+    """One photo and the file for its result.
 
     Args:
-        source: a file, or what can be fetched.
-        target: a file, or what can be delivered.
-        input: the photo's path below the input, with ``/``.
-        output: the result's path below the output.
+        source: a local file, or an object to download.
+        target: a local file, or an object to upload.
+        input: the photo's path relative to the input, with ``/``.
+        output: the result's path relative to the output.
     """
 
     source: Path | Source
@@ -38,11 +38,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which of the photos are taken.
+    """The subset of photos to upscale.
 
     Args:
-        shard: the part of the whole.
-        only: paths below the input; None for all.
+        shard: the part of all photos that this process takes.
+        only: paths relative to the input; None for all.
     """
 
     shard: Shard = field(default_factory=Shard)
@@ -50,7 +50,7 @@ class Choice:
 
     @property
     def all(self) -> bool:
-        """Whether no photo is left out."""
+        """Whether every photo is taken."""
         return self.only is None and self.shard.count == 1
 
     def __contains__(self, name: str) -> bool:
@@ -60,20 +60,21 @@ class Choice:
 def tasks(
     source: Path, output: Path, format: str | None, choice: Choice | None = None
 ) -> Ahead[Task] | list[Task]:
-    """Find every photo below ``source`` with its target, the same path below ``output``.
+    """Find every photo below ``source`` and its result's file, at the same path below ``output``.
 
     Two photos that would make the same file (``a.jpg`` and ``a.png`` as PNG) keep their suffix
-    (``a.jpg.png``). Photos below ``output`` are left out: they are results. No photo is opened.
+    (``a.jpg.png``). Photos below ``output`` are results and are left out. No photo is opened.
 
     Args:
         source: a folder, or one photo; then ``output`` may be a file.
         output: a folder, made when it is needed.
         format: of the results; None keeps the photos' own (BMP becomes PNG).
-        choice: which of them; None for all.
+        choice: which photos; None for all.
 
     Returns:
-        The tasks, once; of a folder an :class:`~wildsr.archive.ahead.Ahead`, which goes on finding
-        them in a thread. Where there are none, asking for the first one raises.
+        The tasks, to be iterated once; for a folder an :class:`~wildsr.archive.ahead.Ahead`, whose
+        thread goes on searching meanwhile. If there are no photos, asking for the first task
+        raises.
 
     Raises:
         UserError: no photos, or an output that would replace them.
@@ -108,11 +109,14 @@ def _one(photo: Path, output: Path, format: str | None, choice: Choice) -> list[
 
 
 def result_names(names: list[str], format: str | None) -> list[tuple[str, str]]:
-    """Each photo with the name of its result, of a folder; no two have the same, whatever the case.
+    """Pair each photo of a folder with the name of its result, unique even regardless of case.
 
     Args:
-        names: of all photos of a folder, or their paths.
+        names: names of all photos of a folder, or their paths.
         format: of the results; None keeps the photos' own.
+
+    Returns:
+        (name of the photo, name of the result), in the order of ``names``.
     """
     wanted = [_plain(name, format) for name in names]
     lowered = [whole.lower() for _, whole in wanted]
@@ -132,7 +136,7 @@ def result_names(names: list[str], format: str | None) -> list[tuple[str, str]]:
 
 
 def result_name(name: str, format: str | None) -> str:
-    """The name of a photo's result where no other photo could have the same."""
+    """Name of a photo's result, when no other photo could get the same name."""
     return _plain(name, format)[1]
 
 
@@ -141,7 +145,7 @@ def _plain(name: str, format: str | None) -> tuple[str, str]:
     stem, dot, own = name.rpartition(".")
     named = dot and os.path.basename(stem) and os.sep not in own  # neither .hidden nor a.b/photo
     own = own.lower() if named else ""
-    if own.isdigit() or not own:  # DICOM, of which numbers and no suffix are names
+    if own.isdigit() or not own:  # DICOM files may have numeric suffixes or none
         return f".{format or 'dcm'}", f"{name}.{format or 'dcm'}"
     if format is None and own in FORMATS:
         return name[len(stem) :], name
@@ -157,9 +161,9 @@ def _plain(name: str, format: str | None) -> tuple[str, str]:
 def _batches(
     root: Path, output: Path, format: str | None, choice: Choice
 ) -> Iterator[list[tuple[str, str]]]:
-    """The photos of each folder that were chosen, with the names of their results.
+    """The chosen photos of each folder, with the names of their results.
 
-    Names are settled among all photos of a folder, whichever shard they belong to.
+    Names are made unique among all photos of a folder, whichever shard they belong to.
     """
     results, some = Results(output), False
     look = results.between(root)
@@ -177,10 +181,10 @@ def _posix(name: str) -> str:
 
 
 def _check_name(output: Path, single: bool) -> None:
-    """Refuse a new folder that is called like a file: it was meant as one.
+    """Refuse a new output folder whose name looks like a file's: a file was meant.
 
     Raises:
-        UserError: naming the formats that there are.
+        UserError: it lists the formats that can be written.
     """
     suffix = output.suffix.lower()
     if output.is_dir() or suffix not in Image.registered_extensions():

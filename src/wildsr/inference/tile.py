@@ -1,4 +1,4 @@
-"""The receptive radius of a network, its device, and plain interpolation."""
+"""The receptive radius of a network, its device and data type, and classical interpolation."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ KINDS = {
 
 
 def receptive_radius(network: nn.Module, scale: int) -> int | None:
-    """Measure how many LR pixels away a pixel still changes the output.
+    """Measure how many LR pixels away from an output pixel the input still changes it.
 
-    NaN goes through whatever depends on it, with zero weights too: a cell of 8 x 8 NaN in the
+    NaN propagates through every dependency, even with weights of zero: a cell of 8 x 8 NaN in the
     middle of a black image comes out as large as the network reaches. (A cell and not a pixel: with
-    strides or attention windows the reach depends on the place within them.)
+    strides or attention windows the reach depends on the position within them.)
 
     Args:
-        network: (B, 3, H, W) to (B, 3, sH, sW); runs where its parameters are, in their type.
+        network: (B, 3, H, W) to (B, 3, sH, sW); runs on the device and in the dtype of its
+            parameters.
         scale: s.
 
     Returns:
-        The radius in LR pixels, rounded up; None when it is 124 or more, or without a bound.
+        The radius in LR pixels, rounded up; None when it is 124 or more, or unbounded.
     """
     device, dtype = place_of(network, torch.empty(0))
     with evaluating(network), torch.inference_mode(), _plain_convolutions():
@@ -61,16 +62,16 @@ def receptive_radius(network: nn.Module, scale: int) -> int | None:
 
 
 def interpolate(lr: Tensor, scale: int, kind: str, deep: bool = False) -> Tensor:
-    """Interpolate as Pillow does on 8-bit images: the reference of every table.
+    """Interpolate as Pillow does on 8-bit images: the baseline of all comparison tables.
 
     Args:
         lr: (B, C, H, W), [0, 1]; rounded to 8 bits, unless ``deep``.
         scale: s, at least 1.
         kind: "nearest", "bilinear", "bicubic" (a = -0.5) or "lanczos" (3 lobes).
-        deep: of more than 8 bits: nothing is rounded.
+        deep: for images of more than 8 bits: nothing is rounded.
 
     Returns:
-        (B, C, sH, sW), [0, 1], in whole 255ths, unless ``deep``.
+        (B, C, sH, sW), [0, 1], in multiples of 1/255, unless ``deep``.
 
     Raises:
         UserError: an unknown kind, a scale below 1.
@@ -109,12 +110,18 @@ def _reach(reached: Tensor, scale: int, start: int) -> int | None:
 
 
 def channels_of(network: nn.Module) -> int:
-    """How many channels a network takes: its ``channels``, or those of RGB."""
+    """Number of image channels that a network takes: its ``channels`` attribute, or 3 for RGB."""
     return int(getattr(network, "channels", 3))
 
 
 def place_of(network: nn.Module, otherwise: Tensor) -> tuple[torch.device, torch.dtype]:
-    """The device and dtype of a network."""
+    """The device and floating-point dtype of a network.
+
+    Args:
+        network: any module.
+        otherwise: a tensor of any shape, whose device and dtype are taken if the network has no
+            floating-point parameters or buffers.
+    """
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype
@@ -123,7 +130,7 @@ def place_of(network: nn.Module, otherwise: Tensor) -> tuple[torch.device, torch
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode for the block; then each part back into its own."""
+    """Put a network into evaluation mode for the block; then restore the mode of each module."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:

@@ -38,26 +38,30 @@ BATCH = {"cuda": 4}  # tiles computed at once; a CPU is not faster with more tha
 
 @dataclass
 class Upscaler:
-    """A network with its device, precision and tiling.
+    """A network with its inference engine, device, precision and tiling.
 
     Args:
-        network: torch's own, with self-ensemble and colour correction around it: what is measured.
-        engine: what computes: the same function as ``network``.
+        network: the PyTorch module, with self-ensemble and colour correction around it; memory and
+            receptive radius are measured on it.
+        engine: what runs the inference: computes the same function as ``network``.
         scale: HR size / LR size.
-        name: for people.
+        name: shown to the user.
         device: where the engine computes.
-        dtype: in which format.
-        tile: LR pixels a side; None takes what the free memory suggests.
+        dtype: data type that the engine takes and gives.
+        tile: side in LR pixels; None chooses it by the free memory.
         overlap: LR pixels; None takes the receptive radius.
         batch: tiles computed at once; None takes 4 on CUDA and 1 elsewhere.
-        single: makes the same one in single precision, where half precision was chosen for it and
-            not asked for; results of more than 8 bits need it, and photos on which it would show.
-        reference: in that case, ``network`` in single precision.
-        computed: the format that the engine computes in, where it is another than ``dtype``, which
-            it takes and gives.
+        single: makes the same upscaler in float32. Given where half precision was chosen
+            automatically, because results of more than 8 bits need float32, and so do photos on
+            which half precision would be visible.
+        reference: in that case, ``network`` in float32.
+        computed: data type that the engine computes in, if it is another than ``dtype``.
         carrier: the engine's name.
-        cost: PSNR in dB of integers to single precision, as it was measured; None of others.
+        cost: PSNR in dB between int8 and float32 results, as measured; None for other types.
         sensor: the kind of photos that it was trained on.
+
+    Raises:
+        UserError: ``tile`` below 8, ``batch`` below 1 or a negative ``overlap``.
     """
 
     network: nn.Module
@@ -85,7 +89,17 @@ class Upscaler:
 
     @torch.inference_mode()
     def __call__(self, lr: Tensor) -> Tensor:
-        """The engine on (B, 3, H, W) in [0, 1] at once: (B, 3, sH, sW), float, where ``lr`` is."""
+        """Run the engine on whole images, without tiles.
+
+        Args:
+            lr: (B, C, H, W) in [0, 1].
+
+        Returns:
+            (B, C, sH, sW), float32, on the device of ``lr``, not clamped.
+
+        Raises:
+            UserError: ``scale`` is not the network's.
+        """
         seen = lr.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
         sr: Tensor = self.engine(seen)
         expected = (*lr.shape[:2], lr.shape[2] * self.scale, lr.shape[3] * self.scale)
@@ -98,21 +112,21 @@ class Upscaler:
 
     @property
     def kind(self) -> str:
-        """The format that the engine computes in: "float32", "bfloat16", "int8", ..."""
+        """The data type that the engine computes in: "float32", "bfloat16", "int8", ..."""
         return str(self.computed or self.dtype).removeprefix("torch.")
 
     @property
     def means(self) -> str:
-        """What computes, in which format and at which cost, in words for people."""
+        """Engine, data type and PSNR to float32, as a phrase for the user."""
         kind = self.kind if self.single is None else f"{self.kind} or float32"
         cost = "" if self.cost is None else f" ({self.cost:.1f} dB from float32)"
         return f"{self.carrier}, {kind}{cost}"
 
     def of_depth(self, depth: np.dtype[Any]) -> Upscaler:
-        """The one that computes results of this type: of more than 8 bits in single precision.
+        """The upscaler for results of this data type: float32 for more than 8 bits.
 
-        A half-precision number has 8 or 11 bits, and int8 has 8; where it was asked for, that is
-        said once.
+        Half-precision formats have 8 or 11 significant bits, and int8 has 8. If the user asked for
+        one of them, it stays, and a warning is printed once.
         """
         if depth == np.uint8 or (self.computed or self.dtype) not in COARSE:
             return self
@@ -125,20 +139,21 @@ class Upscaler:
         return self
 
     def suited(self, image: Rows, depth: np.dtype[Any]) -> Upscaler:
-        """The one for this image: in single precision where half precision would show.
+        """The upscaler for this image: in float32 where half precision would be visible.
 
-        Half precision that was asked for stays; that which was chosen must come within 50 dB of
-        single precision on the image's own patches, which are the same at every call.
+        Half precision that the user asked for stays. If it was chosen automatically, its results
+        must come within 50 dB PSNR of float32 on patches of the image, which are the same at every
+        call.
 
         Args:
-            image: from which patches are read; it is read anew, not from here on.
+            image: patches are read from a new copy of it; its own position is not changed.
             depth: uint8, uint16 or float32 of the result.
         """
         chosen = self.of_depth(depth)
         if chosen is not self or self.single is None or self.reference is None:
             return chosen
         place = torch.empty(0, device=self.device, dtype=self.dtype)
-        # A network of torch's stands for its engine, which would be compiled for these sizes, too.
+        # The PyTorch module is checked, not its compiled engine, which would be compiled again.
         judged = self.network if self.computed is None else self.engine
         seen = patches(image.again(), self.channels)
         found = psnr_to(self.reference, judged, seen, place)
@@ -146,7 +161,7 @@ class Upscaler:
 
     @property
     def channels(self) -> int:
-        """Of the images that the network takes."""
+        """Number of image channels that the network takes."""
         return channels_of(self.network)
 
     @cached_property
@@ -156,12 +171,12 @@ class Upscaler:
 
     @cached_property
     def radius(self) -> int | None:
-        """The receptive radius in LR pixels, measured; None without a bound."""
+        """The receptive radius in LR pixels, measured; None if it is unbounded."""
         return receptive_radius(self.network, self.scale)
 
     @cached_property
     def seams(self) -> Overlap:
-        """The overlap of tiles."""
+        """The overlap of neighbouring tiles."""
         if self.overlap is not None and self.overlap >= 128:  # more than what can be measured
             return overlap_for(0, self.overlap)
         return overlap_for(self.radius, self.overlap)
@@ -171,7 +186,7 @@ class Upscaler:
         """The side of a tile in LR pixels, without its overlap."""
         if self.tile is not None:
             return self.tile // CELL * CELL
-        # Before the radius is known: measuring it takes longer than small photos do.
+        # Without the measured radius: measuring it takes longer than upscaling a small photo.
         return tile_for(bytes_per_pixel(self.network), self.device, UNBOUNDED_OVERLAP)
 
     @property

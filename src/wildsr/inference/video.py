@@ -1,4 +1,4 @@
-"""Upscale videos frame by frame, with their sound unchanged."""
+"""Upscale videos frame by frame; the sound is copied unchanged."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def upscale_video(
 ) -> int:
     """Upscale a video frame by frame; sound, frame times and colour tags are kept.
 
-    H.264 (VP9 in .webm), 8 bits, of constant quality; a turned video comes out upright. Frames know
-    nothing of each other, so that what a network makes up may flicker.
+    Writes H.264 (VP9 in .webm) with 8 bits and constant quality; a rotated video comes out upright.
+    Each frame is upscaled on its own, so details that a network invents may flicker.
 
     Args:
         upscaler: the network.
@@ -53,11 +53,11 @@ def upscale_video(
         target: the result, which appears when it is complete; its suffix names the container.
         outscale: size of the result / size of the video; None takes the network's scale.
         quality: 1 to 100; 95 is x264's constant rate factor 14, 75 is 22.
-        progress: called with the pixels done and all of them (0 where the file does not say).
+        progress: called with the output pixels done and their total (0 if the file does not tell).
         limit: megapixels of a frame; None for any number.
 
     Returns:
-        How many frames.
+        Number of frames.
 
     Raises:
         UserError: PyAV is not installed, no video in the file, a damaged file, or ``target`` cannot
@@ -73,7 +73,7 @@ def upscale_video(
         container_of(source)
         with source.open("rb") as file, open_video(av, file, source, limit) as read:
             form = CONTAINERS[target.suffix.lower()]
-            # Absolute: FFmpeg takes what stands before a colon for a protocol.
+            # An absolute path: FFmpeg would take text before a colon for a protocol.
             with av.open(str(partial.path.absolute()), "w", format=form) as written:
                 done = _Frames(upscaler, read, written, outscale, quality).carry_out(progress)
     except (
@@ -113,7 +113,7 @@ class _Frames:
         self.video = read.streams.video[0]
         self.video.thread_type = "AUTO"
         written.metadata.update(read.metadata)
-        self.out: Any = None  # made of the first frame: only then it is known which way is up
+        self.out: Any = None  # opened at the first frame, which has the rotation
         self.carried = self._carried()
         self.sound: dict[Any, Any] = {}
         self.held: list[Any] = []  # packets of sound and text that came before the first frame
@@ -226,7 +226,7 @@ class _Frames:
         self.out.codec_context.time_base = frame.time_base
         for name in COLOURS:
             setattr(self.out.codec_context, name, getattr(self.video.codec_context, name))
-        if _range(frame) == FULL:  # which formats of their own say, too
+        if _range(frame) == FULL:  # also declared by pixel formats such as yuvj420p
             self.out.codec_context.color_range = FULL
         if self.video.sample_aspect_ratio:
             turned = round(frame.rotation / 90) % 2
@@ -236,7 +236,7 @@ class _Frames:
             self.sound[stream] = self.written.add_stream_from_template(stream)
 
     def _matrix(self, frame: Any) -> int | None:
-        """How the colours of a frame are coded; where that is not said, by its size."""
+        """The colour matrix of a frame: the one it declares, else by its size."""
         said = int(frame.colorspace)
         if said not in (UNSAID, 0):
             return said

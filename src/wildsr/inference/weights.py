@@ -1,4 +1,4 @@
-"""Read and write weights files, our own and those of other tools."""
+"""Read and write weights files: the project's own and those of other tools."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ LONGEST = 1 << 16  # characters of a description
 
 @dataclass(frozen=True)
 class OpenWeights:
-    """What a weights file holds.
+    """Contents of a weights file.
 
     Attributes:
         network: (B, 3, H, W) to (B, 3, sH, sW), in evaluation mode.
         scale: s.
-        node: its architecture as a configuration has it; None for published weights, which are
-            recognised by their names.
+        node: its architecture as a configuration node; None for published weights, whose
+            architecture is recognised by the names of their tensors.
         sensor: the kind of photos that it was trained on.
     """
 
@@ -54,10 +54,10 @@ def save_weights(
     Args:
         network: the upscaler.
         path: ends in .safetensors; appears only when it is complete.
-        architecture: the ``_target_`` and the arguments that made ``network``; kept as metadata,
+        architecture: the ``_target_`` and the arguments that made ``network``; stored as metadata,
             which other tools ignore and ``load_upscaler`` reads.
         scale: HR size / LR size.
-        sensor: the kind of photos that it was trained on, kept beside it.
+        sensor: the kind of photos that it was trained on, stored as metadata too.
 
     Raises:
         UserError: weights that are NaN or infinite.
@@ -80,13 +80,13 @@ def save_weights(
 
 
 def open_weights(path: Path) -> OpenWeights:
-    """Open an upscaler from a file: our own, or any architecture that spandrel knows.
+    """Open an upscaler from a file: the project's own, or any architecture that spandrel knows.
 
-    Runs no code that the file names: it may describe one of our architectures, by plain numbers in
-    bounds, see :mod:`wildsr.network.architecture`.
+    No code named by the file is run: it may only describe one of the project's architectures, by
+    numbers within bounds, see :mod:`wildsr.network.architecture`.
 
     Raises:
-        UserError: if the file is missing, damaged, or of an unknown architecture.
+        UserError: the file is missing, damaged, or of an unknown architecture.
     """
     what = f"`weights`: {path}"
     weights, about = read_file(path)

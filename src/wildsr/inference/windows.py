@@ -14,11 +14,11 @@ FEATHER = 16  # LR pixels to each side of a seam at most, over which tiles fade 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How far a tile reads into its neighbours, in LR pixels: whole cells.
+    """How far a tile extends into its neighbours, in LR pixels (multiples of a cell).
 
     Args:
-        hidden: what only gives the network its context; its output is thrown away.
-        feather: what lies nearer to the seam; there both tiles' outputs are mixed.
+        hidden: outer part, which only gives the network context; its output is discarded.
+        feather: part next to the seam, where the outputs of both tiles are blended.
     """
 
     hidden: int
@@ -26,18 +26,19 @@ class Overlap:
 
     @property
     def margin(self) -> int:
-        """The sum of both parts."""
+        """Sum of both parts, in LR pixels."""
         return self.hidden + self.feather
 
 
 def overlap_for(radius: int | None, wanted: int | None = None) -> Overlap:
-    """Choose the overlap with which tiles join without a seam.
+    """Choose the overlap with which tiles join without a visible seam.
 
-    Where the margin covers the receptive radius the output of a tile is that of the whole image,
-    and nothing needs to be mixed. Otherwise the half of it that is nearer to the seam is feathered.
+    Where the margin covers the receptive radius, the output of a tile equals that of the whole
+    image, and nothing needs blending. Otherwise the half of the margin next to the seam is blended,
+    at most 16 LR pixels.
 
     Args:
-        radius: of the network, in LR pixels; None where it has no bound.
+        radius: of the network, in LR pixels; None if it is unbounded.
         wanted: LR pixels that the user asks for; None takes the radius, or 32.
 
     Raises:
@@ -62,9 +63,9 @@ class Span:
     Args:
         start: where the tile begins, a multiple of a cell.
         stop: where the next one begins, or the image ends.
-        first, last: with the margin, within the image.
-        fresh: where its output begins to count: ``start`` less the feather.
-        faded: where its output ends to count: ``stop`` plus the feather.
+        first, last: the range that is read: with the margin, within the image.
+        fresh: where the used part of its output begins: ``start`` less the feather.
+        faded: where the used part of its output ends: ``stop`` plus the feather.
     """
 
     start: int
@@ -76,12 +77,12 @@ class Span:
 
 
 def span(start: int, length: int, tile: int, overlap: Overlap, cell: int = CELL) -> Span:
-    """The tile at ``start``; the rest is cut into equal parts of at most ``tile``.
+    """The tile that begins at ``start``: the rest is divided into equal parts of at most ``tile``.
 
     Args:
         start: LR pixels.
-        length: of the whole axis.
-        tile: without the overlap.
+        length: LR pixels of the whole axis.
+        tile: LR pixels of a tile without the overlap.
         overlap: with the neighbours.
         cell: tiles start at its multiples.
     """
@@ -99,7 +100,7 @@ def span(start: int, length: int, tile: int, overlap: Overlap, cell: int = CELL)
 
 
 def spans(length: int, tile: int, overlap: Overlap, cell: int = CELL) -> Iterator[Span]:
-    """Cut an axis of ``length`` into tiles; see :func:`span`."""
+    """Cut an axis of ``length`` LR pixels into tiles; see :func:`span`."""
     start = 0
     while start < length:
         found = span(start, length, tile, overlap, cell)

@@ -1,1 +1,1 @@
-"""Losses: each a function first, an ``nn.Module`` for configurations second."""
+"""Losses, each as a function and as an ``nn.Module`` for configurations."""

@@ -14,17 +14,17 @@ from wildsr.loss.penalty import (
     members,
 )
 
-# Each takes logits of any shape: fool(fake, real), judge(real, fake). Fooling ignores the real
-# ones but in the relativistic game.
+# The two functions of each kind, generator's (fake, real) and critic's (real, fake), take logits of
+# any shape. The generator's ignores the real ones, except for "relativistic".
 Game = tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]
 
 GAMES: dict[str, Game] = {
-    # Mao et al. 2017 (arXiv:1611.04076), labels 0 and 1; the generator's side not halved.
+    # Mao et al. 2017 (arXiv:1611.04076), labels 0 and 1; the generator's loss not halved.
     "least_squares": (
         lambda fake, real: (fake - 1).square().mean(),
         lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
     ),
-    # Goodfellow et al. 2014 (arXiv:1406.2661), the generator's side not saturating.
+    # Goodfellow et al. 2014 (arXiv:1406.2661), the generator's loss non-saturating.
     "vanilla": (
         lambda fake, real: F.softplus(-fake).mean(),
         lambda real, fake: (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2,
@@ -34,7 +34,7 @@ GAMES: dict[str, Game] = {
         lambda fake, real: -fake.mean(),
         lambda real, fake: (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2,
     ),
-    # Jolicoeur-Martineau 2018 (arXiv:1807.00734), the average game of ESRGAN.
+    # Jolicoeur-Martineau 2018 (arXiv:1807.00734), relativistic average, as in ESRGAN.
     "relativistic": (
         lambda fake, real: _relativistic(fake, real),
         lambda real, fake: _relativistic(real, fake),
@@ -53,7 +53,7 @@ GAMES: dict[str, Game] = {
 
 
 def _relativistic(better: Tensor, worse: Tensor) -> Tensor:
-    """Each of ``better`` is to beat the average of ``worse``, and the reverse."""
+    """Each of ``better`` should exceed the mean of ``worse``, and the reverse."""
     wins, losses = better - worse.mean(), worse - better.mean()
     return (F.softplus(-wins).mean() + F.softplus(losses).mean()) / 2
 
@@ -61,7 +61,17 @@ def _relativistic(better: Tensor, worse: Tensor) -> Tensor:
 def fool(
     critic: nn.Module, fake: Tensor, real: Tensor | None = None, kind: str = "least_squares"
 ) -> Tensor:
-    """The generator's adversarial loss; see :class:`Fool`."""
+    """The generator's adversarial loss, a scalar; see :class:`Fool`.
+
+    Args:
+        critic: maps images to logits, or to a tuple of logits.
+        fake: (B, C, H, W).
+        real: (B, C, H, W), for "relativistic".
+        kind: see :class:`Fool`.
+
+    Raises:
+        UserError: an unknown kind; no ``real`` for "relativistic".
+    """
     game = _game(kind)[0]
     if kind != "relativistic":
         return torch.stack([game(logits, logits) for logits in members(critic(fake))]).mean()
@@ -72,13 +82,23 @@ def fool(
 
 
 def judge(critic: nn.Module, real: Tensor, fake: Tensor, kind: str = "least_squares") -> Tensor:
-    """The critic's adversarial loss; see :class:`Judge`."""
+    """The critic's adversarial loss, a scalar; see :class:`Judge`.
+
+    Args:
+        critic: maps images to logits, or to a tuple of logits.
+        real: (B, C, H, W).
+        fake: (B, C, H, W).
+        kind: see :class:`Judge`.
+
+    Raises:
+        UserError: an unknown kind.
+    """
     game = _game(kind)[1]
     return torch.stack([game(*scale) for scale in _logits(critic, real, fake)]).mean()
 
 
 class Fool(nn.Module):
-    """Adversarial loss of the generator: small where the critic takes the fake for real.
+    """Adversarial loss of the generator: small if the critic takes fake images for real.
 
     With D the logits, of any shape, and means over all of them (for a critic of several scales,
     which returns a tuple of logits: the mean of what follows over the scales):
@@ -91,7 +111,7 @@ class Fool(nn.Module):
     - wasserstein: -mean D(fake)
     - absolute: mean |sigmoid D(fake) - 1|
 
-    Gradient reaches ``fake`` through a frozen critic as through any other.
+    Gradient reaches ``fake`` through a frozen critic, too.
 
     Args:
         kind: one of the above.
@@ -111,9 +131,7 @@ class Fool(nn.Module):
 
 
 class Judge(nn.Module):
-    """Adversarial loss of the critic: small where it tells real from fake.
-
-    The mean of the terms of both images.
+    """Adversarial loss of the critic: small if it tells real from fake images.
 
     With D the logits, of any shape, and means over all of them (for a critic of several scales,
     which returns a tuple of logits: the mean of what follows over the scales):
@@ -127,10 +145,9 @@ class Judge(nn.Module):
       lower bound
     - absolute: (mean |sigmoid D(real) - 1| + mean |sigmoid D(fake)|) / 2
 
-    Nothing is detached: images that are to be constants come as constants. Images of one size go
-    through the critic together, which is quicker; those of two sizes, or for a critic that
-    normalises over the batch (where the fake would change the logits of the real), one after the
-    other.
+    Nothing is detached here; the method sees to that. Images of one size pass through the critic in
+    one batch, which is faster; images of two sizes pass separately, and so do all images if the
+    critic has batch normalisation (where fake images would change the logits of real ones).
 
     Args:
         kind: one of the above.

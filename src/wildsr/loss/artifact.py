@@ -1,4 +1,4 @@
-"""LDL, a loss on the artifacts of adversarial training."""
+"""LDL, a loss against the artifacts of adversarial training."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ from wildsr.loss.pixel import comparable, l1
 def artifact_map(
     prediction: Tensor, target: Tensor, average: Tensor | None = None, window: int = 7
 ) -> Tensor:
-    """Estimate where ``prediction`` has artifacts rather than detail: (B, 1, H, W), at least 0.
+    """Estimate where ``prediction`` has artifacts rather than detail; the map M of :class:`LDL`.
 
-    Without gradient.
+    Args:
+        prediction: (B, C, H, W) in [0, 1].
+        target: the same shape.
+        average: the same shape: the output of the averaged upscaler; None exempts no pixel.
+        window: side of the local window, odd, at least 3.
 
-    The map M of :class:`LDL`.
+    Returns:
+        (B, 1, H, W), at least 0; without gradient.
+
+    Raises:
+        UserError: shapes that differ, images too small for the window, or an even window.
     """
     _check_window(window)
     prediction, target = comparable(prediction, target)
@@ -47,7 +55,17 @@ def artifact_map(
 def ldl(
     prediction: Tensor, target: Tensor, average: Tensor | None = None, window: int = 7
 ) -> Tensor:
-    """Mean absolute difference where artifacts are; see :class:`LDL`."""
+    """Mean absolute difference, weighted by :func:`artifact_map`; see :class:`LDL`.
+
+    Args:
+        prediction: (B, C, H, W) in [0, 1].
+        target: the same shape.
+        average: the same shape, or None; see :class:`LDL`.
+        window: side of the local window, odd, at least 3.
+
+    Raises:
+        UserError: as :func:`artifact_map`.
+    """
     return l1(prediction, target, artifact_map(prediction, target, average, window))
 
 
@@ -58,11 +76,11 @@ class LDL(nn.Module):
         M = var(R)^{1/5} \; var_{window}(R) \; [R \ge R_{average}]
 
     with R = sum over channels of abs(y - x) the residual of the prediction x, and R_average that of
-    the moving average of the upscaler's weights. Where the residual changes from pixel to pixel the
-    critic has made a pattern of its own; where it is smaller than the average's, training is on
-    the way to true detail, and is let alone. Both variances are unbiased, of the whole image and of
-    a window around each pixel (borders reflected); M is a constant for the gradient. 0 for equal
-    images.
+    the upscaler with moving-average (EMA) weights. Where the residual varies strongly from pixel to
+    pixel, adversarial training has made artifacts; where it is smaller than the average's, training
+    moves towards true detail, and nothing is penalised. Both variances are unbiased, of the whole
+    image and of a window around each pixel (borders reflected); no gradient flows through M. 0 for
+    equal images.
 
     Args:
         window: side of the window in pixels, odd; 7 in the paper.

@@ -1,4 +1,4 @@
-"""Losses against the LR photo and against colours and shading."""
+"""Losses between SR and LR photo, and on colours and low frequencies."""
 
 from __future__ import annotations
 
@@ -19,13 +19,31 @@ from wildsr.pixels import at_least_float32
 
 
 def lr_consistency(sr: Tensor, lr: Tensor) -> Tensor:
-    """Mean absolute difference of ``sr``, downscaled, and ``lr``; see :class:`LRConsistency`."""
+    """Mean absolute difference of downscaled ``sr`` and ``lr``; see :class:`LRConsistency`.
+
+    Args:
+        sr: (B, C, sH, sW) in [0, 1].
+        lr: (B, C, H, W) in [0, 1].
+
+    Raises:
+        UserError: sides of ``sr`` that are not one integer times those of ``lr``.
+    """
     factor = _factor(("sr", sr), ("lr", lr))
     return l1(downscale(at_least_float32(sr), factor), lr)
 
 
 def low_pass(prediction: Tensor, target: Tensor, size: int = 5, stride: int = 1) -> Tensor:
-    """Mean absolute difference of the means over boxes; see :class:`LowPass`."""
+    """Mean absolute difference of box-filtered images; see :class:`LowPass`.
+
+    Args:
+        prediction: (B, C, H, W) in [0, 1].
+        target: the same shape.
+        size: side of the box in pixels.
+        stride: pixels from one box to the next.
+
+    Raises:
+        UserError: shapes that differ, or images smaller than the box.
+    """
     x, y = comparable(prediction, target)
     if x.ndim != 4 or min(x.shape[2:]) < size:
         raise UserError(
@@ -37,27 +55,41 @@ def low_pass(prediction: Tensor, target: Tensor, size: int = 5, stride: int = 1)
 
 
 def low_frequency(prediction: Tensor, target: Tensor, sigma: float = 3.0) -> Tensor:
-    """Mean absolute difference of blurred images; see :class:`LowFrequency`."""
+    """Mean absolute difference of blurred images (B, C, H, W); see :class:`LowFrequency`.
+
+    Raises:
+        UserError: sizes that do not fit together, or a sigma that is not positive.
+    """
     return l1(*_blurred(prediction, target, sigma))
 
 
 def colour(prediction: Tensor, target: Tensor, sigma: float = 3.0) -> Tensor:
-    """Mean absolute difference of the chroma of blurred images; see :class:`Colour`."""
+    """Mean absolute difference of the chroma of blurred images (B, C, H, W).
+
+    See :class:`Colour`.
+
+    Raises:
+        UserError: sizes that do not fit together, or a sigma that is not positive.
+    """
     x, y = (_chroma(blurred) for blurred in _blurred(prediction, target, sigma))
     return l1(x, y)
 
 
 def discrepancy(draws: Tensor, lr: Tensor) -> Tensor:
-    r"""How far the misfit to an LR photo is from the noise that belongs there, in dB, (B,).
+    r"""Ratio of LR residual and noise power, absolute value in dB, (B,); 0 if they are equal.
 
     .. math:: | 10 \log_{10} \frac{mean (\bar{d} - lr)^2}{(1 + 1/n)\, mean\, var(d)} |
 
-    The noise is a constant for the gradient: a result is not to make room for a misfit by asking
-    for noise.
+    The numerator is the residual of the LR photo to the mean of n degradations of the result, the
+    denominator their variance. No gradient flows through the latter, so that a larger residual
+    cannot be excused by more noise.
 
     Args:
-        draws: (n, B, 3, H, W), [0, 1]: each result under n draws of the degradation, n at least 2.
+        draws: (n, B, 3, H, W), [0, 1]: each result under n random degradations, n at least 2.
         lr: (B, 3, H, W), [0, 1].
+
+    Raises:
+        UserError: fewer than two draws, or of another shape than ``lr``.
     """
     if draws.ndim != 5 or len(draws) < 2 or draws.shape[1:] != lr.shape:
         raise UserError(
@@ -67,16 +99,16 @@ def discrepancy(draws: Tensor, lr: Tensor) -> Tensor:
     draws, lr = at_least_float32(draws), at_least_float32(lr)
     misfit = (draws.mean(dim=0) - lr).square().mean(dim=(1, 2, 3))
     noise = draws.var(dim=0).mean(dim=(1, 2, 3)).detach() * (1 + 1 / len(draws))
-    # Even without noise files are rounded to 8 bits, the LR photo's and the draws'.
+    # Rounding noise of 8-bit files, of the LR photo and of the draws.
     floor = 2 / 12 / 255**2
     return (10 * torch.log10((misfit + floor) / (noise + floor))).abs()
 
 
 class LRDiscrepancy(nn.Module):
-    """Mean over images of :func:`discrepancy`: SR leaves as much of its LR unexplained as is noise.
+    """The LR residual of the SR should be as large as the noise: mean of :func:`discrepancy`.
 
-    The discrepancy principle (Morozov 1966) as a loss. Unlike a consistency that asks for equality
-    it does not teach an upscaler to keep the noise.
+    The discrepancy principle (Morozov 1966) as a loss. Unlike a consistency loss that asks for
+    equality, it does not teach an upscaler to keep the noise of its input.
     """
 
     def forward(self, draws: Tensor, lr: Tensor) -> Tensor:
@@ -89,12 +121,11 @@ class LRDiscrepancy(nn.Module):
 
 
 class LRConsistency(nn.Module):
-    """Mean absolute difference of the downscaled result and its LR: ``|downscale(sr) - lr|``.
+    """Mean absolute difference of the downscaled SR and its LR: ``|downscale(sr) - lr|``.
 
-    The downscaling is antialiased bicubic (a = -0.5), which is what "consistent" means in the
-    NTIRE challenges (Lugmayr et al. 2021, "learning the super-resolution space"). It asks for too
-    much where the photo has noise or blur that the upscaler is to remove: then a weight well below
-    that of the pixel loss.
+    The downscaling is antialiased bicubic (a = -0.5), as in the NTIRE challenges' definition of
+    consistency (Lugmayr et al. 2021, "learning the super-resolution space"). If the photos have
+    noise or blur that the upscaler has to remove, give it a weight well below the pixel loss's.
     """
 
     def forward(self, sr: Tensor, lr: Tensor) -> Tensor:
@@ -107,20 +138,20 @@ class LRConsistency(nn.Module):
 
 
 class LowPass(nn.Module):
-    """Mean absolute difference of box means, which leaves smaller details free.
+    """Mean absolute difference of box-filtered images; details smaller than the box are free.
 
-    Mean ``|A(prediction) - A(target)|``, A the mean over a box.
+    Mean ``|A(prediction) - A(target)|``, A the mean over a box inside the image.
 
-    The colour loss of DSGAN (Fritsche et al. 2019, arXiv:1911.07850) with a box of 5, at
-    each place where it lies within the image. With a box and a stride of 2, A is half of the LL
-    band of the Haar transform: the low-frequency loss of DASR (Wei et al. 2021, arXiv:2004.01178).
+    With a box of 5 it is the colour loss of DSGAN (Fritsche et al. 2019, arXiv:1911.07850). With a
+    box and a stride of 2, A is half of the LL band of the Haar transform: the low-frequency loss of
+    DASR (Wei et al. 2021, arXiv:2004.01178).
 
     Args:
         size: side of the box in pixels.
         stride: pixels from one box to the next.
 
     Raises:
-        UserError: a size or stride that is no integer of at least 1.
+        UserError: a size or stride that is not an integer of at least 1.
     """
 
     def __init__(self, size: int = 5, stride: int = 1) -> None:
@@ -138,14 +169,14 @@ class LowPass(nn.Module):
 
 
 class LowFrequency(nn.Module):
-    """Mean absolute difference of blurred images, which leaves details free.
+    """Mean absolute difference of Gaussian-blurred images, which leaves details free.
 
     Mean ``|G * prediction - G * target|``, G a Gaussian.
 
     DSGAN's colour loss (Fritsche et al. 2019, arXiv:1911.07850) with a Gaussian in place of its
-    box. Images of two sizes (SR against LR) are compared on the smaller one's grid, the larger one
-    shrunk by antialiased bicubic first. Borders are reflected; the kernel ends at 3 sigma. 0 for
-    equal images, at most 1 for images of one size in [0, 1].
+    box. Images of two sizes (SR and LR) are compared at the smaller size; the larger one is
+    downscaled by antialiased bicubic first. Borders are reflected; the kernel ends at 3 sigma. 0
+    for equal images, at most 1 for images of one size in [0, 1].
 
     Args:
         sigma: of the Gaussian, in pixels of the smaller image.
@@ -173,10 +204,10 @@ class Colour(nn.Module):
 
     Mean ``|c(G * prediction) - c(G * target)|`` over both channels, G a Gaussian.
 
-    As :class:`LowFrequency`, sizes and borders included, but without the brightness: it holds hue
-    and saturation and lets exposure drift. The blurred comparison is that of DPED's colour loss
-    (Ignatov et al. 2017, arXiv:1704.02470), which is squared and of RGB. c = (Cb, Cr) =
-    (0.564 (B - Y), 0.713 (R - Y)), each from -0.5 to 0.5. Gray images have no colour: 0.
+    As :class:`LowFrequency`, including sizes and borders, but on chroma only: it fixes hue and
+    saturation and leaves brightness free. DPED's colour loss (Ignatov et al. 2017,
+    arXiv:1704.02470) also compares blurred images, but takes the squared difference of RGB. c =
+    (Cb, Cr) = (0.564 (B - Y), 0.713 (R - Y)), each from -0.5 to 0.5. For gray images it is 0.
 
     Args:
         sigma: of the Gaussian, in pixels of the smaller image.

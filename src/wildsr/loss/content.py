@@ -1,4 +1,4 @@
-"""Content loss: distance of two images in the features of a classifier."""
+"""Content (perceptual) loss: distance of two images in a classifier's features."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class Content(nn.Module):
     (arXiv:1603.08155), eq. 2. SRGAN takes ``relu5_4`` of VGG19 and l2 (Ledig et al. 2017,
     arXiv:1609.04802, eq. 5); ESRGAN features before their activation, ``conv5_4``, and l1 (Wang et
     al. 2018, arXiv:1809.00219, section 3.3); Real-ESRGAN five layers, ``{conv1_2: 0.1, conv2_2:
-    0.1, conv3_4: 1, conv4_4: 1, conv5_4: 1}``, and l1. Where a paper rescales features (SRGAN by
-    1 / 12.75), that is a matter of the weight here.
+    0.1, conv3_4: 1, conv4_4: 1, conv5_4: 1}``, and l1. If a paper rescales features (SRGAN by
+    1 / 12.75), include that in the weight.
 
-    The target is a constant: no gradient reaches it. Losses on one trunk share its passes.
+    No gradient reaches the target. Losses with the same trunk share its forward passes.
 
     Args:
         layers: layer -> weight, at least 0; see :class:`wildsr.loss.encoder.Encoder` for names.
         trunk: "vgg19" (what papers use), "vgg16", "alexnet", "squeezenet1_1", or the shift-tolerant
-            "vgg16_shift_tolerant", "alexnet_shift_tolerant". Without torchvision's file of a VGG
-            the shift-tolerant VGG16 stands in: see
+            "vgg16_shift_tolerant", "alexnet_shift_tolerant". If torchvision's weights of a VGG are
+            not on disk, the shift-tolerant VGG16 is used instead: see
             :func:`wildsr.loss.encoder.load_encoder_or_stand_in`.
         kind: "l1" or "l2".
 
     Raises:
-        MissingWeights: neither the trunk's weights nor what stands in are on disk.
+        MissingWeights: neither the trunk's weights nor those of its stand-in are on disk.
         UserError: an unknown layer, trunk or kind; images too small for a layer.
     """
 

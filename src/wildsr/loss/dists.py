@@ -1,4 +1,4 @@
-"""DISTS: structure and texture similarity in a network's features, by torchmetrics."""
+"""DISTS, structure and texture similarity in VGG features, by torchmetrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRUNK = "vgg16"
 
 
 def load_dists() -> nn.Module:
-    """Load the network of DISTS: trunk from torchvision, weights of the layers from torchmetrics.
+    """Load the network of DISTS: VGG16 from torchvision, layer weights from torchmetrics.
 
     Raises:
         MissingWeights: VGG16's weights are absent or cannot be read; see
@@ -34,12 +34,12 @@ class DISTS(nn.Module):
 
     Ding et al. 2020 (arXiv:2004.07728): 1 - sum over layers and channels of
     alpha * texture(means) + beta * structure(covariances) of VGG16's features and of the image
-    itself; the mean over the batch, by torchmetrics, in float32 at least. Resampled texture costs
-    little. Its VGG16 pools by the L2 norm, not by the maximum, so that it cannot share the passes
-    of the other losses: it makes its own.
+    itself; the mean over the batch, by torchmetrics, in float32 at least. It tolerates resampled
+    texture. Its VGG16 has L2 pooling instead of max pooling, so it cannot share forward passes with
+    other losses.
 
-    The target is a constant: no gradient reaches it. Its network is no part of this module as far
-    as parameters, state dicts and modes are concerned.
+    No gradient reaches the target. The network is not registered as a submodule, so its parameters
+    are neither trained nor saved.
 
     Raises:
         MissingWeights: VGG16's weights are not on disk.
@@ -51,7 +51,11 @@ class DISTS(nn.Module):
         self._network = Frozen(load_dists())
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """A scalar, 0 for equal images; (B, 3, H, W) or (B, 1, H, W), [0, 1], one shape."""
+        """A scalar, 0 for equal images; (B, 3, H, W) or (B, 1, H, W), [0, 1], of one shape.
+
+        Raises:
+            UserError: shapes that differ; neither 1 nor 3 channels.
+        """
         prediction, target = comparable(prediction, target.detach())
         if prediction.ndim != 4 or prediction.shape[1] not in (1, 3):
             raise UserError(

@@ -1,4 +1,4 @@
-"""Pretrained feature extractors, one pass of which is shared by all losses on an image."""
+"""Pretrained feature extractors; losses on the same image share one forward pass."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ KINDS = {
 
 
 class Features:
-    """The features of an image by an encoder, computed up to the layer that is asked for.
+    """The features of an image in an encoder, computed only up to the requested layer.
 
-    ``features["conv5_4"]`` is the output (B, C, h, w) of that layer. The encoder goes on from where
-    the last question left it; it keeps what was asked for and what losses said they would ask for.
+    ``features["conv5_4"]`` is the output (B, C, h, w) of that layer. The encoder continues from the
+    last layer that was computed; outputs of requested layers, and of those that losses announced
+    (:meth:`Encoder.expect`), are cached.
 
     Raises:
         UserError: an unknown layer; an image too small for it.
@@ -47,10 +48,9 @@ class Features:
         return self._known[layer]
 
     def detach(self) -> Features:
-        """The same features without gradient to the image.
+        """The same features without gradient to the image; the same object each time.
 
-        All who ask get the same one, so constants are computed once as well. Features of an image
-        without a graph are constants already, as the encoder is frozen.
+        If the image needs no gradient, these are the features themselves (the encoder is frozen).
         """
         if not self.image.requires_grad:
             return self
@@ -68,7 +68,7 @@ class Encoder:
     (``conv5_4`` is before its activation, ``relu5_4`` after), AlexNet's ``conv1, relu1, pool1,
     ...``, SqueezeNet's ``conv1, relu1, pool1, fire2, ...``. The shift-tolerant ones have the same,
     and AlexNet's ``blur1`` between ``conv1`` and ``relu1``. It computes in float32, or float64 for
-    images in float64, whatever autocast says, and on the image's device.
+    images in float64, also under autocast, and on the image's device.
 
     Args:
         name: of the trunk, one of :data:`wildsr.loss.weights.TRUNKS`.
@@ -79,19 +79,19 @@ class Encoder:
         self.name = name
         for module in features.modules():
             if isinstance(module, nn.ReLU):
-                module.inplace = False  # it would overwrite the features of the layer before it
+                module.inplace = False  # in place it would overwrite the features before it
         named = dict(zip(_names(name, features), features, strict=True))
         self.layers = tuple(named)
         self._network = Frozen(nn.ModuleDict(named))
         self._smallest = {layer: self._smallest_side(layer) for layer in self.layers}
         self._expected: set[str] = set()
-        self.bands: tuple[int, ...] | None = None  # of many channels, as red, green and blue
+        self.bands: tuple[int, ...] | None = None  # channels that serve as red, green and blue
 
     def expect(self, layers: Iterable[str]) -> None:
         """Announce layers that a loss will ask for, so that a pass keeps their outputs.
 
-        Any layer can be asked for at any time; those passed before without being expected are
-        computed again.
+        Any layer can be asked for at any time; a layer that a pass went through without keeping its
+        output is computed again.
 
         Raises:
             UserError: an unknown layer.
@@ -102,14 +102,14 @@ class Encoder:
         self._expected |= set(layers)
 
     def __call__(self, image: Tensor) -> Features:
-        """Look at an image; nothing is computed yet.
+        """Wrap an image for feature extraction; nothing is computed yet.
 
         Args:
-            image: (B, C, H, W), [0, 1]; of gray the channel is repeated, of more than three
-                channels ``bands`` are looked at, else the first three.
+            image: (B, C, H, W), [0, 1]; a gray image's channel is repeated; of more than three
+                channels, ``bands`` or else the first three are used.
 
         Raises:
-            UserError: another shape.
+            UserError: another number of dimensions.
         """
         if image.ndim != 4:
             raise UserError(
@@ -120,9 +120,15 @@ class Encoder:
         return Features(self, seen, {})
 
     def run(self, image: Tensor, known: Mapping[str, Tensor], layer: str) -> dict[str, Tensor]:
-        """Compute the features up to ``layer`` from the nearest known ones.
+        """Compute the features up to ``layer``, continuing from the nearest known ones.
 
-        Returns those of ``layer`` and of the expected layers on the way.
+        Args:
+            image: (B, 3, H, W) or (B, 1, H, W), [0, 1].
+            known: outputs of earlier layers by name, (B, C, h, w).
+            layer: the last layer to compute.
+
+        Returns:
+            The outputs of ``layer`` and of the expected layers on the way.
 
         Raises:
             UserError: an unknown layer; an image too small for it.
@@ -135,7 +141,7 @@ class Encoder:
             )
         start = max((i for i in range(last) if self.layers[i] in known), default=-1)
         new: dict[str, Tensor] = {}
-        # A graph, if the image has one, even where a first asker needs none: a second one may.
+        # Keep the graph even if the first loss needs no gradient: the next one may.
         with torch.enable_grad(), torch.autocast(image.device.type, enabled=False):
             x = _normalised(image) if start < 0 else known[self.layers[start]]
             network = self._network.on(x)
@@ -154,7 +160,7 @@ class Encoder:
         return self._smallest[self.layers[self._position(layer)]]
 
     def stride(self, layer: str) -> int:
-        """The distance in image pixels between neighbouring features of ``layer``.
+        """The stride of ``layer``: image pixels from one feature to the next.
 
         Raises:
             UserError: an unknown layer.
@@ -182,7 +188,7 @@ class Encoder:
 
 @functools.cache
 def load_encoder(trunk: str) -> Encoder:
-    """Load an encoder with its published ImageNet weights, once in this process.
+    """Load an encoder with its published weights, once in a process.
 
     Raises:
         MissingWeights: see :func:`wildsr.loss.weights.reading`.
@@ -191,19 +197,26 @@ def load_encoder(trunk: str) -> Encoder:
     return Encoder(trunk, load_trunk(trunk))
 
 
-STAND_IN = "vgg16_shift_tolerant"  # for torchvision's VGG where its file is not on disk
+STAND_IN = "vgg16_shift_tolerant"  # replaces torchvision's VGG if its file is not on disk
 
 
 def load_encoder_or_stand_in(
     trunk: str, layers: Mapping[str, float]
 ) -> tuple[Encoder, Mapping[str, float]]:
-    """Load an encoder for these layers, or the stand-in that needs no download.
+    """Load an encoder; if its weights are not on disk, one that needs no download.
 
-    If the file of "vgg19" or "vgg16" is not on disk and WILDSR_DOWNLOAD is not 1, ST-LPIPS' VGG16
-    takes its place: a network of the same blocks, trained for a perceptual distance, its features
-    divided by their deviation on photos (:func:`wildsr.loss.shift_tolerant.load`). VGG19's fourth
-    layers of a block (``conv3_4``, ``relu5_4``, ...), which it lacks, become the third ones. The
-    loss is of the same kind, not of the same size: a published weight is a start.
+    If the file of "vgg19" or "vgg16" is not on disk and WILDSR_DOWNLOAD is not 1, the VGG16 of
+    ST-LPIPS is used: the same blocks, trained for a perceptual distance, its features divided by
+    their standard deviation on photos (:func:`wildsr.loss.shift_tolerant.load`). Layers that VGG16
+    lacks (``conv3_4``, ``relu5_4``, ...) become the third of their block. The loss has another
+    magnitude, so published weights are only a starting point.
+
+    Args:
+        trunk: see :data:`wildsr.loss.weights.TRUNKS`.
+        layers: layer -> weight.
+
+    Returns:
+        The encoder, and the layers and weights to use with it.
 
     Raises:
         MissingWeights: neither file is there.
@@ -228,7 +241,7 @@ def weighted_layers(encoder: Encoder, layers: Mapping[str, float]) -> dict[str, 
     """Select the layers of positive weight, and announce them to the encoder.
 
     Raises:
-        UserError: an unknown layer; a weight that is no number from 0 on; no layer left.
+        UserError: an unknown layer; a weight that is not a number of at least 0; no layer left.
     """
     if not isinstance(layers, Mapping):
         raise UserError(f"Argument `layers` must map layers to weights, but got {layers!r}.")

@@ -12,10 +12,19 @@ from wildsr.pixels import at_least_float32
 
 
 def feature_matching(critic: nn.Module, prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean L1 between the critic's features of both; see :class:`FeatureMatching`."""
+    """Mean L1 between the critic's features of two images; see :class:`FeatureMatching`.
+
+    Args:
+        critic: a critic with ``features``.
+        prediction: (B, C, H, W).
+        target: the same shape.
+
+    Raises:
+        UserError: shapes that differ; a critic without ``features``.
+    """
     layers = _layered(critic)
     prediction, target = comparable(prediction, target)
-    # Both are to be augmented alike: the draws for the one are given back for the other.
+    # Both must be augmented alike: the random state is restored before the second pass.
     devices = [target.device] if target.is_cuda else []
     with torch.random.fork_rng(devices), torch.no_grad():
         goals = layers.features(target)
@@ -24,7 +33,16 @@ def feature_matching(critic: nn.Module, prediction: Tensor, target: Tensor) -> T
 
 
 def mean_feature_matching(critic: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
-    """Squared distance between the critic's mean features; see :class:`MeanFeatureMatching`."""
+    """Squared distance of the critic's mean features; see :class:`MeanFeatureMatching`.
+
+    Args:
+        critic: a critic with ``features``.
+        fake: (B, C, H, W).
+        real: (N, C, h, w).
+
+    Raises:
+        UserError: a critic without ``features``.
+    """
     layers = _layered(critic)
     with torch.no_grad():
         goals = [_mean(stage) for stage in layers.features(real)]
@@ -37,9 +55,9 @@ class FeatureMatching(nn.Module):
     """Feature matching loss: L1 between a critic's features of an image and of its ground truth.
 
     ``mean over the stages of mean |f_i(prediction) - f_i(target)|`` (Wang et al. 2018,
-    arXiv:1711.11585, eq. 2, which sums over the stages). The target is a constant. Random
-    front-ends change both images alike. Not for the update that trains the critic, which would make
-    its features vanish.
+    arXiv:1711.11585, eq. 2, which sums over the stages). No gradient reaches the target. Random
+    front-ends (augmentation) change both images alike. Do not use it in the update that trains the
+    critic, which would make its features vanish.
 
     Raises:
         UserError: images of two shapes; a critic without ``features``.
@@ -55,8 +73,8 @@ class MeanFeatureMatching(nn.Module):
 
     ``mean over the stages of mean (E f_i(fake) - E f_i(real))^2``, E over the batch and all places,
     the mean over the channels (Salimans et al. 2016, arXiv:1606.03498, sec. 3.1: one stage, summed
-    over its units, E over the batch alone). The real images are constants. Not for the update that
-    trains the critic.
+    over its units, E over the batch alone). No gradient reaches the real images. Do not use it in
+    the update that trains the critic.
 
     Raises:
         UserError: a critic without ``features``.

@@ -13,7 +13,12 @@ from wildsr.loss.pixel import comparable
 def focal_frequency(
     prediction: Tensor, target: Tensor, alpha: float = 1.0, patch_factor: int = 1
 ) -> Tensor:
-    """Focal frequency loss; see :class:`FocalFrequency`."""
+    """Focal frequency loss of two images (B, C, H, W); see :class:`FocalFrequency`.
+
+    Raises:
+        UserError: shapes that differ; sides that ``patch_factor`` does not divide; an invalid
+            alpha.
+    """
     _check_focus(alpha, patch_factor)
     prediction, target = _images(prediction, target)
     if any(side % patch_factor for side in prediction.shape[2:]):
@@ -28,17 +33,20 @@ def focal_frequency(
     squares = spectrum.real.square() + spectrum.imag.square()
     with torch.no_grad():
         largest = squares.amax(within, keepdim=True)
-        # Normalised before the power, which could leave float32's range. Where all is 0 so is
-        # the loss, whatever the weights.
+        # Normalised before the power, which could overflow float32. Where all is 0 the loss is 0
+        # with any weights.
         weights = (squares / largest.where(largest > 0, 1)) ** (alpha / 2)
     return (weights * squares).mean()
 
 
 def amplitude(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of the spectra's amplitudes; see :class:`Amplitude`."""
+    """Mean absolute difference of amplitude spectra of images (B, C, H, W); see :class:`Amplitude`.
+
+    Raises:
+        UserError: shapes that differ.
+    """
     prediction, target = _images(prediction, target)
-    # The gradient of a complex absolute value is 0 at 0, where that of a written square root is
-    # not a number.
+    # The gradient of torch's complex abs is 0 at 0; that of an explicit square root is NaN.
     x, y = (torch.fft.rfft2(image, norm="ortho").abs() for image in (prediction, target))
     return (x - y).abs().mean()
 
@@ -49,13 +57,13 @@ class FocalFrequency(nn.Module):
     .. math:: mean_{u,v}\; w(u, v)\, |F_x(u, v) - F_y(u, v)|^2, \qquad
         w = \frac{|F_x - F_y|^\alpha}{\max_{u,v} |F_x - F_y|^\alpha}
 
-    with F the orthonormal Fourier transform of each channel of each patch, and w a constant for
-    the gradient: frequencies that are already right count little. At most the mean squared
-    difference of the pixels, which it is for alpha 0; 0 for equal images.
+    with F the orthonormal Fourier transform of each channel of each patch; no gradient flows
+    through w. Frequencies that are already right count little. At most the mean squared difference
+    of the pixels, to which it is equal for alpha 0; 0 for equal images.
 
     Args:
-        alpha: how sharply it focuses; at least 0.
-        patch_factor: each side is cut into this many; more see where a frequency is missing.
+        alpha: how strongly it focuses on the largest errors; at least 0.
+        patch_factor: each side is divided into this many patches; more of them localise better.
 
     Raises:
         UserError: a negative alpha; a patch_factor that is no integer of at least 1.
@@ -79,10 +87,9 @@ class Amplitude(nn.Module):
     r"""Mean absolute difference of amplitude spectra: mean ``| |F_x| - |F_y| |``.
 
     F is the orthonormal Fourier transform of each channel; the mean is over the W // 2 + 1 columns
-    that a real image's spectrum needs (the others mirror them), the channels and the batch. The
-    phases are free, and so is where a thing lies: an image shifted in a circle has a loss of 0, as
-    equal images have. The amplitude term of Fuoli et al. 2021 (arXiv:2106.00783), whose phase term
-    would hold that too.
+    that a real image's spectrum needs (the others mirror them), the channels and the batch. Phases
+    are ignored, and with them positions: a cyclically shifted image has a loss of 0. This is the
+    amplitude term of Fuoli et al. 2021 (arXiv:2106.00783), without their phase term.
     """
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

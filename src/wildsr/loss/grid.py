@@ -1,4 +1,4 @@
-"""A loss for the pattern of an upscaler's own grid, which perceptual losses let pass."""
+"""A loss against checkerboard patterns of an upscaler, which perceptual losses overlook."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from wildsr.argument import check_integer
 from wildsr.error import UserError
 from wildsr.loss.pixel import comparable
 
-FLOOR = 1e-4  # of an amplitude, white is 1: a fortieth of a level
+FLOOR = 1e-4  # epsilon of the amplitude, in [0, 1] units: a fortieth of 1/255
 
 
 def grid_pattern(
     prediction: Tensor, target: Tensor, period: int, cells: int | None = None
 ) -> Tensor:
-    """What of ``prediction - target`` repeats every ``period`` pixels, (B, C, N, period, period).
+    """The part of ``prediction - target`` that repeats every ``period`` pixels, in N windows.
 
-    Of each of N windows the mean over its cells, less the pattern's own mean. Rows and columns that
-    fill no window are left out.
+    In each window it is the mean over the cells, minus its own mean. Rows and columns that fill no
+    window are left out.
 
     Args:
         prediction: (B, C, H, W).
         target: the same shape.
         period: side of a cell in pixels.
-        cells: side of a window in cells, at most those that there are; None: one window, all.
+        cells: side of a window in cells; None, or more than fit: the whole image is one window.
+
+    Returns:
+        (B, C, N, period, period).
 
     Raises:
-        UserError: a period below 1; images of other shapes, or smaller than a cell.
+        UserError: a period below 1; shapes that differ; images smaller than a cell.
     """
     check_integer("Argument `period`", period, 1)
     x, y = comparable(prediction, target)
@@ -46,21 +49,21 @@ def grid_pattern(
 
 
 class Grid(nn.Module):
-    r"""Amplitude of the grid that an upscaler of factor s leaves on its results.
+    r"""Amplitude of the periodic (checkerboard) pattern that an upscaler of factor s leaves.
 
     .. math:: mean_{b,c,n} \sqrt{mean_{u,v} p_{b,c,n,u,v}^2 + \epsilon^2} - \epsilon
 
     p is :func:`grid_pattern` with period s, in windows n. A pixel shuffle or a transposed
-    convolution makes each of the s x s pixels of a cell by weights of its own (Odena et al.
-    2016, "Deconvolution and checkerboard artifacts"), and a small network soon finds a constant
-    pattern that deep features take for texture. This sees that pattern: detail averages out
-    over the cells of a window. In small windows it also sees patterns that come and go with the
-    picture, as hatching along edges. The root keeps its gradient where the pattern is faint.
-    The number is our own.
+    convolution computes each of the s x s pixels of a cell with different weights (Odena et al.
+    2016, "Deconvolution and checkerboard artifacts"), and a small network soon learns a constant
+    pattern that deep features take for texture. This loss isolates the pattern: image detail
+    averages out over the cells of a window. Small windows also reveal patterns that vary within
+    the image, such as hatching along edges. The square root keeps a gradient where the pattern is
+    weak. The loss is our own, from no paper.
 
     Args:
-        period: s in pixels; 1 has no grid, and costs 0.
-        cells: side of a window in cells; None: the whole image is one.
+        period: s in pixels; for 1 there is no pattern, and the loss is 0.
+        cells: side of a window in cells; None: the whole image is one window.
 
     Raises:
         UserError: another period or count.

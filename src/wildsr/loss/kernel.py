@@ -1,9 +1,8 @@
 """Regularisers of blur kernels, from KernelGAN.
 
-Each takes ``kernel`` (B, k, k), in the pixels of the larger image, and returns the mean over B.
-They are those of Bell-Kligler et al. 2019 (arXiv:1909.06581), section 4.3, with the constants of
-the authors' code where the paper gives none; its weights are 0.5, 0.5, 5 and 1 in the order of this
-file.
+Each takes ``kernel`` (B, k, k), in HR pixels, and returns the mean over B. They are those of
+Bell-Kligler et al. 2019 (arXiv:1909.06581), section 4.3, with the constants of the authors' code
+where the paper gives none; the paper's weights are 0.5, 0.5, 5 and 1 in the order of this file.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from wildsr.pixels import at_least_float32
 
 
 def kernel_sum(kernel: Tensor) -> Tensor:
-    """Mean of |1 - sum k|; see :class:`KernelSum`."""
+    """Mean of |1 - sum k| for ``kernel`` (B, k, k); see :class:`KernelSum`."""
     return (1 - _square(kernel).sum((1, 2))).abs().mean()
 
 
 def kernel_boundaries(kernel: Tensor, weight: float = 30.0) -> Tensor:
-    """Mean of |m k|, m the mask of :class:`KernelBoundaries`."""
+    """Mean of |m k| for ``kernel`` (B, k, k); see :class:`KernelBoundaries`."""
     kernel = _square(kernel)
     size = kernel.shape[-1]
     offsets = torch.arange(size, device=kernel.device, dtype=kernel.dtype) - (size - 1) / 2
@@ -31,14 +30,17 @@ def kernel_boundaries(kernel: Tensor, weight: float = 30.0) -> Tensor:
 
 
 def kernel_sparsity(kernel: Tensor, power: float = 0.2) -> Tensor:
-    """Mean of |k|^power over all taps; see :class:`KernelSparsity`."""
+    """Mean of |k|^power over all taps of ``kernel`` (B, k, k); see :class:`KernelSparsity`."""
     size = _square(kernel).abs()
     nothing = size == 0  # where the derivative would be infinite
     return size.masked_fill(nothing, 1).pow(power).masked_fill(nothing, 0).mean()
 
 
 def kernel_centre(kernel: Tensor, centre: float = 0.5) -> Tensor:
-    """Mean of (m - c)^2 over both directions; see :class:`KernelCentre`."""
+    """Mean squared offset of the centre of mass of ``kernel`` (B, k, k).
+
+    See :class:`KernelCentre`.
+    """
     kernel = _square(kernel)
     size = kernel.shape[-1]
     taps = torch.arange(size, device=kernel.device, dtype=kernel.dtype) - (size - 1) / 2 - centre
@@ -48,19 +50,19 @@ def kernel_centre(kernel: Tensor, centre: float = 0.5) -> Tensor:
 
 
 class KernelSum(nn.Module):
-    """Penalty on kernels that brighten or darken: ``|1 - sum k|``."""
+    """Penalty on kernels whose sum is not 1: ``|1 - sum k|``."""
 
     def forward(self, kernel: Tensor) -> Tensor:
-        """A scalar; 0 for a kernel of sum 1."""
+        """A scalar from ``kernel`` (B, k, k); 0 for a kernel of sum 1."""
         return kernel_sum(kernel)
 
 
 class KernelBoundaries(nn.Module):
-    """Penalty on taps far from the middle: mean ``|m k|``, ``m`` a mask that grows outwards.
+    """Penalty on taps far from the centre: mean ``|m k|``, ``m`` a mask that grows outwards.
 
     ``m = weight (1 - g / max g)``, g a Gaussian as wide (its standard deviation) as the kernel's
-    side: 0 in the middle tap, ``0.19 weight`` in a corner of 13 x 13. Keeps a kernel from leaning
-    on the border of its window.
+    side: 0 in the middle tap, ``0.19 weight`` in a corner of 13 x 13. It keeps mass away from the
+    border of the kernel.
 
     Args:
         weight: of the mask, 30 in the authors' code.
@@ -75,12 +77,12 @@ class KernelBoundaries(nn.Module):
         self.weight = weight
 
     def forward(self, kernel: Tensor) -> Tensor:
-        """A scalar."""
+        """A scalar from ``kernel`` (B, k, k)."""
         return kernel_boundaries(kernel, self.weight)
 
 
 class KernelSparsity(nn.Module):
-    """Penalty on kernels of many small taps: mean ``|k|^power`` over all taps.
+    """Sparsity penalty, against many small taps: mean ``|k|^power`` over all taps.
 
     Args:
         power: below 1; 0.2 in the paper.
@@ -95,7 +97,7 @@ class KernelSparsity(nn.Module):
         self.power = power
 
     def forward(self, kernel: Tensor) -> Tensor:
-        """A scalar; 0 for a kernel of zeros, and no gradient where a tap is 0."""
+        """A scalar from ``kernel`` (B, k, k); taps that are exactly 0 get no gradient."""
         return kernel_sparsity(kernel, self.power)
 
 
@@ -105,8 +107,8 @@ class KernelCentre(nn.Module):
     The mean of both directions.
 
     Args:
-        centre: where it belongs, in pixels right of and below the middle of the window; 0.5 for a
-            kernel of an odd side that halves, whose output pixel lies between two input pixels.
+        centre: where it belongs, in pixels right of and below the middle of the kernel; 0.5 for an
+            odd kernel that downscales by 2, whose output pixel lies between two input pixels.
     """
 
     def __init__(self, centre: float = 0.5) -> None:
@@ -114,7 +116,7 @@ class KernelCentre(nn.Module):
         self.centre = centre
 
     def forward(self, kernel: Tensor) -> Tensor:
-        """A scalar; the kernel's sum, of any sign, must not be 0."""
+        """A scalar from ``kernel`` (B, k, k), whose sums must not be 0."""
         return kernel_centre(kernel, self.centre)
 
 

@@ -38,8 +38,8 @@ class LPIPS(nn.Module):
     mean over the batch. Its normalisation of images is ImageNet's, so that it shares passes with
     other losses on its trunk. Computed in float32 at least.
 
-    The target is a constant: no gradient reaches it. The weights are no part of this module as far
-    as parameters, state dicts and modes are concerned: see :class:`wildsr.loss.weights.Frozen`.
+    No gradient reaches the target. The network is not registered as a submodule, so its parameters
+    are neither trained nor saved: see :class:`wildsr.loss.weights.Frozen`.
 
     Args:
         net: "alex" (what papers report), "vgg" (what papers train with) or "squeeze".
@@ -62,7 +62,7 @@ class LPIPS(nn.Module):
         """A scalar, 0 for equal images; of images of one shape (B, 3, H, W) or (B, 1, H, W)."""
         comparable(prediction.image, target.image)
         target = target.detach()
-        # The last first: images that are too small for it are refused before anything is computed.
+        # The last layer first: images too small for it are refused before anything is computed.
         a = {layer: unit(prediction[layer]) for layer in reversed(self.layers)}
         b = {layer: unit(target[layer]) for layer in reversed(self.layers)}
         weights = self._linear.on(a[self.layers[0]])

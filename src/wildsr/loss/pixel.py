@@ -1,4 +1,4 @@
-"""Losses pixel by pixel."""
+"""Pixel losses: L1, L2, Charbonnier, Huber."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from wildsr.pixels import at_least_float32
 
 
 def comparable(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Check that two tensors have one shape; both in float32 at least.
+    """Check that two tensors, of any shape, have the same shape; return both in float32 at least.
 
     Raises:
-        UserError: two shapes; broadcasting would hide the mistake.
+        UserError: shapes that differ; broadcasting would hide the mistake.
     """
     if prediction.shape != target.shape:
         raise UserError(
@@ -24,13 +24,13 @@ def comparable(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def l1(prediction: Tensor, target: Tensor, weight_map: Tensor | None = None) -> Tensor:
-    """Mean absolute difference of ``prediction`` and ``target``."""
+    """Mean absolute difference of two tensors of one shape; see :class:`L1`."""
     prediction, target = comparable(prediction, target)
     return _mean((prediction - target).abs(), weight_map)
 
 
 def l2(prediction: Tensor, target: Tensor, weight_map: Tensor | None = None) -> Tensor:
-    """Mean squared difference of ``prediction`` and ``target``."""
+    """Mean squared difference of two tensors of one shape; see :class:`L2`."""
     prediction, target = comparable(prediction, target)
     return _mean((prediction - target).square(), weight_map)
 
@@ -38,7 +38,7 @@ def l2(prediction: Tensor, target: Tensor, weight_map: Tensor | None = None) -> 
 def charbonnier(
     prediction: Tensor, target: Tensor, eps: float = 1e-3, weight_map: Tensor | None = None
 ) -> Tensor:
-    """Charbonnier loss: mean sqrt((prediction - target)^2 + eps^2); eps for equal images."""
+    """Charbonnier loss of two tensors of one shape; see :class:`Charbonnier`."""
     prediction, target = comparable(prediction, target)
     return _mean(((prediction - target).square() + eps**2).sqrt(), weight_map)
 
@@ -46,13 +46,13 @@ def charbonnier(
 def huber(
     prediction: Tensor, target: Tensor, delta: float = 0.1, weight_map: Tensor | None = None
 ) -> Tensor:
-    """Huber loss: mean of d^2 / 2 where |d| <= delta, of delta (|d| - delta / 2) beyond."""
+    """Huber loss of two tensors of one shape; see :class:`Huber`."""
     prediction, target = comparable(prediction, target)
     return _mean(F.huber_loss(prediction, target, reduction="none", delta=delta), weight_map)
 
 
 def noise_mean(noise: Tensor) -> Tensor:
-    """Mean square of generated noise; see :class:`NoiseMean`."""
+    """Mean square of generated noise, of any shape; see :class:`NoiseMean`."""
     return at_least_float32(noise).square().mean()
 
 
@@ -81,8 +81,14 @@ class L1(nn.Module):
     ) -> Tensor:
         """Compare two tensors of one shape, for instance (B, 3, H, W) in [0, 1].
 
-        ``weight_map``, (B, 1, H, W) or the images' shape and at least 0, multiplies each pixel's
-        penalty before the mean over all elements.
+        Args:
+            prediction: of any shape.
+            target: the same shape.
+            weight_map: (B, 1, H, W) or the shape of the images, at least 0: multiplies each pixel's
+                difference before the mean over all elements.
+
+        Raises:
+            UserError: shapes that differ.
         """
         return l1(prediction, target, weight_map)
 
@@ -101,7 +107,8 @@ class Charbonnier(nn.Module):
     """Charbonnier loss, mean sqrt(d^2 + eps^2) (Lai et al. 2017, arXiv:1704.03915).
 
     Args:
-        eps: where the square turns into the absolute value; the loss of equal images.
+        eps: the difference at which the square turns into the absolute value; also the loss of
+            equal images.
 
     Raises:
         UserError: an eps that is not positive.
@@ -123,12 +130,12 @@ class Charbonnier(nn.Module):
 class Huber(nn.Module):
     """Huber loss: mean d^2 / 2 up to |d| = delta, delta (|d| - delta / 2) beyond.
 
-    Huber 1964 (Annals of Mathematical Statistics 35), as ``torch.nn.HuberLoss``: outliers pull
-    with a gradient of delta at most.
+    Huber 1964 (Annals of Mathematical Statistics 35), as ``torch.nn.HuberLoss``: the gradient of
+    outliers is at most delta.
 
     Args:
-        delta: where the square turns into a line, in units where white is 1. Torch's default of 1
-            would leave half of L2 for images in [0, 1].
+        delta: the difference at which the square turns into a line, in [0, 1] units. With torch's
+            default of 1 the loss would be half of L2 for images in [0, 1].
 
     Raises:
         UserError: a delta that is not positive.
@@ -150,11 +157,10 @@ class Huber(nn.Module):
 class NoiseMean(nn.Module):
     """Mean square of generated noise: PDM-SR's prior that noise is small.
 
-    The authors name it after the zero mean that it asks for, and compute MSE(noise, 0): it holds
-    back the noise's own level as well. Weights of 1 to 100 there (Luo et al. 2022,
-    arXiv:2203.04962).
+    The authors name it after the zero mean that it asks for, but compute MSE(noise, 0), which also
+    limits the noise level. Their weights are 1 to 100 (Luo et al. 2022, arXiv:2203.04962).
     """
 
     def forward(self, noise: Tensor) -> Tensor:
-        """The mean square of ``noise`` (B, 3, H, W), in units where white is 1."""
+        """The mean square of ``noise`` (B, 3, H, W), in [0, 1] units."""
         return noise_mean(noise)

@@ -1,9 +1,9 @@
-"""The shift-tolerant AlexNet and VGG16 of ST-LPIPS, from the files of its wheel.
+"""The shift-tolerant AlexNet and VGG16 of ST-LPIPS, read from the files of its wheel.
 
-Ghildyal and Liu 2022 (ECCV, arXiv:2207.13686) make LPIPS indifferent to shifts that nobody sees:
-every layer with a stride becomes one without, followed by a blur that takes every second value
-(Zhang 2019, arXiv:1904.11486). The wheel ``stlpips-pytorch`` holds trunks and heads as trained.
-Only its two files are read, never its code, which imports packages that it does not name.
+Ghildyal and Liu 2022 (ECCV, arXiv:2207.13686) make LPIPS insensitive to imperceptible shifts: each
+strided layer becomes one without stride, followed by blur pooling (Zhang 2019, arXiv:1904.11486).
+The wheel ``stlpips-pytorch`` holds the trained trunks and heads. Only its two weights files are
+read; its code, which imports packages that it does not declare, is never run.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Published:
     Args:
         file: its name.
         sha256: of its bytes.
-        heads: the layers that have one, from the first on.
-        deviations: the standard deviation of what each convolution makes of photos, as trained:
-            over all channels and places of four of scikit-image's (tests/loss/test_st_lpips.py).
+        heads: the layers that have a head (LPIPS weights), from the first on.
+        deviations: the standard deviation of each convolution's output, over all channels and
+            positions on four photos of scikit-image (tests/loss/test_st_lpips.py).
     """
 
     file: str
@@ -57,16 +57,16 @@ TRUNKS = {
 
 
 class BlurPool(nn.Module):
-    """Blur pooling: [1, 2, 1] / 4 in both directions, then every second value.
+    """Blur pooling: [1, 2, 1] / 4 in both directions, then subsampling by 2.
 
-    Borders are mirrored two pixels deep, so that (H, W) become (H + 1) // 2 + 1 and the same of W.
-    Sides of at least three pixels.
+    Borders are mirrored by two pixels, so that H becomes (H + 1) // 2 + 1, and W likewise. Both
+    must be at least 3.
     """
 
     kernel_size, stride, padding = 3, 2, 2
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to about half the sides, channel by channel."""
+        """Pool (B, C, H, W) to about half the sides, each channel separately."""
         taps = x.new_tensor([1.0, 2.0, 1.0]) / 4
         kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 3, 3)
         return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), kernel, stride=2, groups=x.shape[1])
@@ -113,10 +113,10 @@ def path(trunk: str) -> Path:
 def load(trunk: str) -> tuple[nn.Sequential, list[Tensor]]:
     """Load a trunk and the weights (1, C, 1, 1) of its heads.
 
-    ST-LPIPS compares directions of features, so training left their lengths free: as published,
-    the last ones are 500 times as large as the first. Here every convolution's output is divided by
-    its deviation on photos, as Gatys et al. 2016 do with VGG's, which changes no direction and
-    lets losses that compare the features themselves weigh the layers.
+    ST-LPIPS normalises features, so their magnitudes are arbitrary: as published, the last ones are
+    500 times as large as the first. Here every convolution's output is divided by its standard
+    deviation on photos, as Gatys et al. 2016 do with VGG. Directions stay as they are, and losses
+    that compare the features themselves weigh the layers equally.
 
     Raises:
         OSError: no such file.
@@ -127,13 +127,13 @@ def load(trunk: str) -> tuple[nn.Sequential, list[Tensor]]:
         if hashlib.file_digest(opened, "sha256").hexdigest() != known.sha256:
             raise RuntimeError(f"{file} is not the published file")
     state = torch.load(file, map_location="cpu", weights_only=True)
-    # Trunk and heads in the file's order, which is the network's; the rest are constants.
+    # The trunk's tensors are in the network's order; ".filt" entries are constants.
     network = [v for k, v in state.items() if k.startswith("net.") and not k.endswith(".filt")]
     with torch.device("meta"):
         made = features(trunk)
     made.load_state_dict(dict(zip(made.state_dict(), network, strict=True)), assign=True)
     before, convolutions = 1.0, (m for m in made if isinstance(m, nn.Conv2d))
-    with torch.no_grad():  # activations and pools keep a factor, so that it can be taken out here
+    with torch.no_grad():  # ReLU and pooling commute with a positive factor
         for convolution, after in zip(convolutions, known.deviations, strict=True):
             convolution.weight.mul_(before / after)
             assert convolution.bias is not None

@@ -10,12 +10,16 @@ from wildsr.pixels import at_least_float32
 
 
 def total_variation(image: Tensor, power: int = 1) -> Tensor:
-    """Total variation of an image; see :class:`TotalVariation`."""
+    """Total variation of ``image`` (B, C, H, W); see :class:`TotalVariation`.
+
+    Raises:
+        UserError: another number of dimensions, or a power other than 1 or 2.
+    """
     _check_power(power)
     if image.ndim != 4:
         raise UserError(f"Argument `image` must be (B, C, H, W), but got {tuple(image.shape)}.")
     steps = [at_least_float32(image).diff(dim=dim) for dim in (3, 2)]
-    # A side of one pixel has no neighbours, and a mean of nothing is not a number.
+    # A side of one pixel has no differences; a mean over none would be NaN.
     across, down = (step.abs().pow(power).sum() / max(step.numel(), 1) for step in steps)
     return across + down
 
@@ -30,7 +34,7 @@ class TotalVariation(nn.Module):
     in [0, 1].
 
     Args:
-        power: 1; or 2, which holds back edges more than noise (Yuan et al. 2018, CinCGAN).
+        power: 1; or 2, which penalises edges more than noise (Yuan et al. 2018, CinCGAN).
 
     Raises:
         UserError: another power.
@@ -58,9 +62,9 @@ def _check_power(power: int) -> None:
 class GradientDifference(nn.Module):
     """Total variation of the difference, ``mean |dx(p - t)| + mean |dy(p - t)|``.
 
-    The prediction's steps between neighbours are to be the target's; its level is free. The "TV"
-    of SRResCGAN (Umer et al. 2020, arXiv:2005.00953). Means as in :class:`TotalVariation`; 0 for
-    images that differ by a constant.
+    Compares the image gradients; the overall level is free. It is the "TV" loss of SRResCGAN (Umer
+    et al. 2020, arXiv:2005.00953). Means as in :class:`TotalVariation`; 0 for images that differ
+    by a constant.
     """
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

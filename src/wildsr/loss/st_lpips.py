@@ -28,24 +28,23 @@ class STLPIPS(nn.Module):
     sum_c w_c (unit phi_c(prediction) - unit phi_c(target))^2, as LPIPS (Zhang et al. 2018, eq. 1),
     phi an anti-aliased network; the mean over the batch. In float32 at least.
 
-    Do not train on "alex" alone: a grid of 2 pixels is invisible to it, and a grid of 4 pixels on a
-    soft image *lowers* its distance to the sharp one. "vgg" sees both; of its layers ``relu2_2``
-    alone is deceived in the same way (docs/metrics.md has the numbers). ``shift`` moves both images
-    by the same random part of a pixel, or some pixels, before the network looks, so that no place
-    of a grid is better hidden than another.
+    Do not train on "alex" alone: a checkerboard with a period of 2 pixels is invisible to it, and
+    one of 4 pixels on a soft image *lowers* its distance to the sharp one. "vgg" sees both; of its
+    layers only ``relu2_2`` is deceived in the same way (docs/metrics.md has the numbers). ``shift``
+    moves both images by the same random distance before the network, so that a pattern cannot hide
+    at a position to which the network is less sensitive.
 
-    The target is a constant: no gradient reaches it. The weights are no part of this module as far
-    as parameters, state dicts and modes are concerned: see :class:`wildsr.loss.weights.Frozen`.
+    No gradient reaches the target. The network is not registered as a submodule, so its parameters
+    are neither trained nor saved: see :class:`wildsr.loss.weights.Frozen`.
 
     Args:
         net: "vgg" or "alex".
-        layers: layer -> factor, at least 0, of those with a head: ``relu1_2, relu2_2, relu3_3,
-            relu4_3, relu5_3`` of "vgg", ``relu1`` to ``relu5`` of "alex". None: all, with 1.
-        shift: the largest random shift in pixels, up and down, left and right; 0 for none. With it,
-            or with ``crop``, the images are looked at anew and share no pass with other losses.
-        crop: the side in pixels of the square, at a random place of its own for each image, that
-            is looked at; smaller images whole. None: all of every image. What takes seconds of a
-            whole batch on a CPU takes a fraction of one of small crops.
+        layers: layer -> factor, at least 0: ``relu1_2, relu2_2, relu3_3, relu4_3, relu5_3`` of
+            "vgg", ``relu1`` to ``relu5`` of "alex". None: all, with factor 1.
+        shift: the largest random shift in pixels, in both directions; 0 for none. With ``shift``
+            or ``crop`` no forward pass is shared with other losses.
+        crop: side in pixels of a random square crop of each image, to save time on a CPU; images
+            smaller than that are used whole. None: always the whole image.
 
     Raises:
         MissingWeights: the package stlpips-pytorch is not installed.
@@ -91,10 +90,10 @@ class STLPIPS(nn.Module):
         return torch.stack(distances).sum()
 
     def maps(self, prediction: Features, target: Features) -> dict[str, Tensor]:
-        """The distance at every position of each layer, (B, h, w), in the order of the layers."""
+        """The distance at every position of each layer, (B, h, w), by layer."""
         target = target.detach()
         found = {}
-        # The last first: images that are too small for it are refused before anything is computed.
+        # The last layer first: images too small for it are refused before anything is computed.
         for layer, factor in reversed(self.layers.items()):
             a, b = unit(prediction[layer]), unit(target[layer])
             head: Tensor = self._heads.on(a).get_parameter(layer)
@@ -103,7 +102,10 @@ class STLPIPS(nn.Module):
 
 
 def cropped(images: Sequence[Tensor], side: int) -> list[Tensor]:
-    """The same random square of each image of several batches of one shape, (B, C, side, side)."""
+    """Cut the same random square from several batches of one shape: (B, C, side, side) each.
+
+    Each image of a batch has its own place; sides shorter than ``side`` are kept whole.
+    """
     batch, _, height, width = images[0].shape
     tall, wide = min(side, height), min(side, width)
     tops = torch.randint(height - tall + 1, (batch,)).tolist()
@@ -128,7 +130,7 @@ def shifted(image: Tensor, by: Tensor) -> Tensor:
     x = at_least_float32(image)
     height, width = x.shape[2:]
     whole = torch.eye(2, 3, dtype=x.dtype).repeat(len(x), 1, 1)
-    # Of the corners, from -1 to 1 over the sides; the grid says where values come from.
+    # Coordinates go from -1 to 1 between the corners; the grid holds the source of each pixel.
     sides = torch.tensor([width, height], dtype=x.dtype)
     whole[:, :, 2] = -2 * by.to(x.dtype).flip(1) / sides
     grid = F.affine_grid(whole.to(x.device), list(x.shape), align_corners=False)

@@ -13,20 +13,20 @@ from wildsr.loss.pixel import comparable
 WINDOW, SIGMA = 11, 1.5  # taps and standard deviation of the Gaussian window
 BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # fine to coarse; Wang et al. 2003, section 3.2
 _C1, _C2 = 0.01**2, 0.03**2  # for a data range of 1
-# The least mean that is raised to a power: those of negative numbers are NaN, and close above 0
-# their gradients grow without limit.
+# Lower bound of means before they are raised to a power: powers of negative numbers are NaN, and
+# close to 0 the gradient grows without limit.
 _FLOOR = 1e-4
 
 
 def ssim_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """``1 - SSIM``, a scalar; see :class:`SSIM`."""
+    """``1 - SSIM`` of two images (B, C, H, W), a scalar; see :class:`SSIM`."""
     prediction, target = _windowed(prediction, target, smallest=WINDOW)
     luminance, contrast = _similarities(prediction, target)
     return 1 - (luminance * contrast).mean()
 
 
 def ms_ssim_loss(prediction: Tensor, target: Tensor, scales: int = 5) -> Tensor:
-    """``1 - MS-SSIM``, a scalar; see :class:`MSSSIM`."""
+    """``1 - MS-SSIM`` of two images (B, C, H, W), a scalar; see :class:`MSSSIM`."""
     _check_scales(scales)
     prediction, target = _windowed(prediction, target, (WINDOW - 1) * 2 ** (scales - 1) + 1)
     total = 1 if scales == len(BETAS) else sum(BETAS[:scales])  # the paper's own sum is 1.0001
@@ -71,8 +71,8 @@ class MSSSIM(nn.Module):
     averaged over 2 x 2 pixels. Fewer scales than 5 use the first of the paper's betas, divided by
     their sum; one scale is SSIM. In [0, 1), 0 for equal images.
 
-    Means below 1e-4 count as 1e-4, and have no gradient there: powers of negative means do not
-    exist. An image unlike its target at every scale learns nothing from this loss alone.
+    Means below 1e-4 are clamped to 1e-4 and have no gradient, since powers of negative means do
+    not exist. A prediction that is unlike its target at every scale gets no gradient.
 
     Args:
         scales: 1 to 5; they need sides of 11, 21, 41, 81 and 161 pixels.
@@ -100,8 +100,8 @@ def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     with torch.autocast(x.device.type, enabled=False):
         window = get_gaussian_kernel1d(WINDOW, SIGMA, device=x.device, dtype=x.dtype)
         products = torch.stack([x, y, x * x, y * y, x * y])
-        # All as channels of one image: CUDA computes convolutions of a single channel in TF32, too
-        # coarse for differences of squares, and those of many single channels in float32.
+        # All as channels of one image: CUDA computes single-channel convolutions in TF32, too
+        # coarse for differences of squares, but grouped ones in float32.
         channels = products.flatten(0, 2)[None]
         moments = filter2d_separable(channels, window, window, padding="valid")
     mean_x, mean_y, xx, yy, xy = moments[0].unflatten(0, products.shape[:3])

@@ -14,7 +14,7 @@ from wildsr.pixels import at_least_float32
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrix of features: F F^T / (C H W), F of C rows of H W values.
+    """Gram matrix of features: F F^T / (C H W), where F has C rows of H W values.
 
     Args:
         features: (..., C, H, W).
@@ -29,7 +29,7 @@ def gram(features: Tensor) -> Tensor:
 
 
 def windows(features: Tensor, side: int) -> Tensor:
-    """Cut (B, C, H, W) into squares without overlap, (B, n, C, side, side).
+    """Cut (B, C, H, W) into non-overlapping squares, (B, n, C, side, side).
 
     Rows and columns at the far ends that fill no square are left out.
     """
@@ -38,12 +38,12 @@ def windows(features: Tensor, side: int) -> Tensor:
 
 
 def absolute(difference: Tensor) -> Tensor:
-    """Mean absolute entry of Gram matrices (..., C, C)."""
+    """Mean absolute entry of a difference of Gram matrices (..., C, C)."""
     return difference.abs().mean()
 
 
 def frobenius(difference: Tensor) -> Tensor:
-    """Squared Frobenius norm of Gram matrices (..., C, C), the mean of all but the last two."""
+    """Squared Frobenius norm of a difference of Gram matrices (..., C, C), averaged."""
     return difference.square().sum((-2, -1)).mean()
 
 
@@ -55,28 +55,28 @@ class Texture(nn.Module):
 
     G = F F^T / (C H W) is the Gram matrix of a layer (:func:`gram`). "frobenius" takes the squared
     Frobenius norm per image: 4 times the layer loss of Gatys et al. 2015 (arXiv:1505.07376, section
-    3; arXiv:1508.06576, eq. 4), who have G without the divisor and 1 / (4 C^2 H^2 W^2) in front.
+    3; arXiv:1508.06576, eq. 4), who have G without the divisor and the factor 1 / (4 C^2 H^2 W^2).
     "l1" takes the mean absolute entry.
 
     EnhanceNet (Sajjadi et al. 2017, arXiv:1612.07919, section 4.2.3) compares G within squares of
     16 pixels instead of the whole image, so that texture stays in its place: ``patch: 16``. (It
-    also normalises the features to a mean of 1, which is not done here.) That makes (C, C) numbers
-    for each square, 1 MB with 512 channels: take early layers.
+    also normalises the features to a mean of 1, which is not done here.) This needs C x C numbers
+    for each square, 1 MB with 512 channels: use early layers.
 
-    The target is a constant: no gradient reaches it. Losses on one trunk share its passes.
+    No gradient reaches the target. Losses with the same trunk share its forward passes.
 
     Args:
         layers: layer -> weight, at least 0; see :class:`wildsr.loss.encoder.Encoder` for names.
         trunk: "vgg19" (what papers use), "vgg16", "alexnet", "squeezenet1_1", or the shift-tolerant
-            "vgg16_shift_tolerant", "alexnet_shift_tolerant". Without torchvision's file of a VGG
-            the shift-tolerant VGG16 stands in: see
+            "vgg16_shift_tolerant", "alexnet_shift_tolerant". If torchvision's weights of a VGG are
+            not on disk, the shift-tolerant VGG16 is used instead: see
             :func:`wildsr.loss.encoder.load_encoder_or_stand_in`.
         kind: "frobenius" or "l1".
-        patch: side of the squares in pixels of the image, a multiple of each layer's stride; what
-            fills no square at the right and the bottom is left out. None for the whole image.
+        patch: side of the squares in image pixels, a multiple of each layer's stride; remainders
+            at the right and the bottom are left out. None for the whole image.
 
     Raises:
-        MissingWeights: neither the trunk's weights nor what stands in are on disk.
+        MissingWeights: neither the trunk's weights nor those of its stand-in are on disk.
         UserError: an unknown layer, trunk or kind; a patch that a layer's stride does not divide;
             images too small for a layer or a patch.
     """
@@ -104,7 +104,11 @@ class Texture(nn.Module):
                 )
 
     def forward(self, prediction: Features, target: Features) -> Tensor:
-        """A scalar, 0 for equal images; of images of one shape (B, 3, H, W) or (B, 1, H, W)."""
+        """A scalar, 0 for equal images; of images of one shape (B, 3, H, W) or (B, 1, H, W).
+
+        Raises:
+            UserError: shapes that differ; images smaller than the patch or too small for a layer.
+        """
         comparable(prediction.image, target.image)
         shape = tuple(prediction.image.shape)
         if self.patch is not None and min(shape[2:]) < self.patch:

@@ -1,4 +1,4 @@
-"""Published weights: find them, explain what is missing, hold them frozen."""
+"""Published weights of classifiers: find them, say what is missing, keep them frozen."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MissingWeights(UserError):  # noqa: N818 (it is what is said to a user)
 def missing_trunk(trunk: str) -> str | None:
     """Say which weights file is missing and how to get it; None if it is on disk.
 
-    Looks at the disk only.
+    Nothing is downloaded.
 
     Args:
         trunk: one of :data:`TRUNKS`.
@@ -55,18 +55,20 @@ def missing_trunk(trunk: str) -> str | None:
 
 @contextmanager
 def reading(trunk: str) -> Iterator[None]:
-    """Turn errors of reading the trunk's file, also by another library, into one sentence.
+    """Within the block, turn errors of reading the trunk's file into one clear sentence.
+
+    Also for errors that other libraries raise while they read it.
 
     Raises:
-        MissingWeights: the file is absent and the environment does not say WILDSR_DOWNLOAD=1, or
-            it could not be fetched or read.
+        MissingWeights: the file is absent and WILDSR_DOWNLOAD is not 1, or it could not be
+            downloaded or read.
         UserError: an unknown trunk.
     """
     missing = missing_trunk(trunk)
     if missing and (trunk in shift_tolerant.TRUNKS or not may_download()):
         raise MissingWeights(missing)
     try:
-        with torch.inference_mode(False):  # weights read inside could never be trained through
+        with torch.inference_mode(False):  # no gradient could flow through inference tensors
             yield
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise MissingWeights(
@@ -77,7 +79,7 @@ def reading(trunk: str) -> Iterator[None]:
 
 
 def may_download() -> bool:
-    """Whether downloads are allowed: WILDSR_DOWNLOAD=1."""
+    """Whether the user allows downloads: WILDSR_DOWNLOAD=1 in the environment."""
     return os.environ.get("WILDSR_DOWNLOAD") == "1"
 
 
@@ -106,11 +108,11 @@ def load_trunk(trunk: str) -> nn.Sequential:
 
 
 class Frozen(Generic[Module]):
-    """Holds a frozen network outside of parameters, modes and checkpoints.
+    """Holds a frozen network without registering its parameters in the loss that owns it.
 
-    Not a module itself, so the losses that own one do not register its parameters. It follows the
-    images: there is one copy for every device and precision met, made at the first use, and none
-    is ever moved, because a graph may still need it where it is.
+    It is not an ``nn.Module``, so its parameters are neither trained, moved nor saved with the
+    loss. One copy for each device and precision is made on first use; copies are never moved,
+    because an autograd graph may still need them.
     """
 
     def __init__(self, network: Module) -> None:
@@ -120,7 +122,7 @@ class Frozen(Generic[Module]):
         self._copies[tensor.device, tensor.dtype] = self.original
 
     def on(self, x: Tensor) -> Module:
-        """The network on the device and in the precision of ``x``."""
+        """The network on the device and in the dtype of ``x`` (any shape)."""
         key = x.device, x.dtype
         if key not in self._copies:
             with torch.inference_mode(False):
@@ -142,7 +144,7 @@ def _address(trunk: str) -> str:
 
 
 def fingerprint(file: Path) -> str:
-    """``sha256`` and the first 16 digits of a file's SHA-256; computed again where it has changed.
+    """``sha256`` and the first 16 digits of a file's SHA-256; cached until the file changes.
 
     Raises:
         OSError: the file is not there.

@@ -1,1 +1,1 @@
-"""Methods: the images that a paper derives from a batch; losses are in ``conf/method``."""
+"""Methods: which images each paper computes from a batch; the losses are in ``conf/method``."""

@@ -1,4 +1,4 @@
-"""A camera whose few parameters a critic teaches, while the upscaler is trained through it."""
+"""Learn the few parameters of a camera model adversarially, jointly with the upscaler."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from wildsr.method.upscaling import Upscaling
 
 
 class AdversarialCamera(Upscaling):
-    """PDM-SR's objective (Luo et al. 2022) with a camera in place of free networks.
+    """PDM-SR's joint objective (Luo et al. 2022) with a parametric camera as the degrader.
 
-    A handful of physical parameters is all that a few minutes of a critic's signal can pin down.
+    The camera has a handful of physical parameters (blur, noise) in place of free networks: the
+    critic's signal determines these within minutes of training.
     """
 
     degrade = network("HR and its draws to LR, unclamped")
@@ -19,10 +20,13 @@ class AdversarialCamera(Upscaling):
 
     @draw
     def draws(self) -> Tensor:
-        """(B, 3, H, W) standard normal: the noise of this iteration."""
+        """The random numbers of this iteration: standard normal noise, and what else is drawn.
+
+        (B, 3, H, W), or a tuple of it and more if blur or JPEG quality vary from image to image.
+        """
         return self.degrade.draws(self.hr)
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) what the learned camera makes of the sharp crop, in 8 bits."""
+        """(B, 3, H, W) the HR crop degraded by the learned camera, rounded to 8 bits."""
         return self.rounded(self.degrade(self.hr, self.draws))

@@ -1,4 +1,4 @@
-"""First learn the degradation, then the way back (Bulat et al., ECCV 2018, arXiv:1807.11458)."""
+"""Learn the degradation, then super-resolution (Bulat et al., ECCV 2018, arXiv:1807.11458)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wildsr.method.upscaling import Upscaling
 
 
 class Bulat(Upscaling):
-    """A high-to-low GAN makes the LR on which a low-to-high GAN is trained, one way only."""
+    """A high-to-low GAN generates the LR images on which a low-to-high GAN is trained; no cycle."""
 
     degrade = network("HR and its draws to LR, unclamped")
     critic = network("LR to a map of logits: real?")
@@ -18,17 +18,17 @@ class Bulat(Upscaling):
 
     @draw
     def draws(self) -> Tensor:
-        """The normal vectors of this iteration."""
+        """The normal random vectors of this iteration, input of the high-to-low network."""
         return self.degrade.draws(self.hr)
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) the generated LR, unclamped: what the critic sees."""
+        """(B, 3, H, W) the generated LR, not clamped; the input of the LR critic."""
         return self.degrade(self.hr, self.draws)
 
     @tensor
     def pooled_hr(self) -> Tensor:
-        """(B, 3, H, W) the mean of each block of the sharp crop: what the LR is to look like."""
+        """(B, 3, H, W) the HR crop, average-pooled to LR size: target of the LR's pixel loss."""
         return F.avg_pool2d(self.hr, self.scale)
 
     @property

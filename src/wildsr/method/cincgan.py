@@ -9,7 +9,7 @@ from wildsr.method.translating import Translating
 
 
 class CinCGAN(Translating):
-    """A cycle at LR size learns to clean; one around it, through HR, fine-tunes the upscaler."""
+    """An inner cycle at LR size learns to clean; an outer cycle through HR tunes the upscaler."""
 
     shrink = network("SR to real LR")
     critic = network("LR to a map of logits: a clean image?")
@@ -17,20 +17,20 @@ class CinCGAN(Translating):
 
     @tensor
     def cycled_lr(self) -> Tensor:
-        """(B, 3, H, W) the real photo, cleaned and degraded again."""
+        """(B, 3, H, W) the real LR photo, cleaned and degraded again: the inner cycle."""
         return self.degrade(self.cleaned)
 
     @tensor
     def same_clean(self) -> Tensor:
-        """(B, 3, H, W) what is clean, cleaned."""
+        """(B, 3, H, W) clean LR passed through the cleaner: for the identity loss."""
         return self.clean(self.clean_lr)
 
     @tensor
     def shrunk(self) -> Tensor:
-        """(B, 3, H, W) the real photo, cleaned, upscaled and shrunk again."""
+        """(B, 3, H, W) the real photo, cleaned, upscaled and downscaled again: the outer cycle."""
         return self.shrink(self.restored)
 
     @tensor
     def same_hr(self) -> Tensor:
-        """(B, 3, sH, sW) the sharp crop from its clean LR."""
+        """(B, 3, sH, sW) the upscaled clean LR of the HR crop: for the identity loss."""
         return self.upscale(self.clean_lr)

@@ -10,7 +10,10 @@ from wildsr.method.upscaling import Upscaling
 
 
 class CycleSR(Upscaling):
-    """CycleGAN between clean and real LR, whose degradation also has to be one that SR undoes."""
+    """CycleGAN between clean and real LR, trained jointly with an upscaler on the degraded LR.
+
+    The SR loss also trains the degradation: it has to stay one that the upscaler can invert.
+    """
 
     degrade = network("clean LR to real LR, unclamped")
     clean = network("real LR to clean LR, unclamped")
@@ -19,22 +22,22 @@ class CycleSR(Upscaling):
 
     @tensor
     def clean_lr(self) -> Tensor:
-        """(B, 3, H, W) the sharp crop by antialiased bicubic, in 8 bits as in a file."""
+        """(B, 3, H, W) the HR crop, downscaled by antialiased bicubic and rounded to 8 bits."""
         return self.rounded(downscale(self.hr, self.scale))
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) what a real photo of the sharp crop would be, unclamped."""
+        """(B, 3, H, W) the clean LR, degraded to look like a real photo; not clamped."""
         return self.degrade(self.clean_lr)
 
     @property
     def seen_lr(self) -> Tensor:
-        """(B, 3, H, W) the generated LR in 8 bits."""
+        """(B, 3, H, W) the generated LR, rounded to 8 bits: the upscaler's input."""
         return self.rounded(self.fake_lr)
 
     @tensor
     def cycled_clean(self) -> Tensor:
-        """(B, 3, H, W) the clean image, degraded and cleaned again."""
+        """(B, 3, H, W) the clean LR, degraded and cleaned again: for the cycle loss."""
         return self.clean(self.fake_lr)
 
     @tensor
@@ -44,20 +47,20 @@ class CycleSR(Upscaling):
 
     @tensor
     def cycled_real(self) -> Tensor:
-        """(B, 3, H, W) the real photo, cleaned and degraded again."""
+        """(B, 3, H, W) the real photo, cleaned and degraded again: for the cycle loss."""
         return self.degrade(self.cleaned)
 
     @tensor
     def same_real(self) -> Tensor:
-        """(B, 3, H, W) what is a real photo, degraded."""
+        """(B, 3, H, W) the real photo passed through the degradation: for the identity loss."""
         return self.degrade(self.real_lr)
 
     @tensor
     def same_clean(self) -> Tensor:
-        """(B, 3, H, W) what is clean, cleaned."""
+        """(B, 3, H, W) clean LR passed through the cleaner: for the identity loss."""
         return self.clean(self.clean_lr)
 
     @tensor
     def clean_sr(self) -> Tensor:
-        """(B, 3, sH, sW) the sharp crop from its clean LR."""
+        """(B, 3, sH, sW) the upscaled clean LR of the HR crop."""
         return self.upscale(self.clean_lr)

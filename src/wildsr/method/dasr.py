@@ -15,7 +15,7 @@ from wildsr.network.window import spread
 
 
 class DASR(Upscaling):
-    """Generated pairs count where they look real, and real photos are upscaled while training."""
+    """Weights generated pairs by how real they look, and trains on real photos at the same time."""
 
     other_hr = given("(B, 3, sH, sW) sharp crop, drawn apart from hr")
     degrade = network("HR to LR like the real one")
@@ -24,25 +24,29 @@ class DASR(Upscaling):
 
     @tensor
     def clean_lr(self) -> Tensor:
-        """(B, 3, H, W) the sharp crop by antialiased bicubic downscaling, in [0, 1]."""
+        """(B, 3, H, W) the HR crop, downscaled by antialiased bicubic, in [0, 1]."""
         return downscale(self.hr, self.scale).clamp(0, 1)
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) the generated LR: what the critic sees."""
+        """(B, 3, H, W) the generated LR: the critic's input."""
         return self.degrade(self.hr)
 
     @property
     def seen_lr(self) -> Tensor:
-        """(B, 3, H, W) the generated LR in 8 bits, as the file that the authors write."""
+        """(B, 3, H, W) the generated LR, rounded to 8 bits like the files the authors save."""
         return self.rounded(self.fake_lr)
 
     @tensor
     def domain_distance(self) -> Tensor:
-        """(B, 1, sH, sW) the weight of each HR pixel, 1 where its LR was taken for real.
+        """(B, 1, sH, sW) the loss weight of each HR pixel: near 1 where its LR passes for real.
 
-        The critic's probabilities, averaged over all places that have seen an LR pixel, bilinearly
-        enlarged. Large where the distance is small, whatever its name says.
+        The probabilities of the critic's logits, averaged over all patches that contain an LR
+        pixel, and bilinearly enlarged. Despite the paper's name it is large where the domain
+        distance is small.
+
+        Raises:
+            UserError: the critic is not a PatchCritic.
         """
         critic = self.critic
         if not isinstance(critic, PatchCritic):

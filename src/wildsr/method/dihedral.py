@@ -1,4 +1,4 @@
-"""Flip and turn images in the eight ways of the dihedral group."""
+"""The eight flips and rotations of an image (the dihedral group)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def lay(images: Tensor, way: int) -> Tensor:
-    """Flip and turn ``images`` (B, C, H, W) in one of eight ways; 0 leaves them as they are.
+    """Flip and rotate ``images`` (B, C, H, W) in one of eight ways, 0 to 7; 0 is the identity.
 
     The bits of ``way``: 1 mirrors left to right, 2 top to bottom, 4 transposes afterwards.
     """
@@ -15,6 +15,6 @@ def lay(images: Tensor, way: int) -> Tensor:
 
 
 def lay_back(images: Tensor, way: int) -> Tensor:
-    """Undo :func:`lay`."""
+    """Undo :func:`lay` of the same ``way`` on ``images`` (B, C, H, W)."""
     upright = images.transpose(-1, -2) if way & 4 else images
     return upright.flip([-1] * (way & 1) + [-2] * (way >> 1 & 1))

@@ -10,7 +10,7 @@ from wildsr.method.upscaling import Upscaling
 
 
 class DSGAN(Upscaling):
-    """Only high frequencies are adversarial, in the generated LR as in the SR made of it."""
+    """GAN losses on high frequencies only, for the generated LR and for the SR made from it."""
 
     degrade = network("clean LR to LR like the real one")
     critic = network("LR to a map of logits: real? It sees high frequencies only")
@@ -18,20 +18,20 @@ class DSGAN(Upscaling):
 
     @tensor
     def clean_lr(self) -> Tensor:
-        """(B, 3, H, W) the sharp crop by antialiased bicubic downscaling, in [0, 1]."""
+        """(B, 3, H, W) the HR crop, downscaled by antialiased bicubic, in [0, 1]."""
         return downscale(self.hr, self.scale).clamp(0, 1)
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) the generated LR: what the critic sees."""
+        """(B, 3, H, W) the generated LR: the critic's input."""
         return self.degrade(self.clean_lr)
 
     @property
     def seen_lr(self) -> Tensor:
-        """(B, 3, H, W) the generated LR in 8 bits, as the file that the authors write."""
+        """(B, 3, H, W) the generated LR, rounded to 8 bits like the files the authors save."""
         return self.rounded(self.fake_lr)
 
     @optional
     def sr_clean(self) -> Tensor:
-        """(B, 3, sH, sW) the sharp crop from its clean LR: what prepares the upscaler."""
+        """(B, 3, sH, sW) the upscaled clean LR of the HR crop: to pretrain the upscaler."""
         return self.upscale(self.clean_lr)

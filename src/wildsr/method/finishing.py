@@ -1,4 +1,4 @@
-"""A last stage for any method that trains ``upscale``: a second, sharper upscaler beside it."""
+"""The finish stage: train a second, sharper upscaler beside the first, for any method."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from wildsr.error import UserError
 from wildsr.method.dihedral import lay, lay_back
 from wildsr.method.part import Method, Value, draw, given, network, optional, tensor
 
-FAITHFUL, FINISHED = "upscale", "finished"  # the two networks
+FAITHFUL, FINISHED = "upscale", "finished"  # names of the two networks
 STAGE = "finish"
-WAYS = range(1, 8)  # of laying an image down, but for leaving it as it is
-DRAWS = 3  # of a degradation whose noise is to be told
+WAYS = range(1, 8)  # the flips and rotations of `dihedral` without the identity
+DRAWS = 3  # random degradations of one image, from which the noise is estimated
 
 
 class Finishing(Method):
-    """What a method gains: ``finished``, an upscaler of its own, and the tensors that it makes.
+    """Mixin of the finish stage: a network ``finished`` and the tensors its losses need.
 
-    Each is what the method itself would compute with ``finished`` in the place of ``upscale``, on
-    the same generated LR.
+    ``finished`` starts as a copy of ``upscale``. Each tensor is what the method itself would
+    compute with ``finished`` in place of ``upscale``, on the same generated LR.
     """
 
     other_hr = given("(B, 3, sH, sW) sharp crop, drawn apart from hr")
@@ -38,38 +38,39 @@ class Finishing(Method):
 
     @optional
     def finished_sr(self) -> Tensor:
-        """(B, 3, sH, sW) the generated LR, upscaled."""
+        """(B, 3, sH, sW) the generated LR, upscaled by ``finished``."""
         with self.instead(FAITHFUL, FINISHED):
             return self.sr
 
     @optional
     def finished_average(self) -> Tensor:
-        """(B, 3, sH, sW) the same by the average of ``finished``; a constant."""
+        """(B, 3, sH, sW) the generated LR, upscaled by the moving average; no gradient."""
         with self.instead(FAITHFUL, FINISHED):
             return self.sr_average
 
     @optional
     def finished_turned(self) -> Tensor:
-        """(B, 3, sH, sW) the same LR, flipped or turned, upscaled, and laid back.
+        """(B, 3, sH, sW) the generated LR flipped or rotated, upscaled, and flipped back.
 
-        One of the seven other ways to lay an image down, drawn for each iteration. An upscaler that
-        invents nothing of its own makes ``finished_sr`` of it; a pattern that hangs on the
-        direction in which rows run, or on the place within an LR pixel, differs.
+        One of the seven flips and rotations, drawn for each iteration. An equivariant upscaler
+        gives ``finished_sr`` again; invented patterns that depend on the direction of the rows, or
+        on the position within an LR pixel, give a difference.
         """
         way = 1 + int(torch.randint(len(WAYS), ()))
         return lay_back(self.finished(lay(self.upscaled_lr, way)), way)
 
     @optional
     def finished_restored(self) -> Tensor:
-        """(B, 3, sH, sW) the real photo, upscaled."""
+        """(B, 3, sH, sW) the real LR photo, upscaled by ``finished``."""
         with self.instead(FAITHFUL, FINISHED):
             return self.restored
 
     @optional
     def finished_mixed(self) -> Tensor:
-        """(B, 3, sH, sW) for a critic: the first half of ``finished_sr``, then of the real photos.
+        """(B, 3, sH, sW) input of the critic: half generated LR, half real photos, both upscaled.
 
-        One pass of the critic sees both.
+        The first half of the batch is from ``finished_sr``, so that one pass of the critic sees
+        both.
         """
         half = len(self.real_lr) // 2
         real = {**self.batch, "real_lr": self.real_lr[half:]}
@@ -84,22 +85,22 @@ class Finishing(Method):
 
     @optional
     def finished_truth(self) -> Tensor:
-        """(B, 3, sH, sW) what ``finished_sr`` is to show."""
+        """(B, 3, sH, sW) the ground truth of ``finished_sr``."""
         sharp: Tensor = getattr(self, "sharp", self.hr)
         return sharp
 
     @optional
     def finished_again(self) -> Tensor:
-        """(B, 3, H, W) ``finished_sr`` degraded as ``hr`` was, with the same random numbers.
+        """(B, 3, H, W) ``finished_sr`` degraded like ``hr``, with the same random numbers.
 
-        Against ``fake_lr`` it shows what was invented; the noise is the same in both. A degradation
-        that draws its random numbers inside has no such twin.
+        Compared with ``fake_lr`` it shows invented detail, since the noise in both is the same.
+        That holds only for degradations whose random numbers are a ``draw`` of the method.
         """
         return self._degraded({name: getattr(self, name) for name in self.parts[draw]})
 
     @optional
     def finished_draws(self) -> Tensor:
-        """(n, B, 3, H, W) ``finished_sr`` degraded, each time with random numbers of its own."""
+        """(n, B, 3, H, W) ``finished_sr`` degraded n = 3 times, each with new random numbers."""
         return torch.stack([self._degraded({}) for _ in range(DRAWS)])
 
     def _degraded(self, draws: Mapping[str, Value]) -> Tensor:
@@ -117,10 +118,10 @@ _MADE: dict[str, type[Method]] = {}
 
 
 def finishing(method: type[Method]) -> type[Method]:
-    """The method with a finish; for one method always the same class.
+    """Add the finish stage to a method class; returns the same class for the same method each time.
 
     Raises:
-        UserError: it has no ``upscale`` that it trains on generated LR.
+        UserError: the method trains no ``upscale`` on generated LR.
     """
     if FAITHFUL not in method.parts[network] or "sr" not in method.parts[tensor]:
         raise UserError(

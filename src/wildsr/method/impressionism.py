@@ -1,4 +1,4 @@
-"""RealSR, the winner of NTIRE 2020's real-world challenge by the team Impressionism."""
+"""RealSR by team Impressionism, the winner of NTIRE 2020's real-world SR challenge."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from wildsr.method.upscaling import Upscaling
 
 
 class Impressionism(Upscaling):
-    """Pairs made with kernels and noise of the real photos (Ji et al. 2020, CVPR workshops).
+    """LR made with blur kernels and noise taken from the real photos (Ji et al., CVPRW 2020).
 
-    No degradation is trained: its pools are harvested once, before the first iteration.
+    No degradation is trained: the pools of kernels and noise patches are collected once, before the
+    first iteration.
     """
 
     degrade = network("HR and its draws to LR in 8 bits, from pools; no parameters")
 
     @draw
     def draws(self) -> tuple[Tensor, Tensor]:
-        """Which kernel and which noise each sample gets in this iteration."""
+        """The indices of the kernel and the noise patch of each sample in this iteration."""
         return self.degrade.draws(self.hr)
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) the crop shrunk by its kernel, with its noise, in 8 bits."""
+        """(B, 3, H, W) the HR crop, downscaled with its kernel, with its noise, in 8 bits."""
         return self.degrade(self.hr, self.draws)
 
 
 class ImpressionismGAN(Impressionism):
-    """The same with the critic of the published loss."""
+    """Impressionism trained with its published GAN loss, which adds a critic."""
 
     critic = network("HR to logits: a real sharp crop?")

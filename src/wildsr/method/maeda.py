@@ -11,7 +11,7 @@ from wildsr.method.translating import Translating
 
 
 class Maeda(Translating):
-    """Sharp crops are degraded and cleaned again; the upscaler learns from what that leaves."""
+    """Clean LR is degraded and cleaned again (pseudo-clean); the upscaler trains on the result."""
 
     critic = network("LR to a map of logits: a real photo?")
     critic_clean = network("LR to a map of logits: a clean image?")
@@ -24,31 +24,31 @@ class Maeda(Translating):
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) what a real photo of the sharp crop would be, unclamped."""
+        """(B, 3, H, W) the clean LR, degraded to look like a real photo; not clamped."""
         return self.degrade(self.clean_lr, self.draws)
 
     @tensor
     def pseudo_clean(self) -> Tensor:
-        """(B, 3, H, W) the degraded sharp crop, cleaned."""
+        """(B, 3, H, W) the generated LR, cleaned again: the upscaler's training input."""
         return self.clean(self.fake_lr)
 
     @tensor
     def sr(self) -> Tensor:
-        """(B, 3, sH, sW) the sharp crop again."""
+        """(B, 3, sH, sW) the pseudo-clean LR, upscaled."""
         return self.upscale(self.pseudo_clean)
 
     @tensor
     def same_clean(self) -> Tensor:
-        """(B, 3, H, W) what is clean, cleaned."""
+        """(B, 3, H, W) clean LR passed through the cleaner: for the identity loss."""
         return self.clean(self.clean_lr)
 
     @draw
     def way(self) -> Tensor:
-        """Scalar, 0 to 7: how the real photos are laid in this iteration."""
+        """Scalar, 0 to 7: the flip or rotation of the real photos in this iteration."""
         return torch.randint(8, ())
 
     @tensor
     def cleaned_laid(self) -> Tensor:
-        """(B, 3, H, W) the real photo, cleaned while it lay another way."""
+        """(B, 3, H, W) the real photo flipped or rotated, cleaned, and flipped back."""
         way = int(self.way)
         return lay_back(self.clean(lay(self.real_lr, way)), way)

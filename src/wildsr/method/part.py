@@ -1,4 +1,4 @@
-"""The parts of a method: given tensors, networks, derived tensors, draws."""
+"""The building blocks of a method: given tensors, networks, derived tensors, random draws."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from wildsr.pixels import clamped, to_8_bit
 
 
 class Detachable(Protocol):
-    """What has a ``detach``, like a tensor."""
+    """Anything with a ``detach`` method, like a tensor."""
 
     def detach(self) -> Self:
-        """The same value without its graph."""
+        """The same value, cut from the autograd graph."""
 
 
 Value = Tensor | tuple[Tensor, ...] | Detachable
 
 
 class Part:
-    """Descriptor of a named part of a method.
+    """Base of the descriptors that a method class declares: ``given``, ``network``, ``tensor``, ...
 
-    A descriptor, never ``__getattr__``, so that a typo inside a tensor's body stays an ordinary
-    ``AttributeError``.
+    They are descriptors instead of one ``__getattr__``, so that a misspelt name inside a method
+    raises an ordinary ``AttributeError``.
     """
 
     def __init__(self, about: str = "") -> None:
@@ -44,7 +44,7 @@ class Part:
 
 
 class given(Part):  # noqa: N801  (reads as a declaration)
-    """Declares a tensor of the batch; ``about`` states its shape and meaning."""
+    """Declares a tensor of the batch; ``about`` describes its shape and meaning."""
 
     def read(self, step: Method) -> Tensor:
         """Return the batch's entry of this name."""
@@ -52,17 +52,17 @@ class given(Part):  # noqa: N801  (reads as a declaration)
 
 
 class network(Part):  # noqa: N801
-    """Declares a network; ``about`` states its input and output."""
+    """Declares a network of the method; ``about`` describes its input and output."""
 
     def read(self, step: Method) -> nn.Module:
-        """Return the network, and record it as a source of the tensor being computed."""
+        """Return the network; the tensor being computed is recorded as depending on it."""
         return step.use_network(self.name)
 
 
 class tensor(Part):  # noqa: N801
-    """Declares a tensor (or a tuple of them) that is computed on first use and kept.
+    """Decorator: a tensor (or tuple of tensors) computed on first use and cached.
 
-    It is kept until a network that it came from is about to be trained.
+    The cached value is dropped when an update begins that trains a network it was computed from.
     """
 
     def __init__(self, compute: Callable[[Any], Value]) -> None:
@@ -70,48 +70,48 @@ class tensor(Part):  # noqa: N801
         self.compute = compute
 
     def read(self, step: Method) -> Value:
-        """Return the kept value, or compute it."""
+        """Return the cached value, or compute it."""
         return step.use_tensor(self.name, self.compute)
 
 
 class draw(tensor):  # noqa: N801
-    """Declares random numbers, whose shape depends on the size of the images alone.
+    """Decorator: random numbers, whose shape depends on the size of the images only.
 
-    A part of their own, so that whatever is computed again from them sees the same draw, and so
-    that a large image can be degraded in tiles that share one draw.
+    They are a part of their own so that everything computed again in an iteration sees the same
+    random numbers, and so that a large image can be degraded in tiles with one common draw.
     """
 
 
 class optional(tensor):  # noqa: N801
-    """Declares a tensor for terms that ask for it; unlike :class:`tensor`, may stay unused."""
+    """Decorator: like :class:`tensor`, but a method need not use it in any loss."""
 
 
 def constant(value: Value) -> Value:
-    """Cut a value from the graph that made it."""
+    """Detach a tensor, or every tensor of a tuple, from the autograd graph."""
     if isinstance(value, tuple):
         return tuple(part.detach() for part in value)
     return value.detach()
 
 
 class Method:
-    """One iteration of a method on one batch.
+    """Base class: everything that one iteration of a method computes on one batch.
 
-    Subclasses only declare parts; which losses hang on them, and with what weight, is said in
-    ``conf/method``. Each declares ``restored``: the SR of ``real_lr`` by itself, which inference
-    and evaluation ask every method for.
+    Subclasses only declare parts; which losses are applied to them, with which weights, is in
+    ``conf/method``. Each subclass declares ``restored``, the SR of ``real_lr``, which inference
+    and evaluation use.
 
-    **The invariant**: an update sees as constants whatever its trained networks did not produce.
-    ``begin`` keeps it.
+    **The invariant**: in an update, everything that its trained networks did not produce is a
+    constant. :meth:`begin` keeps it, so no method calls ``detach`` itself.
 
     Args:
-        networks: one module for every declared ``network``.
-        batch: one tensor for every declared ``given`` that is going to be read; float, RGB, [0, 1].
-        scale: how many times larger HR is than LR.
-        averages: of some of the networks, over the iterations so far.
+        networks: one module for each declared ``network``.
+        batch: one tensor for each declared ``given`` that is read; float, (B, 3, H, W), [0, 1].
+        scale: HR size / LR size.
+        averages: moving averages (EMA) of some of the networks.
     """
 
     parts: ClassVar[Mapping[type[Part], tuple[str, ...]]]
-    deep: ClassVar[bool] = False  # photos of more than 8 bits: see `deepened`
+    deep: ClassVar[bool] = False  # whether photos have more than 8 bits: see `deepened`
 
     def __init__(
         self,
@@ -123,9 +123,9 @@ class Method:
         self.networks, self.batch, self.scale = networks, batch, scale
         self.averages = averages or {}
         self.kept: dict[str, tuple[Value, frozenset[str]]] = {}
-        self._sources: list[set[str]] = []  # one set for every tensor that is being computed
+        self._sources: list[set[str]] = []  # a stack: one set for each tensor being computed
         self._stand_ins: dict[str, str] = {}  # network -> the one that is read in its place
-        self.events: list[tuple[str, str]] = []  # ("computed" or "kept", tensor), as it happens
+        self.events: list[tuple[str, str]] = []  # log of ("computed" or "kept", tensor)
 
     def __init_subclass__(cls) -> None:
         """List the parts by kind, in the order of their declaration."""
@@ -137,17 +137,19 @@ class Method:
 
     @classmethod
     def rounded(cls, images: Tensor) -> Tensor:
-        """Images as files of the LR photos' kind hold them: in [0, 1], and of 8 bits in 255ths.
+        """Quantise images (B, C, H, W) as an LR file would: clamp to [0, 1], round to 1/255.
 
-        With the gradient of the identity.
+        Photos of more than 8 bits are only clamped. The gradient is that of the identity
+        (straight-through).
         """
         return clamped(images) if cls.deep else to_8_bit(images)
 
     def begin(self, trained: frozenset[str]) -> None:
-        """Start an update of the networks ``trained``.
+        """Start an update that trains the networks named in ``trained``.
 
-        They thaw and all others freeze (``requires_grad_(False)``: gradient still flows through
-        them); tensors that came from them are forgotten; the remaining ones become constants.
+        These get ``requires_grad_(True)``, all others ``requires_grad_(False)`` (gradients still
+        flow through them); cached tensors that depend on the trained networks are dropped; the
+        remaining ones are detached.
         """
         for name, module in self.networks.items():
             module.requires_grad_(name in trained)
@@ -158,18 +160,16 @@ class Method:
         }
 
     def use_network(self, name: str) -> nn.Module:
-        """The network ``name``, recorded as a source of the tensor that is being computed."""
+        """Return the network ``name``; the tensor being computed is recorded as depending on it."""
         name = self._stand_ins.get(name, name)
         if self._sources:
             self._sources[-1].add(name)
         return self.networks[name]
 
     def average(self, name: str, *inputs: Tensor) -> Tensor:
-        """Apply the moving average of the network ``name`` to ``inputs``.
+        """Apply the moving average (EMA) of the network ``name`` to ``inputs``, without gradient.
 
-        The network itself where it has none.
-
-        A constant: no gradient passes through it.
+        A network without an average is applied itself.
         """
         name = self._stand_ins.get(name, name)
         with torch.no_grad():
@@ -178,11 +178,11 @@ class Method:
 
     @contextmanager
     def instead(self, name: str, other: str) -> Iterator[None]:
-        """Within the block the network ``other`` is read wherever a tensor reads ``name``.
+        """Within the block, read the network ``other`` wherever a tensor reads ``name``.
 
-        Tensors that come from ``name`` are computed anew, and what comes from ``other`` is
-        forgotten at the end; all others are shared with the rest of the iteration, random draws
-        among them.
+        Tensors that depend on ``name`` are computed again, and results that depend on ``other`` are
+        dropped at the end; all other tensors, random draws among them, are shared with the rest of
+        the iteration.
         """
         before, stand_ins = self.kept, self._stand_ins
         self.kept = {n: kept for n, kept in before.items() if name not in kept[1]}
@@ -194,7 +194,10 @@ class Method:
             self.kept, self._stand_ins = before | new, stand_ins
 
     def use_tensor(self, name: str, compute: Callable[[Method], Value]) -> Value:
-        """Compute the tensor ``name`` unless kept; its readers inherit its sources."""
+        """Return the cached tensor ``name``, or compute and cache it.
+
+        Networks it depends on are recorded, also for the tensor that reads it.
+        """
         if name in self.kept:
             self.events.append(("kept", name))
         else:
@@ -209,7 +212,7 @@ class Method:
 
     @contextmanager
     def sources(self) -> Iterator[set[str]]:
-        """Collect the names of the networks read within the block, also through tensors."""
+        """Collect the names of the networks read within the block, directly or through tensors."""
         self._sources.append(set())
         try:
             yield self._sources[-1]
@@ -221,7 +224,7 @@ _DEEP: dict[str, type[Method]] = {}
 
 
 def deepened(method: type[Method]) -> type[Method]:
-    """The method for photos of more than 8 bits; for one method always the same class."""
+    """The subclass of a method for photos of more than 8 bits; the same class each time."""
     named = f"{method.__module__}.{method.__qualname__}"
     if not (named in _DEEP and _DEEP[named].__mro__[1] is method):
         body = {"__doc__": method.__doc__, "__module__": method.__module__, "deep": True}

@@ -1,4 +1,4 @@
-"""Training on known pairs, mixed with those of earlier iterations as Real-ESRGAN does."""
+"""Supervised training on pairs shuffled across iterations by Real-ESRGAN's training pair pool."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from wildsr.method.supervised import Supervised
 
 
 class Pooled(Supervised):
-    """``Supervised`` on pairs from a pool (Wang et al. 2021, arXiv:2107.10833, section 3)."""
+    """Supervised training on pairs from a pool (Wang et al. 2021, arXiv:2107.10833, section 3).
+
+    The pool mixes samples of different iterations, so that one batch holds more various
+    degradations.
+    """
 
     pool = network("(LR, HR) to as many pairs of this and of earlier batches; no parameters")
 
     @tensor
     def pair(self) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) and (B, 3, sH, sW) from the pool."""
+        """LR (B, 3, H, W) and HR (B, 3, sH, sW) from the pool."""
         return self.pool(self.fake_lr, self.hr)
 
     @property
@@ -25,5 +29,5 @@ class Pooled(Supervised):
 
     @tensor
     def sharp(self) -> Tensor:
-        """(B, 3, sH, sW) their truth."""
+        """(B, 3, sH, sW) the HR of the pool's pairs."""
         return self.pair[1]

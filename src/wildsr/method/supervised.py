@@ -1,4 +1,4 @@
-"""Training on pairs that a known degradation makes: what people do today."""
+"""Supervised training on pairs made by a known degradation, the usual baseline."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from wildsr.method.upscaling import Upscaling
 
 
 class Supervised(Upscaling):
-    """An upscaler trained on (degrade(hr), hr): the oracle when ``degrade`` is the true camera."""
+    """An upscaler trained on pairs (degrade(hr), hr) of a fixed degradation.
+
+    With the true degradation of the test photos it is the upper bound for blind methods.
+    """
 
     degrade = network("HR to LR; fixed, without parameters")
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) the degraded crop."""
+        """(B, 3, H, W) the degraded HR crop."""
         return self.degrade(self.hr)

@@ -1,4 +1,4 @@
-"""The base class of methods that train an upscaler on (generated LR, sharp crop)."""
+"""The base class of methods that train an upscaler on pairs of generated LR and HR crop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wildsr.network.protocol import Levels
 
 
 class Upscaling(Method):
-    """Base of methods that train an upscaler on ``fake_lr``, which subclasses declare."""
+    """Base of methods that train ``upscale`` on ``fake_lr``, a tensor that subclasses declare."""
 
     hr = given("(B, 3, sH, sW) sharp crop")
     real_lr = given("(B, 3, H, W) crop of an unrelated real LR photo")
@@ -21,20 +21,20 @@ class Upscaling(Method):
 
     @property
     def seen_lr(self) -> Tensor:
-        """(B, 3, H, W) what the upscaler gets of ``fake_lr``."""
+        """(B, 3, H, W) the LR that the upscaler gets: ``fake_lr``, in subclasses often rounded."""
         return self.fake_lr
 
     @property
     def upscaled_lr(self) -> Tensor:
-        """(B, 3, H, W) ``seen_lr``, but for the true LR of those crops of ``hr`` that have one."""
+        """(B, 3, H, W) ``seen_lr``; samples with a true LR (real pairs) have that instead."""
         true: Tensor | None = self.batch.get("pair_lr")
         return self.seen_lr if true is None else torch.cat([true, self.seen_lr[len(true) :]])
 
     @tensor
     def sr_levels(self) -> tuple[Tensor, ...]:
-        """(B, 3, 2H, 2W), (B, 3, 4H, 4W), ...: each level of a progressive upscaler.
+        """The upscaled LR at each level of a progressive upscaler such as LapSRN.
 
-        The last, which of other upscalers is the only one, is ``sr``.
+        (B, 3, 2H, 2W), (B, 3, 4H, 4W), ...; the last is ``sr``, for other upscalers the only one.
         """
         upscale: object = self.upscale
         if isinstance(upscale, Levels):
@@ -43,21 +43,21 @@ class Upscaling(Method):
 
     @tensor
     def sr(self) -> Tensor:
-        """(B, 3, sH, sW) the sharp crop again."""
+        """(B, 3, sH, sW) the upscaled LR, to be compared with ``hr``."""
         return self.sr_levels[-1]
 
     @optional
     def hr_levels(self) -> tuple[Tensor, ...]:
-        """The sharp crop at the size of each level, by antialiased bicubic downscaling."""
+        """The HR crop downscaled by antialiased bicubic to the size of each of ``sr_levels``."""
         width = self.hr.shape[-1]
         return tuple(downscale(self.hr, width // level.shape[-1]) for level in self.sr_levels)
 
     @optional
     def sr_average(self) -> Tensor:
-        """(B, 3, sH, sW) what the average of the upscaler makes of the same LR; a constant."""
+        """(B, 3, sH, sW) the same LR, upscaled by the moving average; no gradient."""
         return self.average("upscale", self.upscaled_lr)
 
     @tensor
     def restored(self) -> Tensor:
-        """(B, 3, sH, sW) the real photo, upscaled."""
+        """(B, 3, sH, sW) the real LR photo, upscaled."""
         return self.upscale(self.real_lr)

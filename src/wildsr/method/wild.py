@@ -1,4 +1,4 @@
-"""Our default: measure the camera that took the LR photos, and train the upscaler through it."""
+"""The default method: measure the camera of the LR photos, then train the upscaler through it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from wildsr.method.upscaling import Upscaling
 
 
 class Wild(Upscaling):
-    """An upscaler trained through the camera that was measured on the LR photos themselves.
+    """An upscaler trained on LR degraded by a camera model measured on the LR photos.
 
-    What the photos' files and pixels state is read, what statistics show is measured by simulated
-    moments (McFadden 1989), both before the first iteration (:mod:`wildsr.calibration`); the camera
-    then stands still, and all time goes to the upscaler.
+    Before the first iteration, camera parameters are read from the photos' headers and pixels where
+    possible, and the rest is estimated by the method of simulated moments (McFadden 1989); see
+    :mod:`wildsr.calibration`. The camera is then fixed, and only the upscaler is trained.
     """
 
     degrade = network("HR and its draws to LR, unclamped; measured, then frozen")
 
     @draw
     def draws(self) -> tuple[Tensor, ...]:
-        """Which camera each picture is taken by, its noise, and where its JPEG blocks lie."""
+        """The random numbers of this iteration: camera of each sample, noise, JPEG grid phase."""
         return self.degrade.draws(self.hr)
 
     @tensor
     def fake_lr(self) -> Tensor:
-        """(B, 3, H, W) what the measured camera makes of the sharp crop, in 8 bits."""
+        """(B, 3, H, W) the HR crop degraded by the measured camera, rounded to 8 bits."""
         return self.rounded(self.degrade(self.hr, self.draws))

@@ -1,1 +1,1 @@
-"""Metrics of image quality; each states its protocol."""
+"""Metrics of image quality, each with its protocol (channel, border, libraries, ...)."""

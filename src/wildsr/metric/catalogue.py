@@ -1,4 +1,4 @@
-"""All metrics by name; docs/metrics.md says how to choose."""
+"""All metrics by name; docs/metrics.md explains how to choose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wildsr.metric import (
 from wildsr.metric.kind import Metric, Setting
 
 CATALOGUE: dict[str, Callable[[Setting], Metric]] = {
-    # With the truth.
+    # Full-reference: compared with the ground truth.
     "psnr": structural.psnr,
     "ssim": structural.ssim,
     "ms_ssim": structural.ms_ssim,
@@ -36,7 +36,7 @@ CATALOGUE: dict[str, Callable[[Setting], Metric]] = {
     "fsim": structural.fsim,
     "shift_psnr": shift.shift_psnr,
     "shift_ssim": shift.shift_ssim,
-    # With the LR photo alone.
+    # No-reference: only the result, or the result and its LR photo.
     "lr_consistency": consistency.lr_consistency,
     "lr_consistency_learned": consistency.lr_consistency_learned,
     "lr_discrepancy": consistency.lr_discrepancy,
@@ -50,7 +50,7 @@ CATALOGUE: dict[str, Callable[[Setting], Metric]] = {
     "brisque": no_reference.learned(no_reference.BRISQUE),
     "musiq": no_reference.learned(no_reference.MUSIQ),
     "clipiqa": no_reference.learned(no_reference.CLIPIQA),
-    # With a set of sharp images.
+    # Between the set of results and a set of sharp images.
     "fid": distribution.fid,
     "kid": distribution.kid,
     "swd": distribution.swd,

@@ -1,4 +1,4 @@
-"""Metrics of a result against its LR photo, without a truth or weights."""
+"""Metrics between a result and its LR photo, without ground truth or learned weights."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from wildsr.loss.consistency import discrepancy
 from wildsr.metric.kind import HIGHER, LOWER, Needs, Setting, Single
 from wildsr.pixels import as_rgb
 
-DRAWS, SEED = 8, 0  # of a degradation with random numbers
+DRAWS, SEED = 8, 0  # number and seed of the random degradations of one image
 NEEDS = Needs(
     "a degradation",
     "The LR consistency by a learned degradation needs one: a run of a method that learns it.",
 )
-REGION = 8  # LR pixels on a side of a region of one colour
+REGION = 8  # LR pixels: side of the regions whose mean colours are compared
 
 
 def scale_of(sr: Tensor, lr: Tensor) -> int:
-    """The scale between a result (B, 3, sH, sW) and its LR photo (B, 3, H, W).
+    """The scale between a result (B, C, sH, sW) and its LR photo (B, C, H, W).
 
     Raises:
-        UserError: no whole number, or another one for the height than for the width.
+        UserError: it is not an integer, or differs between height and width.
     """
     scale = sr.shape[-1] // lr.shape[-1]
     if scale < 1 or sr.shape[-2:] != (scale * lr.shape[-2], scale * lr.shape[-1]):
@@ -39,22 +39,21 @@ def scale_of(sr: Tensor, lr: Tensor) -> int:
 
 
 def consistency(again: Tensor, lr: Tensor) -> Tensor:
-    """PSNR of a downscaled result to its LR photo, in dB, (B,).
+    """PSNR between a downscaled result and its LR photo, (B, C, H, W) both, in dB, (B,).
 
-    ``10 log10(1 / mean (again - lr)^2)``, of RGB from 0 to 1.
+    ``10 log10(1 / mean (again - lr)^2)``, of values in [0, 1].
     """
     return -10 * torch.log10((again.double() - lr.double()).square().mean(dim=(1, 2, 3)))
 
 
 def lr_consistency(setting: Setting) -> Single:
-    r"""PSNR of the result, downscaled by antialiased bicubic, to its LR photo, in dB.
+    r"""PSNR between the result, downscaled by antialiased bicubic, and its LR photo, in dB.
 
     .. math:: 10 \log_{10}(1 / mean (B(sr) - lr)^2)
 
-    What was invented where the LR photo says otherwise lowers it, and so does a change of colour or
-    position. Nothing tops what the photo's own faults allow: a result from which noise of sigma 5
-    levels was removed cannot exceed 34.2 dB. (Lugmayr et al. 2021, NTIRE challenge on learning the
-    SR space, "LR-PSNR".)
+    Invented detail that contradicts the LR photo lowers it, and so do colour changes and shifts.
+    The photo's own noise limits it: a result from which noise of sigma 5/255 was removed cannot
+    exceed 34.2 dB. (Lugmayr et al. 2021, NTIRE challenge on learning the SR space, "LR-PSNR".)
     """
     return Single(
         every=True,
@@ -68,10 +67,10 @@ def lr_consistency(setting: Setting) -> Single:
 
 
 def lr_consistency_learned(setting: Setting) -> Single:
-    """As :func:`lr_consistency`, downscaled by the run's learned degradation.
+    """As :func:`lr_consistency`, with the run's learned degradation in place of bicubic.
 
-    Of a degradation that draws random numbers the mean of 8 draws under a fixed seed is compared:
-    its noise is no part of what the LR photo should show.
+    If the degradation is random, the mean of 8 draws with a fixed seed is compared, so that its
+    noise does not count as an error.
     """
     degrader = setting.degrader
 
@@ -96,14 +95,14 @@ def lr_consistency_learned(setting: Setting) -> Single:
 
 
 def lr_discrepancy(setting: Setting) -> Single:
-    """Whether a result leaves as much of its LR photo unexplained as is noise.
+    """How far the LR residual is from the noise level, in dB.
 
-    See :func:`discrepancy`.
+    See :func:`wildsr.loss.consistency.discrepancy`.
 
-    A result that explains its photo better than that has kept the photo's noise, and one that
-    explains it worse shows something else (the discrepancy principle of Morozov 1966). The other LR
-    consistencies know the second fault only. The truth itself has 0 under the true degradation; a
-    degradation that was learned with too much or too little noise shifts all results alike.
+    By the discrepancy principle (Morozov 1966): a smaller residual means that the result has kept
+    the photo's noise, a larger one that it shows something else. The other LR consistencies notice
+    only the latter. The ground truth has 0 under the true degradation; a learned degradation with
+    too much or too little noise shifts the values of all results alike.
     """
     degrader = setting.degrader
 
@@ -147,16 +146,19 @@ def _draws(degrader: Callable[[Tensor], Tensor], sr: Tensor, lr: Tensor) -> Tens
 
 
 def drift(sr: Tensor, lr: Tensor) -> Tensor:
-    r"""Mean colour difference of regions of 8 x 8 LR pixels, (B,).
+    r"""Mean colour difference over regions of 8 x 8 LR pixels, (B,).
 
     .. math:: mean_r \| Lab(\bar{sr}_r) - Lab(\bar{lr}_r) \|_2
 
-    the CIE 1976 difference (D65) of the regions' mean colours; about 2.3 is just noticeable. Means
-    over regions keep sharpness, noise and shifts of edges out of it.
+    the CIE 1976 difference (D65) of the regions' mean colours; about 2.3 is just noticeable.
+    Averaging over regions makes it insensitive to sharpness, noise and shifted edges.
 
     Args:
-        sr: (B, 3, sH, sW), [0, 1].
-        lr: (B, 3, H, W), [0, 1].
+        sr: (B, C, sH, sW), [0, 1].
+        lr: (B, C, H, W), [0, 1].
+
+    Raises:
+        UserError: sizes that do not fit together.
     """
     scale = scale_of(sr, lr)
     sr, lr = as_rgb(sr), as_rgb(lr)

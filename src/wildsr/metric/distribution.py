@@ -58,10 +58,10 @@ def frechet(ours: Tensor, sharp: Tensor) -> float:
 
     ``|m_1 - m_2|^2 + Tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2))``.
 
-    Heusel et al. 2017 (arXiv:1706.08500), eq. 6. With centred features as rows, C = A^T A, and the
-    trace of the root is the sum of the singular values of A_1 A_2^T: exact, and quick, where the
-    root of a D x D matrix of rank N is neither. Of sets smaller than D the value is large and only
-    comparable with that of sets of the same size.
+    Heusel et al. 2017 (arXiv:1706.08500), eq. 6. With centred features as the rows of A, C = A^T A,
+    and the trace of the root is the sum of the singular values of A_1 A_2^T, which is exact and
+    fast (the root of a D x D matrix of rank N is neither). For sets smaller than D the value is
+    large, and only comparable between sets of the same size.
 
     Returns:
         At least 0, 0 for equal sets; NaN for a single patch.
@@ -77,11 +77,11 @@ def frechet(ours: Tensor, sharp: Tensor) -> float:
 
 
 def kernel(ours: Tensor, sharp: Tensor) -> float:
-    """Squared maximum mean discrepancy of features, times 1000, by torchmetrics.
+    """Squared maximum mean discrepancy of features (N, D) and (M, D), times 1000.
 
-    Binkowski et al. 2018 (arXiv:1801.01401), eq. 4, with k(x, y) = (x . y / D + 1)^3, over all
-    patches at once; the larger set is cut to the size of the smaller. Unbiased: near 0, also
-    below, for two draws of one distribution; NaN for a single patch.
+    Binkowski et al. 2018 (arXiv:1801.01401), eq. 4, with k(x, y) = (x . y / D + 1)^3, by
+    torchmetrics; the larger set is cut to the size of the smaller. The estimate is unbiased: for
+    two samples of one distribution it is near 0, possibly below; NaN for a single patch.
     """
     from torchmetrics.image.kid import poly_mmd
 
@@ -95,7 +95,8 @@ def kernel(ours: Tensor, sharp: Tensor) -> float:
 class Inception:
     """Extracts features (8, 2048) of random patches by the FID authors' Inception network.
 
-    Patches of 128 x 128 pixels at places of a fixed seed; the network makes 299 x 299 of them.
+    The patches have 128 x 128 pixels, at positions drawn with a fixed seed; the network resizes
+    them to 299 x 299.
 
     Args:
         network: (B, 3, H, W) in uint8 to (B, 2048).

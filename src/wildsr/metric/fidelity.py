@@ -25,9 +25,8 @@ def psnr(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
         prediction: (B, 3, H, W), [0, 1]; or (B, 1, H, W) where ``channel`` is "y".
         target: of the same shape, [0, 1].
         border: pixels cut from every side; the classical benchmarks cut the scale.
-        channel: "rgb" (one mean over the three) or "y" (see
-            :func:`wildsr.pixels.studio_luma`; an image of one channel
-            is taken as it is, from 0 to 255).
+        channel: "rgb" (one mean over all channels) or "y" (see :func:`wildsr.pixels.studio_luma`;
+            a one-channel image is used as it is, from 0 to 255).
 
     Returns:
         (B,) in float64; infinite for identical images.
@@ -43,7 +42,8 @@ def ssim(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
     """Structural similarity (Wang et al. 2004, eq. 13), the mean over the window's valid region.
 
     11 x 11 Gaussian window of sigma 1.5, K = (0.01, 0.03), population covariance; on RGB the
-    mean of the three channels. Rounding, border and channels as in :func:`psnr`.
+    mean of the three channels. Arguments (B, 3, H, W), rounding, border and channels are as in
+    :func:`psnr`.
 
     Returns:
         (B,) in float64, at most 1.
@@ -56,7 +56,7 @@ def ssim(prediction: Tensor, target: Tensor, border: int, channel: str) -> Tenso
 
 def psnr_of_levels(x: Tensor, y: Tensor) -> Tensor:
     """PSNR of (B, C, H, W) from 0 to 255, not rounded; see :func:`psnr`."""
-    # Squares of whole numbers are exact in float32, and their sum is in float64.
+    # Squares of integers up to 255 are exact in float32; they are summed in float64.
     squares = (x - y).square_().sum(dim=(1, 2, 3), dtype=torch.float64)
     return 10 * torch.log10(255**2 * x[0].numel() / squares)
 
@@ -67,11 +67,11 @@ def ssim_of_levels(x: Tensor, y: Tensor) -> Tensor:
     Sides of 11 pixels at least.
     """
     # Not torchmetrics: its mean includes the reflected border, and its window is not separable
-    # (forty times slower here). Float32 is enough (to 1e-6 of float64) because the levels are
-    # centred: of their squares few digits are lost to the square of the mean.
+    # (forty times slower here). Float32 suffices (within 1e-6 of float64) because the values are
+    # centred, so that little is lost in differences of squares.
     x, y = ((image - MIDDLE).float() for image in (x, y))
     window = get_gaussian_kernel1d(WINDOW, 1.5, device=x.device)
-    # The variances are needed in sum alone: four moments and not five.
+    # Only the sum of the variances is needed: four moments instead of five.
     moments = torch.cat([x, y, x * x + y * y, x * y], dim=1)
     mean_x, mean_y, squares, products = _windowed(moments, window[0]).chunk(4, dim=1)
     product, both = mean_x * mean_y, mean_x.square() + mean_y.square()
@@ -85,7 +85,7 @@ def ssim_of_levels(x: Tensor, y: Tensor) -> Tensor:
 def compared(
     x: Tensor, y: Tensor, border: int, channel: str, at_least: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """Convert two images of 8-bit levels to the protocol's channel, without its border.
+    """Convert two images in 0 to 255 to the protocol's channel, and cut the border.
 
     Args:
         x: the prediction, (B, 3, H, W), or (B, 1, H, W) for "y"; 0 to 255.

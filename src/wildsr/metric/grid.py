@@ -11,22 +11,23 @@ from wildsr.metric.kind import LOWER, Setting, Single, at_least
 from wildsr.pixels import luma
 
 BLOCK = 8  # pixels of a JPEG block
-FLOOR = 1e-4  # squared levels, of spectra: below it a window counts as flat
-PERIODS = 16  # of the pattern, in a window of the checkerboard detector
-CLIP = 4  # levels; steps of content are larger, and few of them would outweigh all others
-AROUND = 3  # bins to each side that say what is there without a pattern
+FLOOR = 1e-4  # (1/255)^2, of power spectra: below it a window counts as flat
+PERIODS = 16  # side of a window of the checkerboard detector, in periods of the pattern
+CLIP = 4  # 1/255; clips the large steps of image content, which would outweigh all others
+AROUND = 3  # frequency bins to each side, from which the power without a pattern is estimated
 
 
 def blockiness(image: Tensor) -> Tensor:
-    r"""Excess of pixel steps on the lines of an 8 x 8 grid, in levels of 255, (B,).
+    r"""Excess of pixel differences at the borders of 8 x 8 blocks, in 1/255, (B,).
 
     .. math:: z_j = mean_i [|d_{i,j}| - \max(|d_{i,j-1}|, |d_{i,j+1}|)]_{-4}^{4}, \quad
         d_{i,j} = y_{i,j+1} - y_{i,j}
 
-    of the luma y from 0 to 255: by how much a step is larger than those beside it (the activity
-    that hides it). The mean of z over the columns of each phase j mod 8, the largest of the eight
-    less their median (a crop may have moved the grid), at least 0; the mean of both directions.
-    After Wang, Bovik and Evans 2000, "Blind measurement of blocking artifacts in images".
+    of the luma y from 0 to 255: by how much a step exceeds its neighbours (local activity masks
+    blocking). z is averaged over the columns of each phase j mod 8; the result is the largest of
+    the eight means (a crop may have shifted the grid) minus their median, at least 0, averaged
+    over both directions. After Wang, Bovik and Evans 2000, "Blind measurement of blocking artifacts
+    in images".
 
     Args:
         image: (B, 3, H, W), [0, 1]; sides of 16 pixels at least.
@@ -36,19 +37,19 @@ def blockiness(image: Tensor) -> Tensor:
 
 
 def checkerboard(image: Tensor, period: int) -> Tensor:
-    r"""Root mean square of the pattern that repeats every ``period`` pixels, in levels, (B,).
+    r"""Root mean square of the pattern that repeats every ``period`` pixels, in 1/255, (B,).
 
-    Windows of 16 periods (Hann, half overlapping, their mean removed), and at each
-    frequency (k, l) / period but (0, 0), how much more power there is than in the surroundings:
+    In windows of 16 periods (Hann, half overlapping, mean removed), it measures how much the power
+    at each frequency (k, l) / period except (0, 0) exceeds that of its surroundings:
 
     .. math:: c^2 = \sum_{(k,l)} \max(0, \overline{P_{k,l} - A_{k,l}}), \quad
         P = |\sum w y e^{-2 \pi i f x}|^2 / (\sum w)^2, \quad A = median_{around} P
 
-    The mean over windows weighs each by 1 / A: content hides a pattern, so that windows without
-    much of it count most. A pattern of +a and -a on a chessboard gives a. Content and noise have
-    smooth spectra, smooth interpolation a dip there; nearest neighbours and JPEG blocks (at scales
-    2, 4 and 8, by their harmonics) do repeat on such a grid and are seen. (Odena et al. 2016 on
-    where such patterns come from: transposed convolutions and pixel shuffles, of period s or 2.)
+    The mean over windows weighs each by 1 / A: content masks a pattern, so windows with little
+    content count most. A chessboard of +a and -a gives a. Content and noise have smooth spectra
+    and hardly count; nearest-neighbour interpolation and JPEG blocks (at scales 2, 4 and 8, by
+    their harmonics) are periodic, too, and do. (Odena et al. 2016: such patterns come from
+    transposed convolutions and pixel shuffles, with period s or 2.)
 
     Args:
         image: (B, 3, H, W), [0, 1]; sides of 16 periods at least.
@@ -81,12 +82,10 @@ def checkerboard(image: Tensor, period: int) -> Tensor:
 
 
 def blocks(setting: Setting) -> Single:
-    """What is left of the LR photo's JPEG blocks; see :func:`blockiness`.
+    """JPEG blocking of the LR photo left in the result; see :func:`blockiness`.
 
-    Measured at the LR photo's size.
-
-    The result is made small by antialiased bicubic first, because an upscaler smears a step over
-    several pixels and its blocks are 8 s pixels wide.
+    The result is first downscaled to LR size by antialiased bicubic, because an upscaler smears a
+    step over several pixels and its blocks are 8 s pixels wide.
     """
 
     def measure(sr: Tensor, lr: Tensor) -> float:
@@ -104,7 +103,7 @@ def blocks(setting: Setting) -> Single:
 
 
 def checkers(setting: Setting) -> Single:
-    """The upscaler's checkerboard; see :func:`checkerboard`, of period s (2 at scale 1)."""
+    """Checkerboard pattern, see :func:`checkerboard`, with period s (2 at scale 1), in 1/255."""
 
     def measure(sr: Tensor, lr: Tensor) -> float:
         period = max(2, scale_of(sr, lr))

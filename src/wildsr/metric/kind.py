@@ -1,4 +1,4 @@
-"""The three kinds of metrics, by their inputs, and how to read each number."""
+"""The three kinds of metrics, by their inputs: a pair of images, a single image, two sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HIGHER, LOWER, NEITHER = "higher", "lower", ""
 
 @dataclass(frozen=True)
 class Needs:
-    """What a metric needs and does not find here.
+    """What a metric needs but is missing here: a weights file, a package or a degradation.
 
     Args:
         what: the file or the package, short enough for a cell of a table: "needs WHAT".
@@ -34,17 +34,17 @@ class Needs:
 
 
 class TooSmall(UserError):  # noqa: N818 (it is what is said to a user)
-    """An image is too small for this metric; others may be defined."""
+    """The image is too small for this metric."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a panel tells its metrics: channel, border and degrader.
+    """The settings that a panel passes to its metrics.
 
     Args:
-        channel: "rgb" or "y", for the metrics that have a choice.
-        border: pixels cut from every side, for the same.
-        degrader: HR to LR, (1, C, sH, sW) to (1, C, H, W) in [0, 1]: a learned degradation.
+        channel: "rgb" or "y", for the metrics that compare pixels.
+        border: pixels cut from every side, for the same metrics.
+        degrader: a learned degradation, HR (1, C, sH, sW) to LR (1, C, H, W), in [0, 1].
         sensor: of the photos.
     """
 
@@ -55,7 +55,7 @@ class Setting:
 
 
 def at_least(image: Tensor, side: int, title: str) -> None:
-    """Refuse an image with a side shorter than ``side``.
+    """Refuse an image (..., H, W) with a side shorter than ``side``.
 
     Raises:
         TooSmall: naming the metric and both sizes.
@@ -66,17 +66,17 @@ def at_least(image: Tensor, side: int, title: str) -> None:
 
 
 class Couple:
-    """A result and its truth, converted once for all metrics.
+    """A result and its ground truth, converted once for all full-reference metrics.
 
     Args:
-        sr: (1, C, H, W), [0, 1].
-        hr: (1, C, H, W), [0, 1].
+        sr: the result, (1, C, H, W), [0, 1].
+        hr: the ground truth, (1, C, H, W), [0, 1].
         setting: the panel's.
-        gray: the truth's file has one channel. MATLAB code takes such an image as its own Y, from
-            0 to 255, and not through ``rgb2ycbcr``, so "y" does as well.
+        gray: whether the truth's file has one channel. MATLAB code takes such an image as its own
+            Y, from 0 to 255, without ``rgb2ycbcr``; with "y" the same is done here.
 
     Raises:
-        UserError: from the first use on; two sizes, pixels that are not finite floats.
+        UserError: on first use: sizes that differ, or pixels that are not finite floats.
     """
 
     def __init__(self, sr: Tensor, hr: Tensor, setting: Setting, gray: bool = False) -> None:
@@ -84,7 +84,11 @@ class Couple:
 
     @cached_property
     def levels(self) -> tuple[Tensor, Tensor]:
-        """Both from 0 to 255, (1, C, H, W) in float32: of 8 bits in whole numbers."""
+        """Both images from 0 to 255, (1, C, H, W) in float32; 8-bit photos are rounded.
+
+        Raises:
+            UserError: sizes that differ, or pixels that are not finite floats.
+        """
         sr, hr = self._given
         if sr.shape != hr.shape:
             raise UserError(
@@ -95,17 +99,17 @@ class Couple:
 
     @cached_property
     def whole(self) -> tuple[Tensor, Tensor]:
-        """Both for networks: (1, 3, H, W) in [0, 1], rounded, float32, on their device."""
+        """Both images for networks: (1, 3, H, W) in [0, 1], rounded, float32, on their device."""
         device, bands = self._given[0].device, self._setting.sensor.bands
         sr, hr = (as_rgb(unit(levels.to(device)), bands) for levels in self.levels)
         return sr, hr
 
     @cached_property
     def compared(self) -> tuple[Tensor, Tensor]:
-        """Both in the panel's channel, without its border: (1, C, h, w), 0 to 255.
+        """Both images in the panel's channel, without its border: (1, C, h, w), 0 to 255.
 
-        RGB in float32 (whole numbers), Y in float64; other numbers of channels as they are, and
-        their mean as Y.
+        RGB in float32, Y in float64. With another number of channels than 3, "rgb" means all
+        channels and "y" their mean.
 
         Raises:
             UserError: no pixel is left.
@@ -120,7 +124,9 @@ class Couple:
 
 
 def levels_of(image: Tensor, argument: str, sensor: Sensor) -> Tensor:
-    """An image of [0, 1] from 0 to 255: of photos of 8 bits rounded, of others only clamped.
+    """Convert ``image`` (1, C, H, W) in [0, 1] to 0 to 255, float32; 8-bit photos are rounded.
+
+    Photos of more than 8 bits are only clamped.
 
     Raises:
         UserError: pixels that are not finite floats.
@@ -135,16 +141,16 @@ def levels_of(image: Tensor, argument: str, sensor: Sensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """How to read a metric: unit, direction, decimals.
+    """The description of a metric: how to read, print and reproduce its numbers.
 
     Args:
-        title: what a table calls it.
+        title: its name in tables.
         unit: "dB", "levels" (of 255), ...; "" for a pure number.
-        better: "higher", "lower", or "" where it is to be compared with that of sharp photos.
-        decimals: worth printing.
-        protocol: how it is computed, in plain types, for a results file: whatever is not the
-            panel's channel and border.
-        libraries: whose versions belong to it.
+        better: "higher", "lower", or "" if it has to be compared with the value of sharp photos.
+        decimals: to print.
+        protocol: how it is computed, in plain types, for a results file, apart from the panel's
+            channel and border.
+        libraries: packages whose versions are part of the protocol.
         weights: the files it reads; a results file holds their hashes.
         needs: what is missing to compute it; None if nothing is.
     """
@@ -161,30 +167,30 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair(About):
-    """A metric of a result and its truth. :attr:`measure` raises TooSmall for small images."""
+    """A full-reference metric. :attr:`measure` raises TooSmall for small images."""
 
     measure: Callable[[Couple], float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Single(About):
-    """A metric of a result, (1, 3, sH, sW), and the LR photo it came from, (1, 3, H, W).
+    """A no-reference metric of a result, (1, C, sH, sW), and its LR photo, (1, C, H, W).
 
-    Both come in [0, 1], rounded to 8 bits, in float32.
+    :attr:`measure` gets both in [0, 1], float32, rounded to 8 bits (if the photos are of 8 bits).
     """
 
     measure: Callable[[Tensor, Tensor], float]
-    every: bool = False  # channel of the photos; else three of them, as red, green and blue
+    every: bool = False  # whether it gets all channels of the photos; else three, as RGB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Set(About):
-    """A metric of all results of a row against a set of sharp images.
+    """A metric between the set of results of one upscaler and a set of sharp images.
 
     Args:
-        describe: (1, 3, H, W) in [0, 1], rounded to 8 bits, to (patches, ...): what is kept of
-            an image.
-        compare: of all results, (N, ...), and of all sharp images, (M, ...), to a number.
+        describe: features of one image: (1, 3, H, W) in [0, 1], rounded to 8 bits, to (patches,
+            ...).
+        compare: features of all results, (N, ...), and of all sharp images, (M, ...), to a number.
     """
 
     describe: Callable[[Tensor], Tensor]

@@ -1,8 +1,8 @@
-"""NIQE with a model of one's own: distance from the statistics of one's own sharp photos.
+"""NIQE with its model fitted on your own sharp photos.
 
 Mittal, Soundararajan and Bovik 2013, "Making a 'completely blind' image quality analyzer". The
-published model was fitted on 125 photos of others; this one is fitted on the sharp photos that are
-at hand, so that its numbers compare rows of one evaluation, and are not those of NIQE.
+published model was fitted on 125 photos; this one is fitted on the sharp photos of an evaluation.
+Its values compare the upscalers of one evaluation and are not comparable with published NIQE.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from wildsr.degradation.resize import resize
 from wildsr.metric.kind import LOWER, Set, Setting, TooSmall, at_least
 from wildsr.pixels import luma
 
-SIDE = 96  # pixels of a block; at the second scale it has half of them
-SHARP = 0.75  # of the sharpest block: those of sharp photos that the model is fitted on
-TAPS, WIDTH = 7, 7 / 6  # of the window of local means and deviations
-NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns
+SIDE = 96  # side of a block in pixels; at the second scale half of it
+SHARP = 0.75  # the model is fitted on blocks at least this sharp, relative to the photo's sharpest
+TAPS, WIDTH = 7, 7 / 6  # taps and width of the Gaussian window of local means and deviations
+NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # offsets (rows, columns)
 FEATURES = 36  # 2 of the normalised pixels and 4 of each of 4 products, at two scales
-LEAST = 2 * FEATURES  # sharp blocks, below which a covariance says little
+LEAST = 2 * FEATURES  # with fewer sharp blocks the covariance is not reliable
 
 
 def niqe_own(setting: Setting) -> Set:
-    """Distance of the results' local statistics from those of the sharp photos; see the module."""
+    """NIQE with its model fitted on the set of sharp photos; see the module's description."""
     return Set(
         title="NIQE, own model",
         better=LOWER,
@@ -44,10 +44,11 @@ def niqe_own(setting: Setting) -> Set:
 
 
 def describe(image: Tensor) -> Tensor:
-    """The statistics of an image's blocks: (blocks, 37), float64.
+    """The NIQE statistics of an image's blocks: (blocks, 37), float64.
 
-    36 statistics (:func:`block_statistics`), and 1 where the block is sharp enough to fit a model
-    on, else 0. Blocks without variation (a clipped sky) have no statistics and are left out.
+    36 statistics (:func:`block_statistics` at two scales), then 1 if the block is sharp enough to
+    fit a model on, else 0. Blocks without variation (a clipped sky) have no statistics and are left
+    out.
 
     Args:
         image: (1, C, H, W) in [0, 1].
@@ -74,9 +75,13 @@ def describe(image: Tensor) -> Tensor:
 
 
 def compare(results: Tensor, sharp: Tensor) -> float:
-    r"""Distance of the two Gaussians of blocks (N, 37) and (M, 37); eq. 10 of the paper.
+    r"""Distance between the Gaussians fitted to blocks (N, 37) and (M, 37); eq. 10 of the paper.
 
     .. math:: \sqrt{(m_1 - m_2)^T ((C_1 + C_2) / 2)^{-1} (m_1 - m_2)}
+
+    Args:
+        results: of all results, from :func:`describe`; all blocks count.
+        sharp: of all sharp photos; only their sharp blocks count.
 
     Raises:
         TooSmall: fewer than 72 sharp blocks, or fewer than two of the results.
@@ -88,7 +93,7 @@ def compare(results: Tensor, sharp: Tensor) -> float:
             f"the results, but got {len(model)} and {len(seen)}."
         )
     apart = model.mean(0) - seen.mean(0)
-    # Statistics differ in their units by orders: the inverse is taken in those of the model
+    # The statistics differ by orders of magnitude: standardised before the inverse.
     unit = model.std(0).clamp_min(1e-12)
     covariance = (torch.cov((model / unit).T) + torch.cov((seen / unit).T)) / 2
     apart = apart / unit
@@ -118,10 +123,10 @@ def normalise(gray: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def block_statistics(blocks: Tensor) -> Tensor:
-    """Shapes and widths of the coefficients and of their products, (N, side, side) -> (N, 18).
+    """NIQE's statistics of normalised blocks, at one scale: (N, side, side) -> (N, 18).
 
     Of the coefficients the shape and the mean width of their asymmetric generalised Gaussian; of
-    the products with the right, lower and the two diagonal neighbours (round the block's borders)
+    the products with the right, lower and the two diagonal neighbours (wrapping around the block)
     its shape, mean and two widths.
     """
     shape, _, left, right = asymmetric_gaussian(blocks.flatten(1))
@@ -154,7 +159,7 @@ def asymmetric_gaussian(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]
     one, two, three = (torch.lgamma(k / shape) for k in (1, 2, 3))
     width = ((one - three) / 2).exp()
     mean = (right - left) * width * (two - one).exp()
-    # Where one side is empty the ratio says nothing
+    # If all values have one sign the ratio is undefined.
     shape = torch.where(torch.isfinite(wanted), shape, torch.nan)
     return shape, mean, left * width, right * width
 

@@ -1,4 +1,4 @@
-"""Learned metrics of a result alone, by pyiqa."""
+"""Learned no-reference metrics, by pyiqa."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Learned:
     """A metric of pyiqa, loaded when first used.
 
     Args:
-        name: pyiqa's.
-        title: the table's.
+        name: its name in pyiqa.
+        title: its name in tables.
         better: "higher" or "lower".
         file: of weights, below torch's hub folder.
-        smallest: the shortest side that it is defined on, in pixels.
-        pixels: what it looks at.
+        smallest: the shortest side for which it is defined, in pixels.
+        pixels: which pixels it uses, for the protocol.
     """
 
     name: str
@@ -49,10 +49,10 @@ CLIPIQA = Learned("clipiqa", "CLIP-IQA", HIGHER, "clip/RN50.pt", 32, "RGB, five 
 
 
 def learned(metric: Learned) -> Callable[[Setting], Single]:
-    """Make a metric of pyiqa for a panel: its own number of the whole image, in 8 bits.
+    """Make a metric of pyiqa for a panel: the value of the whole image, rounded to 8 bits.
 
-    Without pyiqa or the file of weights it says what it needs; pyiqa's own download only takes
-    place with WILDSR_DOWNLOAD=1.
+    If pyiqa or the weights are missing, :attr:`Single.needs` says so; pyiqa downloads weights only
+    with WILDSR_DOWNLOAD=1.
     """
 
     def build(setting: Setting) -> Single:

@@ -10,22 +10,22 @@ from wildsr.metric.kind import LOWER, Setting, Single, at_least
 from wildsr.pixels import luma
 
 BLOCK = 16  # pixels
-SHARE = 0.1  # of the blocks, the flattest, are looked at
-CLIPPED, SOME = 2 / 255, 0.05  # so close to black or white there is no noise to see; of a block
+SHARE = 0.1  # quantile over the blocks: the noise is measured in the flattest tenth
+CLIPPED, SOME = 2 / 255, 0.05  # clipped: this close to black or white; share allowed in a block
 
 
 def residue(image: Tensor) -> Tensor:
-    r"""Standard deviation of the noise in the flattest regions, in levels of 255, (B,).
+    r"""Standard deviation of the noise in the flattest regions, in 1/255, (B,).
 
     .. math:: \sigma_b^2 = \frac{1}{36} mean_b (N * y)^2, \quad
         N = (1, -2, 1)^T (1, -2, 1)
 
-    of the luma y in blocks of 16 x 16 pixels, and of those the quantile 0.1. The mask is blind to
-    planes and to straight edges along the axes, and white noise of deviation sigma comes out with 6
-    sigma (Immerkaer 1996, "Fast noise variance estimation", eq. 1-3, who averages over the whole
-    image and so counts texture as noise). Blocks of which more than a twentieth is within two
-    levels of black or white do not count; without others it is 0. Noise of larger grain, as
-    upscalers make of photographic noise, counts less than white noise.
+    of the luma y in blocks of 16 x 16 pixels; the result is the 0.1 quantile over the blocks. The
+    filter N does not respond to planes and to straight edges along the axes, and amplifies white
+    noise by 6 (Immerkaer 1996, "Fast noise variance estimation", eq. 1-3, who averages over the
+    whole image and so counts texture as noise). Blocks with more than 5 % of clipped pixels (within
+    2/255 of black or white) are left out; if none is left, the result is 0. Coarse noise, such as
+    upscaled photographic noise, counts less than white noise.
 
     Args:
         image: (B, 3, H, W), [0, 1]; sides of 18 pixels at least.
@@ -44,7 +44,7 @@ def residue(image: Tensor) -> Tensor:
 
 
 def noise_residue(setting: Setting) -> Single:
-    """Noise left in the flattest tenth of a result; see :func:`residue`."""
+    """Noise left in the flattest tenth of a result, in 1/255; see :func:`residue`."""
 
     def measure(sr: Tensor, lr: Tensor) -> float:
         at_least(sr, BLOCK + 2, "The noise residue")

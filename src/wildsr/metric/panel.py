@@ -1,4 +1,4 @@
-"""Panels: metrics under one protocol.
+"""Panels: several metrics computed with the same settings.
 
     panel = Panel(channel="y", border=4, metrics=["psnr", "lr_consistency", "swd"])
     panel.parts["psnr"]                    -> Pair(title="PSNR", unit="dB", better="higher", ...)
@@ -9,9 +9,9 @@
     panel.missing()                        -> {"lpips": Needs("alexnet-....pth", "The trunk ...")}
     panel.protocol()                       -> plain types for results.json
 
-Three kinds of metrics (:mod:`wildsr.metric.kind`): Pair needs the truth, Single needs the result
-and its LR photo, Set needs all results and a set of sharp images, unrelated ones too. A value is
-None where it cannot be computed: no truth, no weights, an image too small for it.
+Three kinds of metrics (:mod:`wildsr.metric.kind`): Pair needs the ground truth, Single needs the
+result and its LR photo, Set needs all results and a set of sharp images, which may be unrelated. A
+value is None if it cannot be computed: no ground truth, no weights, an image that is too small.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ DEFAULT = ("psnr", "ssim", "st_lpips", "lpips")
 
 
 class Gathering:
-    """Collects what the set metrics of a panel need; see :meth:`Panel.gather`."""
+    """Collects the features of images for the set metrics of a panel; see :meth:`Panel.gather`."""
 
     def __init__(self, sets: Sequence[Set], sensor: Sensor = RGB) -> None:
         self.sensor = sensor
-        # Metrics that look at the same description share it.
+        # Metrics with the same features (FID and KID) share them.
         self.kept: dict[Callable[[Tensor], Tensor], list[Tensor]] = {
             metric.describe: [] for metric in sets if metric.needs is None
         }
 
     def add(self, image: Tensor) -> None:
-        """Add an image, (1, C, H, W) in [0, 1]; one too small for a metric is left out there.
+        """Add an image, (1, C, H, W) in [0, 1]; metrics for which it is too small ignore it.
 
         Raises:
             UserError: pixels that are not finite floats, another shape.
@@ -71,14 +71,14 @@ class Gathering:
 
 
 class Panel:
-    """The metrics of one evaluation, and their protocol.
+    """The metrics of one evaluation with their common settings.
 
     Args:
         channel: "rgb" or "y", for the metrics that compare pixels.
-        border: pixels cut from every side, for the same.
+        border: pixels cut from every side, for the same metrics.
         metrics: names of :data:`wildsr.metric.catalogue.CATALOGUE`, in the table's order.
-        degrader: HR to LR, (1, 3, sH, sW) to (1, 3, H, W): a learned degradation, which
-            "lr_consistency_learned" needs.
+        degrader: a learned degradation, HR (1, C, sH, sW) to LR (1, C, H, W), which
+            "lr_consistency_learned" and "lr_discrepancy" need.
 
     Raises:
         UserError: an unknown channel or metric, a negative border.
@@ -105,11 +105,11 @@ class Panel:
 
     @property
     def sensor(self) -> Sensor:
-        """The kind of photos that are measured; 8-bit RGB unless :meth:`take` said otherwise."""
+        """The kind of photos; 8-bit RGB unless set by :meth:`take`."""
         return self._setting.sensor
 
     def take(self, sensor: Sensor) -> Panel:
-        """Let photos be of this kind: values of more than 8 bits are not rounded; itself."""
+        """Set the kind of photos and return self; those of more than 8 bits are not rounded."""
         if sensor != self.sensor:
             self._setting = replace(self._setting, sensor=sensor)
             self._make()
@@ -123,21 +123,23 @@ class Panel:
     def measure(
         self, sr: Tensor, hr: Tensor | None = None, lr: Tensor | None = None, gray: bool = False
     ) -> dict[str, float | None]:
-        """The metrics of one image.
+        """Compute the Pair and Single metrics of one image.
+
+        C is the number of channels of the photos, 3 for RGB.
 
         Args:
-            sr: (1, 3, sH, sW), [0, 1].
-            hr: (1, 3, sH, sW), [0, 1]: the truth, where there is one.
-            lr: (1, 3, H, W), [0, 1]: what ``sr`` was made from.
+            sr: the result, (1, C, sH, sW), [0, 1].
+            hr: the ground truth, if there is one, (1, C, sH, sW), [0, 1].
+            lr: the LR photo that ``sr`` was made from, (1, C, H, W), [0, 1].
             gray: the truth's file has one channel; see :class:`wildsr.metric.kind.Couple`.
 
         Returns:
-            One value for each Pair and Single metric, in the order asked for; None where it cannot
-            be computed.
+            One value for each Pair and Single metric, in the order asked for; None if it cannot be
+            computed.
 
         Raises:
-            UserError: more than one image, two sizes, pixels that are not finite floats, an image
-                smaller than the border.
+            UserError: more than one image, sizes that differ, pixels that are not finite floats, an
+                image smaller than the border.
         """
         sensor = self.sensor
         _check_one(sr, "sr", sensor)
@@ -169,15 +171,15 @@ class Panel:
         return measured
 
     def gather(self) -> Gathering:
-        """Start a collection for the set metrics: one for each row, one for the sharp images."""
+        """Start a collection of images for the set metrics: one for each set to be compared."""
         return Gathering(
             [metric for metric in self.parts.values() if isinstance(metric, Set)], self.sensor
         )
 
     def compare(self, results: Gathering, sharp: Gathering) -> dict[str, float | None]:
-        """Compute the set metrics of one row.
+        """Compute the set metrics between results and sharp images.
 
-        None where a set is empty or too small, or weights are missing.
+        None if a set is empty or too small, or weights are missing.
 
         Raises:
             UserError: as the metric's.
@@ -193,11 +195,11 @@ class Panel:
         return values
 
     def missing(self) -> dict[str, Needs]:
-        """The metrics that cannot be computed here, and what each of them needs."""
+        """The metrics that cannot be computed on this machine, and what each of them needs."""
         return {name: metric.needs for name, metric in self.parts.items() if metric.needs}
 
     def protocol(self) -> dict[str, object]:
-        """How the numbers are computed, in plain types, to be stored beside them."""
+        """How the numbers are computed, in plain types, for the results file."""
         stated: dict[str, object] = {
             "channel": self.channel,
             "border": self.border,
@@ -251,7 +253,7 @@ def _check_one(image: Tensor, argument: str, sensor: Sensor) -> None:
 
 
 def _stated(metric: Metric) -> dict[str, object]:
-    """What a results file says of one metric."""
+    """The entry of one metric in a results file."""
     said: dict[str, object] = {
         **metric.protocol,
         "title": metric.title,

@@ -1,4 +1,4 @@
-"""Perceptual distances of whole images, if their weights are on disk."""
+"""Perceptual metrics of whole images: LPIPS and DISTS, if their weights are on disk."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
     from wildsr.loss.encoder import Features
     from wildsr.loss.perceptual import LPIPS
 
-SMALLEST = 32  # pixels; below it nothing is left of the image after the trunks' poolings
+SMALLEST = 32  # pixels; of smaller images nothing is left after the pooling layers
 
 
 class Lpips:
     """Learned perceptual distance LPIPS (Zhang et al. 2018, eq. 1), version 0.1.
 
-    0 for equal images.
-
-    Measured on the whole image without a border, rounded to 8 bits. The weights of the trunk may
-    not be on this machine; then the value is ``None`` and :attr:`reason` says what is missing.
+    0 for equal images. Measured on the whole image without a border, rounded to 8 bits. If the
+    weights of the trunk are not on disk, the value is ``None`` and :attr:`reason` says what is
+    missing.
 
     Args:
         net: the trunk: "alex" (the one that papers report), "vgg" or "squeeze".
@@ -35,7 +34,7 @@ class Lpips:
     """
 
     def __init__(self, net: str = "alex") -> None:
-        # Here and not above: PSNR alone should not wait for the trunks to be imported.
+        # Imported here, because it is slow and PSNR does not need it.
         from wildsr.loss.perceptual import LPIPS
 
         self.net = net
@@ -67,9 +66,10 @@ class Lpips:
         return self.of(x, y)
 
     def of(self, x: Tensor, y: Tensor) -> float:
-        """The distance of two rounded images, once the network is loaded.
+        """The distance of two images (1, 3, H, W) in [0, 1] that are rounded already.
 
-        What the trunk sees in ``y`` is kept until another one comes: a table's rows have one truth.
+        Needs the network loaded. The features of ``y`` are cached until another ``y`` comes: all
+        upscalers of a table are compared with the same ground truth.
         """
         assert self.network is not None
         with torch.no_grad():
@@ -114,7 +114,7 @@ def lpips(net: str, title: str) -> Callable[[Setting], Pair]:
 def dists(setting: Setting) -> Pair:
     """Deep image structure and texture similarity; see :class:`wildsr.loss.dists.DISTS`.
 
-    Of the whole image as it is (the authors' code first shrinks its shorter side to 256 pixels).
+    Of the whole image at its size (the authors' code first resizes its shorter side to 256 pixels).
     """
     from wildsr.loss.dists import DISTS, TRUNK
 

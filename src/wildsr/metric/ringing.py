@@ -9,28 +9,27 @@ from wildsr.metric.consistency import scale_of
 from wildsr.metric.kind import LOWER, Setting, Single, at_least
 from wildsr.pixels import luma
 
-STEP, FLAT = 48, 16  # levels that an edge rises at least, and a flat region spans at most
-LINE = 0.25  # of the edge's height; what rises more above the flat region is a line
-START = 2  # pixels beside the middle of an edge where it may have arrived
-MOST = 100_000  # profiles; of more, every n-th
+STEP, FLAT = 48, 16  # 1/255: least height of an edge, largest range of a flat region
+LINE = 0.25  # of the edge's height; larger differences are lines or further edges
+START = 2  # pixels from the middle of an edge to the first that is examined
+MOST = 100_000  # profiles; of more, every n-th is used
 
 
 def overshoot(image: Tensor, reach: int) -> float:
-    r"""The mean overshoot at step edges, in levels of 255.
+    r"""The mean overshoot (halo) at step edges, in 1/255.
 
     .. math:: o = \max(0, mean_{e} (\max_{near} z - \max_{far} z))
 
-    Along rows and columns of the luma, an edge is where the slope has its largest size within
-    ``reach`` pixels and the luma changes by 48 levels or more over 2 ``reach``. On each of its
-    sides, ``near`` are the 2 ``reach`` pixels from the second on, ``far`` the 2 ``reach`` behind
-    them; z is the luma, with its sign such that the edge rises towards that side. Only sides whose
-    ``far`` spans 16 levels or less count, and of these only differences up to a quarter of the
-    edge's height, the others being lines and further edges: beside a flat region little else than
-    a halo rises so little above it, and noise, whose maxima are the same on average in both. 0
-    without such edges.
+    Along rows and columns of the luma, an edge is where the slope has its largest magnitude within
+    ``reach`` pixels and the luma changes by 48/255 or more over 2 ``reach``. On each of its sides,
+    ``near`` are the 2 ``reach`` pixels from the second on, ``far`` the 2 ``reach`` behind them; z
+    is the luma, with the sign for which the edge rises towards that side. Only sides whose ``far``
+    is flat (a range of 16/255 or less) count, and only differences up to a quarter of the edge's
+    height, as larger ones are lines and further edges. Noise has the same expected maximum in
+    ``near`` and ``far``, so it cancels. 0 if there are no such edges.
 
-    Of what is published on ringing this has the place (flat regions beside strong edges, Liu,
-    Klomp and Heynderickx 2010); the number is our own.
+    Measuring in flat regions beside strong edges follows Liu, Klomp and Heynderickx 2010; the
+    formula is our own.
 
     Args:
         image: (1, 3, H, W), [0, 1]; sides longer than 2 (2 + 4 ``reach``).
@@ -42,7 +41,7 @@ def overshoot(image: Tensor, reach: int) -> float:
 
 
 def ringing(setting: Setting) -> Single:
-    """Halos beside strong edges; see :func:`overshoot`, within one LR pixel (2 at least)."""
+    """Halos beside strong edges; see :func:`overshoot`, with a reach of s pixels (2 at least)."""
 
     def measure(sr: Tensor, lr: Tensor) -> float:
         reach = max(2, scale_of(sr, lr))

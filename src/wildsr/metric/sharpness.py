@@ -1,4 +1,4 @@
-"""Sharpness of a result, by what a further blur takes away."""
+"""Sharpness of a result, by how much a further blur changes it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ TAPS = 11  # of the blur, as in the paper
 
 
 def sharpness(setting: Setting) -> Single:
-    """1 minus the blur effect of Crete et al. 2007, by scikit-image; 0 to 1.
+    """Sharpness, 1 minus the blur effect of Crete et al. 2007, by scikit-image; 0 to 1.
 
     The luma is blurred once more, by a box of 11 pixels along one axis; the blur effect is the
-    share of the neighbours' differences that this leaves, of the axis where it is larger. It knows
-    no contrast and no brightness. Noise and halos raise it too: compare with the value of sharp
-    photos, of the same kind, and read it beside the noise residue and the ringing.
+    share of the differences between neighbours that remains, on the axis where it is larger. It is
+    independent of contrast and brightness. Noise and halos raise the sharpness, too: compare with
+    the value of sharp photos of the same kind, and read it together with noise residue and ringing.
     """
 
     def measure(sr: Tensor, lr: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of pairs that are not aligned, at the best small shift."""
+"""PSNR and SSIM of pairs that are not exactly aligned, at the best small shift."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ REACH = 4  # pixels in each direction
 
 
 def best_shift(x: Tensor, y: Tensor, reach: int = REACH) -> tuple[int, int]:
-    """Find the whole-pixel shift (down, right) of ``x`` against ``y``.
+    """Find the shift (down, right), in whole pixels, at which ``x`` matches ``y`` best.
 
-    The shift of the least mean squared difference to the inner part of ``y``, ``reach`` pixels from
-    its sides, so that all shifts are compared on the same pixels of the truth (Maertens et al.
-    2019, arXiv:1907.01821, "cPSNR"; without its correction of the brightness). One correlation by
-    FFT in float64 for all (2 reach + 1)^2 shifts. Of equal differences, the first from the top
-    left.
+    The shift with the least mean squared difference to the inner part of ``y``, ``reach`` pixels
+    from its border, so that all shifts are compared on the same pixels of the truth (Maertens et
+    al. 2019, arXiv:1907.01821, "cPSNR"; without its brightness correction). Computed for all
+    ``(2 reach + 1)^2`` shifts by one FFT correlation in float64. Of equal differences, the first
+    from the top left is taken.
 
     Args:
         x: (1, C, H, W).
@@ -34,7 +34,7 @@ def best_shift(x: Tensor, y: Tensor, reach: int = REACH) -> tuple[int, int]:
             f"Argument `reach` must be from 0 to less than half of {y.shape[2]} x {y.shape[3]} "
             f"pixels, but got {reach}."
         )
-    mean = y.double().mean()  # small numbers keep more digits
+    mean = y.double().mean()  # centred values lose fewer digits
     x, y = x.double() - mean, y.double() - mean
     inner = _inner(y, reach)
     size = (x.shape[2], x.shape[3])  # circular: the shifts that are kept never wrap around
@@ -51,9 +51,9 @@ def best_shift(x: Tensor, y: Tensor, reach: int = REACH) -> tuple[int, int]:
 
 
 def aligned(x: Tensor, y: Tensor, reach: int = REACH) -> tuple[Tensor, Tensor]:
-    """Align both at the best shift: (1, C, H - 2 reach, W - 2 reach).
+    """Crop both images (1, C, H, W) so that they match best: (1, C, H - 2 reach, W - 2 reach) each.
 
-    Of ``y`` the inner part.
+    Of ``y`` the inner part is returned.
     """
     down, right = best_shift(x, y, reach)
     height, width = (side - 2 * reach for side in y.shape[2:])

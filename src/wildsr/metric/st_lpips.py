@@ -1,4 +1,4 @@
-"""ST-LPIPS of whole photos, computed in tiles that do not change the number."""
+"""ST-LPIPS of whole photos, computed in tiles with the same result as in one piece."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from wildsr.loss.weights import MissingWeights, trunk_file
 from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least
 
 SMALLEST = 32  # pixels, as for LPIPS
-LARGEST = 768  # pixels on a side of what is looked at in one piece
-# No feature is made from further away, and the networks' strides divide both (test_st_lpips.py).
+LARGEST = 768  # pixels: largest side that is processed in one piece
+# At least the receptive field's radius; the networks' strides divide both (test_st_lpips.py).
 MARGIN = 128
 SIDE = LARGEST - 2 * MARGIN  # of a tile without its margins
 
 
 class Measure:
-    """Computes the distance of two images of any size, in the memory of 768 x 768 pixels.
+    """Computes ST-LPIPS of two images of any size with the memory of 768 x 768 pixels.
 
     Args:
-        network: of the loss, without a random shift.
+        network: the loss module, without a random shift.
     """
 
     def __init__(self, network: STLPIPS) -> None:
@@ -34,10 +34,10 @@ class Measure:
 
     @torch.no_grad()
     def __call__(self, x: Tensor, y: Tensor) -> float:
-        """Of (1, 3, H, W) in [0, 1]; 0 for equal images.
+        """The distance of two images (1, 3, H, W) in [0, 1]; 0 for equal images.
 
-        What the network sees in a ``y`` of one piece is kept until another one comes: the rows of
-        a table have one truth.
+        The features of ``y``, if it fits in one piece, are cached until another ``y`` comes: all
+        upscalers of a table are compared with the same ground truth.
         """
         encoder = self.network.encoder
         height, width = x.shape[2:]

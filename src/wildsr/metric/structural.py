@@ -1,4 +1,4 @@
-"""Metrics of a result and its truth without learned weights: PSNR, SSIM and others."""
+"""Full-reference metrics without learned weights: PSNR, SSIM and others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ssim(setting: Setting) -> Pair:
 def ms_ssim(setting: Setting) -> Pair:
     """Multi-scale structural similarity of 5 scales; see :class:`wildsr.loss.structural.MSSSIM`.
 
-    Of one image, the mean of its channels; sides of 161 pixels at least, after the cut.
+    The mean over the channels; both sides need at least 161 pixels after the border is cut.
     """
     smallest = (WINDOW - 1) * 2 ** (len(BETAS) - 1) + 1
 
@@ -62,9 +62,9 @@ def ms_ssim(setting: Setting) -> Pair:
 def vif(setting: Setting) -> Pair:
     """Visual information fidelity in the pixel domain (Sheikh and Bovik 2006), by piq.
 
-    How much of the truth's information, in a model of the eye with noise of variance 2, is left:
-    1 for equal images, above 1 for enhanced contrast. Of the luma, from 0 to 255 (with "y": of Y);
-    sides of 41 pixels at least.
+    The share of the truth's information that is left, in a model of vision with noise of variance
+    2: 1 for equal images, above 1 for enhanced contrast. Computed on luma from 0 to 255 (with "y":
+    on Y); both sides need at least 41 pixels.
     """
 
     def measure(couple: Couple) -> float:
@@ -92,7 +92,7 @@ def haarpsi(setting: Setting) -> Pair:
     """Haar wavelet-based perceptual similarity (Reisenhofer et al. 2018, eq. 12), by piq.
 
     Similarities of Haar coefficients at two scales, weighted by those of a third; in (0, 1], 1 for
-    equal images. With RGB also of the chromatic channels. Sides of 16 pixels at least.
+    equal images. With "rgb" the chroma channels count, too. Both sides need at least 16 pixels.
     """
 
     def measure(couple: Couple) -> float:
@@ -115,8 +115,8 @@ def haarpsi(setting: Setting) -> Pair:
 def fsim(setting: Setting) -> Pair:
     """Feature similarity (Zhang et al. 2011, eq. 5; FSIMc, eq. 8, on RGB), by piq.
 
-    Similarities of phase congruency and gradient, weighted by the former; in (0, 1]. Sides of 16
-    pixels at least.
+    Similarities of phase congruency and gradient, weighted by the former; in (0, 1]. Both sides
+    need at least 16 pixels.
     """
 
     def measure(couple: Couple) -> float:

@@ -13,7 +13,7 @@ LEVELS = 3  # of the pyramid: details of about 2, 4 and 8 pixels and more
 PATCHES = 128  # of each image and level; Karras et al. 2018
 DIRECTIONS = 512
 SEED = 0
-FLATTEST = 1e-3  # the least deviation to divide by, a quarter of a level: nothing is below it
+FLATTEST = 1e-3  # the least deviation to divide by, a quarter of 1/255: below is only rounding
 # Binomial taps of Burt and Adelson 1983, as in the paper's code.
 _TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
@@ -45,7 +45,10 @@ def laplacian_pyramid(images: Tensor, levels: int = LEVELS) -> list[Tensor]:
 
 
 def expand(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Upsample by 2: zeros in between, then the pyramid's blur, normalised."""
+    """Upsample (B, C, h, w) to ``size`` (H, W) by 2: insert zeros, then apply the pyramid's blur.
+
+    Normalised, so that constant images stay constant.
+    """
     large = images.new_zeros(*images.shape[:-2], *size)
     large[..., ::2, ::2] = images
     seen = images.new_zeros(1, 1, *size)
@@ -99,15 +102,14 @@ def sliced_wasserstein(patches: Tensor, reference: Tensor) -> Tensor:
         |F^{-1}_{\theta \cdot p}(q) - F^{-1}_{\theta \cdot r}(q)|\, dq
 
     over 512 random directions of unit length (fixed seed): one-dimensional Wasserstein-1
-    distances. Patches are first put on the scale of the reference, channel by channel: minus its
-    mean, divided by its standard deviation, so that a distance is in thousandths of the
-    reference's deviation. (Karras et al. 2018, arXiv:1710.10196, section 5 and appendix; their
-    code normalises each set by its own numbers and so cannot see noise that is too weak, or a loss
-    of contrast. Of a set with nothing in it, a deviation below a quarter of an 8-bit level counts
-    as that.)
+    distances. Patches are first standardised channel by channel with the reference's mean and
+    standard deviation, so that a distance is in thousandths of the reference's deviation. (Karras
+    et al. 2018, arXiv:1710.10196, section 5 and appendix; their code standardises each set by its
+    own statistics, and so cannot notice noise that is too weak, or a loss of contrast.) Deviations
+    below a quarter of 1/255 are replaced by that.
 
-    Not 0 for two draws of one distribution: it falls with the root of their number. Compare
-    values of sets of one size.
+    It is not 0 for two samples of one distribution, but falls with the square root of their size:
+    compare only values of sets of the same size.
 
     Args:
         patches: (N, levels, D), of :func:`laplacian_patches`.
@@ -118,7 +120,7 @@ def sliced_wasserstein(patches: Tensor, reference: Tensor) -> Tensor:
         (levels,), 0 for equal sets. The papers' single figure is its mean.
 
     Raises:
-        UserError: two forms of patches, an empty set, numbers that are not finite.
+        UserError: patches of different shapes, an empty set, numbers that are not finite.
     """
     if patches.ndim != 3 or patches.shape[1:] != reference.shape[1:] or not len(patches):
         raise UserError(

@@ -1,7 +1,7 @@
-"""Our own architectures that a weights file may describe, with bounds on their arguments.
+"""The architectures that a weights file may name, with the allowed range of every argument.
 
-A closed table. What a file says is compared with it and never looked up anywhere else, so that
-opening weights from the web calls nothing but the constructors below, with plain numbers.
+This is a closed table for safety: what a file says is compared with it and nothing else is looked
+up, so that opening weights from the web calls only the constructors below, with plain numbers.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Wholes:
-    """Accepts a list of ``count`` such integers."""
+    """Accepts a list of ``count`` integers, each allowed by ``each``."""
 
     count: int
     each: Whole
@@ -188,8 +188,8 @@ class Architecture:
     """An upscaler architecture with its arguments, as a weights file describes it.
 
     Attributes:
-        node: its name and its arguments, as they stand in a configuration.
-        scale: HR size / LR size; 1 for a network that leaves the size as it is.
+        node: ``_target_`` and the arguments, as in a configuration.
+        scale: HR size / LR size; 1 for a network that keeps the size.
     """
 
     node: dict[str, Any]
@@ -197,10 +197,14 @@ class Architecture:
 
     @classmethod
     def of(cls, described: Any, what: str) -> Architecture:
-        """Parse ``{"network": {"_target_": NAME, ...}, "scale": ...}``.
+        """Parse ``{"network": {"_target_": NAME, ...}, "scale": ...}``, the description in a file.
+
+        Args:
+            described: the description.
+            what: the file, as errors call it.
 
         Raises:
-            UserError: it is malformed, names another architecture, or arguments out of bounds.
+            UserError: it is malformed, names another architecture, or has arguments out of bounds.
         """
         node = described.get("network") if isinstance(described, Mapping) else None
         if not isinstance(node, Mapping) or not isinstance(node.get(TARGET), str):
@@ -228,12 +232,18 @@ class Architecture:
         return cls(dict(node), int(scale))
 
     def build(self, weights: Mapping[str, Tensor], what: str) -> nn.Module:
-        """Build the network and load these weights.
+        """Construct the network and load its weights.
 
-        No more memory is taken for it than weights of this size account for.
+        Files that describe a network far larger than their weights are refused before memory is
+        taken.
+
+        Args:
+            weights: the state dict, tensors by name in the architecture's own shapes.
+            what: the file, as errors call it.
 
         Raises:
-            UserError: they are of another architecture.
+            UserError: the weights are of another architecture, or the arguments do not fit
+                together.
         """
         made = ARCHITECTURES[self.node[TARGET]]
         arguments = {name: value for name, value in self.node.items() if name != TARGET}

@@ -1,4 +1,4 @@
-"""Weights of a network of some channels as the start of one of another number."""
+"""Adapt weights to another number of image channels (RGB weights for a gray sensor, and so on)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,30 @@ from wildsr.photo.folder import say_once
 
 @runtime_checkable
 class Spreads(Protocol):
-    """A network with something of its own to do when its channels are not those of weights."""
+    """A network that has to adapt more than its first and last layer to other channels."""
 
     def spread(self, weights: dict[str, Tensor], source: int) -> None:
-        """Change weights that were spread from ``source`` channels, in place."""
+        """Change the state dict ``weights``, adapted from ``source`` channels, in place.
+
+        Args:
+            weights: tensors of the network's own shapes, by name.
+            source: number of image channels of the original weights.
+        """
         ...
 
 
 def adapted(weights: Mapping[str, Tensor], module: nn.Module, what: str) -> Mapping[str, Tensor]:
-    """Weights for ``module``, whose images have another number of channels.
+    """Adapt a state dict to ``module``, whose images have another number of channels.
 
-    Inputs of the first layer are summed and shared out evenly, so that equal channels are seen as
-    before; outputs of the last one are averaged and repeated; said once. What differs in another
-    way, or not at all, is returned as it came, to be refused or taken by whoever loads it.
+    The first layer's input weights are averaged over the channels and rescaled, so that an image
+    with equal channels gives the same features as before; the last layer's outputs are averaged and
+    repeated. A note is printed once. Weights that differ in any other way, or not at all, are
+    returned unchanged, for the caller to load or refuse.
 
     Args:
-        weights: by name.
-        module: with ``channels``.
-        what: the weights, for the sentence.
+        weights: the state dict; any shapes.
+        module: the network, with its number of ``channels``.
+        what: the weights, as the note calls them.
     """
     own, target = module.state_dict(), getattr(module, "channels", None)
     odd = [n for n in own if n in weights and weights[n].shape != own[n].shape]
@@ -44,7 +50,7 @@ def adapted(weights: Mapping[str, Tensor], module: nn.Module, what: str) -> Mapp
         places = _places(weights[name], own[name], source, target)
         if places is None:
             return weights
-        if places == [0, 1]:  # a map from channel to channel, which a network begins with
+        if places == [0, 1]:  # maps image channels to image channels: keep the module's own
             made[name] = own[name]
         else:
             made[name] = _spread(weights[name], places[0], source, target)
@@ -57,7 +63,16 @@ def adapted(weights: Mapping[str, Tensor], module: nn.Module, what: str) -> Mapp
 def spread_ends(
     weights: Mapping[str, Tensor], first: str, last: str, source: int, target: int, what: str
 ) -> dict[str, Tensor]:
-    """The same where only the names of the first and the last layer are known."""
+    """As :func:`adapted`, where only the names of the first and the last layer are known.
+
+    Args:
+        weights: the state dict; convolution weights are (outputs, inputs, k, k).
+        first: name of the first layer, without ".weight".
+        last: name of the last layer.
+        source: channels of the weights.
+        target: channels wanted.
+        what: the weights, as the printed note calls them.
+    """
     made = dict(weights)
     made[f"{first}.weight"] = _spread(weights[f"{first}.weight"], 1, source, target)
     for part in ("weight", "bias"):
@@ -112,7 +127,7 @@ def _spread(weight: Tensor, place: int, source: int, target: int) -> Tensor:
 
 
 def ends_of(network: nn.Module, image: Tensor) -> tuple[str, str]:
-    """The names of the first and the last convolution that an image goes through."""
+    """The names of the first and the last convolution run on ``image`` (B, C, H, W)."""
     called: list[str] = []
     hooks = [
         module.register_forward_hook(lambda *_, name=name: called.append(name))

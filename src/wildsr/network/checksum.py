@@ -1,4 +1,4 @@
-"""Checksums of weights and checkpoints: disks and memories turn bits over without a word."""
+"""Checksums of weights and checkpoints, which reveal files damaged by disks or copying."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch import Tensor
 from wildsr.error import UserError
 
 SEAL = b"wildsr blake2b "  # and 64 hexadecimal digits: the comment of an archive that torch writes
-DIGEST = "wildsr_blake2b"  # the key of ours in the metadata of safetensors
+DIGEST = "wildsr_blake2b"  # key of the checksum in the metadata of safetensors
 _LENGTH = len(SEAL) + 64
 _END = b"PK\x05\x06"  # of an archive, 22 bytes with an empty comment
 
 
 def seal(path: Path) -> None:
-    """Put the checksum of an archive of ``torch.save`` into its comment, which readers pass over.
+    """Write the checksum of a ``torch.save`` file into its ZIP comment, which readers ignore.
 
     Raises:
-        UserError: the archive is not what torch writes.
+        UserError: the file is no ZIP archive with an empty comment, as torch writes it.
         OSError: the file cannot be read or written.
     """
     with path.open("r+b") as file:
@@ -37,12 +37,12 @@ def seal(path: Path) -> None:
 
 
 def check_seal(path: Path, what: str) -> None:
-    """See that an archive of ``torch.save`` is what was written, to the bit.
+    """Compare a ``torch.save`` file with the checksum in its ZIP comment.
 
-    Others' archives have no seal, but a weaker sum for each of their parts.
+    Files without one, from other tools, are checked by the ZIP format's own CRC of each entry.
 
     Raises:
-        UserError: it is not.
+        UserError: the file was changed or damaged.
         OSError: the file cannot be read.
     """
     size = path.stat().st_size
@@ -62,7 +62,7 @@ def check_seal(path: Path, what: str) -> None:
 
 
 def digest_of(weights: Mapping[str, Tensor], about: str | None) -> str:
-    """The checksum of tensors by name, and of what we write beside them."""
+    """The BLAKE2b checksum of a state dict (tensors of any shape) and its description, in hex."""
     found = hashlib.blake2b(repr(about).encode(), digest_size=32)
     for name in sorted(weights):
         value = weights[name].detach().cpu().contiguous()
@@ -74,10 +74,18 @@ def digest_of(weights: Mapping[str, Tensor], about: str | None) -> str:
 def check_digest(
     weights: Mapping[str, Tensor], metadata: Mapping[str, str], about: str | None, what: str
 ) -> None:
-    """See that tensors are those that were written, where the file has our checksum.
+    """Compare a state dict (tensors of any shape) with the checksum in the file's metadata.
+
+    Files without our checksum are not checked.
+
+    Args:
+        weights: the state dict.
+        metadata: of the safetensors file.
+        about: the description that was written with the weights.
+        what: the file, as errors call it.
 
     Raises:
-        UserError: they are not.
+        UserError: the weights were changed or damaged.
     """
     if DIGEST in metadata and metadata[DIGEST] != digest_of(weights, about):
         raise _changed(what)
@@ -105,6 +113,6 @@ def _sound(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
         with archive.open(entry) as part:
             while part.read(1 << 20):
                 pass
-    except Exception:  # whatever damage makes of a header
+    except Exception:  # a damaged header can raise any type
         return False
     return True

@@ -1,4 +1,4 @@
-"""Between two networks of one architecture: interpolation of their weights."""
+"""Network interpolation: blend the weights of two networks of one architecture."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def interpolated(
 ) -> dict[str, Tensor]:
     r"""``(1 - strength) faithful + strength finished``, weight by weight.
 
-    Network interpolation of ESRGAN (Wang et al. 2018, arXiv:1809.00219, section 3.4), which leads
-    smoothly from one to the other where one began as the other. Integers, counters and the like,
-    are those of the faithful one.
+    Network interpolation of ESRGAN (Wang et al. 2018, arXiv:1809.00219, section 3.4). It gives a
+    smooth transition if one network was fine-tuned from the other. Integer entries (counters) are
+    taken from ``faithful``.
 
     Args:
-        faithful: a state dict.
-        finished: of the same architecture.
+        faithful: a state dict; tensors of any shape.
+        finished: a state dict with the same names and shapes.
         strength: in [0, 1].
 
     Raises:
-        UserError: another strength, or other weights.
+        UserError: a strength outside [0, 1], or weights of two architectures.
     """
     check_strength("Argument `strength`", strength)
     shapes = ({k: tuple(v.shape) for k, v in weights.items()} for weights in (faithful, finished))
@@ -41,14 +41,14 @@ def interpolated(
 
 
 def check_strength(named: str, value: object) -> None:
-    """Refuse what is no strength.
+    """Refuse a finish strength that is not a number from 0 to 1.
 
     Args:
         named: what the user calls it, as the sentence begins.
         value: what was given.
 
     Raises:
-        UserError: it is no number from 0 to 1.
+        UserError: it is not a number from 0 to 1.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise UserError(

@@ -12,8 +12,8 @@ def pad_to(image: Tensor, multiple: int, minimum: int = 1) -> Tensor:
     """Pad by repeating the last row and column until both sides are multiples of ``multiple``.
 
     ``side -> multiple * ceil(max(side, minimum) / multiple)``, below and to the right only, so that
-    ``pad_to(image, m)[..., :H, :W]`` is the image. The border is repeated and not mirrored, which
-    would need more than ``multiple`` pixels: any size works, 1x1 too.
+    ``pad_to(image, m)[..., :H, :W]`` is the image. The border is repeated instead of mirrored,
+    which works for any size, even 1x1.
 
     Args:
         image: (B, C, H, W) or (C, H, W), H and W at least 1.

@@ -21,16 +21,16 @@ class _Block(nn.Module):
 
 
 class ResidualTrunk(nn.Module):
-    """Residual blocks between two convolutions, without normalisation; 0 for a fresh network.
+    """Residual blocks between two convolutions, without normalisation; its output starts at 0.
 
     ``tail(body(head(x)) + head(x))``.
 
-    What it is added to is then what a fresh network returns, and the first steps of an adversarial
-    game start from images instead of noise.
+    A fresh network thus returns the image that the result is added to, and adversarial training
+    starts from images instead of noise.
 
     Args:
         channels: of the input.
-        features: of what lies between.
+        features: channels of the hidden layers.
         blocks: residual blocks.
         outputs: channels of the result.
 

@@ -1,4 +1,4 @@
-"""Limit what building a network may allocate, for sizes that come from a file."""
+"""Limit the memory that building a network may take, when its sizes come from a file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from wildsr.error import UserError
 
-SPARE = 256 << 20  # bytes, beside what the weights take: kernels, masks, numbers on the way
-TENSORS = 2_000  # likewise
-EACH = 16  # tensors that are made for each of the weights, at most
-_BYTES = 8  # of a number, at most
+SPARE = 256 << 20  # bytes allowed beside the weights: kernels, masks, temporaries
+TENSORS = 2_000  # tensors allowed beside the weights
+EACH = 16  # tensors allowed for each of the weights
+_BYTES = 8  # of the largest number type
 
 
 class _Limit(TorchDispatchMode):
@@ -56,14 +56,14 @@ class _Limit(TorchDispatchMode):
 
 @contextmanager
 def size_limit(weights: Iterable[Tensor], what: str) -> Iterator[None]:
-    """Refuse allocations in the block beyond what weights of this size account for.
+    """Within the block, refuse allocations far beyond the size of the given weights.
 
     Args:
-        weights: those that the networks are to get.
-        what: the file or folder, for people.
+        weights: tensors of any shape that the network will be filled with.
+        what: the file or folder, as errors call it.
 
     Raises:
-        UserError: before a tensor is made that would exceed it.
+        UserError: before a tensor that exceeds the limit is allocated.
     """
     sizes = [value.numel() * _BYTES for value in weights]
     with _Limit(2 * sum(sizes) + SPARE, EACH * len(sizes) + TENSORS, what):

@@ -15,20 +15,20 @@ class Translator(nn.Module):
     ``lr + trunk(lr, draw)``.
 
     The trunk is that of EDSR (Lim et al. 2017, arXiv:1707.02921) without its upsampling, the last
-    convolution 0 at the start. A draw gives it what a function of the image alone cannot make:
-    noise that differs from time to time (Maeda 2020, arXiv:2002.11397).
+    convolution 0 at the start. With a random input map it can also add noise, which a deterministic
+    function of the image cannot (Maeda 2020, arXiv:2002.11397).
 
     Args:
         features: channels.
         blocks: residual blocks.
-        noise_channels: of the draw; 0 for a function of the image alone.
+        noise_channels: of the random map; 0 for a deterministic network.
         channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1], draw (B, noise_channels, H, W) -> (B, 3, H, W), not clamped.
 
     Raises:
-        UserError: a count that does not exist; no draw where there are noise channels.
+        UserError: a count that does not exist; no ``draw`` although ``noise_channels`` > 0.
     """
 
     def __init__(
@@ -48,7 +48,11 @@ class Translator(nn.Module):
         return lr.new_empty(batch, self.noise_channels, height, width).normal_()
 
     def forward(self, lr: Tensor, draw: Tensor | None = None) -> Tensor:
-        """Translate to the other domain, (B, 3, H, W)."""
+        """Translate ``lr`` (B, 3, H, W) to the other domain, (B, 3, H, W), not clamped.
+
+        Raises:
+            UserError: no ``draw`` although ``noise_channels`` is above 0.
+        """
         if self.noise_channels and draw is None:
             raise UserError(
                 "Argument `noise_channels` must be 0 for a translator that is used without draws, "

@@ -1,4 +1,4 @@
-"""Weights of networks: read from files of any usual layout, filled in, every mismatch said."""
+"""Read weights from files of all common layouts, and load them with clear errors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ from wildsr.text_path import text_path
 
 
 def fill(module: torch.nn.Module, weights: Mapping[str, Any], what: str) -> None:
-    """Load ``weights`` into ``module``.
+    """Load the state dict ``weights`` into ``module``.
+
+    Args:
+        module: the network.
+        weights: tensors by name, in the shapes of ``module``.
+        what: the weights, as errors call them.
 
     Raises:
-        UserError: if they are of another architecture (names the first differences), or hold NaN.
+        UserError: they are of another architecture (the first differences are named), or hold NaN.
     """
     check_shapes(module, weights, what)
     check_finite(weights, what)
@@ -31,7 +36,12 @@ def fill(module: torch.nn.Module, weights: Mapping[str, Any], what: str) -> None
 
 
 def check_shapes(module: torch.nn.Module, weights: Mapping[str, Any], what: str) -> None:
-    """Refuse weights of another architecture.
+    """Refuse a state dict whose names or shapes differ from those of ``module``.
+
+    Args:
+        module: the network.
+        weights: tensors by name.
+        what: the weights, as errors call them.
 
     Raises:
         UserError: naming the first differences.
@@ -54,15 +64,19 @@ def check_shapes(module: torch.nn.Module, weights: Mapping[str, Any], what: str)
 
 
 def check_finite(weights: Mapping[str, Tensor], what: str) -> None:
-    """Refuse weights that are no numbers: a network of them makes black pictures.
+    """Refuse weights with NaN or infinite values, which would make black images.
+
+    Args:
+        weights: tensors of any shape by name; attention masks may be infinite.
+        what: the weights, as errors call them.
 
     Raises:
         UserError: naming the first tensor that holds NaN or infinite values.
     """
     for name, value in weights.items():
         number = value.is_floating_point() or value.is_complex()
-        tiny = number and value.element_size() == 1  # float8, of which torch knows little
-        # Masks of attention are infinite where nothing may be looked at.
+        tiny = number and value.element_size() == 1  # float8, for which torch lacks `isfinite`
+        # Attention masks are infinite where attention is excluded.
         if number and "mask" not in name and not _finite(value.float() if tiny else value):
             raise UserError(f"{what} holds NaN or infinite values, in {name}.")
 
@@ -71,45 +85,48 @@ def _finite(value: Tensor) -> bool:
     return bool(torch.isfinite(value).all())
 
 
-# What trainers put the weights under, the averaged ones first.
+# Keys under which trainers store the weights, the averaged (EMA) ones first.
 WRAPPERS = (
     *("params_ema", "params-ema", "g_ema", "netG_ema", "net_g_ema", "generator_ema", "ema"),
     *("params", "model_state_dict", "state_dict", "generator", "netG", "net_g", "g", "G"),
     *("model", "net", "network", "weights"),
 )
-# And in front of their names: of a generator among other networks, the averaged one first ...
+# Prefixes of names: of the generator among other networks, the averaged one first ...
 GENERATORS = (
     *("generator_ema.", "g_ema.", "netG_ema.", "net_g_ema.", "model_ema."),
     *("generator.", "netG.", "net_g."),
 )
-# ... and of everything; the latter ones not before a number, where they belong to ESRGAN's names.
+# ... and of all names; the third not before a number, where it is part of ESRGAN's own names.
 PREFIXES = (
     *(r"module\.", r"_orig_mod\.", r"(model|net|network)\.(?!\d)"),
     *(re.escape(name) for name in GENERATORS),
 )
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
-KEY = "wildsr"  # of what we write beside the weights
-_LARGEST_NUMBER = 4096  # in a name: layers are counted there
-_RUN = {"format", "iteration", "networks"}  # what a checkpoint of ours holds
+KEY = "wildsr"  # metadata key of our description of the network
+_LARGEST_NUMBER = 4096  # in a name: these numbers count layers
+_RUN = {"format", "iteration", "networks"}  # keys of a run's checkpoint
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The weights in a file by their original names, whatever a trainer wrapped them in.
+    """Read a state dict from a file, whatever layout a trainer wrote it in.
 
-    Reads .safetensors, and pickles (.pth, .pt, .ckpt) that hold tensors and plain data only, which
-    run no code when they are opened. Takes the averaged weights (``params_ema``, ``g_ema``) where
-    there are also raw ones, the generator where there are also critics, and drops prefixes that all
+    Reads .safetensors, and pickles (.pth, .pt, .ckpt) that hold only tensors and plain data, which
+    run no code when they are opened. Takes the averaged weights (``params_ema``, ``g_ema``) if
+    there are also raw ones, the generator if there are also critics, and drops prefixes that all
     names have (``module.`` of data parallelism, ``_orig_mod.`` of torch.compile).
 
     Raises:
-        UserError: a file that is missing, damaged, holds objects that could run code, or holds no
-            weights, or some that are NaN or infinite.
+        UserError: the file is missing or damaged, holds objects that could run code, holds no
+            weights, or weights that are NaN or infinite.
     """
     return read_file(path)[0]
 
 
 def read_file(path: Path) -> tuple[dict[str, Tensor], str | None]:
-    """The weights in a file, see :func:`read_weights`, and what we wrote beside them.
+    """Read a state dict as :func:`read_weights`, and the description that wildsr wrote beside it.
+
+    Returns:
+        The state dict; and the description, JSON, or None in files of other tools.
 
     Raises:
         UserError: as :func:`read_weights`.
@@ -132,10 +149,15 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], str | None]:
 
 
 def check_total(tensors: Iterable[Tensor], path: Path, what: str) -> None:
-    """Refuse tensors that together are far larger than their file, of which they share parts.
+    """Refuse tensors that are together far larger than their file (views that share storage).
+
+    Args:
+        tensors: of any shape.
+        path: the file.
+        what: the file, as errors call it.
 
     Raises:
-        UserError: saying so.
+        UserError: they are.
     """
     size = sum(value.numel() * value.element_size() for value in tensors)
     if size > 2 * path.stat().st_size + (1 << 20):
@@ -156,7 +178,7 @@ def _files_in(folder: Path) -> str:
 
 
 def _held(path: Path, what: str) -> tuple[Any, str | None]:
-    """What a file holds, and the description that we may have put beside the weights."""
+    """The contents of a weight file, and the description stored with them, if there is one."""
     try:
         if path.suffix == ".safetensors":
             return read_safetensors(path, what)
@@ -183,16 +205,16 @@ def _held(path: Path, what: str) -> tuple[Any, str | None]:
 def read_safetensors(
     path: Path, what: str, own: bool = False
 ) -> tuple[dict[str, Tensor], str | None]:
-    """The tensors in a file of safetensors, and what we wrote beside them.
+    """Read the tensors of a safetensors file, and the description that wildsr wrote beside them.
 
     Args:
         path: the file.
-        what: it is called, in messages.
-        own: whether nobody else can have written it; else that is told by what stands beside.
+        what: the file, as errors call it.
+        own: whether the file must be one of wildsr's; if not, its metadata tells.
 
     Raises:
-        UserError: they are not those that were written.
-        SafetensorError: it is no such file.
+        UserError: the content differs from what was written.
+        SafetensorError: it is not a safetensors file.
     """
     with text_path(path) as name, safe_open(name, framework="pt") as file:
         metadata = file.metadata() or {}
@@ -206,10 +228,10 @@ def read_safetensors(
 
 
 def check_archive(path: Path, what: str) -> None:
-    """Refuse an archive that is larger inside than outside: torch never packs.
+    """Refuse a compressed archive, a possible ZIP bomb: torch never compresses.
 
     Raises:
-        UserError: saying so.
+        UserError: it is compressed.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

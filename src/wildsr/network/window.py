@@ -1,4 +1,4 @@
-"""Which pixels each place of a critic's map has seen, and the map handed back to them."""
+"""Receptive fields of a critic's logits, and scores mapped back onto the image."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wildsr.error import UserError
 
 @dataclass(frozen=True)
 class Window:
-    """The pixels that the outputs of a stack of layers see, along either axis.
+    """The receptive field of the outputs of a stack of layers, along either axis.
 
-    Output i sees those from ``jump i - before`` on, ``side`` of them; any outside the image are
+    Output i sees ``side`` pixels from pixel ``jump i - before`` on; those outside the image are
     padding.
     """
 
@@ -23,7 +23,7 @@ class Window:
     before: int = 0
 
     def after(self, kernel: int, stride: int, padding: int) -> Window:
-        """The window of the outputs of one more convolution."""
+        """The receptive field after one more convolution."""
         return Window(
             self.side + (kernel - 1) * self.jump,
             self.jump * stride,
@@ -32,22 +32,22 @@ class Window:
 
 
 def spread(scores: Tensor, window: Window, size: tuple[int, int]) -> Tensor:
-    """Give each pixel the mean of the scores of all places that have seen it.
+    """Give each pixel the mean score of all outputs whose receptive field contains it.
 
-    The averaging over receptive fields of DASR (Wei et al. 2021, arXiv:2004.01178).
-    At the borders the mean is over fewer places. A pixel that no window covers (strides wider than
-    kernels, a remainder on the right) takes the mean of those nearest to it.
+    The averaging over receptive fields of DASR (Wei et al. 2021, arXiv:2004.01178). At the borders
+    the mean is over fewer outputs. A pixel that no receptive field covers (strides wider than
+    kernels, a remainder on the right) gets the mean of the nearest ones.
 
     Args:
-        scores: (B, C, h, w), the map of a critic.
+        scores: (B, C, h, w), the output map of a critic.
         window: of the critic.
-        size: height and width of the image that the critic was shown.
+        size: height and width of the critic's input image.
 
     Returns:
         (B, C, *size), float32 at least, between the smallest and the largest score.
 
     Raises:
-        UserError: a map or a size without a place.
+        UserError: an empty map or size.
     """
     if min(*scores.shape[-2:], *size) < 1:
         raise UserError(

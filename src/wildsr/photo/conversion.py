@@ -10,14 +10,19 @@ GRAY, COLOUR = ("b-w", "grey16"), ("srgb", "rgb", "rgb16")
 DEPTHS: dict[str, np.dtype[Any]] = {
     "uchar": np.dtype(np.uint8),
     "ushort": np.dtype(np.uint16),
-    # 32 bits that hold 16-bit values, as some programs write them; others are refused as they come.
+    # 32 bits that hold 16-bit values, as some programs write them; larger values are refused later.
     "int": np.dtype(np.uint16),
     "uint": np.dtype(np.uint16),
 }
 
 
 def turned(image: Any, orientation: int) -> Any:
-    """Carry out the EXIF orientation (TIFF 6.0, tag 274): what to do to see the image upright."""
+    """Apply an EXIF orientation (TIFF 6.0, tag 274), so that the image is upright.
+
+    Args:
+        image: a libvips image.
+        orientation: 1 to 8.
+    """
     turns = {2: ("h", 0), 3: ("", 180), 4: ("v", 0), 5: ("h", 270), 6: ("", 90), 7: ("h", 90)}
     flip, angle = turns.get(orientation, ("", 270 if orientation == 8 else 0))
     if flip:
@@ -26,7 +31,15 @@ def turned(image: Any, orientation: int) -> Any:
 
 
 def converted(image: Any, lab: int | None) -> Any:
-    """Gray or RGB, with or without alpha, 8 or 16 bits."""
+    """Convert a libvips image to gray or RGB, with or without alpha, of 8 or 16 bits.
+
+    Args:
+        image: of any colour space.
+        lab: photometric value of an 8-bit Lab TIFF (8 or 9); None for others.
+
+    Raises:
+        ValueError: floating-point or 32-bit pixels, more than 4 channels.
+    """
     if lab is not None:
         kind = "char" if lab == 8 else "uchar"
         less = 0 if lab == 8 else 128

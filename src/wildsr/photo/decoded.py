@@ -1,4 +1,4 @@
-"""Read HEIC and camera raw, which their libraries decode into memory at once, as rows."""
+"""Read HEIC and camera raw, which their libraries decode in memory as a whole, row by row."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SRGB = (2.4, 12.92)  # power and slope at black of its curve (IEC 61966-2-1)
 
 
 class DecodedImage:
-    """Reads the rows of a photo that is decoded when the first are asked for.
+    """Reads the rows of a photo that is decoded when the first rows are asked for.
 
     Attributes:
         height, width, channels, dtype: of the rows.
-        frames: pictures in the file.
+        frames: number of pictures in the file.
         exif: see :func:`wildsr.photo.metadata.exif_of`.
-        blobs: the colour profile and XMP by libvips' names.
+        blobs: the colour profile and XMP, by libvips' names.
         resolution: None.
     """
 
@@ -54,9 +54,9 @@ class DecodedImage:
 
 
 class HeifImage(DecodedImage):
-    """Reads HEIC by pillow-heif, upright; of 10 and 12 bits as 16.
+    """Reads HEIC by pillow-heif, upright; 10 and 12 bits become 16.
 
-    What the file says of its orientation is in the pixels already, whatever its EXIF says.
+    The decoder has applied the file's own orientation already, so the EXIF orientation is ignored.
 
     Args:
         path: the file.
@@ -64,7 +64,7 @@ class HeifImage(DecodedImage):
 
     Raises:
         TooLarge: more pixels than ``limit``.
-        UserError: pillow-heif is missing.
+        UserError: pillow-heif is not installed.
     """
 
     def __init__(self, path: Path, limit: float | None) -> None:
@@ -92,7 +92,12 @@ class HeifImage(DecodedImage):
 
 
 def whole_range(pixels: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint16]:
-    """Stretch values that only have their upper bits to all 16: white becomes 65535."""
+    """Stretch values of which only the upper ``bits`` are used to 16 bits: white becomes 65535.
+
+    Args:
+        pixels: uint16, any shape.
+        bits: of the source, 1 to 16.
+    """
     if bits >= 16:
         return pixels
     most = (1 << bits) - 1
@@ -102,9 +107,9 @@ def whole_range(pixels: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint16]:
 
 
 class RawImage(DecodedImage):
-    """Develops camera raw by LibRaw, upright: 16 bits of sRGB.
+    """Develops camera raw by LibRaw, upright, to 16 bits of sRGB.
 
-    With the white balance of the camera, at the exposure that was taken: nothing is brightened.
+    With the camera's white balance and the exposure as taken (no automatic brightening).
 
     Args:
         path: the file.
@@ -112,7 +117,7 @@ class RawImage(DecodedImage):
 
     Raises:
         TooLarge: more pixels than ``limit``.
-        UserError: rawpy is missing.
+        UserError: rawpy is not installed.
     """
 
     def __init__(self, path: Path, limit: float | None) -> None:
@@ -121,7 +126,7 @@ class RawImage(DecodedImage):
         with path.open("rb") as file, self._package.imread(file) as raw:
             sizes = raw.sizes
             self.height, self.width = sizes.iheight, sizes.iwidth
-            if sizes.flip in (5, 6):  # lies on its side
+            if sizes.flip in (5, 6):  # rotated by 90 degrees
                 self.height, self.width = self.width, self.height
             allow(path, sizes.raw_width, sizes.raw_height, limit)
         self.channels, self.dtype = 3, np.dtype(np.uint16)

@@ -37,7 +37,7 @@ FORMATS = {
     "npz": "npz",
     "dcm": "dcm",
 }
-# What others become, where no format is chosen; what is not here becomes PNG.
+# Result formats of inputs that keep no format of their own; what is not here becomes PNG.
 BECOME = {
     **dict.fromkeys(RAW, "tif"),
     **dict.fromkeys((".btf", ".tf8", ".tf2"), "tif"),
@@ -49,26 +49,26 @@ MOST = {
     "heic": 16384,
     "avif": 16384,
 }  # pixels a side, of the file format itself
-DEEP = ("png", "tif", "heic", "avif")  # know 16 bits, or keep 10 and 12 of them
+DEEP = ("png", "tif", "heic", "avif")  # take 16 bits; HEIC keeps 10 of them, AVIF 12
 KEEP_EXIF, KEEP = 1, 1 | 2 | 4 | 8  # EXIF, XMP, IPTC and the colour profile, in libvips' numbers
 PIECE = 2 << 20  # bytes that the network's thread hands to the encoder's at once
 DENSEST = 1e6  # pixels per millimetre that libvips takes; a header may hold any number
-WAITING = 16  # pieces between them
+WAITING = 16  # pieces that may wait for the encoder
 _PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: PNG's number for them
 
 
 @dataclass(frozen=True)
 class Target:
-    """What an encoder is to write: format, size, quality and bit depth.
+    """What an encoder writes: format, size, quality and bit depth.
 
     Args:
         format: a value of ``FORMATS``.
         width, height: pixels of the file.
         quality: of JPEG, WebP, HEIC and AVIF, 1 to 100.
-        dtype: uint8 or uint16; uint16 needs PNG or TIFF; HEIC keeps 10 bits of it, AVIF 12.
+        dtype: uint8 or uint16; uint16 needs one of ``DEEP``: HEIC keeps 10 bits of it, AVIF 12.
 
     Raises:
-        UserError: an unknown format, a quality or a size that it does not know.
+        UserError: an unknown format, a quality out of range, a size that the format cannot hold.
     """
 
     format: str
@@ -91,16 +91,16 @@ class Target:
 
 
 class Encoder:
-    """Writes an image file from strips of rows, in a thread of its own.
+    """Writes an image file from strips of rows, in its own thread.
 
-    In memory bounded by a few strips: :meth:`take` waits while the encoder is behind.
+    Memory is bounded by a few strips: :meth:`take` waits while the encoder is behind.
 
     Args:
         path: is overwritten; complete after :meth:`finish`.
-        size: width and height of the strips; another one than the target's is resized to it
-            (Lanczos, antialiased, with premultiplied alpha).
+        size: width and height of the image that the strips make up; if the target's differs, it is
+            resized (Lanczos, antialiased, with premultiplied alpha).
         target: what to write.
-        photo: what it is made of: channels and everything it carries.
+        photo: the original photo: its channels, metadata and colour profile are taken over.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], target: Target, photo: Photo) -> None:
@@ -121,7 +121,7 @@ class Encoder:
         """Wait until the file is complete.
 
         Raises:
-            UserError: it cannot be written.
+            UserError: the file cannot be written.
         """
         self.thread.join()
         if self.failure is not None:
@@ -135,7 +135,7 @@ class Encoder:
             add_text_to_png(self.path, self.photo.texts)
 
     def abandon(self) -> None:
-        """Stop encoding, for a file that is not wanted any more."""
+        """Stop encoding; the incomplete file is not wanted any more."""
         self.feed.put(None)
         self.thread.join()
 
@@ -238,7 +238,7 @@ class _Feed:
         self.ended = threading.Event()
 
     def put(self, part: bytes | None) -> bool:
-        """Hand over bytes, or None for the end; whether there is still somebody who takes them."""
+        """Hand over bytes, or None for the end; returns whether the encoder still runs."""
         while not self.ended.is_set():
             try:
                 self.waiting.put(part, timeout=0.1)

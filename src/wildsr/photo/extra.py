@@ -1,4 +1,4 @@
-"""Packages of optional dependencies, imported where a file needs them."""
+"""Import packages of optional dependencies only when a file needs them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def needed(package: str, extra: str, what: str) -> Any:
 
     Args:
         package: its name.
-        extra: the name of the dependency.
-        what: the files that it is for ("A DICOM file"), which begins the error.
+        extra: the name of the dependency group (``wildsr[extra]``).
+        what: what needs it ("A DICOM file"), which begins the error message.
 
     Raises:
-        UserError: how to install it.
+        UserError: the package is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(package)

@@ -1,4 +1,4 @@
-"""Find the photos of a folder, and say which files were left out."""
+"""Find the photos of a folder, and report which files were left out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SUFFIXES = (
 KINDS = "png, jpg, jpeg, webp, tif, tiff, bmp, gif, avif, heic, dng, npy, npz, dcm, ..."
 LOG = logging.getLogger("wildsr.photo")
 
-# What a folder of our own results is told by; it is searched only where it is named itself.
+# Files by which a folder of wildsr's results is recognised; it is only searched if named itself.
 RESULTS = {
     "a run": {"overrides.json", "config.yaml"},
     "an evaluation": {"results.json", "per_image.csv"},
@@ -43,14 +43,14 @@ _SUFFIXES = frozenset(SUFFIXES)
 def list_images(folder: Path | str, argument: str) -> list[Path]:
     """List the photos below a folder, in an order that does not depend on the file system.
 
-    What is left out is said in one line, once: files of other kinds with their suffixes, links
-    that lead out of the folder, what is no regular file, folders that cannot be listed, folders of
-    results (runs, evaluations, pairs) below the one that was named. Hidden
-    files and folders are left out without a word.
+    One line is printed, once, about what is left out: files of other kinds with their suffixes,
+    links that lead out of the folder, special files, folders that cannot be listed, and folders of
+    results (runs, evaluations, pairs) below the given one. Hidden files and folders are left out
+    silently.
 
     Args:
         folder: a folder, searched recursively, or one image file; either may be a link itself.
-        argument: what the user calls it (``data.lr``), for messages.
+        argument: the user's name for it (``data.lr``), for messages.
 
     Returns:
         Paths sorted by their path below ``folder``.
@@ -68,20 +68,19 @@ def list_images(folder: Path | str, argument: str) -> list[Path]:
 def walk_images(folder: Path | str, argument: str) -> Iterator[list[str]]:
     """Find the photos below a folder, one folder after the other.
 
-    So that work on the first begins while others are still being found, in the memory of one
-    folder.
-    What is left out is said as by :func:`list_images`, at the end.
+    Work on the first photos can begin while others are still being found, and only the names of one
+    folder are in memory. What is left out is printed as by :func:`list_images`, at the end.
 
     Args:
         folder: searched recursively; may be a link itself.
-        argument: what the user calls it, for messages.
+        argument: the user's name for it, for messages.
 
     Yields:
         For each folder with photos, their paths below ``folder``, sorted. Folders whose paths
-        differ by upper and lower case only come together: elsewhere they may be one.
+        differ only in case come together: on other file systems they may be one folder.
 
     Raises:
-        UserError: as :func:`list_images`; that there is no image is known at the end.
+        UserError: as :func:`list_images`; that there is no image is only known at the end.
     """
     root = Path(folder).expanduser()
     if _is_file(root, argument):
@@ -97,7 +96,7 @@ def walk_images(folder: Path | str, argument: str) -> Iterator[list[str]]:
 
 
 class Results:
-    """What lies below a folder that results are written to, wherever links lead.
+    """The files below the output folder (``path in results``), also through links.
 
     Args:
         output: the folder, which need not exist.
@@ -116,7 +115,7 @@ class Results:
         return self._folders[folder]
 
     def between(self, root: Path) -> bool:
-        """Whether some of the files below ``root`` may be results, if links stay below it."""
+        """Whether files below ``root`` may be results: one folder contains the other."""
         real = os.path.realpath(root)
         return _within(self.real, real) or _within(real, self.real)
 
@@ -148,15 +147,15 @@ def _is_file(root: Path, argument: str) -> bool:
 
 
 def without_results(photos: list[Path], output: Path, argument: str | None = None) -> list[Path]:
-    """The photos that are not below the folder that results are written to.
+    """Leave out the photos that are below the output folder.
 
     Args:
         photos: of :func:`list_images`.
         output: the folder, which need not exist.
-        argument: what the user calls the photos; None lets there be none left.
+        argument: the user's name for the photos; None allows an empty result.
 
     Raises:
-        UserError: there are only results.
+        UserError: all photos are results.
     """
     results = Results(output)
     kept = [path for path in photos if path not in results]
@@ -237,7 +236,7 @@ def _is_photo(entry: os.DirEntry[str], inside: str, left: LeftOut) -> bool:
 
 
 def is_nameless(path: Path) -> bool:
-    """Whether a file without a suffix, or with one of digits, is DICOM, as such files often are."""
+    """Whether a file without a suffix, or with a numeric one, is DICOM, as such files often are."""
     suffix = path.suffix
     if suffix and not suffix[1:].isdigit():
         return False
@@ -265,9 +264,9 @@ def _reason(error: Exception) -> str:
 
 @lru_cache(maxsize=256)
 def say_once(line: str) -> None:
-    """Print a line about a file or folder of the user's, once in this process.
+    """Print a warning about a user's file or folder, once in this process.
 
-    The same folder is searched at several moments of one command.
+    The same folder may be searched several times by one command.
     """
     LOG.warning("%s", line)
 
@@ -286,9 +285,8 @@ def relative_names(paths: list[Path]) -> list[str]:
 def bare_stem(name: Path | str) -> str:
     """The name of a photo without folder, suffix and endings such as ``x4``, ``_lr``, ``_hr``.
 
-    In lower case.
-
-    ``0801x4.png`` and ``0801.png`` are the same photo, and so are ``a_LR.jpg`` and ``a_HR.png``.
+    In lower case; used to pair LR and HR files: ``0801x4.png`` and ``0801.png`` are the same photo,
+    and so are ``a_LR.jpg`` and ``a_HR.png``.
     """
     stem = Path(name).stem.lower()
     return _ENDING.sub("", stem) or stem

@@ -1,4 +1,4 @@
-"""Recognise an image file by its content, and read what decoders must be spared."""
+"""Recognise an image file by its content, and check its structure before it is decoded."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-# By the beginning of the file, not by its name, and only these: nothing disguised as a photo
-# reaches a decoder that follows links or runs programs.
+# Formats are recognised by the beginning of the file, not by its name, and no others are accepted:
+# nothing disguised as a photo reaches a decoder that follows links or runs programs.
 _MAGIC = {
     b"\xff\xd8\xff": "jpeg",
     b"\x89PNG\r\n\x1a\n": "png",
@@ -22,7 +22,7 @@ _MAGIC = {
     b"BM": "bmp",
     b"GIF8": "gif",
     b"\x93NUMPY": "npy",
-    # Cameras' own formats; those that begin as TIFFs do are told by their tags.
+    # Camera raw; raw files that begin like TIFFs are recognised by their tags.
     b"II*\0\x10\0\0\0CR": "raw",
     b"IIRO": "raw",
     b"IIRS": "raw",
@@ -44,9 +44,10 @@ _SOS, _EOI, _DRI, _PROGRESSIVE = 0xDA, 0xD9, 0xDD, (0xC2, 0xC6, 0xCA, 0xCE)
 
 
 def format_of(path: Path) -> str:
-    """Name a file's format by its content.
+    """Determine a file's format by its content.
 
-    One of jpeg, png, webp, tiff, bmp, gif, avif, heic, raw, dicom, npy and npz.
+    Returns:
+        One of jpeg, png, webp, tiff, bmp, gif, avif, heic, raw, dicom, npy and npz.
 
     Raises:
         ValueError: something else, an empty file, no regular file.
@@ -58,7 +59,7 @@ def format_of(path: Path) -> str:
         begin = file.read(132)
         if not begin:
             raise ValueError("the file is empty")
-        if begin[128:] == b"DICM":  # before it there may be anything
+        if begin[128:] == b"DICM":  # the 128 bytes before it are arbitrary
             return "dicom"
         found = [magic for magic in _MAGIC if begin.startswith(magic)]
         if found:
@@ -112,7 +113,7 @@ def _is_sensor(file: IO[bytes]) -> bool:
         below = [_numbers(file, place, order) for place in tags.get(_SUBFILES, [])[:8]]
         return any(kind in _SENSOR for one in (tags, *below) for kind in one.get(_PHOTOMETRIC, []))
     except (struct.error, OverflowError):
-        return False  # which its decoder will say better
+        return False  # its decoder will report the damage
 
 
 def _numbers(file: IO[bytes], place: int, order: str) -> dict[int, list[int]]:
@@ -138,11 +139,11 @@ def _numbers(file: IO[bytes], place: int, order: str) -> dict[int, list[int]]:
 
 @dataclass(frozen=True)
 class Jpeg:
-    """How a JPEG file is laid out.
+    """The structure of a JPEG file.
 
     Attributes:
-        scans: passes over the picture.
-        plain: one pass, and no restart markers.
+        scans: number of scans (passes over the picture).
+        plain: baseline with one scan and no restart markers.
     """
 
     scans: int
@@ -153,8 +154,8 @@ def jpeg_structure(path: Path) -> Jpeg:
     """Walk through a JPEG's markers (ITU-T T.81, B.1.1), up to the end of its first picture.
 
     Raises:
-        ValueError: more scans than any picture needs: each costs a pass over all pixels, whatever
-            its size in the file.
+        ValueError: more than 100 scans. Each costs the decoder a pass over all pixels, however few
+            bytes it takes in the file.
     """
     scans, restarts, progressive, place = 0, False, False, 2
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -174,12 +175,13 @@ def jpeg_structure(path: Path) -> Jpeg:
 
 @dataclass
 class Png:
-    """What a PNG file holds beside its pixels.
+    """Contents of a PNG file besides its pixels.
 
     Attributes:
-        frames: of an APNG; 1 for a picture.
-        exif: the block, or None.
-        texts: whole chunks of text (titles, comments, ...); not what is kept elsewhere.
+        frames: number of frames of an APNG; 1 for a still picture.
+        exif: the EXIF block, or None.
+        texts: whole chunks of text (titles, comments, ...), without those that hold XMP, EXIF,
+            IPTC.
     """
 
     frames: int = 1
@@ -190,7 +192,7 @@ class Png:
 def png_structure(path: Path) -> Png:
     """Walk through a PNG's chunks (PNG, third edition, 5.3), without reading the pixels.
 
-    EXIF may stand behind them, where a decoder that streams has not been yet.
+    EXIF may come after the pixels, which a streaming decoder has not reached yet.
 
     Raises:
         ValueError: the file ends before its last chunk.
@@ -221,11 +223,12 @@ def png_structure(path: Path) -> Png:
 
 
 def lab_photometric(file: IO[bytes]) -> tuple[int, int] | None:
-    """Find the tag by which an 8-bit TIFF says that its colours are Lab.
+    """Find the tag by which an 8-bit TIFF says that its colours are CIE Lab.
 
-    Returns (offset of the tag's value, 8 or 9), or None for every other file.
+    TIFF 6.0, section 23: with 8, a and b are signed; with 9 (ICC Lab) they are 128 higher.
 
-    TIFF 6.0, section 23: 8 has signed a and b; 9 (ICC Lab) has them 128 higher. None for all else.
+    Returns:
+        (offset of the tag's value, 8 or 9), or None for every other file.
     """
     head = file.read(8)
     order = "<" if head[:2] == b"II" else ">"

@@ -1,4 +1,4 @@
-"""What Pillow knows of a file by its header, whatever the size of the picture."""
+"""Open photos by Pillow to read their headers, whatever the size of the picture."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from PIL import Image, UnidentifiedImageError
 
 @contextmanager
 def open_header(path: Path | str) -> Iterator[Image.Image]:
-    """A photo opened by Pillow, nothing decoded yet.
+    """Open a photo by Pillow without decoding it.
 
-    Opened by its decoder and not by ``Image.open``, whose limit of pixels is one for the process: a
-    header costs nothing, and whoever decodes has a limit of its own.
+    Pillow's decoders are called directly and not by ``Image.open``, whose limit of pixels applies
+    to the whole process: a header costs nothing, and code that decodes has its own limit.
 
     Raises:
-        Exception: whatever Pillow's decoders raise for what is no photo, or a damaged one.
+        Exception: any exception of Pillow's decoders, for a damaged file or one that is no photo.
     """
     Image.init()
     with Path(path).open("rb") as file:
@@ -25,7 +25,7 @@ def open_header(path: Path | str) -> Iterator[Image.Image]:
         for name in Image.ID:
             factory, accepts = Image.OPEN[name]
             accepted = accepts is None or accepts(begin)
-            if not accepted or isinstance(accepted, str):  # which says what is missing
+            if not accepted or isinstance(accepted, str):  # a message about a missing library
                 continue
             file.seek(0)
             try:

@@ -1,4 +1,4 @@
-"""Read image files as plain 8-bit RGB, whatever they were stored as."""
+"""Read image files as plain 8-bit RGB, whatever they are stored as."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def read_image(path: Path | str, limit: float | None = LIMIT, sight: Sight | None = None) -> Pixels:
-    """Decode an image file to RGB, upright, as :class:`wildsr.photo.stream.Photo` reads it.
+    """Decode an image file to upright RGB, as :class:`wildsr.photo.stream.Photo` reads it.
 
-    Gray is repeated, 16 bits become ``round(v / 257)``, and transparency is composited on white.
-    A file that ends early is an error and never half a photo on gray. Beside the result only some
-    rows are in memory, of BMP, GIF and photos that lie on their side also the decoded file.
+    Gray is repeated to three channels, 16 bits become ``round(v / 257)``, and transparency is
+    composited on white. A truncated file is an error; it never gives half a photo on gray. Besides
+    the result only some rows are in memory; for BMP, GIF and rotated photos also the decoded file.
 
     Args:
         path: anything that :class:`wildsr.photo.stream.Photo` reads.
-        limit: megapixels that are decoded at most; None for any number.
-        sight: how a file of measured values is shown.
+        limit: largest size that is decoded, in megapixels; None for any.
+        sight: how a file of measured values is shown as a photo.
 
     Returns:
         uint8 array (H, W, 3), contiguous.
 
     Raises:
-        UnreadableImage: anything that cannot be decoded, or is larger than ``limit``; one line
-            with the path and the reason.
+        UnreadableImage: anything that cannot be decoded, does not fit into memory, or is larger
+            than ``limit``; one line with the path and the reason.
     """
     photo = Photo(path, limit, sight)
-    with readable(path):  # memory that does not suffice, too
+    with readable(path):  # also too little memory
         pixels = np.empty((photo.height, photo.width, 3), np.uint8)
     step = max(BAND // photo.width, 1)
     for top in range(0, photo.height, step):
@@ -60,11 +60,13 @@ def read_image(path: Path | str, limit: float | None = LIMIT, sight: Sight | Non
 
 
 def on_white(rows: Array) -> Pixels:
-    """Convert rows of 1 to 4 channels to 8-bit RGB on white.
+    """Convert rows of 1 to 4 channels to 8-bit RGB, composited on white.
 
-    (h, w, c) of uint8 or uint16 to (h, w, 3) of uint8.
+    Args:
+        rows: (h, w, c) of uint8 or uint16; a second or fourth channel is alpha.
 
-    What is transparent lets white through; all is rounded to the nearest.
+    Returns:
+        (h, w, 3) of uint8, rounded to the nearest.
     """
     if rows.shape[2] in (2, 4):
         most = int(np.iinfo(rows.dtype).max)
@@ -77,8 +79,8 @@ def on_white(rows: Array) -> Pixels:
 
 
 def one_channel(path: Path | str) -> bool:
-    """Whether the file holds gray pixels, of any depth; looks at its header only."""
+    """Whether the file holds gray pixels, of any depth; reads only its header."""
     try:
         return Photo(path, None).channels in (1, 2)
-    except UserError:  # it is said where the pixels are read
+    except UserError:  # reported when the pixels are read
         return False

@@ -15,7 +15,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from wildsr.photo.vips import pyvips
 
 EXIF, GPS = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
-# How a sensor is laid out (TIFF/EP), and DNG's tags, of which some make a file one.
+# The sensor's colour filter array (TIFF/EP) and DNG's tags, some of which mark a file as DNG.
 _OF_SENSORS = (33421, 33422, *range(50706, 52600))
 _DESCRIPTION, _SHAPED = 270, '{"shape"'  # by which tifffile knows the files that it has written
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
@@ -31,19 +31,20 @@ STORAGE = {
 def exif_of(
     path: Path, format: str, block: bytes | None
 ) -> tuple[Image.Exif | None, dict[int, Any]]:
-    """Read a photo's EXIF, for an upright copy, and its first directory as it was.
+    """Read a photo's EXIF, changed to suit an upright copy, and its first directory unchanged.
 
-    The thumbnail is left out: it shows the photo as it lay. Width and height are filled in by the
-    encoder.
+    The thumbnail is left out: it shows the photo before it was turned upright. Width and height are
+    filled in by the encoder.
 
     Args:
         path: the file.
-        format: by content; the EXIF of TIFF and camera raw is in their own directory, which is read
+        format: by content; for TIFF and camera raw, EXIF is in their own directory, which is read
             from the file.
-        block: the EXIF of other formats.
+        block: the EXIF block of other formats.
 
     Returns:
-        None without EXIF, or of a damaged one, which says nothing about the pixels.
+        (EXIF, tags of the first directory). EXIF is None if there is none or it is damaged, which
+        does not affect the pixels.
     """
     try:
         if format == "tiff":
@@ -61,12 +62,12 @@ def exif_of(
             found, inner = _directories(exif)
         else:
             return None, {}
-    except Exception:  # Pillow raises whatever its parsers raise
+    except Exception:  # Pillow's parsers can raise any type
         return None, {}
     exif = Image.Exif()
     for tag, value in found.items():
         if tag == _DESCRIPTION and str(value).startswith(_SHAPED):
-            continue  # the size as it was
+            continue  # describes the size before upscaling
         if tag not in STORAGE and tag not in (EXIF, GPS) and _writable(tag, value):
             exif[tag] = _as_stored(value)
     for ifd, tags in inner.items():
@@ -85,14 +86,14 @@ def _directories(exif: Image.Exif) -> tuple[dict[int, Any], dict[int, dict[int, 
 
 
 def orientation_of(tags: Mapping[int, Any], xmp: bytes) -> int:
-    """The orientation of a photo, 1 to 8, from EXIF, or from XMP where EXIF has none.
+    """The orientation of a photo, 1 to 8, from EXIF, or from XMP if EXIF has none.
 
     Args:
         tags: of EXIF's first directory.
-        xmp: the packet, or nothing.
+        xmp: the XMP packet; may be empty.
 
     Returns:
-        1, upright, for what is none of the eight.
+        1 to 8; invalid values become 1 (upright).
     """
     said = tags.get(int(ExifTags.Base.Orientation))
     if said is None and (found := _XMP_ORIENTATION.search(xmp)):
@@ -101,7 +102,7 @@ def orientation_of(tags: Mapping[int, Any], xmp: bytes) -> int:
 
 
 def png_text_exif(image: Any) -> bytes | None:
-    """Decode the EXIF that ImageMagick stores in a PNG's text, as length and hex digits."""
+    """Decode the EXIF that ImageMagick stores in a PNG's text, as a length and hex digits."""
     for name in image.get_fields():
         if name.startswith("png-comment-") and name.endswith("Raw profile type exif"):
             try:
@@ -121,7 +122,7 @@ def _writable(tag: int, value: Any) -> bool:
     try:
         alone[tag] = _as_stored(value)
         alone.tobytes(8)
-    except Exception:  # whatever its writers raise
+    except Exception:  # Pillow's writers can raise any type
         return False
     return True
 
@@ -134,11 +135,11 @@ def _as_stored(value: Any) -> Any:
 def exif_fields(exif: Image.Exif) -> list[tuple[str, Any]]:
     """Convert EXIF to the fields in which libvips keeps it: the block, and one for each tag.
 
-    libvips writes only tags that it has a field of, and makes these when it reads a file: so it is
-    given a JPEG of one pixel.
+    libvips writes only tags for which it has a field, and makes these fields when it reads a file:
+    so a JPEG of one pixel with this EXIF is written and read in memory.
     """
     for bare in (False, True):
-        if bare:  # a JPEG's EXIF is limited to 64 KB; makers' notes are what is ever longer
+        if bare:  # a JPEG's EXIF is limited to 64 KB; only makers' notes exceed it
             exif.get_ifd(EXIF).pop(int(ExifTags.Base.MakerNote), None)
         try:
             pixel = io.BytesIO()
@@ -158,10 +159,10 @@ def upright_xmp(xmp: bytes) -> bytes:
 
 
 def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> None:
-    """Add EXIF to a TIFF file, which libvips cannot write.
+    """Add EXIF to a TIFF file, which libvips cannot do.
 
-    The EXIF goes behind the pixels, and behind it a new first directory: the old one's entries as
-    they are, and those of the EXIF. A BigTIFF (more than 4 GB) stays as it is.
+    The EXIF is appended after the pixels, followed by a new first directory with the old one's
+    entries and those of the EXIF. A BigTIFF (more than 4 GB) is left as it is.
     """
     with path.open("r+b") as file:
         header = file.read(8)
@@ -189,7 +190,7 @@ def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> N
 
 
 def add_text_to_png(path: Path, chunks: Sequence[bytes]) -> None:
-    """Give a PNG file chunks of text, as they are: libvips writes all text as Latin-1.
+    """Add text chunks to a PNG file unchanged: libvips writes all text as Latin-1.
 
     They go before the last chunk, which is empty and always the same.
     """

@@ -15,9 +15,10 @@ AHEAD = 4  # chunks
 
 
 class Rows(Protocol):
-    """Rows of an image that can be read once, from top to bottom.
+    """Protocol of images whose rows can be read once, from top to bottom.
 
-    Of uint8 or uint16, with one or three channels of colour; of two or four the last is alpha.
+    Rows are uint8 or uint16, with one or three colour channels, or any number from a sensor; a
+    second or fourth channel of photos is alpha.
     """
 
     height: int
@@ -38,7 +39,7 @@ class Still:
     """Reads the rows of an image that is in memory.
 
     Args:
-        pixels: (H, W, channels) of uint8 or uint16.
+        pixels: (H, W, channels).
     """
 
     def __init__(self, pixels: Array) -> None:
@@ -47,7 +48,7 @@ class Still:
         self._pixels, self._row = pixels, 0
 
     def read(self, count: int) -> Array:
-        """The next ``count`` rows."""
+        """The next ``count`` rows, (count, W, channels)."""
         self._row += count
         return self._pixels[self._row - count : self._row]
 
@@ -57,10 +58,11 @@ class Still:
 
 
 class Ahead:
-    """Reads rows in a thread of its own, ahead of the computation that needs them.
+    """Reads rows in its own thread, ahead of the computation that needs them.
 
     Args:
-        rows: what is read; nobody else may read it. What it raises is raised by :meth:`read`.
+        rows: the image to read; nothing else may read from it. Its exceptions are raised by
+            :meth:`read`.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -74,7 +76,7 @@ class Ahead:
         self._thread.start()
 
     def read(self, count: int) -> Array:
-        """The next ``count`` rows."""
+        """The next ``count`` rows, (count, width, channels); waits for them."""
         parts, missing = [self._rest], count - len(self._rest)
         while missing > 0:
             part = self._ready.get()
@@ -116,14 +118,17 @@ class Ahead:
 
 
 class Window:
-    """Keeps the rows of an image that are needed now, and forgets earlier ones."""
+    """Keeps the rows of an image that are still needed, and discards earlier ones."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows, self.first = rows, 0
         self.held: Array = np.empty((0, rows.width, rows.channels), rows.dtype)
 
     def get(self, first: int, last: int) -> Array:
-        """Rows ``first`` to ``last``; ``first`` never decreases."""
+        """Rows ``first`` to ``last`` (exclusive), (rows, width, channels).
+
+        ``first`` never decreases from call to call.
+        """
         missing = last - self.first - len(self.held)
         parts = [self.held[first - self.first :]]
         if missing > 0:

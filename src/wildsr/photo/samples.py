@@ -1,12 +1,12 @@
-"""Read any photo as its sensor gave it: its own type and all its channels.
+"""Read any photo with its sensor's own data type and all its channels.
 
-:mod:`wildsr.photo.image` makes 8-bit RGB of everything, which is what people look at; this is what
-is measured and trained on. Contract of the two readers, which every format is to follow:
+:mod:`wildsr.photo.image` makes 8-bit RGB of everything, for viewing; this module gives what is
+measured and trained on. Rules for both functions, whatever the format:
 
-* :func:`kind_of` looks at the header only; :func:`read_samples` decodes. Both agree.
+* :func:`kind_of` reads only the header; :func:`read_samples` decodes. Both agree.
 * Pixels are (H, W, C), contiguous, upright, of uint8, uint16 or float32; C is 1 for gray, 3 for
   RGB, any number for other sensors. Other types (signed, 32 and 64 bits) become float32.
-* A channel that the file calls alpha is no channel: what is transparent lies on white.
+* Alpha does not count as a channel: transparent pixels are composited on white.
 """
 
 from __future__ import annotations
@@ -41,15 +41,14 @@ TYPES: dict[str, np.dtype[Any]] = {
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file holds, by its header.
+    """The kind of data in a file, by its header.
 
     Attributes:
         height, width: pixels, upright.
         channels: without alpha.
         dtype: uint8, uint16 or float32.
-        range: what the file says its values lie in (12 of 16 bits, say); None where it says
-            nothing.
-        names: of the channels, where the file has them; else empty.
+        range: the value range that the file declares (12 of 16 bits, say), or None.
+        names: of the channels, if the file has them; else empty.
     """
 
     height: int
@@ -61,15 +60,16 @@ class Kind:
 
     @property
     def depth(self) -> str:
-        """The type as users write it: "8", "16" or "float"."""
+        """The data type as users write it: "8", "16" or "float"."""
         return next(name for name, dtype in TYPES.items() if dtype == self.dtype)
 
 
 def kind_of(path: Path | str, limit: float | None = LIMIT) -> Kind:
-    """What a file holds, by its header.
+    """Determine the kind of data in a file by its header.
 
     Raises:
         UnreadableImage: no image, or one of a kind that is not read.
+        UserError: a package that the format needs is not installed.
     """
     path = Path(path)
     with readable(path):
@@ -81,26 +81,28 @@ def kind_of(path: Path | str, limit: float | None = LIMIT) -> Kind:
 
 
 def is_raw(path: Path | str) -> bool:
-    """Whether a file is no ordinary photo: floats, or other channels than gray and RGB.
+    """Whether a file is not an ordinary photo: floats, or other channels than gray and RGB.
 
     Raises:
         UnreadableImage: its header cannot be read.
+        UserError: a package that the format needs is not installed.
     """
     with readable(path):
         return _raw(Path(path)) is not None
 
 
 def read_samples(path: Path | str, limit: float | None = LIMIT) -> Samples:
-    """Decode a file to (H, W, C) of its own type; see :func:`kind_of` for what it will be.
+    """Decode a file to (H, W, C) in its own data type; :func:`kind_of` tells which that is.
 
     Args:
         path: anything that :class:`wildsr.photo.stream.Photo` reads, and files of measured values
-            (TIFF of any number of channels and type, npy, npz, DICOM in its own units), of which
-            the first page is taken. What was not measured is filled with the nearest value.
-        limit: megapixels that are decoded at most; None for any number.
+            (TIFF of any channels and type, npy, npz, DICOM in physical units), of which the first
+            page is taken. Pixels that were not measured get the value of the nearest measured one.
+        limit: largest size that is decoded, in megapixels; None for any.
 
     Raises:
         UnreadableImage: anything that cannot be decoded, or is larger than ``limit``.
+        UserError: a package that the format needs is not installed.
     """
     path = Path(path)
     with readable(path):
@@ -113,7 +115,14 @@ def read_samples(path: Path | str, limit: float | None = LIMIT) -> Samples:
 
 
 def on_white(pixels: Samples) -> Samples:
-    """Lay gray or RGB with alpha, (h, w, 2 or 4) integers, on white, in their own type."""
+    """Composite gray or RGB with alpha on white, without changing the data type.
+
+    Args:
+        pixels: (h, w, C) integers; only with C = 2 or 4 there is alpha.
+
+    Returns:
+        (h, w, C), without alpha.
+    """
     if pixels.shape[2] not in (2, 4):
         return np.ascontiguousarray(pixels)
     most = int(np.iinfo(pixels.dtype).max)
@@ -126,7 +135,7 @@ def write_samples(path: Path, pixels: Samples) -> None:
     """Write (H, W, C) as a PNG (1 or 3 channels of 8 or 16 bits) or a TIFF (anything).
 
     Raises:
-        UserError: what the format cannot hold, or a file that cannot be written.
+        UserError: the format cannot hold the pixels, or the file cannot be written.
     """
     suffix = path.suffix.lower()
     channels = pixels.shape[2]
@@ -171,7 +180,7 @@ def _raw(path: Path, limit: float | None = None) -> Kind | None:
 
 
 def _raster(path: Path, limit: float | None) -> Raster | None:
-    """A file of measured values, which gives what the stored numbers stand for."""
+    """Open a file of measured values so that it returns units instead of stored numbers."""
     raster = open_plainly(path, format_of(path), limit)
     if raster is not None:
         raster.in_units()
@@ -206,7 +215,15 @@ def _decoded(raster: Raster, kind: Kind) -> Samples:
 
 
 def filled(values: Samples, there: npt.NDArray[np.bool_]) -> Samples:
-    """Values (H, W, C), with the nearest measured one of its channel where there is none."""
+    """Replace unmeasured values by the nearest measured value of their channel.
+
+    Args:
+        values: (H, W, C).
+        there: (H, W, C); True where a value was measured.
+
+    Returns:
+        (H, W, C); a channel without any measured value becomes 0.
+    """
     from scipy.ndimage import distance_transform_edt
 
     made = values.copy()

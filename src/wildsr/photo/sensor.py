@@ -1,4 +1,4 @@
-"""What the pixels of a data set are: channels, type, and the values of black and white."""
+"""The kind of pixels in a data set: channels, data type, and the values of black and white."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from wildsr.photo.rows import Ahead, Rows
 from wildsr.photo.samples import TYPES, Range, Samples
 from wildsr.pixels import LUMA
 
-WHITES = {"8": 255.0, "16": 65535.0, "float": 1.0}  # of each type
+WHITES = {"8": 255.0, "16": 65535.0, "float": 1.0}  # value of white by depth
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """The kind of photos that a training is on; the default is the 8-bit RGB of cameras.
+    """The kind of photos that a network is trained on; by default cameras' 8-bit RGB.
 
     Attributes:
         channels: 1 for gray, 3 for RGB, any number for others.
-        depth: "8", "16" or "float": how the photos are kept.
-        lr: values of black and white of the LR photos, and of their truth; None is that of the
-            type: 0 and 255, 0 and 65535, 0 and 1.
-        hr: the same of the sharp photos.
-        bands: of many channels the three that are shown as red, green and blue, and that networks
-            trained on RGB look at; None takes the first three.
+        depth: "8", "16" or "float": the data type of the photos.
+        lr: values of black and white in the LR photos and their ground truth; None takes the
+            type's: 0 and 255, 0 and 65535, 0 and 1.
+        hr: the same for the unpaired HR photos.
+        bands: of many channels, the three that are displayed as red, green and blue and given to
+            networks trained on RGB; None takes the first three.
     """
 
     channels: int = 3
@@ -38,7 +38,7 @@ class Sensor:
 
     @property
     def deep(self) -> bool:
-        """Whether values have more than 256 levels, or a range of their own."""
+        """Whether values have more than 256 levels, or black and white are not the type's."""
         return self.depth != "8" or self.lr is not None or self.hr is not None
 
     @property
@@ -48,21 +48,26 @@ class Sensor:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """How the photos are kept."""
+        """The NumPy data type of the photos."""
         return TYPES[self.depth]
 
     def span(self, side: str = "lr") -> Range:
-        """Black and white, in the photos' values, of the "lr" or the "hr" photos."""
+        """Black and white of the "lr" or the "hr" photos, in the photos' values."""
         found = self.lr if side == "lr" else self.hr
         return (0.0, WHITES[self.depth]) if found is None else found
 
     def seen(self, pixels: Samples, side: str = "lr") -> Samples:
-        """What networks see of pixels of this kind: uint8, or float32 with the range in [0, 1]."""
+        """Convert pixels to what networks get: uint8 as it is, else float32 scaled to [0, 1].
+
+        Args:
+            pixels: (H, W, C), or any shape.
+            side: "lr" or "hr": whose black and white are taken.
+        """
         return unit_of(pixels, self.span(side)) if self.deep else pixels
 
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None) -> Sensor:
-        """The sensor that a configuration states; of one without, 8-bit RGB."""
+        """The sensor in a configuration; 8-bit RGB if it has none."""
         if settings is None:
             return cls()
 
@@ -79,7 +84,7 @@ class Sensor:
         )
 
     def overrides(self) -> list[str]:
-        """What makes a configuration state this sensor."""
+        """The configuration overrides that describe this sensor."""
 
         def listed(value: Sequence[float] | None) -> str:
             return "null" if value is None else f"[{','.join(map(repr, value))}]"
@@ -95,7 +100,7 @@ class Sensor:
         ]
 
     def sentence(self) -> str:
-        """The sensor in words."""
+        """The sensor in words, for the user."""
         what = {1: "gray", 3: "RGB"}.get(self.channels, f"{self.channels} channels")
         depth = "floating-point numbers" if self.depth == "float" else f"{self.depth} bits"
         if self.span("lr") == self.span("hr"):
@@ -112,14 +117,25 @@ RGB = Sensor()  # the 8-bit RGB of cameras
 
 
 def unit_of(pixels: Samples, span: Range) -> npt.NDArray[np.float32]:
-    """Values between black and white as float32 in [0, 1]; what lies outside is cut off."""
+    """Scale values from [black, white] to float32 in [0, 1], and clip.
+
+    Args:
+        pixels: any shape.
+        span: (black, white).
+    """
     low, high = span
     unit = (pixels.astype(np.float32) - np.float32(low)) * np.float32(1 / (high - low))
     return np.clip(unit, 0, 1, out=unit)
 
 
 def values_of(unit: npt.NDArray[Any], span: Range, dtype: np.dtype[Any]) -> Samples:
-    """[0, 1] as values between black and white in the type of a file, rounded to the nearest."""
+    """Scale [0, 1] to [black, white] in a file's data type; integers are rounded and clipped.
+
+    Args:
+        unit: any shape.
+        span: (black, white).
+        dtype: of the result.
+    """
     low, high = span
     values = unit.astype(np.float32) * np.float32(high - low) + np.float32(low)
     if dtype.kind != "f":
@@ -129,7 +145,7 @@ def values_of(unit: npt.NDArray[Any], span: Range, dtype: np.dtype[Any]) -> Samp
 
 
 class Ranged:
-    """Rows of an image whose black and white are not those of its type, as floats in [0, 1]."""
+    """Rows of an image scaled from its own black and white to floats in [0, 1]."""
 
     def __init__(self, rows: Rows, span: Range) -> None:
         self.height, self.width, self.channels = rows.height, rows.width, rows.channels
@@ -137,7 +153,7 @@ class Ranged:
         self._rows, self._span = rows, span
 
     def read(self, count: int) -> Any:
-        """The next ``count`` rows."""
+        """The next ``count`` rows, (count, width, channels) of float32."""
         return unit_of(self._rows.read(count), self._span)
 
     def again(self) -> Rows:
@@ -145,19 +161,27 @@ class Ranged:
         return Ranged(self._rows.again(), self._span)
 
     def close(self) -> None:
-        """Stop reading, where rows are read ahead."""
+        """Stop the thread that reads ahead, if there is one."""
         if isinstance(self._rows, Ahead):
             self._rows.close()
 
 
 def made_into(pixels: Samples, channels: int, dtype: np.dtype[Any]) -> Samples:
-    """Pixels of one kind as those of another.
+    """Convert pixels to another number of channels and data type.
 
-    Gray is repeated; RGB becomes gray by its luma; of more channels the first are taken. Integers
-    of fewer bits are spread over those of more, and over [0, 1] where they become floats.
+    Gray is repeated to RGB; RGB becomes gray by its luma; of more channels the first ones are
+    taken. Integers are scaled to the full range of the new integer type, or to [0, 1] for floats.
+
+    Args:
+        pixels: (H, W, C).
+        channels: of the result.
+        dtype: of the result.
+
+    Returns:
+        (H, W, channels).
 
     Raises:
-        ValueError: fewer channels, or floats that are to be integers.
+        ValueError: too few channels, one channel of more than three, or floats to integers.
     """
     return _channels(_typed(pixels, dtype), channels, dtype)
 

@@ -1,7 +1,7 @@
-"""Read photos as rows of pixels, with their metadata, whatever their format.
+"""Read photos of any format as rows of pixels, with their metadata.
 
-The one place where is decided what the pixels of a file mean: training, evaluation and upscaling
-all read through it.
+All decisions about what the pixels of a file mean are made here: training, evaluation and
+upscaling all read through this module.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from wildsr.photo.unreadable import allow, readable
 from wildsr.photo.vips import pyvips
 from wildsr.photo.whole import WholeImage
 
-LIMIT = 200.0  # megapixels of a photo that is read
+LIMIT = 200.0  # megapixels of the largest photo that is read by default
 LOADERS = {
     "jpeg": "jpegload",
     "png": "pngload",
@@ -42,7 +42,7 @@ NAMES = {
     **{"heic": "heic", "avif": "avif", "raw": "tif"},
 }
 BAND = 1 << 20  # pixels that are read over at once
-# What libjpeg warns of and every program shows: it says nothing about the pixels.
+# Warnings of libjpeg that do not concern the pixels.
 _HARMLESS = re.compile(r"Unknown Adobe color transform|unknown JFIF revision")
 _PADDING = re.compile(r"extraneous bytes before marker 0xd9")
 
@@ -50,29 +50,30 @@ _PADDING = re.compile(r"extraneous bytes before marker 0xd9")
 class Photo:
     """A photo file, read from top to bottom, upright.
 
-    8 or 16 bits, gray or RGB, each with or without alpha, stay what they are; palettes become RGB;
-    CMYK becomes sRGB by its profile (a common one where it has none), Lab becomes sRGB. Of
-    animations and pages the first is taken, which is said once.
+    8 or 16 bits, gray or RGB, each with or without alpha, stay as they are; palettes become RGB;
+    CMYK becomes sRGB by its profile (or a common one if it has none), Lab becomes sRGB. Of
+    animations and multi-page files the first picture is taken, and a warning is printed once.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or camera raw, by content; of files of
-            measured values a picture (see :class:`wildsr.photo.raster.view.View`).
-        limit: megapixels that are decoded at most; None for any number.
-        sight: how a file of measured values is shown; None for its own bands and window.
+        path: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or camera raw, recognised by content;
+            files of measured values are rendered (see :class:`wildsr.photo.raster.view.View`).
+        limit: largest size that is decoded, in megapixels; None for any.
+        sight: how a file of measured values is rendered; None for its own bands and window.
 
     Attributes:
         height, width, channels, dtype: of the rows.
-        frames: pictures in the file, of which this is the first.
+        frames: number of pictures in the file, of which this is the first.
         kind: suffix of a format that keeps all of it: "jpg", "png", "webp", "tif", "heic" or
             "avif".
         exif: see :func:`wildsr.photo.metadata.exif_of`.
-        blobs: the colour profile, XMP and IPTC by libvips' names.
-        texts: a PNG's chunks of text, which a PNG that is made of it gets.
-        resolution: pixels per millimetre across and down, None where the file says nothing.
+        blobs: the colour profile, XMP and IPTC, by libvips' names.
+        texts: text chunks of a PNG, copied to a PNG that is made from it.
+        resolution: pixels per millimetre (horizontal, vertical); None if the file does not tell.
 
     Raises:
-        UnreadableImage: no image, no regular file, a damaged one.
+        UnreadableImage: no image, no regular file, or a damaged one.
         TooLarge: more pixels than ``limit``.
+        UserError: a package that the format needs is not installed.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Photo:
         """The next ``count`` rows: (count, width, channels), integers.
 
         Raises:
-            UnreadableImage: they are damaged, or not there.
+            UnreadableImage: the rows are damaged or missing.
         """
         if self.frames > 1:
             say_once(f"{self.path}: the first of {self.frames} pictures in the file is taken")
@@ -165,7 +166,7 @@ class Photo:
         self.dtype = DEPTHS[image.format]
 
     def _take_lab(self) -> None:
-        """8-bit Lab, which libvips takes for a coding of its own: opened as if it were RGB."""
+        """Open 8-bit Lab as if it were RGB, because libvips would take it for its own encoding."""
         with self.path.open("rb") as file:
             found = lab_photometric(file)
             if found is not None:
@@ -189,12 +190,12 @@ class Photo:
 
     def _begin(self, opened: Any | None = None) -> Any:
         """Start at the first row."""
-        if self._orientation > 2:  # rows of the result are columns of the file, or its last ones
+        if self._orientation > 2:  # needs random access to the file's pixels
             opened = self._opened("random")
         elif opened is None:
             opened = self._opened("sequential")
         image = converted(turned(opened, self._orientation), self._lab)
-        # A region does not keep its image, nor an image the memory that it was made of.
+        # References are kept: a region does not keep its image alive, nor an image its memory.
         self._image, self._region = image, pyvips.Region.new(image)
         return image
 
@@ -204,7 +205,7 @@ class Photo:
         except pyvips.Error as error:
             if self._fail_on != "warning" or not self._bearable(error.detail):
                 raise
-            self._fail_on = "error"  # from now on; only what libjpeg itself cannot go on with
+            self._fail_on = "error"  # from now on only fatal errors of libjpeg count
             self._begin()
             for row in range(0, self._row, 64):
                 self._region.fetch(0, row, self.width, min(64, self._row - row))
@@ -228,7 +229,7 @@ class Photo:
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
-    """Read the (width, height) of a photo, upright, from its header; None if unreadable."""
+    """Read the (width, height) of a photo, upright, from its header; None if it is unreadable."""
     try:
         photo = Photo(path, None)
     except UserError:

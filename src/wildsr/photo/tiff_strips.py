@@ -1,10 +1,9 @@
 """Check that the compressed strips and tiles of a TIFF are undamaged.
 
-Decoders stop when they have enough pixels, and so overlook damage.
-
-LZW has no checksum, and a damaged strip decodes to other pixels without an error. But its codes
-must fill the strip exactly and end with their own end mark, which damage does not leave so; and
-Deflate's checksum stands behind the last pixel, where nobody reads any more.
+Decoders stop when they have enough pixels, and so overlook damage. LZW has no checksum, and a
+damaged strip decodes to wrong pixels without an error; but its codes must fill the strip exactly
+and end with an end code, which damaged data hardly ever does. Deflate's checksum comes after the
+last pixel, where decoders do not read any more.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ PIECE = 1 << 20
 def check_strips(path: Path, directory: int | None = None) -> None:
     """Check every strip or tile of a picture for damage.
 
-    What is compressed otherwise, or laid out in a way that is not understood here, passes.
+    Pictures with other compression, or in a layout that is not supported here, pass.
 
     Args:
         path: the file.
-        directory: where the picture's directory begins in the file; None for the first one.
+        directory: position of the picture's directory in the file, in bytes; None for the first.
 
     Raises:
-        ValueError: one is damaged.
+        ValueError: a strip or tile is damaged.
     """
     with path.open("rb") as file:
         head = file.read(8)
@@ -100,10 +99,11 @@ def _deflate_is_whole(data: bytes, size: int) -> bool:
 
 
 def lzw_is_whole(data: bytes, sizes: tuple[int, ...]) -> bool:
-    """Whether LZW data are valid and decode to one of ``sizes`` bytes, no more and no less.
+    """Whether LZW data is valid and decodes to exactly one of ``sizes`` bytes.
 
-    Only lengths are computed: a code's string is one longer than that of the code that its entry
-    was made of, which all codes between two clear codes find together, by pointer doubling.
+    Only lengths are computed: a code's string is one longer than that of the code that its table
+    entry extends. The lengths of all codes between two clear codes are found at once, by pointer
+    doubling.
     """
     raw = np.frombuffer(data + bytes(8), np.uint8)
     bits, place, made = 8 * len(data), 0, 0
@@ -143,7 +143,7 @@ def _codes(
 
 
 def _lengths(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Bytes that each code stands for: one more than the code that its entry was made of."""
+    """Length of each LZW code in bytes: one more than that of the code its entry extends."""
     parent = np.where(codes < CLEAR, -1, codes - FIRST)
     lengths = np.ones(len(codes) + 1, np.int64)  # the last one is what roots point at
     lengths[-1] = 0

@@ -1,4 +1,4 @@
-"""Errors for files that are no photos, or damaged ones."""
+"""Errors for files that are not photos, or are damaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wildsr.error import UserError
 from wildsr.photo.vips import pyvips
 
 
-class UnreadableImage(UserError):  # noqa: N818 (a UserError, said shorter)
+class UnreadableImage(UserError):  # noqa: N818 (a kind of UserError with a shorter name)
     """An image file that cannot be decoded; ``reason`` is the message without the path."""
 
     reason: str = ""
@@ -21,7 +21,7 @@ class TooLarge(UnreadableImage):
 
 
 def unreadable(path: Path | str, reason: str) -> UnreadableImage:
-    """Make the error for an unreadable file, in one line."""
+    """Create the error for an unreadable file, in one line."""
     reason = " ".join(reason.split()).rstrip(".")
     failure = UnreadableImage(f"Image {path} cannot be read: {reason}.")
     failure.reason = reason
@@ -43,7 +43,7 @@ def check_limit(limit: object, argument: str = "limit") -> None:
 
 
 def allow(path: Path | str, width: int, height: int, limit: float | None) -> None:
-    """Refuse an image that is too large, by its header, before it is decoded.
+    """Refuse an image that is too large by its header, before it is decoded.
 
     Args:
         path: the file, for the message.
@@ -52,7 +52,7 @@ def allow(path: Path | str, width: int, height: int, limit: float | None) -> Non
         limit: megapixels; None for any number.
 
     Raises:
-        TooLarge: more pixels than that.
+        TooLarge: more pixels than ``limit``.
     """
     if limit is not None and width * height > limit * 1e6:
         reason = f"{width} x {height} pixels, more than `limit` allows ({limit:g} megapixels)"
@@ -66,8 +66,8 @@ def readable(path: Path | str) -> Iterator[None]:
     """Turn any exception of a decoder into one line with the path and the reason.
 
     Raises:
-        UnreadableImage: for every exception but a :class:`UserError`; decoders meet broken files
-            with nearly every one there is.
+        UnreadableImage: for every exception but a :class:`UserError`; decoders raise nearly any
+            type of exception for damaged files.
     """
     try:
         yield

@@ -9,7 +9,7 @@ os.environ.setdefault("VIPS_CONCURRENCY", "1")
 
 import pyvips
 
-# Without its memory of earlier operations, which would serve a file as it was before it changed.
+# Without its cache of operations, which would return a file as it was before it changed.
 pyvips.cache_set_max(0)
 
 __all__ = ["pyvips"]

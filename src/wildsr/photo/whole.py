@@ -1,4 +1,4 @@
-"""Read BMP and GIF, which Pillow decodes into memory at once, as rows."""
+"""Read BMP and GIF, which Pillow decodes in memory as a whole, row by row."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _PLUGINS = {"bmp": BmpImagePlugin.BmpImageFile, "gif": GifImagePlugin.GifImageFi
 
 
 class WholeImage:
-    """Reads the rows of a decoded image; only rows that are asked for become RGB.
+    """Reads the rows of a decoded image; only requested rows are converted to RGB.
 
-    Opened by its decoder and not by ``Image.open``, whose limit of pixels is one for the process.
+    Pillow's decoder is called directly and not by ``Image.open``, whose limit of pixels applies to
+    the whole process.
 
     Args:
         path: the file.
@@ -25,11 +26,12 @@ class WholeImage:
         limit: megapixels; None for any number.
 
     Attributes:
-        resolution: pixels per millimetre across and down, None where the file says nothing.
+        resolution: pixels per millimetre (horizontal, vertical); None if the file does not tell.
         frames: of an animation.
 
     Raises:
         TooLarge: more pixels than ``limit``.
+        ValueError: a GIF that ends before its first picture.
     """
 
     def __init__(self, path: Path, format: str, limit: float | None) -> None:

@@ -1,1 +1,1 @@
-"""Reports for people: contact sheets, learned cameras, tables, pages."""
+"""Reports for the user: contact sheets, learned degradations, tables, HTML pages."""

@@ -1,4 +1,4 @@
-"""Choose a checkpoint without a truth: the Pareto front of the panel."""
+"""Choose a checkpoint without ground truth: the Pareto front of several metrics (the panel)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ PHOTOS, COLUMNS = 4, 8  # of the contact sheet
 
 @dataclass(frozen=True)
 class Ranking:
-    """Checkpoints under a panel, with their Pareto front.
+    """Checkpoints under a panel of metrics, with their Pareto front.
 
     Args:
         iterations: the iteration of each checkpoint's row.
-        metrics: those that decide: every checkpoint has a value.
-        missing: those of the panel that could not be computed, and why.
-        front: the rows that no other beats: at least as good everywhere and better somewhere.
+        metrics: the metrics that are compared: every checkpoint has a value.
+        missing: metrics of the panel that could not be computed, and why.
+        front: the rows that are not dominated: no other is at least as good in every metric and
+            better in one.
     """
 
     iterations: Mapping[str, int]
@@ -45,7 +46,7 @@ class Ranking:
 
     @property
     def said(self) -> str:
-        """The outcome in a sentence."""
+        """The outcome in one sentence."""
         if not self.metrics:
             return (
                 "No metric of the panel could be computed, so nothing is said of the checkpoints."
@@ -63,10 +64,10 @@ def rank(summary: Summary, iterations: Mapping[str, int], panel: Sequence[str]) 
     Args:
         summary: the table; its means over all photos are compared.
         iterations: the rows that are checkpoints.
-        panel: metrics, of which those without a better side are refused.
+        panel: names of metrics.
 
     Raises:
-        UserError: a metric of which neither side is better.
+        UserError: a metric for which neither higher nor lower is better.
     """
     values = {line.row: line.values for line in _measured(summary, iterations)}
     metrics, missing = [], {}
@@ -93,9 +94,12 @@ def rank(summary: Summary, iterations: Mapping[str, int], panel: Sequence[str]) 
 
 
 def undominated(costs: Sequence[Sequence[float]]) -> list[bool]:
-    """Find the points on the Pareto front, smaller being better in every coordinate.
+    """Find the points on the Pareto front, where smaller is better in every coordinate.
 
-    A point is beaten by another that is nowhere larger and somewhere smaller; equal ones stay.
+    A point is dominated by another that is nowhere larger and somewhere smaller; equal ones stay.
+
+    Args:
+        costs: (points, coordinates).
     """
     table = torch.tensor(costs, dtype=torch.float64)
     nowhere_larger = (table[:, None] <= table[None]).all(dim=2)  # (by, beaten)
@@ -119,7 +123,14 @@ def write(
 ) -> Choice:
     """Write ``checkpoints.json``, ``checkpoints.md`` and ``front.png``.
 
-    Returns the page's section.
+    Args:
+        folder: of the files.
+        summary: the table.
+        ranking: of :func:`rank`.
+        sets: the photos by set, for the contact sheet.
+
+    Returns:
+        The section for the HTML page.
     """
     lines = _measured(summary, ranking.iterations)
     plain = {

@@ -1,4 +1,4 @@
-"""Write the table: ``results.json``, ``results.csv``, ``results.md``, ``per_image.csv``."""
+"""Write the results table: ``results.json``, ``results.csv``, ``.md`` and ``per_image.csv``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wildsr.evaluation.summary import ALL_PAIRS, Compared, Summary
 
 
 def write(folder: Path, summary: Summary) -> None:
-    """Write all four files; each appears whole or not at all."""
+    """Write all four files; each appears only when it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     structure = json.dumps(structured(summary), indent=2, allow_nan=False) + "\n"
     for name, text in (
@@ -31,9 +31,9 @@ def write(folder: Path, summary: Summary) -> None:
 def structured(summary: Summary) -> dict[str, object]:
     """The table as the plain data of ``results.json``.
 
-    ``rows`` and ``protocol`` are what they always were; ``intervals`` and ``comparisons``, ``sets``
-    (if there are several, the same again for each) and ``failed`` (if any) stand beside them. A
-    number that is infinite (PSNR of equal images) or none is None, because JSON has neither, and
+    ``rows`` (means over all photos) and ``protocol`` are always there; next to them ``intervals``
+    and ``comparisons``, ``sets`` (the same for each set, if there are several) and ``failed`` (if
+    any). Infinite numbers (PSNR of equal images) and NaN become None, because JSON has neither, and
     ``protocol["not a number"]`` says which and why.
     """
     protocol = {**summary.protocol, "significance": STATED}
@@ -57,21 +57,21 @@ def structured(summary: Summary) -> dict[str, object]:
 
 
 def markdown(summary: Summary) -> str:
-    """The means as Markdown tables, one a set, and the differences from the first row."""
+    """The means as Markdown tables, one per set, and the differences from the first row."""
     blocks = []
     several = len(summary.sets) > 1
     for photo_set in [None, *summary.sets] if several else [None]:
         if several:
             blocks.append(f"### {photo_set or 'all photos'}")
         blocks.append(table(summary, photo_set))
-        # Of many rows, as of all checkpoints of a run, the lines are in the other files.
+        # With many rows (all checkpoints of a run) the differences are only in the other files.
         against = differences(summary, photo_set) if len(summary.rows) <= ALL_PAIRS else ""
         blocks += [against] if against else []
     return "\n\n".join(blocks)
 
 
 def table(summary: Summary, photo_set: str | None) -> str:
-    """Format means as a Markdown table; "n/a" or what is missing where there is none."""
+    """Format means as a Markdown table; without a value "n/a", or what the metric needs."""
     lines = summary.of_set(photo_set)
     failures = any(line.failed for line in lines)
     header = ["upscaler", *(heading(summary, metric) for metric in summary.metrics), "images"]
@@ -84,7 +84,7 @@ def table(summary: Summary, photo_set: str | None) -> str:
 
 
 def differences(summary: Summary, photo_set: str | None) -> str:
-    """Format each row against the first: mean difference, interval, p; "" for one row."""
+    """Format each row against the first: mean difference, interval, p; "" for a single row."""
     rows = summary.rows
     found = [c for c in summary.compared if c.second == rows[0] and c.photo_set == photo_set]
     cells = [[f"against {rows[0]}", "metric", "difference", "95% interval", "p"]]
@@ -93,7 +93,7 @@ def differences(summary: Summary, photo_set: str | None) -> str:
 
 
 def said(summary: Summary, compared: Compared) -> tuple[str, str, str]:
-    """Format a difference: itself, its interval, p."""
+    """Format a difference: (mean difference, its interval, p)."""
     gap, places = compared.difference, decimals(summary, compared.metric)
     between = "n/a" if gap.low is None else f"{gap.low:+.{places}f} to {gap.high:+.{places}f}"
     return f"{gap.mean:+.{places}f}", between, f"{gap.p:.3f}" if gap.p >= 0.001 else "< 0.001"
@@ -113,7 +113,7 @@ def per_image(summary: Summary) -> list[dict[str, object]]:
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> str:
-    """Format an aligned Markdown table from a head and lines of text and numbers."""
+    """Format an aligned Markdown table: the first line is the head, the first column is text."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     padded = [
@@ -125,7 +125,7 @@ def aligned(cells: Sequence[Sequence[str]]) -> str:
 
 
 def heading(summary: Summary, metric: str) -> str:
-    """A metric's name as a column's heading."""
+    """A metric's title as a column heading."""
     return summary.parts[metric].title if metric in summary.parts else metric.upper()
 
 
@@ -135,7 +135,7 @@ def decimals(summary: Summary, metric: str) -> int:
 
 
 def number(summary: Summary, metric: str, value: float | None) -> str:
-    """Format a value with its metric's decimals; without one, what is missing."""
+    """Format a value with its metric's decimals; for None say what the metric needs."""
     if value is not None:
         return f"{value:.{decimals(summary, metric)}f}"
     part = summary.parts.get(metric)
@@ -158,7 +158,7 @@ def _part(summary: Summary, photo_set: str | None) -> dict[str, object]:
 
 
 def flat(summary: Summary) -> list[dict[str, object]]:
-    """All lines of all sets, with the ends of the intervals, for a spreadsheet."""
+    """All lines of all sets, with the bounds of the intervals, for a spreadsheet."""
     lines = []
     for line in summary.lines:
         flat: dict[str, object] = {"name": line.row, "set": line.photo_set or "all"}

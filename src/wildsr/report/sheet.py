@@ -27,7 +27,7 @@ def crop_of_interest(image: Tensor, size: int) -> tuple[int, int]:
 
     Args:
         image: (3, H, W) or (1, 3, H, W), [0, 1].
-        size: side of the square in pixels; cut to the image's shorter side.
+        size: side of the square in pixels; reduced to the image's shorter side.
 
     Returns:
         (top, left) of the square; the topmost, then leftmost of equal ones.
@@ -55,19 +55,19 @@ def contact_sheet(
 ) -> None:
     """Write a PNG with one row per photo and one labelled column per key.
 
-    Images of a row whose sizes are whole multiples of each other show one photo, and the same spot
-    of it (chosen in the smallest by :func:`crop_of_interest`); others choose their own. Everything
-    is enlarged by repeating pixels, never smoothed.
+    Images of a row whose sizes are integer multiples of each other are taken for versions of one
+    photo, and show the same region of it (chosen in the smallest by :func:`crop_of_interest`);
+    other images get their own region. Everything is enlarged by nearest neighbour, never smoothed.
 
     Args:
-        rows: images, (3, H, W) or (1, 3, H, W), [0, 1], under the names of their columns, as in
+        rows: images, (3, H, W) or (1, 3, H, W), [0, 1], by the names of their columns, as in
             ``{"real LR": lr, "bicubic": sr0, "SR": sr, "truth": None}``. Missing ones are gray.
         path: of the PNG; its folder is made if need be.
         title: above the table.
         captions: a second, smaller line under a column's name.
 
     Raises:
-        UserError: nothing to show, an image of another shape.
+        UserError: nothing to show, or an image of another shape.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if not columns:
@@ -166,7 +166,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 def _wrapped(
     text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
 ) -> list[str]:
-    """The text in lines no wider than ``width``; a word that is too wide is broken."""
+    """Break the text into lines no wider than ``width``; longer words are broken, too."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

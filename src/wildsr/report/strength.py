@@ -1,4 +1,4 @@
-"""The line from the faithful to the finished upscaler, drawn: PSNR against ST-LPIPS."""
+"""Plot PSNR against ST-LPIPS along the strength, from the faithful to the finished upscaler."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from wildsr.atomic import writing
 def draw_strengths(
     along: Mapping[str, Mapping[str, float | None]], chosen: float, path: Path
 ) -> None:
-    """Write a PNG: each strength a point, the default marked, bicubic interpolation beside.
+    """Write a PNG: a point for each strength, the default marked, and bicubic interpolation.
 
     Args:
-        along: "bicubic" and strengths as text -> metrics, ``psnr`` and ``st_lpips`` among them.
+        along: metrics, ``psnr`` (dB) and ``st_lpips`` among them, by "bicubic" and by strength as
+            text.
         chosen: the default strength.
         path: of the PNG.
     """

@@ -1,1 +1,1 @@
-"""Run folders: made, found, opened again."""
+"""Run folders: create them, find them, open them again."""

@@ -1,4 +1,4 @@
-"""Whole training states on disk: written atomically, read without running code."""
+"""Checkpoints (complete training states): written atomically, read without running code."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ def save_checkpoint(folder: Path, state: dict[str, Any], keep: int = 2) -> Path:
     """Write ``iteration-N.ckpt`` into ``folder`` and remove all but the newest ``keep``.
 
     The file appears under its name only when it is complete and on disk, so that a kill at any
-    moment leaves the earlier ones readable.
+    moment leaves the earlier checkpoints readable.
 
     Args:
-        folder: made if it does not exist.
+        folder: created if it does not exist.
         state: plain containers, numbers and tensors; ``state["iteration"]`` names the file.
         keep: at least 1.
+
+    Raises:
+        UserError: the file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"iteration-{state['iteration']:08d}.ckpt"
@@ -41,7 +44,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any], keep: int = 2) -> Path:
         try:
             with partial.open("wb") as file:
                 torch.save({"format": FORMAT, **state}, file)
-        except RuntimeError as error:  # torch's own, of a disk that is full
+        except RuntimeError as error:  # raised by torch if the disk is full
             raise OSError(errno.EIO, f"its disk is full or fails ({first_line(error)})") from error
         seal(partial)
     for old in checkpoints(folder)[keep:]:
@@ -59,7 +62,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read one checkpoint; only tensors and plain containers, never code.
 
     Raises:
-        UserError: if it is missing, damaged, holds anything but data, or is of another format.
+        UserError: it is missing, damaged, holds anything but data, or is of another format.
     """
     try:
         check_archive(path, str(path))
@@ -89,10 +92,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def part_of(state: Mapping[str, Any], key: str, folder: Path) -> Any:
-    """One part of a checkpoint.
+    """One entry of a checkpoint.
+
+    Args:
+        state: of :func:`load_checkpoint`.
+        key: of the entry.
+        folder: of the run, for the message.
 
     Raises:
-        UserError: it has none of this name.
+        UserError: there is no entry of this name.
     """
     if key not in state:
         raise UserError(f"The checkpoint in {folder} is damaged: it has no `{key}`.")
@@ -159,7 +167,7 @@ def _settling(value: Any) -> bool:
     )
 
 
-# What is known of a part of a checkpoint, where it is there.
+# Checks of the parts of a checkpoint.
 _SOUND: dict[str, Callable[[Any], bool]] = {
     "iteration": _count,
     "seconds": _number,
@@ -174,10 +182,12 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
 
 
 def newest_checkpoint(run: Path) -> dict[str, Any]:
-    """The newest sound checkpoint of the run folder ``run``; damaged ones are passed over, aloud.
+    """Load the newest sound checkpoint of the run folder ``run``.
+
+    A damaged checkpoint is skipped with a warning.
 
     Raises:
-        UserError: if the folder does not exist or has no readable checkpoint.
+        UserError: the folder does not exist or has no readable checkpoint.
     """
     if not run.is_dir():
         raise UserError(f"There is no run folder {run}.")

@@ -1,6 +1,6 @@
-"""The degradation that a run has learned, or was given, for use in other runs and by ``degrade``.
+"""The degradation that a run has learned, for use in other runs and by ``wildsr degrade``.
 
-The one degradation that knows what a run is; all others know tensors alone.
+This is the only degradation that reads a run folder; all others work on tensors alone.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from wildsr.run.load import load_degrader
 
 
 class Learned(nn.Module):
-    """The degradation of a run, frozen: its parameters are buffers here, nothing trains them.
+    """The degradation of a run, frozen: its parameters are buffers here, so nothing trains them.
 
     Args:
         run: the folder of the run.
         scale: HR size / LR size, s; the run's.
-        tile: side in HR pixels from which images are degraded in tiles; None never does.
-        trust: let the run name code that is not wildsr's, which is run.
+        tile: side in HR pixels from which images are degraded in tiles; None: never.
+        trust: allow the run's configuration to name and run code outside of wildsr.
 
     Raises:
-        UserError: if the folder is no run, its method makes no LR, or it is of another scale.
+        UserError: the folder is not a run, its method has no degrader, or it has another scale.
     """
 
     def __init__(self, run: str, scale: int, tile: int | None = None, trust: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What a run records of its finish: the default strength, and how it was found."""
+"""The record of a run's finish: the default strength, and how it was chosen."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SUFFIX = "_finished"  # of the name of a file of weights
 
 
 def write_finish(folder: Path, found: Mapping[str, Any]) -> Path:
-    """Write ``finish.json`` into the run's folder; its path."""
+    """Write ``finish.json`` into the run's folder; returns its path."""
     path = folder / FILE
     write_text(path, json.dumps(found, indent=1) + "\n")
     return path
 
 
 def default_strength(folder: Path) -> float:
-    """The strength that a run uses unless told otherwise; 0 where none was found yet.
+    """The strength that a run uses by default; 0 if none was chosen yet.
 
     Raises:
         UserError: the file is damaged.

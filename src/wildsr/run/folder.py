@@ -1,4 +1,4 @@
-"""Run folders: never overwritten, found again to resume."""
+"""Run folders: created (never overwritten), found again to resume, recorded configuration."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from wildsr.run.checkpoint import checkpoints, newest_checkpoint, save_checkpoin
 from wildsr.run.lock import PLACE, Lock
 from wildsr.run.saved import NEVER_SAVED, OVERRIDES, override_key, overrides_of
 
-START = "start"  # the folder, within a run's, of the weights that it started from
-DEGRADATION = "degradation"  # and of the run whose degradation it uses
-CAMERA = "degradation.json"  # and the camera.json that it was given
-
-# What may differ between the parts of one run.
+START = "start"  # subfolder of a run: copy of the weights that it started from
+DEGRADATION = "degradation"  # subfolder: copy of the run whose degradation it uses
+CAMERA = "degradation.json"  # copy of the camera.json that it was given
+# Keys that may change when a run is resumed.
 _FREE = (
     *("resume", "iterations", "seconds", "name", "runs_dir", "logger", "trainer"),
     *("explain", "trust"),
@@ -37,9 +36,9 @@ class Run:
     """A run's folder.
 
     Attributes:
-        folder: where everything that belongs to the run is.
-        resumed: whether it has a checkpoint to go on from.
-        lock: that keeps other processes out; None where another process of this one's holds it.
+        folder: holds everything that belongs to the run.
+        resumed: whether it has a checkpoint to resume from.
+        lock: keeps other processes out; None if another process of the same training holds it.
     """
 
     folder: Path
@@ -48,24 +47,24 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """Full training states."""
+        """Folder of the complete training states."""
         return self.folder / "checkpoints"
 
     @property
     def weights(self) -> Path:
-        """Generators only, for use."""
+        """Folder of the upscaler's weights, for use."""
         return self.folder / "weights"
 
     @property
     def images(self) -> Path:
-        """Pictures made while training."""
+        """Folder of images made during training."""
         return self.folder / "images"
 
 
 def choices(overrides: list[str]) -> list[str]:
-    """The overrides that decide what a run is, without those that may change when it goes on."""
+    """The overrides that define a run, without those that may change when it is resumed."""
     decisive = [o for o in overrides if override_key(o).split(".")[0].split("/")[0] not in _FREE]
-    # Of weights the name: a run keeps a copy, and goes on from that.
+    # Only the name of weights is compared: a run has its own copy of the file.
     return sorted(
         f"weights={Path(o.split('=', 1)[1]).name}" if override_key(o) == "weights" else o
         for o in decisive
@@ -73,8 +72,8 @@ def choices(overrides: list[str]) -> list[str]:
 
 
 def merged(folder: Path, new: list[str]) -> list[str]:
-    """The overrides of a run that goes on: the new ones replace the saved ones of the same key."""
-    # It goes on from its own copies, whatever became of the originals.
+    """The overrides of a resumed run: new ones replace saved ones of the same key."""
+    # A resumed run uses its own copies of these files.
     kept = [f"weights={path}" for path in _started_from(folder)]
     kept += [f"degradation.run={path}" for path in _degraded_by(folder)]
     kept += [f"degradation.file={path}" for path in _given_camera(folder)]
@@ -88,10 +87,10 @@ def config_of(folder: Path, trust: bool = False) -> DictConfig:
 
     Args:
         folder: of the run.
-        trust: whether it may name code that is not wildsr's.
+        trust: allow it to name code outside of wildsr.
 
     Raises:
-        UserError: if it is not a run folder, is damaged, or names code of others.
+        UserError: it is not a run folder, is damaged, or names code outside of wildsr.
     """
     path = folder / "config.yaml"
     if not folder.is_dir():
@@ -134,13 +133,13 @@ def _given_camera(folder: Path) -> list[Path]:
 
 
 def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str]) -> Path | None:
-    """The folder that ``resume`` means; None when ``auto`` finds nothing to go on with.
+    """The folder that ``resume`` refers to; None if ``auto`` finds nothing to resume.
 
-    ``auto`` is ``runs_dir/name`` when there is a name, else the newest run in ``runs_dir`` that was
-    started with the same choices.
+    ``auto`` means ``runs_dir/name`` if a name is given, else the newest run in ``runs_dir`` that
+    was started with the same choices.
 
     Raises:
-        UserError: if a folder that was named does not exist or is no run, or has results alone.
+        UserError: a named folder does not exist, is not a run, or has results but no checkpoint.
     """
     if resume != "auto":
         folder = Path(resume).expanduser()
@@ -185,16 +184,16 @@ def create(
     default_name: str,
     claim: Callable[[Path], Lock | None] = lambda folder: None,
 ) -> Run:
-    """Make a new run folder, or take one whose start was cut off before anything was trained.
+    """Create a new run folder, or take one whose start was interrupted before any training.
 
     Args:
         config: of the training.
-        overrides: what was typed.
-        default_name: of the folder, where ``name`` was not given; numbered where it is taken.
+        overrides: as typed by the user.
+        default_name: of the folder, if ``name`` is not given; numbered if it is taken.
         claim: takes the lock of the folder before anything is written into it.
 
     Raises:
-        UserError: if ``name`` was given and is taken, or the folder cannot be made or written to.
+        UserError: ``name`` is given and taken, or the folder cannot be created or written to.
     """
     runs_dir = Path(config.runs_dir).expanduser()
     number = 1
@@ -224,7 +223,7 @@ def create(
 
 
 def unfinished(folder: Path) -> bool:
-    """Whether a folder holds nothing but the beginning of a start that was cut off."""
+    """Whether a folder holds nothing but the beginning of an interrupted start."""
     made = {PLACE, START, DEGRADATION, CAMERA, "config.yaml"}
     try:
         return all(e.name in made or e.suffix == ".part" for e in folder.iterdir())
@@ -249,7 +248,7 @@ def _taken(config: DictConfig, folder: Path, claim: Callable[[Path], Lock | None
 def _fill(folder: Path, config: DictConfig) -> None:
     """Copy what resuming and evaluating will need again, wherever it comes from."""
     for left in (START, DEGRADATION):
-        shutil.rmtree(folder / left, ignore_errors=True)  # of a start that was cut off
+        shutil.rmtree(folder / left, ignore_errors=True)  # left by an interrupted start
     if config.get("weights") is not None:
         source = Path(str(config.weights)).expanduser()
         kept = folder / START / source.name
@@ -276,7 +275,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:
-    """Write what was configured into the run folder."""
+    """Write configuration and overrides into the run folder."""
     # Plain text, for it is read as such: `${` in a name refers to nothing.
     plain = yaml.safe_dump(plain_config(config), sort_keys=False, allow_unicode=True)
     write_text(folder / "config.yaml", plain)
@@ -285,7 +284,7 @@ def record(folder: Path, config: DictConfig, overrides: list[str]) -> None:
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain containers, as checkpoints and W&B hold it."""
+    """The configuration as plain containers, as checkpoints and W&B store it."""
     container: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     return container
 

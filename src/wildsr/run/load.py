@@ -1,4 +1,4 @@
-"""Open a run, or a file of weights, for use: upscaler, degrader, restorer."""
+"""Open a run or a weights file for use: upscaler, degrader, restorer."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from wildsr.run.snapshot import SNAPSHOTS, read_snapshot, snapshots
 
 @dataclass(frozen=True)
 class Opened:
-    """A trained upscaler, wherever it came from.
+    """A trained upscaler, from a run or a weights file.
 
     Attributes:
         network: (B, 3, H, W) to (B, 3, sH, sW), in evaluation mode.
         scale: s.
         name: of the run's folder, or of the file without its suffix.
-        nodes: the configuration of each network by name; "" is that of a file's.
+        nodes: the configuration of each network by name; "" for a file's only network.
         method: the run's; None for a file.
-        method_name: what the run's method was chosen by.
+        method_name: the value of ``method=`` with which the run was started.
         sensor: the kind of photos that it was trained on.
     """
 
@@ -63,18 +63,18 @@ def open_upscaler(
     trust: bool = False,
     strength: float | None = None,
 ) -> Opened:
-    """The network of a run's newest checkpoint, or of a file of weights.
+    """Open the network of a run's newest checkpoint, or of a weights file.
 
     Args:
         run: a run folder.
-        weights: instead: a file of ours, or of any architecture that spandrel knows.
-        trust: let the run name code that is not wildsr's, which is run.
+        weights: instead: a weights file of wildsr, or of any architecture that spandrel knows.
+        trust: allow the run's configuration to name and run code outside of wildsr.
         strength: from 0, the faithful upscaler, to 1, the finished one; None for the run's own
-            default. Of a file NAME.safetensors the finished one is NAME_finished.safetensors.
+            default. For a file NAME.safetensors the finished one is NAME_finished.safetensors.
 
     Raises:
-        UserError: neither or both were given, or it is missing, damaged or names code of others;
-            a strength where nothing was finished.
+        UserError: neither or both are given; it is missing, damaged or names code outside of
+            wildsr; a strength where there is no finished upscaler.
     """
     if (run is None) == (weights is None):
         raise UserError("One of `run` (a run folder) and `weights` (a file) must be given.")
@@ -96,7 +96,7 @@ def open_upscaler(
 
 
 def _towards(network: nn.Module, path: Path, strength: float) -> None:
-    """Move the faithful network of a file towards the finished one beside it."""
+    """Interpolate from a file's faithful weights towards the finished ones in the same folder."""
     check_strength("`strength`", strength)
     other = path.with_name(f"{path.stem}{SUFFIX}{path.suffix}")
     if not other.is_file():
@@ -113,17 +113,17 @@ def restorer_of(
     trust: bool = False,
     strength: float | None = None,
 ) -> Restorer:
-    """The averaged networks of a run.
+    """The restorer of a run, with its averaged (EMA) networks.
 
     Args:
         folder: of the run.
-        iteration: at which; None for the newest checkpoint.
-        trust: let the run name code that is not wildsr's, which is run.
+        iteration: of the checkpoint or snapshot; None for the newest checkpoint.
+        trust: allow the run's configuration to name and run code outside of wildsr.
         strength: from 0, the faithful upscaler, to 1, the finished one; None for the run's default.
 
     Raises:
-        UserError: if the folder is no run, has no sound checkpoint of its architecture, or names
-            code of others; a strength of a run without a finish.
+        UserError: the folder is not a run, has no sound checkpoint of its architecture, or names
+            code outside of wildsr; a strength for a run without a finish.
     """
     config = config_of(folder, trust)
     path = None if iteration is None else snapshots(folder / SNAPSHOTS).get(iteration)
@@ -137,21 +137,21 @@ def restorer_of(
 
 
 def has_finish(folder: Path, trust: bool = False) -> bool:
-    """Whether a run has a finished upscaler beside the faithful one."""
+    """Whether a run has a finished upscaler besides the faithful one."""
     return FINISHED in config_of(folder, trust).method.networks
 
 
 def load_degrader(folder: Path, tile: int | None = None, trust: bool = False) -> Degrader:
-    """The degrader of the newest checkpoint of a run, with the networks that it needs alone.
+    """The degrader of the newest checkpoint of a run, with only the networks that it needs.
 
     Args:
         folder: of the run.
         tile: see :class:`~wildsr.inference.degrader.Degrader`.
-        trust: let the run name code that is not wildsr's, which is run.
+        trust: allow the run's configuration to name and run code outside of wildsr.
 
     Raises:
-        UserError: if the folder is no run, has no sound checkpoint, its method makes no LR, or it
-            names code of others.
+        UserError: the folder is not a run, has no sound checkpoint, its method has no degrader, or
+            it names code outside of wildsr.
     """
     with _once(folder):
         config = config_of(folder, trust)
@@ -172,7 +172,7 @@ def load_degrader(folder: Path, tile: int | None = None, trust: bool = False) ->
 
 
 _OPENING: ContextVar[tuple[Path, ...]] = ContextVar("opening", default=())
-DEEPEST = 8  # runs whose degradation is that of another run
+DEEPEST = 8  # longest chain of runs that each use the degradation of the next
 
 
 @contextmanager
@@ -204,28 +204,27 @@ def load_upscaler(
     strength: float | None = None,
     calibration: str | Path | Sequence[Path] | None = None,
 ) -> Upscaler:
-    """An upscaler from a run folder, or from a file of weights.
+    """Load an upscaler from a run folder or from a weights file, ready for inference.
 
     Args:
         run: a run folder: the averaged networks of its newest checkpoint.
-        weights: instead: a file of ours, or of any architecture that spandrel knows.
+        weights: instead: a weights file of wildsr, or of any architecture that spandrel knows.
         engine: "torch", "compile", "onnxruntime", "openvino", or "auto" for the fastest.
         device: see :func:`~wildsr.inference.device.choose_device`.
         precision: "auto", "fp32", "fp16", "bf16" or "int8"; see
             :func:`~wildsr.inference.prepare.prepare`.
-        ensemble: mean over the eight flips and turns.
-        colour_fix: take the low frequencies of the input.
-        tile: see :class:`Upscaler`, as for the next two.
+        ensemble: average over the eight flips and rotations.
+        colour_fix: take the low frequencies from the input.
+        tile: LR pixels a side; see :class:`Upscaler`.
         overlap: LR pixels.
         batch: tiles computed at once.
-        trust: let the run name code that is not wildsr's, which is run.
+        trust: allow the run's configuration to name and run code outside of wildsr.
         strength: see :func:`open_upscaler`.
-        calibration: photos of the kind that is to be upscaled, as a folder, of which the first 16
-            are taken, as one file or as several: int8 takes its ranges from them, and engines are
-            timed on the first.
+        calibration: photos like those to be upscaled, as a folder (its first 16 are taken), one
+            file or several: int8 is calibrated on them, and engines are timed on the first.
 
     Raises:
-        UserError: whatever of this cannot be.
+        UserError: an argument is invalid or not supported here, a file is missing or damaged.
     """
     photos: Sequence[Path] = ()
     if isinstance(calibration, str | Path):

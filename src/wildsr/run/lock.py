@@ -1,4 +1,4 @@
-"""One process at a time in a folder, on one machine, in containers and on shared disks."""
+"""Lock a folder for one process at a time: on one machine, in containers and on shared disks."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from wildsr.error import UserError, first_line
 
 PLACE = ".lock"  # the folder, within the one that is locked
 BEAT = 4.0  # seconds between two signs of life
-LEASE = 4 * BEAT  # seconds without one after which a holder that cannot be asked is gone
+LEASE = 4 * BEAT  # seconds without one after which a holder on another machine counts as gone
 _NAME = re.compile(r"(\d{8})\.(held|free)")
 
 
-class Held(UserError):  # noqa: N818 (a UserError, said shorter)
-    """Somebody else holds a lock."""
+class Held(UserError):  # noqa: N818 (a kind of UserError with a shorter name)
+    """Another process holds a lock."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock.
+    """The process that holds a lock.
 
     Attributes:
-        host: name of the machine, for people.
-        machine: this start of it, as processes in the holder's container see it.
-        process: its number there.
+        host: name of the machine, for messages.
+        machine: identifies this boot of the machine, as seen from the holder's container.
+        process: its process id there.
         begun: when that process began, in seconds since 1970.
-        token: of this one lock.
-        file: that says all this, as the holder calls it.
+        token: unique to this one lock.
+        file: path of the lock's file, as the holder sees it.
     """
 
     host: str
@@ -52,21 +52,22 @@ class Holder:
 
 
 class Lock:
-    """Held from :meth:`take` to :meth:`release`; or until the process dies, however it dies.
+    """A lock on a folder, held from :meth:`take` to :meth:`release`, or until the process dies.
 
-    The holder writes who it is into ``.lock/N.held`` and touches that file every four seconds. One
-    that ran on this machine is gone when its process is; of any other one, on a shared disk or in
-    another container, a sign of life is waited for, by the clock of the file system. Who takes over
-    makes ``N + 1``, which only one can; the highest number holds, and its file is never removed by
-    anybody with a lower one, so that two that find the same dead holder cannot both follow it.
+    The holder writes who it is into ``.lock/N.held`` and touches that file every four seconds. A
+    holder on this machine is gone when its process is; for any other (on a shared disk or in
+    another container) the file's time stamp is watched, by the clock of the file system. The next
+    holder creates ``N + 1``, in which only one process can succeed; the highest number holds the
+    lock, and its file is never removed by a process with a lower one. So of two processes that find
+    the same dead holder, only one takes over.
 
     Args:
         folder: exists.
-        work: what the holder does, for the sentence that another one gets: "trained".
-        place: where the lock is, within the folder, whose parts may have locks of their own.
+        work: what the holder does to the folder, for the error message of others: "trained".
+        place: of the lock within the folder; parts of a folder may have their own locks.
 
     Raises:
-        UserError: from :meth:`take`: somebody else holds it, or the folder cannot be written to.
+        UserError: from :meth:`take`: another process holds it, or the folder cannot be written to.
     """
 
     def __init__(self, folder: Path, work: str = "used", place: str = PLACE) -> None:
@@ -91,10 +92,10 @@ class Lock:
         """Take the lock.
 
         Args:
-            patience: seconds to wait for somebody else who holds it.
+            patience: seconds to wait for another process that holds it.
 
         Raises:
-            UserError: somebody else holds it, or the folder cannot be written to.
+            UserError: another process holds it, or the folder cannot be written to.
         """
         end = time.monotonic() + patience
         while True:
@@ -123,7 +124,7 @@ class Lock:
         return self
 
     def release(self) -> None:
-        """Let go; nothing where it is not held by this process."""
+        """Release the lock; does nothing if this process does not hold it."""
         holder, self.holder = self.holder, None
         self._ended.set()
         if holder is not None and holder.process == os.getpid():
@@ -131,17 +132,17 @@ class Lock:
                 os.rename(self._file, self._file.with_suffix(".free"))
 
     def check(self) -> None:
-        """See that it is still held, before something is written that another one might write.
+        """Check that the lock is still held, before a write that another process might do too.
 
         Raises:
-            UserError: this process was without a sign of life for so long (suspended, or cut off
-                from the disk) that another one has taken over.
+            UserError: another process has taken over, because this one gave no sign of life for so
+                long (suspended, or cut off from the disk).
         """
         if self.holder is None or self.holder.process != os.getpid():
             return
         try:
             number, held = self._newest()
-        except OSError:  # the folder is gone or cut off, which writing will say
+        except OSError:  # the folder is gone; writing into it will report that
             return
         if self.place / f"{number:08d}.held" != self._file or held is None:
             raise UserError(
@@ -150,7 +151,7 @@ class Lock:
             )
 
     def _newest(self) -> tuple[int, Path | None]:
-        """The highest number, and its file where it is held."""
+        """The highest number of a lock file, and the file if it is held (None if it is free)."""
         names = [_NAME.fullmatch(name) for name in os.listdir(self.place)]
         found = max(((int(n[1]), n[2]) for n in names if n), default=(0, "free"))
         held = self.place / f"{found[0]:08d}.held" if found[1] == "held" else None
@@ -257,7 +258,7 @@ def _read(path: Path) -> Holder | None:
 
 
 def _copied(path: Path, holder: Holder) -> bool:
-    """Whether a file is a copy, with its whole folder, of one that is held elsewhere."""
+    """Whether a lock file was copied, with its folder, from one that is still held."""
     original = Path(holder.file)
     try:
         if os.path.samefile(original, path):
@@ -269,7 +270,7 @@ def _copied(path: Path, holder: Holder) -> bool:
 
 
 def _lives(holder: Holder) -> bool:
-    """Whether a holder on this machine still runs; its number may be another one's by now."""
+    """Whether a holder on this machine still runs, and its process id was not given to another."""
     if not alive(holder.process):
         return False
     try:

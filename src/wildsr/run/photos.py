@@ -1,4 +1,4 @@
-"""The photos of a run: where they are now, and how it splits them."""
+"""The photos of a run: where they are now, and how they are split."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from wildsr.run.folder import config_of
 
 
 def data_of(folder: Path, trust: bool = False) -> Folders:
-    """The data module of a run, nothing read yet.
+    """The data module of a run; no photo is read yet.
 
     Args:
         folder: of the run.
-        trust: let the run name code that is not wildsr's, which is run.
+        trust: allow the run's configuration to name and run code outside of wildsr.
 
     Raises:
-        UserError: the folder is no run, is damaged, or names code of others.
+        UserError: the folder is not a run, is damaged, or names code outside of wildsr.
     """
     data: Folders = make(config_of(folder, trust).data, "data", Folders)
     return data
 
 
 def opened_data(folder: Path, trust: bool = False) -> Folders:
-    """The data module of a run, its photos found.
+    """The data module of a run, with its photos listed.
 
     Raises:
         UserError: as :func:`data_of`, or the photos are gone.
@@ -37,7 +37,7 @@ def opened_data(folder: Path, trust: bool = False) -> Folders:
 
 
 def lr_photos(folder: Path, trust: bool = False) -> list[Path]:
-    """The real LR photos of a run: those that it was watched on, else those that it learned from.
+    """The real LR photos of a run: its validation photos if it has any, else its training photos.
 
     Raises:
         UserError: as :func:`data_of`, or they are gone.

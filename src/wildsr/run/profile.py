@@ -1,6 +1,6 @@
-"""``camera.json``: a measured camera as a file, and the degradation that such a file describes.
+"""Read and write ``camera.json``: a measured degradation as a file.
 
-The file needs neither the run that wrote it nor its photos. Its keys are in ``docs/camera.md``.
+The file needs neither the run that wrote it nor its photos. ``docs/camera.md`` lists its keys.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROUNDED = 1e-4  # by which numbers in the file may leave the range of a paramete
 
 
 class Profile(nn.Module):
-    """The degradation that a ``camera.json`` describes: each picture by a camera drawn from it.
+    """The degradation in a ``camera.json``: each image by a camera drawn from its population.
 
     Args:
         file: the path of a ``camera.json``, as ``train``, ``look`` or ``export format=camera``
@@ -39,7 +39,7 @@ class Profile(nn.Module):
         scale: HR size / LR size, s; the file's.
 
     Raises:
-        UserError: the file cannot be read, is damaged, or is of another scale.
+        UserError: the file cannot be read, is damaged, or has another scale.
     """
 
     def __init__(self, file: str, scale: int) -> None:
@@ -62,13 +62,13 @@ class Profile(nn.Module):
         return to_8_bit(lr).clamp(0, 1)
 
     def describe(self) -> list[str]:
-        """What the median camera does, and how many pictures go through JPEG, in words."""
+        """The median camera's degradation, and the fraction of images with JPEG, in words."""
         share = self.camera.physical()["jpeg_share"]
         return [self.camera.sentence(), f"JPEG: {share:.0%} of the pictures"]
 
 
 def profile(camera: MeasuredCamera, measured: Measured) -> dict[str, Any]:
-    """A measured camera as plain data: the document ``camera.json``."""
+    """A measured degradation as plain data: the document ``camera.json``."""
     found = measured.calibration
     groups = []
     if found is not None:
@@ -96,7 +96,7 @@ def profile(camera: MeasuredCamera, measured: Measured) -> dict[str, Any]:
 
 
 def of_camera(camera: MeasuredCamera) -> dict[str, Any]:
-    """The part of the document that it takes to use a camera again."""
+    """The part of the document that is needed to degrade images again."""
     return {
         "schema": SCHEMA,
         "wildsr": __version__,
@@ -108,14 +108,14 @@ def of_camera(camera: MeasuredCamera) -> dict[str, Any]:
 
 
 def write_profile(folder: Path, document: dict[str, Any], name: str = FILE) -> Path:
-    """Write ``camera.json`` into a folder, or under another name; its path."""
+    """Write ``camera.json`` into a folder, or under another name; returns its path."""
     path = folder / name
     write_text(path, json.dumps(document, indent=1) + "\n")
     return path
 
 
 def said_of(folder: Path) -> str | None:
-    """The sentence of a run's ``camera.json``; None where there is none."""
+    """The sentence in a run's ``camera.json``; None if there is none."""
     try:
         return str(json.loads((folder / FILE).read_text("utf-8"))["sentence"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -123,23 +123,23 @@ def said_of(folder: Path) -> str | None:
 
 
 def read_profile(path: Path) -> MeasuredCamera:
-    """The camera that a ``camera.json`` describes; every value that is used is checked.
+    """Read the degradation in a ``camera.json``; every value that is used is checked.
 
     Raises:
-        UserError: it cannot be read, or is not such a file, naming the first key that is wrong.
+        UserError: it cannot be read, or a value is wrong; the message names the first such key.
     """
     return checked_profile(read_json(path, LARGEST), str(path))
 
 
 def checked_profile(document: Any, where: str) -> MeasuredCamera:
-    """The camera of a document.
+    """Check a document and make the degradation that it describes.
 
     Args:
-        document: as ``camera.json`` holds it.
-        where: its file, for people.
+        document: contents of a ``camera.json``.
+        where: its file, for messages.
 
     Raises:
-        UserError: naming the first key that is wrong.
+        UserError: a value is wrong; the message names the first such key.
     """
     check = _Check(where)
     whole = check.mapping(document, "", ("schema", "scale", "parameters", "population"))

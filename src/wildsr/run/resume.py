@@ -1,4 +1,4 @@
-"""The configuration with which a run goes on: what it was started with, and what is new."""
+"""The configuration of a resumed run: the saved overrides with the new ones."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def resumed_config(folder: Path, typed: list[str], trust: bool) -> tuple[DictCon
     Args:
         folder: of the run.
         typed: the overrides of this command, which replace saved ones of the same key.
-        trust: whether the run may name code that neither is wildsr's nor was typed.
+        trust: allow the run to name code outside of wildsr that was not typed in this command.
 
     Raises:
-        UserError: it does; or what it saved is damaged or makes no configuration.
+        UserError: the run names such code without ``trust``, or its saved overrides are damaged or
+            invalid.
     """
     what = f"The run folder {folder}"
     check_overrides([o for o in overrides_of(folder) if o not in typed], what, trust)

@@ -1,4 +1,4 @@
-"""The camera of a run as ``camera.json``: what it degrades with now, and what it had measured."""
+"""The degradation of a run as ``camera.json``: its present state, and what was measured."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from wildsr.run.profile import FILE, LARGEST, of_camera
 
 
 def profile_of_run(run: Path, trust: bool = False) -> dict[str, Any]:
-    """The document of a run's newest checkpoint.
+    """The ``camera.json`` document of a run's newest checkpoint.
 
-    The population is the checkpoint's. What else the run wrote of its measurement (its photos'
-    codings, the cameras of its groups, the sentence) is taken over where it is still there.
+    The population of cameras is the checkpoint's. The other results of the run's measurement
+    (codings of its photos, cameras of its groups, the sentence) are taken over if they are still
+    there.
 
     Args:
         run: its folder.
-        trust: let the run name code that is not wildsr's, which is run.
+        trust: allow the run's configuration to name and run code outside of wildsr.
 
     Raises:
-        UserError: the folder is no run, or its method has no measured camera.
+        UserError: the folder is not a run, or its method has no measured degradation.
     """
     degrader = load_degrader(run, None, trust)
     camera = next((m for m in degrader.modules() if isinstance(m, MeasuredCamera)), None)

@@ -1,4 +1,4 @@
-"""What was typed when a run was started, as its folder keeps it; read without torch."""
+"""The overrides with which a run was started, as its folder stores them; read without torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wildsr.config.plain import read_json
 from wildsr.error import UserError
 
 OVERRIDES = "overrides.json"  # in a run's folder
-# Of one command alone: a run that says of itself that it is to be trusted is not.
+# Valid for one command only: a run must not declare itself trusted.
 NEVER_SAVED = ("resume", "explain", "trust", "degradation.trust")
 
 
@@ -19,10 +19,10 @@ def override_key(override: str) -> str:
 
 
 def overrides_of(folder: Path) -> list[str]:
-    """What was typed when the run in ``folder`` was started.
+    """The overrides with which the run in ``folder`` was started.
 
     Raises:
-        UserError: if it is not a run folder.
+        UserError: it is not a run folder.
     """
     if not folder.exists():
         raise UserError(f"The run folder {folder} does not exist.")
@@ -41,10 +41,15 @@ def overrides_of(folder: Path) -> list[str]:
 
 
 def check_overrides(saved: list[str], what: str, trust: bool) -> None:
-    """Refuse saved overrides that reach for more than a configuration's values.
+    """Refuse saved overrides that set or read more than wildsr's configuration.
+
+    Args:
+        saved: the overrides.
+        what: the run, for the message.
+        trust: accept them all.
 
     Raises:
-        UserError: naming the first one that sets Hydra itself or calls a resolver.
+        UserError: an override sets Hydra itself or calls a resolver; the message names the first.
     """
     for one in saved:
         reaches = override_key(one).split(".")[0].split("/")[0] == "hydra"

@@ -1,4 +1,4 @@
-"""What a run looked like on its way: the averaged weights alone, at even intervals."""
+"""Snapshots of a run: only the averaged weights, at even intervals."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ def save_snapshot(
     ``keep``: a function of the iteration alone, so that a resumed run has the same ones.
 
     Args:
-        folder: ``snapshots`` in the run's folder; made if need be.
+        folder: ``snapshots`` in the run's folder; created if need be.
         networks: the averaged ones; their weights are stored as ``NETWORK.KEY``.
-        iteration: a multiple of ``every``, or nothing is written.
+        iteration: if it is not a multiple of ``every``, nothing is written.
         every: iterations.
         keep: 0 writes nothing.
+
+    Raises:
+        UserError: the file cannot be written.
     """
     if keep < 1 or iteration % every:
         return
@@ -56,25 +59,25 @@ def save_snapshot(
     try:
         write_bytes(
             path, save(weights, metadata={DIGEST: digest_of(weights, None)})
-        )  # bytes: its own writer takes no name that is not text
+        )  # as bytes: safetensors' own writer needs valid text as a name
     except SafetensorError as error:
         raise UserError(f"{path} cannot be written: {first_line(error)}.") from error
 
 
 def snapshots(folder: Path) -> dict[int, Path]:
-    """The snapshots in a folder by their iteration, the first one first."""
+    """The snapshots in a folder by their iteration, in ascending order."""
     found = {path: _NAME.fullmatch(path.name) for path in folder.glob("iteration-*.safetensors")}
     return dict(sorted((int(name[1]), path) for path, name in found.items() if name))
 
 
 def available(run: Path) -> list[int]:
-    """The iterations of a run that can be looked at: its snapshots and its checkpoints."""
+    """The iterations of a run that can be evaluated: its snapshots and its checkpoints."""
     whole = [int(path.stem.split("-")[1]) for path in checkpoints(run / "checkpoints")]
     return sorted({*whole, *snapshots(run / SNAPSHOTS)})
 
 
 def chosen(run: Path, which: Any) -> list[int]:
-    """The iterations that ``checkpoints=`` means: "all" or a list.
+    """The iterations that ``checkpoints=`` selects: "all" or a list.
 
     Raises:
         UserError: there are none, or one of the list is not there.

@@ -1,4 +1,4 @@
-"""Several processes in one output: each its part, all with the same settings."""
+"""Let several processes write parts of one output folder, all with the same settings."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from wildsr.error import UserError
 from wildsr.run.lock import Lock
 
 FOLDER = ".locks"  # in the output: a lock for each part
-PATIENCE = 120.0  # seconds that others may take to settle what is made
+PATIENCE = 120.0  # seconds that other processes may take to compare settings
 
 
 @contextmanager
 def writing_together(
     folder: Path, shard: Shard, settle: Callable[[Callable[[], None]], None]
 ) -> Iterator[None]:
-    """Within, this process alone makes its part of a folder of results.
+    """Context in which this process alone writes its part of a folder of results.
 
-    At the beginning, one process after the other settles what is made, and takes the lock of its
-    part; who finds another process in the same part stops.
+    At the beginning, the processes compare settings one after the other, and each takes the lock of
+    its part; a process whose part is already being written by another one stops.
 
     Args:
-        folder: of the results; made.
+        folder: of the results; created.
         shard: the part.
-        settle: sees that the folder is one of these settings, and writes them down where it is new.
-            Given a function that raises where another process is at work on any part: to be called
-            before settings are changed that others may be working by.
+        settle: checks that the folder was made with these settings, and records them if it is new.
+            It gets a function that raises if another process works on any part, to be called before
+            it changes settings that others may be using.
 
     Raises:
-        UserError: another process makes this part; whatever ``settle`` raises; the folder cannot
-            be written to.
+        UserError: another process writes this part; anything that ``settle`` raises; the folder
+            cannot be written to.
     """
     places = folder / FOLDER
     try:

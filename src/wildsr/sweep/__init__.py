@@ -1,1 +1,1 @@
-"""Many trainings with values that Optuna draws, compared by what can be measured."""
+"""Hyperparameter search: many trainings with values drawn by Optuna, compared by a metric."""

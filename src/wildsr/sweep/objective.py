@@ -1,4 +1,4 @@
-"""What trials are compared by: a metric with truth, or what can be seen without one."""
+"""The objective of a sweep: a metric with ground truth, or a measure without one."""
 
 from __future__ import annotations
 
@@ -24,23 +24,26 @@ from wildsr.report.card.of_run import ENOUGH, card_of
 from wildsr.training.module import Training
 from wildsr.training.validation import restoring
 
-# Those that rank the checkpoints of a run (`evaluate.py checkpoints=all`), each with a difference
-# in its own unit that does not matter.
+# The metrics that rank the checkpoints of a run (`evaluate.py checkpoints=all`), each with the size
+# of an irrelevant difference in its own unit.
 PANELS: Mapping[str, float] = {
     "lr_discrepancy": 0.5,
     "swd": 1.0,
     "noise_residue": 0.05,
     "colour_drift": 1.0,
 }
-SHARP = 64  # photos of the HR folder that sets are compared with
+SHARP = 64  # reference photos from the HR folder for set metrics
 ROW, BICUBIC = "trial", "bicubic"
 
 
 class Objective:
-    """One figure of a training, at any moment of it.
+    """One number that measures a training, at any moment of it.
 
     Args:
         config: of the sweep.
+
+    Raises:
+        UserError: the metric cannot be computed (a package or weights are missing).
     """
 
     def __init__(self, config: DictConfig) -> None:
@@ -52,12 +55,12 @@ class Objective:
         panel = self._panel(None)
         self.higher = self.name in panel.parts and panel.parts[self.name].better == HIGHER
         needs = panel.parts[self.name].needs if self.name in panel.parts else None
-        if needs not in (None, NEEDS):  # a learned degradation is what each training brings
+        if needs not in (None, NEEDS):  # each training has a learned degradation
             raise UserError(f"`objective={self.name}` cannot be computed: {needs}")
 
     @property
     def title(self) -> str:
-        """What the page calls it."""
+        """Its name on the page."""
         if self.name == CARD:
             return "report card: mean of ln(1 + severity) over its lines"
         if self.name == PANEL:
@@ -66,10 +69,10 @@ class Objective:
         return f"{about.title}{f' ({about.unit})' if about.unit else ''}"
 
     def of(self, training: Training, data: Folders) -> float:
-        """The figure now.
+        """Compute the objective now.
 
         Args:
-            training: as it is; it may go on afterwards.
+            training: in its present state; it may continue afterwards.
             data: its photos, set up.
 
         Raises:
@@ -93,7 +96,11 @@ class Objective:
     def values(
         self, training: Training, data: Folders, degrader: Degrader | None
     ) -> Mapping[str, float | None]:
-        """The metrics of the averaged networks, on the validation photos."""
+        """The metrics of the averaged networks on the validation photos.
+
+        Raises:
+            UserError: no photo could be measured.
+        """
         return self._rows(training, data, degrader, ROW)
 
     def _degrader(self, training: Training) -> Degrader | None:
@@ -129,7 +136,7 @@ class Objective:
         return self.strength if training.guard is not None else 0.0
 
     def _sharp(self, panel: Panel, data: Folders) -> Sequence[Path]:
-        """Photos of the HR folder, so that no truth is looked at by what is said to need none."""
+        """Photos of the HR folder: objectives without ground truth must not use it."""
         if not any(isinstance(metric, Set) for metric in panel.parts.values()):
             return ()
         found = list_images(data.hr, "data.hr")
@@ -137,13 +144,13 @@ class Objective:
 
 
 def severity_of(degrader: Degrader, data: Folders) -> float:
-    """How far generated LR is from real LR: the report card in one figure, 0 for no difference.
+    """The report card as one number: how far generated LR is from real LR, 0 for no difference.
 
-    The mean of ln(1 + severity) over the lines that could be judged; see
+    The mean of ln(1 + severity) over the entries that could be judged; see
     :class:`~wildsr.report.card.entry.entry.Entry`.
 
     Raises:
-        UserError: no line could be.
+        UserError: no entry could be judged.
     """
     made = card_of(degrader, data, data.seed, ENOUGH)
     known = [entry.severity for entry in made.entries if math.isfinite(entry.severity)]
@@ -153,12 +160,12 @@ def severity_of(degrader: Degrader, data: Folders) -> float:
 
 
 def against(found: Mapping[str, float | None], bicubic: Mapping[str, float | None]) -> float:
-    """Metrics of which less is better, in one figure: 1 for those of bicubic interpolation.
+    """Combine metrics for which lower is better into one number: 1 for bicubic interpolation.
 
-    The mean of (value + slack) / (bicubic's + slack) over those that both have.
+    The mean of (value + slack) / (bicubic's + slack) over the metrics that both have.
 
     Raises:
-        UserError: none could be computed.
+        UserError: no metric could be computed.
     """
     ratios = []
     for name, slack in PANELS.items():

@@ -1,4 +1,4 @@
-"""What a sweep leaves: the trials as a table, as data and on a page."""
+"""The results of a sweep: its trials as a table, as CSV and as an HTML page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from wildsr.report.sweep.page import Row, page
 from wildsr.sweep.study import optuna, place
 
 SHOWN = 10  # trials of the table that is printed
-ENOUGH = 10  # finished trials, to say which key matters
+ENOUGH = 10  # finished trials at least, to compute importances
 
 
 def rows(study: Any, higher: bool) -> list[Row]:
-    """The trials that count, each in its last try: the best first, then the others by number."""
+    """The trials, each in its last attempt: the best first, then the unfinished ones by number."""
     library = optuna()
     complete = library.trial.TrialState.COMPLETE
     last = {place(t): t for t in study.get_trials(deepcopy=False) if "surplus" not in t.user_attrs}
@@ -58,7 +58,7 @@ def said(study: Any, number: int) -> str:
 
 
 def table(study: Any, higher: bool) -> str:
-    """The best trials, as Markdown."""
+    """The best trials as a Markdown table."""
     found = rows(study, higher)
     keys = list(dict.fromkeys(key for row in found for key in row.params))
     lines = [f"| trial | | objective | {' | '.join(keys)} |"]
@@ -73,7 +73,7 @@ def table(study: Any, higher: bool) -> str:
 
 
 def leave(study: Any, folder: Path, title: str, higher: bool) -> Path:
-    """Write ``trials.csv`` and ``sweep.html``; the page."""
+    """Write ``trials.csv`` and ``sweep.html`` into a folder; returns the page's path."""
     found = rows(study, higher)
     keys = list(dict.fromkeys(key for row in found for key in row.params))
     text = io.StringIO()
@@ -89,7 +89,7 @@ def leave(study: Any, folder: Path, title: str, higher: bool) -> Path:
 
 
 def _importances(study: Any) -> dict[str, float]:
-    """How much of the differences each key makes; nothing where too few trials say so."""
+    """The importance of each key (PED-ANOVA), by Optuna; empty if too few trials are complete."""
     library = optuna()
     complete = study.get_trials(deepcopy=False, states=(library.trial.TrialState.COMPLETE,))
     if len(complete) < ENOUGH:

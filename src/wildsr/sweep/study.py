@@ -1,4 +1,4 @@
-"""Optuna's study of a sweep: where trials are kept, drawn, ended early, and tried again."""
+"""The Optuna study of a sweep: store, draw, prune and retry trials."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from wildsr.inference.engine import needed
 from wildsr.run.lock import Lock
 from wildsr.seed import mix_seeds
 
-STARTUP = 5  # trials that come to their end before any is ended early
-AGAIN = 3  # times that a trial is tried again after a kill
-WORKING = "working"  # the folder, within a sweep's, of the locks of trials that run
+STARTUP = 5  # trials that run to their end before any is pruned
+AGAIN = 3  # times that a trial is retried after its process was killed
+WORKING = "working"  # subfolder of a sweep with the locks of running trials
 STARTING = 60.0  # seconds within which a worker that has drawn a trial locks it
 
 
 def optuna() -> ModuleType:
-    """The library, quiet.
+    """Import Optuna, with its messages silenced.
 
     Raises:
         UserError: it is not installed.
@@ -35,13 +35,13 @@ def optuna() -> ModuleType:
 
 
 def open_study(config: DictConfig, folder: Path, name: str, higher: bool) -> Any:
-    """Create the study, or go on with it.
+    """Create the study, or open an existing one.
 
     Args:
         config: of the sweep.
         folder: of the sweep.
         name: of the study, in a database that may hold others.
-        higher: whether more of the objective is better.
+        higher: whether higher objectives are better.
 
     Raises:
         UserError: the storage cannot be opened.
@@ -64,7 +64,7 @@ def open_study(config: DictConfig, folder: Path, name: str, higher: bool) -> Any
             )
         except UserError:
             raise
-        except Exception as error:  # of drivers and databases, each has its own
+        except Exception as error:  # drivers and databases have their own types
             if attempt == 4 or isinstance(error, ImportError):
                 raise UserError(
                     f"`storage={shown}` cannot be opened: {first_line(error).rstrip('.')}."
@@ -80,7 +80,7 @@ def _storage(library: ModuleType, given: str | None, folder: Path) -> Any:
         path = str((folder / "sweep.db").resolve())
         if "?" in path:
             raise UserError(f"SQLite cannot open {path}, for its `?`; storage=journal can.")
-        # Two workers may create it at once, and wait for each other.
+        # Two workers may create it at once; SQLite then waits.
         return library.storages.RDBStorage(
             f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
         )
@@ -92,7 +92,7 @@ def _storage(library: ModuleType, given: str | None, folder: Path) -> Any:
 
 
 def draw(study: Any, trial: Any, space: Space, seed: int, sampler: str) -> dict[str, Value]:
-    """The values of a trial, which depend on the seed, its number and the trials before it."""
+    """Draw the values of a trial; they depend on the seed, its number and the trials before it."""
     library, own = optuna(), mix_seeds(seed, trial.number, 1) % 2**32
     study.sampler = (
         library.samplers.TPESampler(seed=own)
@@ -115,20 +115,20 @@ def suggest(trial: Any, key: str, values: Range | Choices) -> Value:
 
 
 def place(trial: Any) -> str:
-    """The name of a trial's folder: its number, or that of the one it is tried again for."""
+    """The name of a trial's folder: its number, or that of the trial of which it is a retry."""
     return str(trial.user_attrs.get("folder", f"{trial.number:04d}"))
 
 
 def counted(trials: list[Any]) -> list[Any]:
-    """The trials that count: each once, however often it was tried."""
+    """The trials without retries: each once, however often it was tried."""
     return [t for t in trials if not {"again", "surplus"} & t.user_attrs.keys()]
 
 
 def try_again(study: Any, folder: Path) -> list[int]:
-    """Queue the trials whose process is gone once more; their numbers.
+    """Queue retries of trials whose process has died; returns their numbers.
 
-    A trial goes on from its checkpoint, in its folder. Of a trial on another disk nothing is known,
-    and it is left alone.
+    A retry resumes from the trial's checkpoint, in its folder. Trials on another machine's disk are
+    left alone, because nothing is known about their processes.
     """
     library, found = optuna(), []
     for trial in study.get_trials(deepcopy=False, states=(library.trial.TrialState.RUNNING,)):
@@ -138,7 +138,7 @@ def try_again(study: Any, folder: Path) -> list[int]:
 
 
 def again(study: Any, trial: Any) -> bool:
-    """End a trial as failed and queue it once more; whether this process was the one to do so."""
+    """Mark a trial as failed and queue a retry; returns whether this process did so."""
     state = optuna().trial.TrialState
     try:
         study.tell(trial.number, state=state.FAIL)
@@ -153,7 +153,7 @@ def again(study: Any, trial: Any) -> bool:
 
 
 def _gone(trial: Any, folder: Path) -> bool:
-    """Whether nobody works on a trial any more."""
+    """Whether the process of a trial has died."""
     inside = folder / WORKING / place(trial)
     if not inside.is_dir():
         since = trial.datetime_start

@@ -1,4 +1,4 @@
-"""The search: trial after trial, until there are as many as were asked for."""
+"""The search: trial after trial, until there are as many as requested."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from wildsr.sweep.results import leave, said, table
 from wildsr.sweep.study import again, counted, draw, open_study, optuna, try_again
 from wildsr.sweep.trial import carry_out
 
-SETTINGS = "sweep.json"  # in the folder of a sweep: what it was started with
-FAILURES = 3  # trials that fail, and none that does not, after which something is wrong with all
+SETTINGS = "sweep.json"  # in the folder of a sweep: its settings
+FAILURES = 3  # failed trials without any success after which the sweep stops
 
 
 @dataclass(frozen=True)
 class Swept:
-    """A search, as far as it has come.
+    """The state of a search when it ends.
 
     Attributes:
         folder: of the sweep.
-        signal: that ended it early; the same command goes on.
+        signal: the signal that stopped it early, or None; the same command resumes it.
     """
 
     folder: Path
@@ -44,10 +44,10 @@ class Swept:
 
 
 def sweep(overrides: Sequence[str], console: Console) -> Swept:
-    """Search, and leave a page with the trials.
+    """Run a search and write a page with its trials.
 
     Raises:
-        UserError: for what was configured wrong; or trials fail one after the other.
+        UserError: an invalid configuration; or all trials fail.
     """
     config = checked_sweep(overrides)
     optuna()

@@ -1,4 +1,4 @@
-"""One trial: a training that is measured on its way, and ended early where it falls behind."""
+"""One trial: a training that is measured on the way, and pruned if it falls behind."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from wildsr.training.module import Training
 from wildsr.training.session import Job, Watch
 from wildsr.training.train import train
 
-TRIALS = "trials"  # the folder, within a sweep's, of the runs
+TRIALS = "trials"  # subfolder of a sweep with the run folders
 
 
 class Pruning(Watch):
-    """Measures the objective where a training is validated; ends one that falls behind.
+    """Measures the objective at each validation of a training; prunes one that falls behind.
 
     Args:
         trial: Optuna's.
-        objective: what is measured.
-        every: iterations.
+        objective: the number to measure.
+        every: iterations between measurements.
 
     Attributes:
         value: of the finished training; None before.
@@ -37,16 +37,17 @@ class Pruning(Watch):
         self.job: Job | None = None
 
     def begin(self, job: Job) -> None:
-        """Take the photos."""
+        """Take over the photos."""
         self.job = job
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, training: lightning.LightningModule, *_: Any
     ) -> None:
-        """Measure, and end the training where Optuna says so.
+        """Measure, and end the training if Optuna prunes it.
 
         Raises:
-            optuna.TrialPruned: it does.
+            optuna.TrialPruned: the trial fell behind.
+            UserError: the objective cannot be computed.
         """
         assert isinstance(training, Training)
         assert self.job is not None
@@ -66,14 +67,17 @@ class Pruning(Watch):
 def carry_out(
     trial: Any, objective: Objective, typed: Sequence[str], folder: Path, every: int
 ) -> tuple[float | None, int | None]:
-    """Train; the objective, and the signal that ended it, if one did.
+    """Train one trial.
 
     Args:
         trial: Optuna's.
-        objective: what is measured.
+        objective: the number to measure.
         typed: the overrides of the training.
         folder: of the sweep.
-        every: iterations between looks.
+        every: iterations between measurements.
+
+    Returns:
+        The objective, and the signal that stopped the training early, or None.
 
     Raises:
         optuna.TrialPruned: the trial fell behind.

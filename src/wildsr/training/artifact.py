@@ -1,4 +1,4 @@
-"""What a finished run hands over: weights with their model card, its configuration, pictures."""
+"""Write the files that a finished run hands over: weights, model card, configuration, pictures."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def artifact(
     Args:
         folder: the run's.
         training: at its end.
-        weights: the files of weights.
+        weights: the weights files.
         pictures: name -> file.
 
     Returns:
-        Everything by its name within the run: weights, card, configuration, results, pictures.
+        All files to hand over, by their path within the run's folder: weights, card, configuration,
+        results, pictures.
     """
     averaged = {n: net for n, net in training.ema.networks.items() if n != FINISHED}
     method = training.objective.method

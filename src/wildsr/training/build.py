@@ -1,4 +1,4 @@
-"""From a composed configuration to the training loop and Lightning's trainer."""
+"""Build the training loop and Lightning's trainer from a composed configuration."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from wildsr.training.stage import Stages
 
 
 def build_training(config: DictConfig) -> Training:
-    """The objective, its networks and the loop, every name in the configuration checked.
+    """Build the training loop with its objective and networks; every name is checked.
 
     Raises:
-        UserError: for names that do not exist, and terms, networks or tensors without effect.
+        UserError: names that do not exist, and terms, networks or tensors without effect.
     """
     plain: Any = OmegaConf.to_container(config.method, resolve=True)
     losses: Any = OmegaConf.to_container(config.loss, resolve=True)
@@ -89,12 +89,12 @@ def build_training(config: DictConfig) -> Training:
         encoder = getattr(term.loss, "encoder", None)
         if encoder is not None:
             encoder.bands = sensor_of(config).bands
-    loop.configure_optimizers()  # what they refuse is to be said now, not when all is set up
+    loop.configure_optimizers()  # to find invalid arguments now rather than after the set-up
     return loop
 
 
 def training_device(config: DictConfig) -> torch.device:
-    """The device that ``trainer.accelerator`` means here: the first one, if it is several.
+    """The device that ``trainer.accelerator`` selects: the first one, if there are several.
 
     Raises:
         UserError: as :func:`build_trainer`.
@@ -105,19 +105,24 @@ def training_device(config: DictConfig) -> torch.device:
 def build_trainer(
     config: DictConfig, callbacks: list[lightning.Callback], automatic: str = SINGLE
 ) -> lightning.Trainer:
-    """Lightning's trainer: devices, precision and processes; the rest is ours.
+    """Build Lightning's trainer from ``config.trainer``: devices, precision and processes.
+
+    Its own logging, checkpoints and progress bar are off; wildsr has its own.
 
     Args:
         config: of the training.
         callbacks: of Lightning.
-        automatic: what ``trainer.precision=auto`` stands for; see ``choose_training_precision``.
+        automatic: the meaning of ``trainer.precision=auto``; see ``choose_training_precision``.
+
+    Raises:
+        UserError: an invalid setting.
     """
     settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
     if settings["precision"] == "auto":
         settings["precision"] = automatic
     if settings["strategy"] == "auto" and processes(settings) > 1:
         settings["strategy"] = "ddp_find_unused_parameters_true"  # no update uses all networks
-    # Signals end a training as everywhere; whoever started it queues it again (docs/cluster.md).
+    # Signals end a training; it is the user who queues it again (docs/cluster.md).
     plugins = [SLURMEnvironment(auto_requeue=False)] if _by_srun(settings) else None
     made: lightning.Trainer = make(
         settings,
@@ -145,7 +150,7 @@ def _by_srun(settings: Mapping[str, Any]) -> bool:
 
 
 def processes(settings: Mapping[str, Any]) -> int:
-    """How many processes will train, as far as can be said before Lightning looks."""
+    """Number of processes that will train, as far as it is known before Lightning starts."""
     devices, nodes = settings["devices"], settings.get("num_nodes", 1)
     if isinstance(devices, list):
         count = len(devices)

@@ -1,4 +1,4 @@
-"""Checkpoints at intervals, and a clean leave when asked to by a signal or when time is up."""
+"""Save checkpoints at intervals; stop cleanly on a signal or when the time is up."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ import torch
 from wildsr.run.checkpoint import save_checkpoint
 from wildsr.training.module import Training
 
-# Ctrl-C; a scheduler that needs the machine; a terminal or connection that is gone; and what
-# schedulers are told to send ahead of the end of a job's time.
+# Ctrl-C; a scheduler that needs the machine; a closed terminal or connection; and the signals that
+# schedulers can send before a job's time is up.
 SIGNALS = tuple(
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
     if hasattr(signal, name)
 )
 
-OUT_OF_TIME = 1000  # above all numbers of signals: a training whose time is up goes on to its end
+OUT_OF_TIME = 1000  # above all signal numbers: the time is up, and the run is then finished
 
 
 class Checkpointing(lightning.Callback):
-    """Saves the training state at intervals and at the end; ends training when asked to.
+    """Saves the training state at intervals and at the end; stops training on a signal.
 
     Args:
         folder: of the checkpoints.
-        every: iterations.
-        keep: how many checkpoints stay.
+        every: iterations between checkpoints.
+        keep: how many checkpoints are kept.
         extra: what else each checkpoint holds: plain containers.
-        seconds: end after this much training time; None for no limit.
-        check: called before anything is written; raises where the run is no longer this process's.
+        seconds: stop after this much training time; None for no limit.
+        check: called before anything is written; raises if the run no longer belongs to this
+            process.
     """
 
     def __init__(
@@ -59,13 +60,16 @@ class Checkpointing(lightning.Callback):
     def on_train_start(
         self, trainer: lightning.Trainer, training: lightning.LightningModule
     ) -> None:
-        """Take the signals: a first one ends training after the iteration, a second at once."""
+        """Install signal handlers: a first signal stops training after the iteration.
+
+        A second Ctrl-C stops it at once.
+        """
         assert isinstance(training, Training)
         self._saved = training.iteration
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) == signal.SIG_IGN and number != signal.SIGINT:
-                    continue  # `nohup`, say: it is to go on
+                    continue  # ignored on purpose, for instance by `nohup`
                 self._previous[number] = signal.signal(number, self._asked_to_stop)
 
     def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
@@ -81,10 +85,10 @@ class Checkpointing(lightning.Callback):
         training: lightning.LightningModule,
         *_: Any,
     ) -> None:
-        """Save when it is time; end training when asked to."""
+        """Save a checkpoint if one is due; stop training if a signal came or the time is up."""
         assert isinstance(training, Training)
         out_of_time = self.seconds is not None and training.seconds >= self.seconds
-        # The processes of one training stop together, whichever of them was asked to.
+        # All processes of a training stop together, whichever got the signal.
         asked = OUT_OF_TIME if self.signal is None and out_of_time else (self.signal or 0)
         if trainer.world_size > 1:
             mine = torch.tensor(asked, device=training.device)
@@ -97,7 +101,7 @@ class Checkpointing(lightning.Callback):
             self._save(trainer, training)
 
     def on_train_end(self, trainer: lightning.Trainer, training: lightning.LightningModule) -> None:
-        """Save the last state and give the signals back."""
+        """Save the last state and restore the previous signal handlers."""
         assert isinstance(training, Training)
         self._save(trainer, training)
         self.teardown(trainer, training, "fit")
@@ -105,7 +109,7 @@ class Checkpointing(lightning.Callback):
     def teardown(
         self, trainer: lightning.Trainer, training: lightning.LightningModule, stage: str
     ) -> None:
-        """Give the signals back, also after an error."""
+        """Restore the previous signal handlers, also after an error."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}

@@ -1,4 +1,4 @@
-"""Exponential moving average of the networks that will be used, beside their raw weights."""
+"""Exponential moving averages (EMA) of the networks that will be used."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from wildsr.error import UserError
 
 
 class EMA(nn.Module):
-    """Averages of some networks: ``average += (1 - d) * (weight - average)``.
+    """Moving averages of some networks: ``average += (1 - d) * (weight - average)``.
 
-    ``d = min(decay, (1 + n) / (10 + n))`` at update ``n``, so that the first, random weights are
+    ``d = min(decay, (1 + n) / (10 + n))`` at update ``n``, so that the random initial weights are
     soon forgotten. Buffers (running statistics and the like) are copied.
 
     Args:
         networks: what to average, by name.
         decay: in [0, 1); 0 keeps a plain copy.
+
+    Raises:
+        UserError: another decay.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
@@ -36,8 +39,8 @@ class EMA(nn.Module):
 
         Args:
             networks: by name.
-            updates: name -> earlier calls since training of it began; negative before that, when
-                the average has to be the network itself. Those without stay where they are.
+            updates: for each network to update, the number of earlier updates since its training
+                began; negative before that, when the average is a copy of the network.
         """
         for name, earlier in updates.items():
             average, source = self.networks[name], networks[name]
@@ -50,13 +53,13 @@ class EMA(nn.Module):
                 buffer.copy_(value)
 
     def train(self, mode: bool = True) -> EMA:
-        """Stay in evaluation mode: averages are for use, never for training."""
+        """Stay in evaluation mode, whatever ``mode``: averages are never trained."""
         return super().train(False)
 
 
 @torch.no_grad()
 def copy_weights(network: nn.Module, origin: nn.Module) -> None:
-    """Give ``network`` the parameters and buffers of ``origin``, of the same architecture."""
+    """Copy the parameters and buffers of ``origin`` into ``network``, of the same architecture."""
     for whole in ("parameters", "buffers"):
         pairs = zip(getattr(network, whole)(), getattr(origin, whole)(), strict=True)
         for value, source in pairs:

@@ -1,4 +1,4 @@
-"""What the updates of a method compute: a dry run that tells, and refuses what has no effect."""
+"""A dry run of a method's updates: what each computes; finds parts without effect."""
 
 from __future__ import annotations
 
@@ -31,10 +31,19 @@ class Explained:
 def explain(
     objective: Objective, networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
 ) -> list[Explained]:
-    """Run one iteration of each stage without its steps, on copies; what each update computed.
+    """Run one iteration of each stage on copies of the networks, without optimiser steps.
+
+    Args:
+        objective: the updates.
+        networks: by name.
+        batch: tensors (B, 3, H, W) by name, as ``given`` by the method.
+        scale: HR size / LR size.
+
+    Returns:
+        What each update computed, a row for each.
 
     Raises:
-        UserError: for an untrained network, a term that trains nothing, an unused tensor.
+        UserError: a network that is never trained, a term that trains nothing, an unused tensor.
     """
     method = objective.method
     _check_networks(objective, networks)
@@ -81,7 +90,14 @@ def _carried_out(update: Update, step: Method, stage: str | None) -> Explained:
 def restored_from(
     method: type[Method], networks: Mapping[str, nn.Module], batch: Mapping[str, Tensor], scale: int
 ) -> tuple[set[str], set[str]]:
-    """The networks, and the tensors, that ``restored`` comes from."""
+    """The names of the networks and of the tensors that ``restored`` depends on.
+
+    Args:
+        method: the class.
+        networks: by name.
+        batch: with ``real_lr`` (B, 3, H, W).
+        scale: HR size / LR size.
+    """
     step = method(networks, {"real_lr": batch["real_lr"]}, scale)
     with torch.random.fork_rng(), torch.no_grad(), step.sources() as sources:
         _ = step.restored  # type: ignore[attr-defined]
@@ -107,7 +123,7 @@ def _check_networks(objective: Objective, networks: Mapping[str, nn.Module]) -> 
 
 
 def explain_table(rows: list[Explained]) -> str:
-    """Markdown of the rows of ``explain``; a method with stages has a column for them."""
+    """Format the rows of :func:`explain` as a Markdown table, with a column for stages if any."""
     header = ["stage", "update", "trains", "terms", "tensors computed", "constants"]
     cells = [
         [r.stage or "", r.update, *map(", ".join, (r.trains, r.terms, r.computed, r.constants))]

@@ -1,4 +1,4 @@
-"""What a training leaves behind: the table, the pictures, the weights, the page."""
+"""Write a training's results: the table, the pictures, the weights, the page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from wildsr.training.validation import pictures, restoring
 def card_of_training(
     training: Training, data: Folders, folder: Path, console: Console
 ) -> Path | None:
-    """Write the card of a training into its folder; the picture, or None where there is no card."""
+    """Write the report card of a training into its folder; returns its picture, or None."""
     networks = dict(training.networks.items())
     try:
         degrader = Degrader(training.objective.method, networks, training.scale).eval()
@@ -58,13 +58,13 @@ def card_of_training(
 
 @dataclass(frozen=True)
 class Finish:
-    """What a finish came to.
+    """The result of a finish stage.
 
     Attributes:
-        strength: the default.
-        record: what results say of it, plain.
-        said: one line.
-        plot: of PSNR against ST-LPIPS along the strengths.
+        strength: the default strength.
+        record: for the results files, in plain types.
+        said: one line about it.
+        plot: picture of PSNR against ST-LPIPS for all strengths.
     """
 
     strength: float
@@ -74,7 +74,7 @@ class Finish:
 
 
 def finished(job: Job, folder: Run, training: Training) -> Finish:
-    """Find the default strength of a training with a finish; record it in the run's folder."""
+    """Find the default strength of a finished upscaler; record it in the run's folder."""
     assert training.guard is not None
     networks = dict(training.networks.items())
     averages = dict(training.ema.networks.items())
@@ -97,7 +97,7 @@ def finished(job: Job, folder: Run, training: Training) -> Finish:
     return Finish(found.strength, record, said, plot)
 
 
-PAGE = 10 * 10**6  # bytes of pictures on a run's page: made in seconds
+PAGE = 10 * 10**6  # bytes of pictures on a run's page, which is then written within seconds
 
 
 def report_run(
@@ -107,15 +107,18 @@ def report_run(
     upscalers: dict[str, Callable[[], Restore]],
     logs: list[Log],
 ) -> Summary:
-    """Write the table, the pictures and the weights, at the end; the table.
+    """Evaluate a finished training; write its weights, table, pictures and page.
 
     Args:
         job: photos, metrics and configuration.
         folder: of the run.
-        training: finished, on the device that is to compute.
-        upscalers: name -> what makes the function of a photo, called when its turn comes; the last
-            one is the training's, and what it has finished is added.
+        training: at its end, on the device that computes.
+        upscalers: name -> factory of a function that upscales a photo, called when it is needed;
+            the last one is the training's. Those of a finish stage are added.
         logs: where tables and pictures go.
+
+    Returns:
+        The table.
     """
     console, config = job.console, job.config
     scale = config.scale
@@ -127,7 +130,7 @@ def report_run(
         suffix = "" if len(plain) == 1 else f"_{faithful}"
         suffix += SUFFIX if name == FINISHED else ""
         architecture: Any = OmegaConf.to_container(config.method.networks[name], resolve=True)
-        factor = scale if name in (FAITHFUL, FINISHED) else 1  # a cleaner leaves the size as it is
+        factor = scale if name in (FAITHFUL, FINISHED) else 1  # a cleaner keeps the size
         path = folder.weights / f"{factor}x_{short(folder.folder.name)}{suffix}.safetensors"
         save_weights(
             training.ema.networks[name], path, architecture, factor, job.data.sensor or RGB

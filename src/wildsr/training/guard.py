@@ -1,4 +1,4 @@
-"""Notices an adversarial stage that goes wrong, and takes it back to where it was good."""
+"""Detect a finish (GAN) stage that goes wrong, and roll it back to its last good state."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from wildsr.metric.grid import PERIODS, checkerboard
 from wildsr.metric.ringing import START, overshoot
 from wildsr.pixels import luma
 
-PATIENCE = 3  # looks in a row at which the critic tells everything apart
+PATIENCE = 3  # checks in a row at which the critic classifies everything correctly
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a look may find; None switches a meter off.
+    """The limits of what counts as good; None switches a check off.
 
     Attributes:
-        every: iterations between two looks.
-        most: times that the stage is taken back; at the next it ends.
-        level: change of the mean brightness, white is 1.
-        colour: colour drift beyond the faithful upscaler's, dE76.
-        detail: (least, most): the mean step between neighbours, as a factor of the faithful
-            upscaler's at least and of the sharp crop's at most.
-        checkerboard: levels beyond the larger of the faithful upscaler's and the sharp crop's.
-        ringing: levels beyond.
-        accuracy: of the critic; reached at three looks in a row it has won.
+        every: iterations between two checks.
+        most: how often the stage is rolled back; at the next time it ends.
+        level: change of the mean brightness, in [0, 1] units.
+        colour: colour drift beyond the faithful upscaler's, in dE76.
+        detail: (least, most): the mean difference between neighbouring pixels, as a factor of the
+            faithful upscaler's at least and of the HR crop's at most.
+        checkerboard: in 1/255, beyond the larger of the faithful upscaler's and the HR crop's.
+        ringing: in 1/255, likewise.
+        accuracy: of the critic; it has won if it reaches this at three checks in a row.
     """
 
     every: int = 50
@@ -48,10 +48,10 @@ class Limits:
 
 
 def limits_of(spec: Mapping[str, Any]) -> Limits:
-    """The limits of ``finish.guard``.
+    """The limits of ``finish.guard`` in a configuration.
 
     Raises:
-        UserError: an unknown name, or a value that is no positive number.
+        UserError: an unknown name, or an invalid value.
     """
     names = list(asdict(Limits()))
     for name, value in spec.items():
@@ -75,42 +75,42 @@ def limits_of(spec: Mapping[str, Any]) -> Limits:
 
 
 class Guard:
-    """Looks at what a network makes now and then, and keeps the last state that was good.
+    """Checks the finished upscaler's output now and then, and keeps its last good state.
 
     Args:
-        limits: of what is good.
+        limits: of what counts as good.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.good: dict[str, Any] = {}  # the state to go back to
-        self.factor = 1.0  # of the learning rates: each time back halves them
-        self.back: list[dict[str, Any]] = []  # each time back: iteration, why
-        self.won = 0  # looks in a row at which the critic told everything apart
-        self.values: dict[str, float] = {}  # of the last look
+        self.good: dict[str, Any] = {}  # the last good state
+        self.factor = 1.0  # of the learning rates: each rollback halves them
+        self.back: list[dict[str, Any]] = []  # the rollbacks: iteration and reason
+        self.won = 0  # checks in a row at which the critic classified everything correctly
+        self.values: dict[str, float] = {}  # measured at the last check
 
     @property
     def ended(self) -> bool:
-        """Whether it was taken back too often to go on."""
+        """Whether the stage was rolled back too often and has ended."""
         return len(self.back) > self.limits.most
 
     def due(self, age: int) -> bool:
-        """Whether to look at an iteration of the stage, counted from 0."""
+        """Whether a check is due, ``age`` iterations after the stage began (from 0)."""
         return not self.ended and (age + 1) % self.limits.every == 0
 
     @torch.no_grad()
     def look(
         self, sr: Tensor, faithful: Tensor, hr: Tensor, lr: Tensor, critic: nn.Module, real: Tensor
     ) -> str | None:
-        """What is wrong with a batch, in words; None if nothing is.
+        """Check a batch; returns what is wrong with it, in words, or None.
 
         Args:
-            sr: (B, 3, sH, sW), what the network makes of ``lr``.
-            faithful: (B, 3, sH, sW), what the network makes that it began as.
-            hr: (B, 3, sH, sW), the truth.
+            sr: (B, 3, sH, sW), ``lr`` upscaled by the network that is checked.
+            faithful: (B, 3, sH, sW), ``lr`` upscaled by the faithful upscaler.
+            hr: (B, 3, sH, sW), the ground truth.
             lr: (B, 3, H, W).
-            critic: of sharp images.
-            real: (B, 3, sH, sW), unrelated sharp crops.
+            critic: of HR images.
+            real: (B, 3, sH, sW), unrelated HR crops.
         """
         if not bool(torch.isfinite(sr).all()):
             return "it makes NaN or infinite values"
@@ -159,7 +159,7 @@ class Guard:
         return None
 
     def taken_back(self, iteration: int, why: str) -> str:
-        """Count a return to the good state; the sentence about it."""
+        """Count a rollback; returns a sentence about it."""
         self.factor /= 2
         self.won = 0
         self.back.append({"iteration": iteration, "why": why})
@@ -171,7 +171,7 @@ class Guard:
         return f"iteration {iteration}: the finish went wrong ({why}): {what}"
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds of it."""
+        """The state for a checkpoint."""
         return {
             "good": self.good,
             "factor": self.factor,
@@ -180,7 +180,7 @@ class Guard:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back the :meth:`state`."""
+        """Restore what :meth:`state` returned."""
         self.good, self.factor = dict(state["good"]), float(state["factor"])
         self.back, self.won = list(state["back"]), int(state["won"])
 

@@ -1,4 +1,4 @@
-"""What networks take from the LR photos before the first iteration: pools, a measured camera."""
+"""Fill networks from the LR photos before the first iteration: pools, a measured camera."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ CPU = torch.device("cpu")
 
 
 class Harvest(lightning.Callback):
-    """Lets the first process of a training take what networks need, and hands it to the others.
+    """Fills networks from the photos in the first process, and sends them to the others.
 
-    So that it is the same in all of them, whatever their processors, and computed once.
+    So they are computed once and are the same in all processes.
 
     Args:
         data: real LR photos and sharp ones.
         folder: of the run.
-        say: of what was found.
+        say: prints a line about what was found.
     """
 
     def __init__(self, data: Folders, folder: Path, say: Callable[[str], None]) -> None:
@@ -40,7 +40,7 @@ class Harvest(lightning.Callback):
     def setup(
         self, trainer: lightning.Trainer, training: lightning.LightningModule, stage: str
     ) -> None:
-        """The processes have found each other, and nothing is on its device yet."""
+        """Called when the processes are connected, before the networks are on their devices."""
         assert isinstance(training, Training)
         found: Any = None
         if trainer.is_global_zero:
@@ -63,15 +63,15 @@ def _filled(training: Training) -> dict[str, torch.nn.Module]:
 
 
 def harvest(training: Training, data: Folders, folder: Path | None) -> list[str]:
-    """Measure cameras and fill pools from the photos, and leave them in ``folder``.
+    """Measure cameras and fill pools from the photos; write what was found into ``folder``.
 
     Args:
-        training: before its first iteration; a run that goes on has all that already.
+        training: before its first iteration.
         data: real LR photos and sharp ones.
-        folder: the run's, which gets ``pools.png`` and ``camera.json``; None for nowhere.
+        folder: the run's, which gets ``pools.png`` and ``camera.json``; None: nothing is written.
 
     Returns:
-        Lines that say what was found, warnings marked as such.
+        Lines about what was found; warnings begin with "warning:".
     """
     lines = []
     for name, network in training.networks.items():

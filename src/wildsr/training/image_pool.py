@@ -1,4 +1,4 @@
-"""A history of generated images, so that a critic does not forget what it rejected."""
+"""A buffer of earlier generated images, so that a critic does not forget them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 class ImagePool:
-    """Image pool (Shrivastava et al. 2017, sec. 2.3; CycleGAN's form).
+    """Image pool (Shrivastava et al. 2017, sec. 2.3, as in CycleGAN).
 
-    Until the pool is full it stores what passes. From then on each image, with probability 1/2, is
-    replaced by a random stored one and takes its place.
+    Until the pool is full it stores every image. Then each image, with probability 1/2, is swapped
+    with a random stored one.
 
     Args:
-        size: how many images are remembered; 0 passes everything through.
+        size: how many images are stored; 0 passes everything through.
     """
 
     def __init__(self, size: int) -> None:
@@ -21,7 +21,7 @@ class ImagePool:
         self.images: list[Tensor] = []
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Exchange some of ``images`` (B, C, H, W) for older ones; the result is a constant."""
+        """Swap some of ``images`` (B, C, H, W) for older ones; returns them without gradient."""
         images = images.detach()
         if self.size == 0:
             return images
@@ -37,9 +37,9 @@ class ImagePool:
         return torch.stack(chosen)
 
     def state(self) -> list[Tensor]:
-        """What a checkpoint must hold."""
+        """The stored images for a checkpoint, (C, H, W) each, on the CPU."""
         return [image.cpu() for image in self.images]
 
     def restore(self, images: list[Tensor], device: torch.device) -> None:
-        """Take back what ``state`` gave."""
+        """Restore the images (C, H, W) that ``state`` returned."""
         self.images = [image.to(device) for image in images]

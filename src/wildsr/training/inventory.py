@@ -1,4 +1,4 @@
-"""Which photos a run learns from: written when it starts, compared when it goes on."""
+"""Record which photos a run is trained on; compare them when it is resumed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LARGEST = 1 << 28  # bytes; some millions of photos
 
 
 def changes(folder: Path, data: Folders) -> list[str]:
-    """A sentence for each folder of photos that is not as it was when the run was left.
+    """Describe how the photos differ from those when the run was left, a sentence for each folder.
 
     Args:
         folder: of the run.
         data: set up.
 
     Returns:
-        Nothing where all is as it was, or nothing is known.
+        Nothing if all are the same, or nothing was recorded.
     """
     try:
         known = read_json(folder / FILE, LARGEST)
@@ -40,7 +40,7 @@ def changes(folder: Path, data: Folders) -> list[str]:
 
 
 def write(folder: Path, data: Folders) -> None:
-    """Remember the photos that the run learns from now."""
+    """Record the photos that the run is trained on."""
     listed = {store.argument: store.digests for store in _stores(data)}
     write_text(folder / FILE, json.dumps(listed, indent=0))
 

@@ -1,4 +1,4 @@
-"""The kernel of one photo by KernelGAN, in a small fixed budget."""
+"""Estimate the blur kernel of one photo by KernelGAN, in a small fixed budget."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from wildsr.network.critic.kernelgan import KernelGANCritic
 from wildsr.network.degrader.kernelgan import KernelGAN
 from wildsr.pixels import floats_of
 
-ALIGN = 5  # of this many parts of the iterations, one goes to the start at bicubic
-RATES = 1e-3, 2e-4  # of learning, for that start and after it
+ALIGN = 5  # one in this many iterations is spent on initialising the kernel to bicubic
+RATES = 1e-3, 2e-4  # learning rates of the initialisation and after it
 QUANTUM = 1 / 255
 
 
@@ -29,22 +29,22 @@ def estimate_kernel(
     features: int = 64,
     seed: int = 0,
 ) -> Tensor:
-    """The kernel that halves ``photo`` to a picture whose patches look like its own.
+    """Estimate the kernel for which patches of the photo downscaled by 2 look like its own patches.
 
-    The first two stages of ``method=kernelgan_zssr`` with its weights, the first quicker (a fifth
-    of the iterations, with five times the rate), the second without a schedule.
+    The first two stages of ``method=kernelgan_zssr`` with its weights; the first is faster (a fifth
+    of the iterations, five times the learning rate), the second has no schedule.
 
     Args:
         photo: uint8 (H, W, 3), at least ``crop`` pixels a side.
         iterations: of the network and its critic each.
-        crop: side of what is halved, at least 32.
+        crop: side of the crops that are downscaled, at least 32.
         batch: crops at a time.
-        features: of both networks.
-        seed: of all random draws; the global generator stays as it is.
+        features: channels of both networks.
+        seed: of all random draws; the global generator is not changed.
 
     Returns:
-        (1, 13, 13), of sum 1, centred as
-        :meth:`~wildsr.network.degrader.kernelgan.KernelGAN.cleaned` says.
+        (1, 13, 13), of sum 1, centred as in
+        :meth:`~wildsr.network.degrader.kernelgan.KernelGAN.cleaned`.
 
     Raises:
         UserError: a photo or crop that is too small, a count below 1.

@@ -1,4 +1,4 @@
-"""Where curves and pictures go: a CSV always, W&B or TensorBoard beside it."""
+"""Loggers of curves and pictures: always a CSV, optionally W&B or TensorBoard."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 
 class Log(Protocol):
-    """What a logger can do. The x-axis is the iteration, always."""
+    """The methods of a logger. The x-axis is always the iteration."""
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
         """Add a point to each named curve."""
@@ -27,22 +27,22 @@ class Log(Protocol):
         """Add pictures, by name."""
 
     def files(self, paths: Mapping[str, Path]) -> None:
-        """Attach the files that a finished run hands over, by their names within it."""
+        """Attach the files that a finished run hands over, by name."""
 
     def table(self, name: str, lines: Sequence[Mapping[str, Any]], iteration: int) -> None:
-        """Add a table, one mapping of columns to values a line."""
+        """Add a table; each line maps columns to values."""
 
     def finish(self) -> None:
         """Write out what is still in memory."""
 
 
 class CSV:
-    """``metrics.csv`` in long form: iteration, name, value; after a resume it has no row twice.
+    """``metrics.csv`` in long form: iteration, name, value; without duplicates after a resume.
 
     Args:
         path: the file.
-        start: the iteration at which training (re)starts; rows from later ones are dropped, and
-            those of the table at the end, which is made anew.
+        start: the iteration at which training (re)starts; rows of later ones are dropped, and those
+            of the final table, which is written again.
     """
 
     def __init__(self, path: Path, start: int) -> None:
@@ -58,12 +58,16 @@ class CSV:
         self.path = path
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
-        """Append one row for each value."""
+        """Append one row for each value.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
         try:
             with self.path.open("a", newline="") as file:
                 csv.writer(file).writerows([iteration, n, f"{v:.7g}"] for n, v in values.items())
                 file.flush()
-                os.fsync(file.fileno())  # a checkpoint of this iteration is, too, and may follow
+                os.fsync(file.fileno())  # before the checkpoint of this iteration is written
         except OSError as error:
             said = error.strerror or first_line(error)
             raise UserError(f"{self.path} cannot be written: {said}.") from error
@@ -93,12 +97,15 @@ class WandB:
     """A Weights & Biases run: online with credentials, offline without.
 
     Args:
-        run: the run folder; the W&B files go into its ``wandb``, the run's id beside them, so that
-            it continues.
+        run: the run folder; the W&B files go into its ``wandb``, and the W&B id is stored beside
+            them, so that a resumed run continues it.
         project: the W&B project.
-        mode: auto, online or offline; the environment's ``WANDB_MODE`` wins.
-        config: what was configured, as plain containers.
+        mode: auto, online or offline; the environment variable ``WANDB_MODE`` takes precedence.
+        config: the configuration, as plain containers.
         say: prints a line for the user.
+
+    Raises:
+        UserError: an unknown mode.
     """
 
     def __init__(
@@ -150,7 +157,7 @@ class WandB:
         self._log(images, iteration)
 
     def files(self, paths: Mapping[str, Path]) -> None:
-        """Log the files as an artifact of type "model", a new version after each part of a run."""
+        """Log the files as an artifact of type "model"; a new version each time."""
         import wandb
 
         artifact = wandb.Artifact(f"upscaler-{self.run.id}", type="model")
@@ -180,7 +187,15 @@ class WandB:
 
 
 class TensorBoard:
-    """TensorBoard event files in the run folder's ``tensorboard``."""
+    """TensorBoard event files in the run folder's ``tensorboard``.
+
+    Args:
+        run: the run folder.
+        start: the iteration at which training (re)starts; later points are dropped.
+
+    Raises:
+        UserError: the package tensorboard is missing.
+    """
 
     def __init__(self, run: Path, start: int) -> None:
         try:
@@ -223,7 +238,7 @@ class TensorBoard:
 
 
 class Safe:
-    """Passes everything on to a logger until that fails once; then says so and stays silent."""
+    """Wraps a logger: after a first failure it prints a note and logs no more."""
 
     def __init__(self, inner: Log, say: Say) -> None:
         self.inner: Log | None = inner
@@ -262,10 +277,10 @@ class Safe:
 def loggers(
     settings: Mapping[str, Any], run: Path, config: dict[str, Any], start: int, say: Say
 ) -> list[Log]:
-    """The CSV, and what ``logger=`` chose.
+    """The CSV logger, and the one that ``logger=`` selects.
 
     Raises:
-        UserError: for an unknown kind, or TensorBoard without its package.
+        UserError: an unknown kind, or TensorBoard without its package.
     """
     made: list[Log] = [CSV(run / "metrics.csv", start)]
     kind = settings["kind"]

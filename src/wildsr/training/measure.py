@@ -1,4 +1,4 @@
-"""Measure the camera of the LR photos, before the first iteration."""
+"""Measure the camera of the LR photos before the first iteration."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wildsr.photo.image import list_images
 
 
 def measure(data: Folders, seed: int) -> Measured:
-    """The codings and the cameras of ``data.lr``, by pictures that cameras make of ``data.hr``.
+    """Measure the JPEG codings and cameras of ``data.lr``, using the sharp photos of ``data.hr``.
 
-    The same for the same photos and seed, in every process.
+    Deterministic: the same photos and seed give the same result, in every process.
     """
     paths = list_images(data.lr, "data.lr")
     chosen = spread(len(data.lr_store))

@@ -1,4 +1,4 @@
-"""The one training loop: carries out the updates of any method."""
+"""The training loop of all methods: carries out the updates of an objective."""
 
 from __future__ import annotations
 
@@ -28,29 +28,33 @@ from wildsr.training.state import check_optimizer, copied, gathered, own_rank
 
 Schedule = Callable[[int], float]
 CPU = torch.device("cpu")
-SETTLING = 150  # iterations of a window in which a network has to stay where it was
+SETTLING = 150  # iterations over which a network's parameters must not change, to end a stage
 
 
 class Training(lightning.LightningModule):
-    """Networks, their optimisers and the objective that moves them, by **iterations**: batches.
+    """The training loop: networks, their optimisers and the objective, counted in iterations.
 
-    Nothing random outlives an iteration: every generator is seeded anew from (seed, iteration,
-    rank), so that a resumed run needs no generator's state and validation cannot disturb training.
+    An iteration is one batch. Every random generator is seeded anew from (seed, iteration, rank) in
+    each iteration, so that a resumed run needs no generator state and validation cannot disturb
+    training.
 
     Args:
         objective: the updates.
         networks: one for each that the method declares.
         optimizers: network name -> function of its parameters (one for each trained network).
-        schedules: network name -> learning-rate factor by iteration; constant where absent.
-        averaged: the networks whose average is kept (those that ``restored`` comes from).
+        schedules: network name -> learning-rate factor by iteration; constant if absent.
+        averaged: the networks whose moving average is kept (those that ``restored`` depends on).
         scale: HR size / LR size.
         seed: of all random draws.
-        decay: of the averages.
-        augment: give every sample its own flip and transpose. Changes the orientation that a camera
-            has learned, so it is applied to neither domain unless the method wants it.
+        decay: of the moving averages.
+        augment: flip and transpose every sample at random. This changes the orientation of a
+            camera's blur and grid, so it is off unless the method asks for it.
         stages: of the method; schedules count from the stage in which a network is first trained,
             and networks that a stage does not train are in evaluation mode there.
-        guard: of the stage ``finish``; None where there is none.
+        guard: of the stage ``finish``; None without one.
+
+    Raises:
+        UserError: an optimiser or schedule of an unknown network, or a missing optimiser.
     """
 
     def __init__(
@@ -85,16 +89,16 @@ class Training(lightning.LightningModule):
         self.augment, self.stages = augment, stages or Stages({}, 1)
         self.settling = Settling(SETTLING)
         self.guard = guard
-        self.say: Callable[[str], None] = lambda line: None  # of what is no error
+        self.say: Callable[[str], None] = lambda line: None  # prints a remark
         self.iteration = 0
         self.seconds = 0.0  # spent in iterations so far, over all parts of the run
-        self.values: dict[str, Tensor] = {}  # of the last iteration, by update/term, on the device
+        self.values: dict[str, Tensor] = {}  # losses of the last iteration, by update/term
         self._restored_optimizers: dict[str, Any] = {}
 
     # Lightning's hooks
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """One optimiser a trained network."""
+        """Make one optimiser for each trained network."""
         made = []
         for name in self.optimizer_names:
             optimizer = self._make_optimizer[name](self.networks[name].parameters())
@@ -107,12 +111,20 @@ class Training(lightning.LightningModule):
         return made
 
     def on_fit_start(self) -> None:
-        """Put on the device what is not a parameter: the pools."""
+        """Move the image pools to the device."""
         for term in self.objective.terms:
             term.pool.restore(term.pool.images, self.device)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        """One iteration: every update that is due, then the averages."""
+        """Run one iteration: every update that is due, then the moving averages.
+
+        Args:
+            batch: uint8 or float tensors (B, C, H, W) by name.
+            batch_idx: not used.
+
+        Raises:
+            UserError: a loss became NaN or infinite.
+        """
         start = time.perf_counter()
         torch.manual_seed(mix_seeds(self.seed, self.iteration, self.global_rank))
         step = self.objective.method(
@@ -134,17 +146,17 @@ class Training(lightning.LightningModule):
                 wrong = self._carry_out(update, {term.name: term(step) for term in update.terms})
                 if wrong is not None:
                     break
-        # The faithful upscaler's average stays, for its training is over when the finish begins.
+        # In the finish stage the faithful upscaler is not trained any more.
         moving = [FINISHED] if stage == STAGE else list(self.ema.networks)
         self.ema.update(dict(self.networks.items()), {n: self._age(n) for n in moving})
         if guard is not None:
             self._keep_sound(guard, step, wrong)
-        self.networks.requires_grad_(True)  # DDP and checkpoints meet them as they were made
+        self.networks.requires_grad_(True)  # as DDP and checkpoints expect them
         self.seconds += time.perf_counter() - start
         self._end_stage(stage)
         self.iteration += 1
         for name, origin in self.stages.ahead(self.iteration - 1).items():
-            if name in self.ema.networks:  # until its stage it is the network that it starts from
+            if name in self.ema.networks:  # before its stage it equals the network it starts from
                 copy_weights(self.ema.networks[name], self.ema.networks[origin])
         if self.stages.begin(self.iteration, self.seconds):
             self.settling.forget()
@@ -162,7 +174,7 @@ class Training(lightning.LightningModule):
             network.train(name in trained or not learns)
 
     def _end_stage(self, stage: str | None) -> None:
-        """End a stage whose time is up, or whose network has come to rest, on all ranks alike."""
+        """End a stage whose time is up, or whose network has converged, on all ranks alike."""
         if stage is None or stage == list(self.stages.stages)[-1]:
             return
         ended = self.stages.out_of_time(self.iteration, self.seconds)
@@ -176,10 +188,10 @@ class Training(lightning.LightningModule):
             self.stages.end(self.iteration)
 
     def _keep_sound(self, guard: Guard, step: Method, wrong: str | None) -> None:
-        """Look whether the finish is still good, if it is time; keep it, or take it back."""
+        """If it is due, check the finish with the guard: save it if good, else roll it back."""
         age = self._age(FINISHED)
         if wrong is None and guard.due(age):
-            step.begin(frozenset({FINISHED}))  # what it makes after its step, which is to be kept
+            step.begin(frozenset({FINISHED}))  # compute its output anew, after the optimiser step
             parts: Any = step
             with torch.no_grad():
                 wrong = guard.look(
@@ -228,7 +240,7 @@ class Training(lightning.LightningModule):
 
     @property
     def dtype_in(self) -> torch.dtype:
-        """The floating type of the networks (float64 in tests)."""
+        """The floating-point type of the networks (float64 in tests)."""
         return next(self.networks.parameters()).dtype
 
     def _carry_out(self, update: Update, values: dict[str, Tensor]) -> str | None:
@@ -266,8 +278,8 @@ class Training(lightning.LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
             optimizer.step()
-            optimizer.zero_grad()  # a kept gradient would be one more copy of the network in memory
-        torch.clear_autocast_cache()  # it holds casts of the weights from before the step
+            optimizer.zero_grad()  # frees the memory of the gradients
+        torch.clear_autocast_cache()  # which holds casts of the weights before the step
         return None
 
     def _guarded(self, update: Update) -> bool:
@@ -288,10 +300,10 @@ class Training(lightning.LightningModule):
     # What a checkpoint holds
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next iteration depends on, on the CPU, as plain containers.
+        """The whole training state for a checkpoint, on the CPU, as plain containers.
 
         Raises:
-            UserError: if a network is not finite; its state would replace a good one.
+            UserError: a network is not finite; its state would replace a good one.
         """
         for name, network in self.networks.items():
             if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
@@ -314,10 +326,10 @@ class Training(lightning.LightningModule):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what ``state`` gave; call before the trainer's fit.
+        """Continue from what :meth:`state` returned; call before the trainer's fit.
 
         Raises:
-            UserError: it is of other networks, optimisers, terms or stages.
+            UserError: the state is of other networks, optimisers, terms or stages, or damaged.
         """
         lacking = [key for key in _STATE if key not in state]
         if lacking:
@@ -347,5 +359,5 @@ class Training(lightning.LightningModule):
         self.iteration, self.seconds = state["iteration"], state["seconds"]
 
 
-# What a checkpoint has to hold.
+# Keys that a checkpoint must have.
 _STATE = ("iteration", "seconds", "networks", "ema", "optimizers", "pools", "stages", "settling")

@@ -1,4 +1,4 @@
-"""From the names in ``conf/method`` to numbers, every name checked."""
+"""Build a method's updates and losses from ``conf/method``, every name checked."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from wildsr.training.image_pool import ImagePool
 
 @dataclass
 class Term:
-    """One loss on named operands.
+    """One loss, applied to named tensors and networks.
 
     Attributes:
-        name: how logs and errors call it, ``update/term``.
+        name: for logs and errors, ``update/term``.
         loss: the module that computes it.
         tensors: the loss's argument -> the method's tensor (or given); ``name.0`` is the first of
             a tuple.
         features: those of these arguments that the loss wants as its encoder's features.
         networks: the loss's argument -> the method's network (critics).
-        weight: its factor in the update's sum; 0 means it is only logged.
-        pool: the history that its ``fake`` passes through.
-        ramp: iterations over which the weight rises from 0, since what its update trains is first
-            trained.
+        weight: its factor in the update's sum; with 0 it is only logged.
+        pool: the image pool that its ``fake`` passes through.
+        ramp: iterations over which the weight rises from 0, counted from when the networks of its
+            update are first trained.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Term:
     ramp: int = 0
 
     def weight_at(self, age: int) -> float:
-        """The weight at an iteration, counted from 0 where the ramp begins."""
+        """The weight ``age`` iterations after the ramp began."""
         return self.weight * min(1.0, age / self.ramp) if self.ramp else self.weight
 
     def __call__(self, step: Method) -> Tensor:
-        """Its value, unweighted: a scalar tensor."""
+        """Its value without the weight, a scalar tensor."""
         operands = {a: self._operand(step, a, name) for a, name in self.tensors.items()}
         if self.pool.size:
             operands["fake"] = self.pool(operands["fake"])
@@ -60,8 +60,8 @@ class Term:
     def _operand(self, step: Method, argument: str, name: str) -> Any:
         if argument not in self.features:
             return self._read(step, name)
-        # In the method's own store, where the invariant holds for it: every term that asks for
-        # features of one image by one encoder gets those of one pass.
+        # Cached in the method, under the same invariant: all terms that need the features of one
+        # image by one encoder share a single forward pass.
         encoder: Any = self.loss.encoder
         return step.use_tensor(
             f"{encoder.name}({name})", lambda step: encoder(self._read(step, name))
@@ -85,11 +85,11 @@ class Update:
     """One optimiser step.
 
     Attributes:
-        name: how logs and errors call it.
-        trains: the networks that it moves.
-        terms: what it minimises the weighted sum of.
+        name: for logs and errors.
+        trains: the networks that it trains.
+        terms: the losses of whose weighted sum it is a step.
         every: it runs at iterations that this divides.
-        clip: the largest gradient norm over all that it trains; None for no limit.
+        clip: the largest gradient norm over all networks it trains; None for no limit.
         stages: those in which it runs; None for all.
     """
 
@@ -105,15 +105,16 @@ class Objective:
     """The updates of a method, in their order.
 
     Args:
-        method: the class that derives the tensors.
+        method: the class that computes the tensors.
         updates: name -> {trains, terms, every, clip, stages}; a term is {loss, weight, pool,
             ramp} and the arguments and options of its loss.
-        losses: the catalogue: name -> {_target_, <options>}.
+        losses: all losses: name -> {_target_, <options>}.
         frozen: networks that no update trains, on purpose.
         stages: the names of the method's stages, in their order.
 
     Raises:
-        UserError: for any name that does not exist, with the nearest one that does.
+        UserError: a name that does not exist, with the nearest one that does; a missing argument of
+            a loss; no update at all, or none in a stage.
     """
 
     def __init__(
@@ -141,11 +142,11 @@ class Objective:
         return tuple(term for update in self.updates for term in update.terms)
 
     def due(self, stage: str | None) -> tuple[Update, ...]:
-        """The updates of a stage (None: of a method without), in their order."""
+        """The updates of a stage (None for a method without stages), in their order."""
         return tuple(u for u in self.updates if u.stages is None or stage in u.stages)
 
     def trained(self, stage: str | None) -> frozenset[str]:
-        """The networks that some update of a stage trains."""
+        """The networks that the updates of a stage train."""
         return frozenset(name for update in self.due(stage) for name in update.trains)
 
     def _update(self, name: str, spec: Mapping[str, Any], losses: Mapping[str, Any]) -> Update:

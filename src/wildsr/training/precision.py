@@ -16,27 +16,28 @@ from wildsr.inference.remembered import machine_facts, remembered
 from wildsr.inference.tile import channels_of
 
 SINGLE, MIXED = "32-true", "bf16-mixed"
-GAIN = 1.15  # times as fast, from which on half precision is taken on a CPU
-ROUNDS = 5  # of each format
-IMAGES = 2  # in the batch of the trial
-TRIED = "upscale"  # the network that is tried; nearly all of a training's time is its
+GAIN = 1.15  # speed-up from which on half precision is taken on a CPU
+ROUNDS = 5  # iterations timed in each format
+IMAGES = 2  # in the batch that is timed
+TRIED = "upscale"  # the network that is timed; it takes nearly all of a training's time
 
 
 def choose_training_precision(
     networks: Mapping[str, nn.Module], device: torch.device, patch: int, processes: int
 ) -> str:
-    """Choose what ``trainer.precision=auto`` stands for.
+    """Choose the meaning of ``trainer.precision=auto``: "bf16-mixed" or "32-true".
 
-    On CUDA that is bf16-mixed. On a CPU with instructions for bfloat16 it is bf16-mixed, too, if an
-    iteration of the upscaler then takes clearly less processor time; this is tried once for each
-    architecture and machine and kept in the user's cache folder, so that the same command gives the
-    same numbers. Everywhere else, and where nothing can be kept, it is 32-true.
+    On CUDA it is bf16-mixed. On a CPU with bfloat16 instructions it is bf16-mixed too, if an
+    iteration of the upscaler then takes clearly less processor time. This is measured once for each
+    architecture and machine and stored in the user's cache folder, so that the same command gives
+    the same numbers. Everywhere else, and where nothing can be stored, it is 32-true.
 
     Args:
-        networks: of the training, in single precision.
-        device: on which it computes.
+        networks: of the training, in float32.
+        device: on which it runs.
         patch: side of its LR crops, in pixels.
-        processes: that train together; on CPUs of several, each could choose otherwise.
+        processes: number that train together; with several on CPUs, each could choose differently,
+            so it is 32-true.
     """
     if device.type == "cuda":
         return MIXED
@@ -51,7 +52,7 @@ def choose_training_precision(
 
 
 def _shapes(network: nn.Module) -> str:
-    """What decides how fast a network is: its modules and the shapes of its weights."""
+    """The properties that decide a network's speed: its modules and the shapes of its weights."""
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     return f"{network!r} {shapes}"
 

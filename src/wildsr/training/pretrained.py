@@ -1,4 +1,4 @@
-"""Which published weights the losses of a training look through, for the log and the results."""
+"""List the published weights that the losses of a training use, for the log and the results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wildsr.training.objective import Objective
 
 
 def pretrained(objective: Objective) -> dict[str, dict[str, Any]]:
-    """Each term on an encoder: its trunk, what it stands in for, layers, file and SHA-256.
+    """For each loss with an encoder: its trunk, the trunk it replaces, layers, file and SHA-256.
 
     In plain types, for ``protocol["losses"]`` of ``results.json``.
     """
@@ -32,7 +32,7 @@ def pretrained(objective: Objective) -> dict[str, dict[str, Any]]:
 
 
 def stand_ins(objective: Objective) -> list[str]:
-    """One line for each trunk that another one stands in for."""
+    """One line for each trunk that is replaced by another because its weights are missing."""
     terms: dict[tuple[str, str], list[str]] = {}
     for name, stated in pretrained(objective).items():
         if stated["instead of"] is not None:

@@ -1,4 +1,4 @@
-"""The progress bar and the curves: iteration, speed, time left, waiting for data."""
+"""The progress bar and the curves: iteration, speed, time left, time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from wildsr.training.module import Training
 
 
 class Waiting(lightning.Callback):
-    """Measures the time from the end of one iteration, its callbacks included, to the next.
+    """Measures the time between iterations: waiting for data and callbacks.
 
-    The last of the callbacks.
+    It must be the last of the callbacks.
 
     Attributes:
         seconds: so far.
@@ -29,33 +29,33 @@ class Waiting(lightning.Callback):
         self._ended = 0.0
 
     def on_train_start(self, *_: Any) -> None:
-        """Waiting for the first batch begins."""
+        """Start to wait for the first batch."""
         self._ended = time.perf_counter()
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """The batch is there."""
+        """Stop waiting: the batch has arrived."""
         self.seconds += time.perf_counter() - self._ended
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """The next one is waited for."""
+        """Start to wait for the next batch."""
         self._ended = time.perf_counter()
 
 
 class ProgressBar(lightning.Callback):
-    """Shows and logs how training goes.
+    """Shows and logs the progress of training.
 
-    On a terminal a bar; elsewhere a line now and then.
+    A bar on a terminal; elsewhere a line every 15 seconds.
 
     Args:
-        name: in front of the bar.
+        name: shown before the bar.
         iterations: of the whole run.
         every: iterations between points of a curve.
         logs: where the curves go.
         console: where the bar goes.
-        seconds: the time that training may take, if that is what ends it.
+        seconds: the limit of training time, if there is one.
 
     Attributes:
-        waiting: measures what is shown; a callback to be called last.
+        waiting: the callback that measures waiting; must be called last.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class ProgressBar(lightning.Callback):
         training: lightning.LightningModule,
         *_: Any,
     ) -> None:
-        """Move the bar, add points to the curves."""
+        """Update the bar and add points to the curves."""
         assert isinstance(training, Training)
         now = time.perf_counter()
         if trainer.is_global_zero:

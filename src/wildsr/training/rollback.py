@@ -1,4 +1,4 @@
-"""Copies of a stage's networks, their optimisers and an average, to go back to."""
+"""Copies of a stage's networks, optimisers and average, to roll back to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wildsr.training.state import copied
 def copies(
     networks: Mapping[str, nn.Module], optimizers: Mapping[str, Any], average: nn.Module
 ) -> dict[str, Any]:
-    """The present state of all of these, in plain containers."""
+    """Copy the present state of all of these into plain containers."""
     return {
         "networks": {name: copied(network.state_dict()) for name, network in networks.items()},
         "optimizers": {name: copied(optimizers[name].state_dict()) for name in networks},
@@ -27,7 +27,7 @@ def go_back(
     optimizers: Mapping[str, Any],
     average: nn.Module,
 ) -> None:
-    """Give all of these the state that :func:`copies` took."""
+    """Restore the state that :func:`copies` returned."""
     for name, network in networks.items():
         network.load_state_dict(state["networks"][name])
         optimizers[name].load_state_dict(copied(state["optimizers"][name]))

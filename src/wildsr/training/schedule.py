@@ -1,4 +1,4 @@
-"""Learning-rate factors as functions of the iteration alone, so that resuming needs no state."""
+"""Learning-rate factors as functions of the iteration only, so that resuming needs no state."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from wildsr.error import UserError
 
 @runtime_checkable
 class Ending(Protocol):
-    """A schedule for a training of a certain length, at whose end its factor has run out."""
+    """A schedule that is made for a certain number of iterations."""
 
     def end(self) -> int:
-        """The length, in iterations."""
+        """The number of iterations it is made for."""
         ...
 
 
 class Constant:
-    """Factor 1, after a linear rise over the first ``warmup`` iterations."""
+    """Factor 1, after a linear warm-up over the first ``warmup`` iterations.
+
+    Raises:
+        UserError: ``warmup`` is not an integer of at least 0.
+    """
 
     def __init__(self, warmup: int = 0) -> None:
         _check("warmup", [warmup], 0)
@@ -31,7 +35,11 @@ class Constant:
 
 
 class MultiStep:
-    """Multiply by ``gamma`` at each of ``milestones`` (iterations)."""
+    """Multiply by ``gamma`` at each of ``milestones`` (iterations).
+
+    Raises:
+        UserError: a milestone that is not an integer of at least 0.
+    """
 
     def __init__(self, milestones: Sequence[int], gamma: float = 0.5) -> None:
         _check("milestones", milestones, 0)
@@ -43,7 +51,11 @@ class MultiStep:
 
 
 class Stairs:
-    """Multiply by ``gamma`` at each of ``at``, shares of ``until`` iterations."""
+    """Multiply by ``gamma`` at each of ``at``, given as shares of ``until`` iterations.
+
+    Raises:
+        UserError: ``until`` is not a positive integer, or a share is not from 0 to 1.
+    """
 
     def __init__(self, until: int, at: Sequence[float], gamma: float = 0.5) -> None:
         _check("until", [until], 1)
@@ -52,7 +64,7 @@ class Stairs:
         self.until, self.at, self.gamma = until, sorted(at), gamma
 
     def end(self) -> int:
-        """The iterations that it was made for."""
+        """The number of iterations it is made for."""
         return self.until
 
     def __call__(self, iteration: int) -> float:
@@ -61,7 +73,11 @@ class Stairs:
 
 
 class Decline:
-    """1 for a share ``hold`` of ``until`` iterations, then along a line to 0 (Zhu et al. 2017)."""
+    """1 for a share ``hold`` of ``until`` iterations, then linear to 0 (CycleGAN, Zhu et al. 2017).
+
+    Raises:
+        UserError: ``until`` is not a positive integer, or ``hold`` is not from 0 to 1.
+    """
 
     def __init__(self, until: int, hold: float = 0.5) -> None:
         _check("until", [until], 1)
@@ -69,7 +85,7 @@ class Decline:
         self.until, self.hold = until, hold
 
     def end(self) -> int:
-        """The iterations that it was made for."""
+        """The number of iterations it is made for."""
         return self.until
 
     def __call__(self, iteration: int) -> float:
@@ -79,10 +95,13 @@ class Decline:
 
 
 class Inverse:
-    """``1 / (1 + iteration / half)``: shrinking steps of any total length.
+    """``1 / (1 + iteration / half)``: decreasing step sizes for any number of iterations.
 
-    The first series of step sizes that stochastic approximation was proven with (Robbins & Monro
-    1951).
+    Step sizes of this form are those for which stochastic approximation was first proven to
+    converge (Robbins & Monro 1951).
+
+    Raises:
+        UserError: ``half`` is not a positive integer.
     """
 
     def __init__(self, half: int) -> None:
@@ -95,14 +114,20 @@ class Inverse:
 
 
 class Cosine:
-    """Fall from 1 to ``final`` over ``until`` iterations (Loshchilov & Hutter 2017, eq. 5)."""
+    """Cosine annealing from 1 to ``final`` over ``until`` iterations.
+
+    Loshchilov & Hutter 2017, eq. 5.
+
+    Raises:
+        UserError: ``until`` is not a positive integer.
+    """
 
     def __init__(self, until: int, final: float = 0.0) -> None:
         _check("until", [until], 1)
         self.until, self.final = until, final
 
     def end(self) -> int:
-        """The iterations that it was made for."""
+        """The number of iterations it is made for."""
         return self.until
 
     def __call__(self, iteration: int) -> float:

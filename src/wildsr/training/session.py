@@ -40,21 +40,21 @@ from wildsr.training.schedule import Ending
 from wildsr.training.snapshots import Snapshots
 from wildsr.training.validation import Validation
 
-_RUN = "WILDSR_RUN"  # the run's folder, for the processes that Lightning starts for further devices
+_RUN = "WILDSR_RUN"  # passes the run's folder to the processes that Lightning starts
 
 
 class Watch(lightning.Callback):
-    """Looks on while a training goes on; a sweep ends trials by it."""
+    """A callback that observes a training; sweeps use it to end trials early."""
 
     def begin(self, job: Job) -> None:
-        """Take what is trained with, before the first iteration."""
+        """Called before the first iteration, with what is trained on."""
 
     def trained(self, training: Training) -> None:
-        """Look at a training that has come to its end, on its device."""
+        """Called with the training at its end, on its device."""
 
 
 class Crops(lightning.LightningDataModule):
-    """Asks for crops once the processes of a training know their ranks: each gets its own."""
+    """Makes the data loader once the processes know their ranks: each gets its own crops."""
 
     def __init__(self, data: Folders) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Crops(lightning.LightningDataModule):
 
 @dataclass
 class Job:
-    """What a training needs to know about the run that it is part of."""
+    """The configuration, data, metrics and console of a training."""
 
     config: DictConfig
     data: Folders
@@ -77,16 +77,14 @@ class Job:
 
 
 def prepare(config: DictConfig, resumed: Path | None) -> Training:
-    """The training, where it was left if it goes on, before any photo is read or file written.
-
-    The one place where a training is built and a checkpoint of it read.
+    """Build the training and restore its checkpoint, before any photo is read or file written.
 
     Args:
         config: of the training.
-        resumed: the run folder that it goes on from, if it has a checkpoint.
+        resumed: the run folder to resume from, if it has a checkpoint.
 
     Raises:
-        UserError: it cannot be trained, or not go on.
+        UserError: the configuration cannot be trained, or the checkpoint does not fit it.
     """
     build_trainer(config, [])
     training = build_training(config)
@@ -110,14 +108,17 @@ def run_folder(
     data: Folders,
     claim: Callable[[Path], Lock | None],
 ) -> Run:
-    """The folder of this training: the one that is resumed, or a new one; the same in all ranks.
+    """The folder of this training: the resumed one, or a new one; the same in all processes.
 
     Args:
         config: of the training.
-        overrides: what makes it.
-        resumed: the run folder that it goes on from.
-        data: gives a new folder its name.
-        claim: the lock of the folder; taken already where it goes on.
+        overrides: that it was composed from.
+        resumed: the run folder to resume from, if any.
+        data: its label is part of a new folder's name.
+        claim: takes the lock of the folder.
+
+    Raises:
+        UserError: several processes were started by hand without a ``name``.
     """
     if process_rank() > 0:
         named = config.name and Path(config.runs_dir).expanduser() / config.name
@@ -142,7 +143,16 @@ def fit(
     logs: list[Log],
     seconds: float | None = None,
 ) -> int | None:
-    """Train, or go on training, to the end; the signal that ended it early, if one did."""
+    """Train to the end; returns the signal that stopped it early, or None.
+
+    Args:
+        job: configuration, data, metrics, console.
+        folder: of the run.
+        training: new or restored.
+        name: shown before the progress bar.
+        logs: for curves and pictures.
+        seconds: limit of training time; None: the configuration's.
+    """
     config = job.config
     if process_rank() == 0:
         forget_after(folder, training.iteration)
@@ -170,8 +180,8 @@ def fit(
         data, job.panel, config.validate_every, folder.images, logs, config.tile, job.console
     )
     snapshots = Snapshots(folder.folder / SNAPSHOTS, config.checkpoint_every, config.snapshots)
-    # What an iteration reports is on disk before its checkpoint is, from which the next process
-    # would go on without it. None of it is taken for waiting for data.
+    # The order matters: logs and pictures of an iteration are on disk before its checkpoint, and
+    # the time they take does not count as waiting for data.
     watch = [] if job.watch is None else [job.watch]
     first = [] if folder.resumed else [Harvest(data, folder.folder, training.say)]
     callbacks = [*first, snapshots, validation, progress, checkpointing, *watch, progress.waiting]
@@ -179,7 +189,7 @@ def fit(
     try:
         trainer.fit(training, datamodule=Crops(data))
     except BaseException:
-        launcher = trainer.strategy.launcher  # its other processes would wait for this one
+        launcher = trainer.strategy.launcher  # its other processes would wait forever
         if isinstance(launcher, _SubprocessScriptLauncher):
             launcher.kill(getattr(signal, "SIGKILL", signal.SIGTERM))
         raise
@@ -187,7 +197,7 @@ def fit(
 
 
 def _precision(job: Job, training: Training) -> str:
-    """What ``trainer.precision=auto`` stands for; said where it is not single precision."""
+    """Resolve ``trainer.precision=auto``, and print it if it is not single precision."""
     config = job.config
     if config.trainer.precision != "auto":
         return str(config.trainer.precision)
@@ -204,7 +214,7 @@ def _precision(job: Job, training: Training) -> str:
 
 
 def forget_after(folder: Run, iteration: int) -> None:
-    """Remove the pictures of iterations that are repeated, as their rows are."""
+    """Remove the validation pictures of iterations that will be repeated."""
     for path in folder.images.glob("iteration-*"):
         number = path.name.removeprefix("iteration-")
         if number.isdecimal() and int(number) > iteration:
@@ -212,11 +222,12 @@ def forget_after(folder: Run, iteration: int) -> None:
 
 
 def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, int | None]:
-    """The same upscaler, trained on bicubic pairs for as many seconds: what people do today.
+    """Train the same upscaler on bicubic pairs for as many seconds: the usual baseline.
 
-    As many as the faithful upscaler had, where a finish followed.
+    With a finish stage, for as many seconds as the faithful upscaler was trained.
 
-    The training, and the signal that ended it early, if one did.
+    Returns:
+        The training, and the signal that stopped it early, or None.
     """
     plain = plain_config(job.config)
     own = plain["method"]
@@ -226,7 +237,7 @@ def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, i
     method = plain_config(supervised)["method"]
     method["networks"]["upscale"] = own["networks"]["upscale"]
     method["optimizers"]["upscale"] = own["optimizers"]["upscale"]
-    # A rate that falls to 0 by the end of the iterations would end here long before the time does.
+    # Schedules that end with the iterations are left out, as this training ends by time.
     method["schedules"] = {
         n: s
         for n, s in own["schedules"].items()
@@ -247,7 +258,11 @@ def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, i
 
 
 def run_loggers(job: Job, settings: Mapping[str, Any], folder: Run, iteration: int) -> list[Log]:
-    """The loggers of the first process; the others have nothing to say."""
+    """The loggers of the first process; other processes have none.
+
+    Raises:
+        UserError: an unknown logger, or one whose package is missing.
+    """
     if process_rank() > 0:
         return []
 

@@ -1,4 +1,4 @@
-"""When learned parameters no longer move."""
+"""Detect when learned parameters have converged."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ EVERY = 5  # iterations between two readings
 
 
 class Settling:
-    """Watches parameters until they only tremble about a place.
+    """Watches parameters until they have converged.
 
-    Two windows of equal length follow the run, one behind the other. The parameters have settled
-    when the means of both windows differ in no parameter by more than 1: parameters come in units
-    of what would be noticed, so that 1 is the smallest step that matters (see
-    :class:`~wildsr.network.protocol.Settles`). Adversarial training never comes to a full rest;
-    means over a window cancel its trembling, and one window must lie behind the other for a drift
-    to show.
+    Two windows of equal length, one behind the other, follow the training. The parameters have
+    settled when the means of both windows differ in no parameter by more than 1, in units of the
+    smallest change that matters (see :class:`~wildsr.network.protocol.Settles`). Adversarial
+    training keeps oscillating: means over a window cancel the oscillation, and two successive
+    windows reveal a drift.
 
     Args:
-        window: iterations of each of both windows.
+        window: iterations of each window.
     """
 
     def __init__(self, window: int) -> None:
@@ -30,7 +29,7 @@ class Settling:
         self.readings: deque[list[float]] = deque(maxlen=2 * max(window // EVERY, 1))
 
     def see(self, parameters: Tensor, iteration: int) -> bool:
-        """Take a reading if it is time for one; whether the parameters have settled."""
+        """Take a reading of ``parameters`` (N,) if one is due; return whether they have settled."""
         if iteration % EVERY == 0:
             self.readings.append(parameters.detach().float().cpu().tolist())
         if len(self.readings) < (self.readings.maxlen or 0):
@@ -40,15 +39,15 @@ class Settling:
         return all(abs(a - b) <= 1 for a, b in zip(_means(before), _means(now), strict=True))
 
     def forget(self) -> None:
-        """Begin anew, for another stage."""
+        """Start again, for another stage."""
         self.readings.clear()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds of it."""
+        """The state for a checkpoint."""
         return {"readings": [list(reading) for reading in self.readings]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what ``state`` gave."""
+        """Restore what :meth:`state` returned."""
         self.readings.clear()
         self.readings.extend(list(reading) for reading in state["readings"])
 

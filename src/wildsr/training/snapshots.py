@@ -1,4 +1,4 @@
-"""The callback that keeps averaged weights of a run on its way."""
+"""The callback that saves averaged weights during a run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from wildsr.training.module import Training
 
 
 class Snapshots(lightning.Callback):
-    """Saves the averaged weights at even intervals, see :func:`save`.
+    """Saves the averaged (EMA) weights at even intervals; see :mod:`wildsr.run.snapshot`.
 
     Args:
         folder: of the snapshots.
-        every: iterations.
-        keep: at most so many; 0 for none.
+        every: iterations between them.
+        keep: largest number of them; 0 for none.
     """
 
     def __init__(self, folder: Path, every: int, keep: int) -> None:
@@ -26,7 +26,7 @@ class Snapshots(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, training: lightning.LightningModule, *_: Any
     ) -> None:
-        """Save when it is time."""
+        """Save a snapshot if one is due."""
         assert isinstance(training, Training)
         if trainer.is_global_zero:
             networks = dict(training.ema.networks.items())

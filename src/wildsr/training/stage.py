@@ -1,4 +1,4 @@
-"""The stages of a method: which part of a run an iteration belongs to."""
+"""The stages of a method: consecutive parts of a run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wildsr.error import UserError
 
 @dataclass(frozen=True)
 class Stage:
-    """One part of a run.
+    """One stage of a run.
 
     Attributes:
-        share: of what is left of the run when it begins, relative to the shares of the stages that
-            follow; only the ratios matter.
-        until_settled: the network at whose rest it ends, if that comes first; see
+        share: of the rest of the run when it begins, relative to the shares of the following
+            stages; only the ratios matter.
+        until_settled: the network at whose convergence it ends, if that comes first; see
             :class:`~wildsr.training.settling.Settling`.
-        starts: network -> the network whose average it begins the stage with.
+        starts: network -> the network from whose average it is initialised when the stage begins.
     """
 
     share: float
@@ -29,17 +29,17 @@ class Stage:
 
 
 class Stages:
-    """Consecutive parts of a run, as shares of its iterations or of its time.
+    """The stages of a run, as shares of its iterations or of its time.
 
-    Each has its share of the iterations, and where ``seconds`` limits the run, its share of them: a
-    stage ends when the first of both is used up, or when :meth:`end` is called because what it
-    trains has come to rest. What it leaves is shared out among those that follow. Where each began
-    is part of a checkpoint, so that a resumed run stays in its stage; more iterations than were
-    planned prolong the last one.
+    Each stage has its share of the iterations, and if ``seconds`` limits the run, its share of the
+    seconds: it ends when either is used up, or when :meth:`end` is called because a network has
+    converged. What it does not use is divided among the following stages. Where each began is part
+    of a checkpoint, so that a resumed run stays in its stage; if the run is prolonged, the last
+    stage is.
 
     Args:
         stages: name -> share, or {share, until_settled, starts}, in their order. Empty, or None,
-            for a method without.
+            for a method without stages.
         iterations: of the run.
         seconds: of training; None for no limit.
 
@@ -92,26 +92,26 @@ class Stages:
             self.starts |= self._plan(ahead, iteration + 1)
 
     def begin(self, iteration: int, seconds: float) -> bool:
-        """Take the time if a stage begins with ``iteration``; whether one does."""
+        """Record the time if a stage begins with ``iteration``; returns whether one does."""
         begins = iteration > 0 and self.at(iteration) != self.at(iteration - 1)
         if begins:
             self.began = seconds
         return begins
 
     def ahead(self, iteration: int) -> dict[str, str]:
-        """The networks that a stage after that of ``iteration`` starts -> from which."""
+        """The networks that later stages initialise -> the network they are initialised from."""
         later = [s for s, start in self.starts.items() if start > iteration]
         return {name: origin for s in later for name, origin in self.stages[s].starts.items()}
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds of it."""
+        """The state for a checkpoint."""
         return {"starts": dict(self.starts), "began": self.began}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back the ``state`` of the run that goes on.
+        """Restore what :meth:`state` returned.
 
         Raises:
-            UserError: if it is of other stages.
+            UserError: it is of other stages.
         """
         starts = dict(state["starts"])
         if list(starts) != list(self.starts):

@@ -1,4 +1,4 @@
-"""States of networks and optimisers as plain containers: copied, checked, gathered."""
+"""States of networks and optimisers as plain containers: copy, check, gather."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line
 
-# What optimisers keep of each weight, in its shape.
+# Entries of optimiser states that have the shape of the weight.
 MOMENTS = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "grad_avg"}
 
 
 def copied(state: Any, device: torch.device | None = None) -> Any:
-    """A copy of nested containers and tensors.
+    """Copy nested containers of tensors (any shape) and plain values.
 
     Args:
         state: mappings, lists and tuples of tensors and plain values.
-        device: where the tensors go; None for where each is.
+        device: where the copies go; None: each stays on its device.
     """
     if isinstance(state, Tensor):
         return state.detach().to(device or state.device, copy=True)
@@ -40,9 +40,9 @@ def check_optimizer(
 
     Args:
         name: of the network.
-        make: its optimiser, a function of the parameters.
+        make: its optimiser, as a function of the parameters.
         parameters: of the network.
-        state: of a checkpoint.
+        state: from a checkpoint.
 
     Raises:
         UserError: it does not fit.
@@ -54,7 +54,7 @@ def check_optimizer(
             for key in values.keys() & MOMENTS:
                 if isinstance(values[key], Tensor) and values[key].shape != parameter.shape:
                     raise UserError(f"its `{key}` is {tuple(values[key].shape)}")
-    except Exception as error:  # whatever it makes of a state that is not its own
+    except Exception as error:  # a state of another optimiser can raise any type
         raise UserError(
             f"The checkpoint's optimiser state of `{name}` belongs to another optimiser: "
             f"{first_line(error)}."
@@ -62,7 +62,7 @@ def check_optimizer(
 
 
 def own_rank() -> int:
-    """Of this process among those that train together; 0 where it is alone."""
+    """The rank of this process in distributed training; 0 without."""
     return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
 
 

@@ -1,4 +1,4 @@
-"""How far towards the finished upscaler a run goes by default: measured, by a stated rule."""
+"""Measure interpolated upscalers, and choose the default strength of a finish by a stated rule."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from wildsr.run.averaged import at_strength
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 COUNT, SIDE = 4, 48  # crops of each kind, LR pixels a side
-PAIRED = ("psnr", "st_lpips")  # on LR that the method generates of sharp photos
+PAIRED = ("psnr", "st_lpips")  # on LR generated from HR photos
 SINGLE = ("lr_discrepancy", "colour_drift", "checkerboard", "ringing")  # on real LR photos
 TURNED = "turn_discrepancy"
 WAYS = (1, 2, 4)  # mirrored, upside down, transposed
 LOSS = 0.3  # dB
-# Of LR discrepancy as much as a truth had on the demo, whose camera was measured, not known.
+# The LR discrepancy is that of the ground truth on the demo, under the measured camera.
 SLACK = {"lr_discrepancy": 0.5, "colour_drift": 1.0, "checkerboard": 0.5, "ringing": 4.0}
-SLACK[TURNED] = 0.2  # at 0.1 more nothing is to be seen, at 0.4 hatching along edges
+SLACK[TURNED] = 0.2  # at 0.1 above it nothing is visible, at 0.4 hatching along edges
 RULE = (
     f"the largest of {list(STRENGTHS)} that loses at most {LOSS} dB of PSNR to strength 0, and "
     "exceeds the larger of strength 0 and bicubic interpolation by at most "
@@ -45,7 +45,7 @@ STATED = (
 
 @dataclass(frozen=True)
 class Found:
-    """What a run records of its strengths.
+    """The metrics of all strengths, and the chosen one.
 
     Attributes:
         strength: the default.
@@ -64,11 +64,11 @@ def measure_strengths(
     scale: int,
     device: torch.device,
 ) -> Found:
-    """Measure along the line from the faithful to the finished upscaler, and choose by ``RULE``.
+    """Measure interpolations of the faithful and the finished upscaler, and choose by ``RULE``.
 
     Args:
-        method: with a finish.
-        averages: the two upscalers among them.
+        method: with a finish stage.
+        averages: with the two upscalers.
         networks: of the training, for the degradation.
         data: its photos.
         scale: HR size / LR size.
@@ -100,16 +100,16 @@ def measure_strengths(
 
 
 def turn_discrepancy(upscale: Callable[[Tensor], Tensor], lr: Tensor) -> float:
-    """How far what is made of a flipped image is from the flipped result, in levels of 255.
+    """RMS difference between flipping before and after upscaling, in 1/255.
 
-    Nothing in a photo says which way its rows run, so an upscaler that takes all detail from the
-    photo has 0; a pattern of its own, as hatching in one direction or a screen that starts at one
-    corner of each LR pixel, is seen whatever the photo shows. Root mean square over three ways to
-    lay the image down.
+    A photo does not tell which way its rows run, so an upscaler that takes all detail from the
+    photo is equivariant and has 0; patterns of its own, such as hatching in one direction or a
+    pattern at a fixed position in each LR pixel, are detected whatever the photo shows. The root
+    mean square over three flips.
 
     Args:
         upscale: LR (1, 3, H, W) to SR.
-        lr: in [0, 1].
+        lr: (1, 3, H, W) in [0, 1].
     """
     made = upscale(lr).clamp(0, 1)
     squares = [
@@ -120,10 +120,10 @@ def turn_discrepancy(upscale: Callable[[Tensor], Tensor], lr: Tensor) -> float:
 
 
 def choose(along: Mapping[str, Mapping[str, float | None]]) -> float:
-    """The strength that ``RULE`` names, from the metrics at each; those that are None say nothing.
+    """Choose the strength by ``RULE`` from the metrics of each; metrics that are None are ignored.
 
     Args:
-        along: "bicubic" and every strength as text.
+        along: metrics of "bicubic" and of every strength, as text.
     """
     faithful, chosen = along["0"], 0.0
     for strength in STRENGTHS[1:]:

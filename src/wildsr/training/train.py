@@ -1,4 +1,4 @@
-"""The main job: from two folders to an upscaler and an honest table."""
+"""The training job: from two folders to an upscaler and a table that compares it."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ from wildsr.training.session import (
 )
 from wildsr.training.validation import readable, restoring
 
-WHICH = ("resume", "runs_dir", "name", "trust")  # the keys that say which run goes on
+WHICH = ("resume", "runs_dir", "name", "trust")  # the keys that determine which run is resumed
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A training that has ended.
+    """The outcome of a training.
 
     Args:
         folder: of the run.
-        summary: the table; None where a signal ended it, and on all processes but the first.
-        signal: that ended it early, to be resumed; None where it came to its end.
+        summary: the table; None if a signal stopped it, and in all processes but the first.
+        signal: that stopped it early; None if it came to its end.
     """
 
     folder: Path
@@ -62,15 +62,15 @@ class Trained:
 
 
 def train(overrides: list[str], console: Console, watch: Watch | None = None) -> Trained | None:
-    """Train, compare, report; None for ``explain=true``, which trains nothing.
+    """Train, compare with baselines and report; None for ``explain=true``, which trains nothing.
 
     Args:
-        overrides: what was typed.
+        overrides: as typed on the command line.
         console: of the user.
-        watch: looks on; what it raises ends the training.
+        watch: observes the training; an exception it raises ends the training.
 
     Raises:
-        UserError: for what was configured wrong.
+        UserError: an invalid configuration, or photos that cannot be trained on.
     """
     with ExitStack() as held:
         return _train(overrides, console, held, watch)
@@ -87,7 +87,7 @@ def _train(
         held: lets go of the run's lock at the end.
         watch: looks on.
     """
-    # First only which run it is: what else was typed may belong to choices that the run has made.
+    # First only which run it is: other overrides may depend on the resumed run's configuration.
     config = configure("train", [o for o in overrides if override_key(o) in WHICH])
     locks: dict[Path, Lock] = {}
 

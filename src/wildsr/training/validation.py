@@ -1,4 +1,4 @@
-"""Looks at the validation photos while training: metrics where there is truth, pictures always."""
+"""Validation during training: metrics if there is ground truth, and pictures."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from wildsr.training.logger import Log
 from wildsr.training.module import Training
 
 PICTURES = 4  # rows of a contact sheet
-SIDE = 768  # HR pixels; of a photo that is degraded for a picture
+SIDE = 768  # HR pixels: largest side of a photo that is degraded for a picture
 
 
 class Validation(lightning.Callback):
-    """Validates every so many iterations.
+    """Validates at intervals.
 
     Args:
-        data: its ``photos`` are looked at.
+        data: its ``photos`` are used.
         panel: the metrics.
-        every: iterations.
-        folder: where the pictures go, one folder for each look.
+        every: iterations between validations.
+        folder: where the pictures go, one folder for each validation.
         logs: where metrics and pictures go.
-        tile: LR pixels.
-        console: for one line about each look.
+        tile: side of a tile in LR pixels.
+        console: for one line about each validation.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class Validation(lightning.Callback):
         training: lightning.LightningModule,
         *_: Any,
     ) -> None:
-        """Look when it is time."""
+        """Validate if it is due."""
         assert isinstance(training, Training)
         if training.iteration % self.every == 0 and trainer.is_global_zero:
             self.look(training)
 
     def look(self, training: Training) -> None:
-        """Measure, draw and log; leaves training as it was."""
+        """Measure, draw and log; the training state is not changed."""
         at = training.iteration
         finishing = training.guard is not None and training.stages.at(at) == STAGE
         restores = {"SR": restoring(training, training.device, self.tile)}
@@ -111,7 +111,10 @@ def _same(restore: Restore) -> Restore:
 
 
 def restorer(training: Training, strength: float = 0.0) -> Restorer:
-    """The averaged networks, as one network from real LR to SR; of a finish at this strength."""
+    """The averaged networks as one network from real LR to SR.
+
+    With a finish stage, interpolated at this strength.
+    """
     average, method = dict(training.ema.networks.items()), training.objective.method
     if training.guard is not None:
         return at_strength(method, average, training.scale, strength)
@@ -121,12 +124,12 @@ def restorer(training: Training, strength: float = 0.0) -> Restorer:
 def restoring(
     training: Training, device: torch.device, tile: int, strength: float = 0.0
 ) -> Restore:
-    """The averaged networks as a function of a photo: what `upscale` would write of it now.
+    """The averaged networks as a function of a photo, with the result that ``upscale`` would write.
 
     Args:
         training: its averages are moved to ``device``, and keep their format.
         device: where to compute.
-        tile: LR pixels a side.
+        tile: side of a tile in LR pixels.
         strength: of the finish, if there is one; 0 is the faithful upscaler.
     """
     network, scale = restorer(training, strength), training.scale
@@ -139,7 +142,7 @@ def pictures(
     restores: Mapping[str, Restore],
     folder: Path,
 ) -> dict[str, Path]:
-    """A contact sheet, and the learned kernel and noise where there is a degrader.
+    """Draw a contact sheet, and the learned kernel and noise if there is a degrader.
 
     Args:
         training: whose networks are shown.
@@ -186,7 +189,17 @@ def fake_lr(
     truth: Tensor | None,
     index: int,
 ) -> Tensor | None:
-    """What the method makes of ``truth``, or of a photo of the HR folder: (1, 3, h, w)."""
+    """Degrade ``truth`` (1, 3, H, W), or a photo of the HR folder, by the method: (1, 3, h, w).
+
+    None for methods without a degradation.
+
+    Args:
+        method: the class.
+        networks: by name.
+        data: its photos.
+        truth: in [0, 1]; None: a photo of the HR folder.
+        index: of that photo, and seed of the random numbers.
+    """
     if "fake_lr" not in method.parts[tensor]:
         return None
     if truth is None:
@@ -208,10 +221,10 @@ def fake_lr(
 
 
 def readable(photos: ValidationPhotos, console: Console) -> None:
-    """Read every validation photo once: drop what cannot be read, refuse pairs that do not fit.
+    """Read every validation photo once: drop unreadable ones, refuse pairs that do not fit.
 
     Raises:
-        UserError: if a photo and its truth are not ``scale`` apart.
+        UserError: a photo and its ground truth whose sizes do not fit ``scale``.
     """
     from wildsr.photo.image import UnreadableImage
 

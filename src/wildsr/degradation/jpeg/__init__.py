@@ -1,1 +1,1 @@
-"""JPEG compression: differentiable, by tables, and by libjpeg itself."""
+"""JPEG compression: differentiable, with given tables, and by libjpeg itself."""

@@ -1,9 +1,10 @@
 """Colour conversion and chroma subsampling in libjpeg's integer arithmetic.
 
-Everything here is in levels minus 128, [-128, 127], in which no colour matrix needs an offset. The
-sums are exact in float32, so that the integers are those of libjpeg; every rounding and limit has
-the gradient of the identity. By hand rather than by pooling, interpolation and matrix products,
-which are several times slower on a CPU, coarse with TF32 and, backwards, not deterministic on CUDA.
+All values are 8-bit levels minus 128, [-128, 127], so that no colour matrix needs an offset. Sums
+are exact in float32, so the integers are those of libjpeg; every rounding and clamping has the
+gradient of the identity. Written out instead of using pooling, interpolation and matrix products,
+which are several times slower on a CPU, imprecise with TF32 and, in the backward pass, not
+deterministic on CUDA.
 """
 
 from __future__ import annotations
@@ -36,7 +37,14 @@ Matrix = tuple[tuple[float, ...], ...]
 def whole(
     x: Tensor, offset: Tensor | float = 0.5, lowest: float = -128, highest: float = 127
 ) -> Tensor:
-    """``floor(x + offset)`` within limits, **in place**, with the gradient of the identity."""
+    """``floor(x + offset)``, clamped, **in place**, with the gradient of the identity.
+
+    Args:
+        x: any shape; overwritten.
+        offset: 0.5 rounds to the nearest; broadcast against ``x``.
+        lowest: lower limit.
+        highest: upper limit.
+    """
     result: Tensor = _Whole.apply(x, offset, lowest, highest)
     return result
 
@@ -51,17 +59,23 @@ def to_ycc(rgb: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def to_rgb(luminance: Tensor, chrominance: Tensor) -> Tensor:
-    """Convert YCbCr back to RGB: the inverse of :func:`to_ycc` up to rounding."""
+    """Convert Y (B, 1, H, W) and CbCr (B, 2, H, W) back to RGB (B, 3, H, W).
+
+    The inverse of :func:`to_ycc` up to rounding.
+    """
     (rgb,) = _Mixed.apply(_TO_RGB, (3,), luminance, chrominance)
     return whole(rgb)
 
 
 def subsampled(chrominance: Tensor, subsampling: str) -> Tensor:
-    """Halve chrominance by means of 1 x 2 or 2 x 2 pixels.
+    """Subsample chrominance (B, 2, H, W) by averaging 1 x 2 or 2 x 2 pixels.
 
-    Ties round down and up in turn, as libjpeg's.
+    Ties alternately round down and up, as in libjpeg, and as there columns are first padded to
+    whole blocks of 8 by repetition, rows only to pairs.
 
-    Columns are repeated up to whole blocks of 8 before, as libjpeg does, rows only up to pairs.
+    Args:
+        chrominance: CbCr.
+        subsampling: one of ``SUBSAMPLINGS``.
     """
     if subsampling == "4:4:4":
         return chrominance
@@ -75,7 +89,7 @@ def subsampled(chrominance: Tensor, subsampling: str) -> Tensor:
 
 
 def upsampled(chrominance: Tensor, subsampling: str, height: int, width: int) -> Tensor:
-    """Upsample chrominance to the image's size by libjpeg's "fancy upsampling".
+    """Upsample chrominance (B, 2, h, w) to (B, 2, height, width) by libjpeg's "fancy upsampling".
 
     That is 3/4 of the nearest value and 1/4 of the next one in each direction; plain repetition
     for one or two columns.
@@ -96,12 +110,12 @@ def upsampled(chrominance: Tensor, subsampling: str, height: int, width: int) ->
 
 
 def padded(x: Tensor, right: int, bottom: int) -> Tensor:
-    """Pad by repeating the last column and row."""
+    """Pad ``x`` (B, C, H, W) by repeating the last column and row."""
     return F.pad(x, (0, right, 0, bottom), "replicate") if right or bottom else x
 
 
 def cut(x: Tensor, height: int, width: int) -> Tensor:
-    """Crop to the top left; where that is the whole image, without a copy in the backward pass."""
+    """Crop ``x`` (B, C, H, W) to its top left; nothing is copied if it has that size already."""
     return x if x.shape[2:] == (height, width) else x[:, :, :height, :width]
 
 
@@ -153,7 +167,7 @@ class _Mixed(Function):
         channels = [channel for plane in planes for channel in plane.unbind(1)]
         outs = [out for tensor in mixed for out in tensor.unbind(1)]
         for row, out in zip(matrix, outs, strict=True):
-            # From the smallest to the largest, the luminance: exact as long as it is below 256.
+            # Summed from the smallest to the largest term, which is exact while below 256.
             torch.mul(channels[2], row[2], out=out)
             out.add_(channels[1], alpha=row[1]).add_(channels[0], alpha=row[0])
         return mixed

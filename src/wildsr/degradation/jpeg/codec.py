@@ -19,8 +19,8 @@ from wildsr.pixels import at_least_float32, rounded, unit
 def libjpeg(image: Tensor, quality: Tensor | float, subsampling: str = "4:2:0") -> Tensor:
     """Compress images as JPEG by Pillow's libjpeg, one at a time on the CPU.
 
-    The reference of :func:`wildsr.degradation.jpeg.jpeg.jpeg`, which is what to use where the
-    gradient has to know of the quality.
+    This is the reference for :func:`wildsr.degradation.jpeg.jpeg.jpeg`; use that one if the
+    gradient has to depend on the quality.
 
     Args:
         image: (B, 3, H, W) or gray (B, 1, H, W) in [0, 1]; values outside are clamped.

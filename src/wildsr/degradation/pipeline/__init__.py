@@ -1,1 +1,1 @@
-"""Degradations composed of steps with random parameters."""
+"""Degradation pipelines: sequences of steps with random parameters."""

@@ -1,4 +1,4 @@
-"""The pipeline step that is any augmentation of Kornia's."""
+"""The pipeline step that wraps any augmentation of Kornia."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from wildsr.degradation.pipeline.canvas import Canvas, join
 from wildsr.degradation.pipeline.pipeline import Step
 from wildsr.error import UserError, first_line, unknown
 
-OURS = {  # what Kornia calls otherwise, or what has no meaning where each sample draws its own
+OURS = {  # Kornia's arguments that are replaced here, or have no meaning for single samples
     "p": "`probability` says how often",
     "p_batch": "`probability` says how often",
     "same_on_batch": "every sample draws its own",
     "keepdim": "a pipeline knows no other shape than (B, C, H, W)",
 }
-UNTOLD = ("batch_prob", "idx")  # of Kornia's parameters: they say nothing of the picture
-_GLOBAL = threading.Lock()  # Kornia draws from torch's global generator, of which there is one
+UNTOLD = ("batch_prob", "idx")  # Kornia's parameters that are not recorded
+_GLOBAL = threading.Lock()  # Kornia draws from torch's global generator
 
 
 class Kornia(Step):
@@ -31,20 +31,20 @@ class Kornia(Step):
         {_target_: wildsr.degradation.pipeline.augmentation.Kornia,
          augmentation: RandomMotionBlur, kernel_size: [3, 9], angle: [-45, 45], direction: [-1, 1]}
 
-    Each sample goes through alone, with numbers of its own that depend on its seed, on the device
-    where it is; torch's global generator is left as it was. Results are clamped to [0, 1].
+    Each sample is processed alone, on its device, with random numbers that depend on its seed only;
+    the state of torch's global generator is restored. Results are clamped to [0, 1].
 
     Args:
         augmentation: the class's name in ``kornia.augmentation``: RandomMotionBlur,
             RandomSaltAndPepperNoise, ColorJitter, ...; not those that mix several samples.
-        probability: of a sample to go through it (Kornia's ``p``).
-        moves: let it be one that moves pixels (RandomAffine, RandomElasticTransform, ...). LR then
-            no longer lies where its HR does.
-        arguments: Kornia's own, by their names; lists where Kornia wants tuples.
+        probability: that a sample is augmented (Kornia's ``p``).
+        moves: allow an augmentation that moves pixels (RandomAffine, RandomElasticTransform, ...).
+            LR and HR are then no longer aligned.
+        arguments: Kornia's own, by name; lists instead of tuples are converted.
 
     Raises:
-        UserError: no such augmentation; an argument that it does not have, lacks or refuses; one
-            that moves pixels unasked.
+        UserError: no such augmentation; an argument that is unknown, missing or refused; an
+            augmentation that moves pixels without ``moves``.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Kornia(Step):
                 "where its HR does; `moves: true` allows it."
             )
         self.name = augmentation
-        # No submodule: moved to a GPU it would draw there, and other numbers than on a CPU.
+        # Not a submodule: on a GPU it would draw other random numbers than on a CPU.
         self._held = (self._made(made, arguments),)
 
     def _made(self, made: type[nn.Module], arguments: dict[str, Any]) -> nn.Module:
@@ -89,7 +89,7 @@ class Kornia(Step):
         return UserError(f"Kornia's {self.name} refuses: {first_line(error)}")
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Let each sample, in its own size, through the augmentation with its own numbers."""
+        """Augment each sample separately, at its own size and with its own random numbers."""
         parts, drawn = [], []
         for index in range(len(canvas)):
             part = canvas.part([index])
@@ -120,7 +120,7 @@ class Kornia(Step):
 
 
 def augmentations() -> dict[str, type[nn.Module]]:
-    """Kornia's augmentations of single pictures, by name."""
+    """Kornia's augmentations of single images, by name."""
     bases = (IntensityAugmentationBase2D, GeometricAugmentationBase2D)
     return {
         name: made

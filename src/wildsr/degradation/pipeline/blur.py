@@ -27,12 +27,16 @@ class Blur(Step):
             plateau, plateau_anisotropic.
         sigma: range of the standard deviation along each axis, in pixels.
         power: widths are uniform in ``sigma ** power``; BSRGAN draws variances, power 2.
-        beta_generalized: range of the generalised Gaussian's shape; below and above 1 alike often.
-        beta_plateau: the same of the plateau's.
+        beta_generalized: range of the generalised Gaussian's shape; values below and above 1 are
+            equally frequent.
+        beta_plateau: the same for the plateau kernel.
         sinc: probability of a sinc filter instead (Real-ESRGAN, eq. 6): cutoff from pi / 3 to pi,
             and from pi / 5 for kernels of 13 pixels and more.
         sizes: smallest and largest side of the kernel, odd.
-        probability: of a sample to be blurred.
+        probability: that a sample is blurred.
+
+    Raises:
+        UserError: an unknown kind; a range, size or probability that cannot be.
     """
 
     def __init__(
@@ -65,7 +69,7 @@ class Blur(Step):
         return blurred(canvas, made, noted)
 
     def kernel(self, draw: np.random.Generator) -> tuple[Tensor, str]:
-        """A random kernel (k, k), and its description."""
+        """Draw a random kernel (k, k), and its description."""
         size = int(draw.integers(self.sizes[0] // 2, self.sizes[1] // 2 + 1)) * 2 + 1
         if draw.random() < self.sinc:
             lowest = math.pi / (3 if size < 13 else 5)
@@ -103,12 +107,15 @@ SHAPES: dict[str, Shape] = {
 
 
 class Sinc(Step):
-    """Filters by a random sinc kernel, for the ringing of resizing and JPEG (Real-ESRGAN).
+    """Filters by a random sinc kernel, which simulates ringing of resizing and JPEG (Real-ESRGAN).
 
     Args:
-        cutoff: range, in radians a pixel.
+        cutoff: range, in radians per pixel.
         sizes: smallest and largest side of the kernel, odd.
-        probability: of a sample to go through it.
+        probability: that a sample is filtered.
+
+    Raises:
+        UserError: a range or probability that cannot be.
     """
 
     def __init__(
@@ -131,12 +138,12 @@ class Sinc(Step):
 
 
 def sinc_kernel(cutoff: float, size: int) -> tuple[Tensor, str]:
-    """Sinc kernel with a description of it."""
+    """Make a sinc kernel (size, size), and its description."""
     return kernels.sinc(torch.tensor([cutoff]), size)[0], f"sinc, cutoff {cutoff:.2f}"
 
 
 def blurred(canvas: Canvas, made: Sequence[Tensor], noted: Sequence[str]) -> Canvas:
-    """Blur every sample by its own kernel, which ``noted`` describes."""
+    """Blur every sample with its own kernel (k, k), and record the descriptions ``noted``."""
     size = max(kernel.shape[-1] for kernel in made)
     whole = torch.stack([F.pad(k, ((size - k.shape[-1]) // 2,) * 4) for k in made])
     canvas.image = blur(canvas.image, whole.to(canvas.image))
@@ -145,13 +152,13 @@ def blurred(canvas: Canvas, made: Sequence[Tensor], noted: Sequence[str]) -> Can
 
 
 class Sharpen(Step):
-    """Sharpens pictures by unsharp masking before they are degraded (Real-ESRGAN).
+    """Sharpens images by unsharp masking before they are degraded (Real-ESRGAN).
 
     Args:
         weight: of the detail that is added.
         radius: of the Gaussian, in pixels; the kernel has 2 (radius // 2) + 1 taps.
-        threshold: 1/255; differences below stay as they are.
-        probability: of a sample to be sharpened.
+        threshold: in 1/255; smaller differences are not sharpened.
+        probability: that a sample is sharpened.
     """
 
     def __init__(
@@ -165,7 +172,7 @@ class Sharpen(Step):
         self.weight, self.radius, self.threshold = weight, radius, threshold
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Sharpen all samples alike."""
+        """Sharpen all samples in the same way."""
         canvas.image = usm(canvas.image, self.weight, self.radius, self.threshold)
         canvas.note("sharpen", weight=[self.weight] * len(canvas))
         return canvas

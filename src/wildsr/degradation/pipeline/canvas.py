@@ -1,4 +1,4 @@
-"""Batches of samples that differ in size, each with its draws and history."""
+"""A batch of samples of different sizes, each with its random generator and history."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Size = tuple[int, int]
-Drawn = Mapping[str, object]  # what a step drew for one sample: {"step": "jpeg", "quality": 62}
+Drawn = Mapping[str, object]  # a step's random parameters of a sample: {"step": "jpeg", ...}
 
 
 @dataclass
 class Canvas:
-    """Pictures of different sizes in one tensor, each in its top left corner.
+    """Images of different sizes in one tensor, each in its top left corner.
 
     Attributes:
-        image: (B, C, H, W); beyond its own size a sample goes on with something plausible.
+        image: (B, C, H, W); outside its own size a sample is filled with plausible content.
         sizes: (height, width) of each sample.
-        hr: the size that the pictures came in with.
-        lr: the size that they are to leave with.
-        draws: a generator for each sample, on which alone its parameters depend.
-        drawn: for each sample what the steps have drawn so far.
+        hr: (height, width) of the pipeline's input.
+        lr: (height, width) of the pipeline's output.
+        draws: a random generator for each sample, on which alone its parameters depend.
+        drawn: for each sample, the parameters that the steps so far have drawn.
     """
 
     image: Tensor
@@ -44,13 +44,14 @@ class Canvas:
         return all(size == whole for size in self.sizes)
 
     def numbers(self, values: Sequence[float]) -> Tensor:
-        """One number for each sample as a tensor (B,), on the image's device."""
+        """Convert one number for each sample to a tensor (B,) on the image's device."""
         return torch.tensor(values, device=self.image.device, dtype=self.image.dtype)
 
     def generators(self) -> list[torch.Generator] | None:
         """Torch generators for large draws, one for each sample on a CPU.
 
-        On other devices None, the device's: a draw for each sample would be a launch for each.
+        None on other devices, meaning the device's generator: one draw for each sample would be
+        slow.
         """
         if self.image.device.type != "cpu":
             return None
@@ -58,7 +59,7 @@ class Canvas:
         return [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def note(self, step: str, **values: Sequence[object]) -> None:
-        """Record what ``step`` drew: one value for each sample under each name."""
+        """Record the parameters that ``step`` drew: under each name, one value for each sample."""
         for index, drawn in enumerate(self.drawn):
             drawn.append({"step": step, **{name: value[index] for name, value in values.items()}})
 
@@ -76,7 +77,7 @@ class Canvas:
 
 
 def join(parts: Sequence[tuple[Sequence[int], Canvas]]) -> Canvas:
-    """Merge several canvases, the samples in the order of their indices."""
+    """Merge several canvases; the samples are in the order of their indices."""
     height, width = (max(part.image.shape[d] for _, part in parts) for d in (2, 3))
     padded = [
         F.pad(

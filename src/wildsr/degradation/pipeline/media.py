@@ -1,4 +1,4 @@
-"""Pipeline steps for what other media do: print, palettes, textures, tape."""
+"""Pipeline steps for other media: print, palettes, texture compression, video tape."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ BLOCKS = ("bc1", "bc4")
 
 
 class Halftone(Step):
-    """Prints each sample as a halftone of random ruling, and scans it.
+    """Prints each sample as a halftone with a random screen, and scans it.
 
     Args:
         period: range of a screen's period, in pixels.
         turn: range of the angle by which all screens are turned, in degrees.
-        black: print what three channels share as black.
-        probability: of a sample to be printed.
+        black: print with black ink what the three channels share.
+        probability: that a sample is printed.
+
+    Raises:
+        UserError: a range that cannot be, or a period of 1 pixel or less.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class Halftone(Step):
             raise UserError(f"Argument `period` must be above 1 pixel, but got {period!r}.")
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a ruling for each sample."""
+        """Draw a period and an angle for each sample, and print it."""
         period, turn = (
             [uniform(draw, self.ranges[name]) for draw in canvas.draws]
             for name in ("period", "turn")
@@ -62,15 +65,19 @@ class Halftone(Step):
 
 
 class Dither(Step):
-    """Reduces each sample to a few colours by dithering.
+    """Reduces each sample to few colours by dithering.
 
     Args:
         kinds: name -> frequency; of floyd_steinberg, ordered.
-        levels: smallest and largest number of even levels in a channel, where the palette is even.
-        colours: the same of a palette of the picture's own.
-        own: frequency of the picture's own palette (GIF, sprites) instead of an even one.
-        sides: of the ordered dither's matrices, one of which is drawn.
-        probability: of a sample to be dithered.
+        levels: smallest and largest number of levels of each channel, for evenly spaced palettes;
+            at most 4096 colours, which is 16 levels for RGB.
+        colours: smallest and largest number of colours of an image's own palette.
+        own: probability of the image's own palette (GIF, sprites) instead of an even one.
+        sides: sizes of the ordered dither's matrix, one of which is drawn.
+        probability: that a sample is dithered.
+
+    Raises:
+        UserError: an unknown kind, or numbers that cannot be.
     """
 
     def __init__(
@@ -97,7 +104,7 @@ class Dither(Step):
         self.sides = list(sides)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a palette and a way for each sample; they go one by one."""
+        """Draw a palette and a kind of dithering for each sample, and apply them one by one."""
         made, kinds, counts = [], [], []
         for image, (height, width), draw in zip(
             canvas.image.split(1), canvas.sizes, canvas.draws, strict=True
@@ -121,12 +128,15 @@ class Dither(Step):
 
 
 class TextureBlocks(Step):
-    """Compresses samples as textures, once or more often.
+    """Compresses samples as GPU textures.
 
     Args:
-        kind: "bc1" (DXT1: four colours of RGB565 in 4x4 pixels) or "bc4" (each channel alone).
-            Pictures that have not three channels take bc4.
-        probability: of a sample to be compressed.
+        kind: "bc1" (DXT1: four colours of RGB565 in 4x4 pixels) or "bc4" (each channel separately).
+            Images without three channels always use bc4.
+        probability: that a sample is compressed.
+
+    Raises:
+        UserError: an unknown kind.
     """
 
     def __init__(self, kind: str = "bc1", probability: float = 1.0) -> None:
@@ -136,7 +146,7 @@ class TextureBlocks(Step):
         self.kind = kind
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Compress all samples alike: there is nothing to draw."""
+        """Compress all samples; nothing is drawn."""
         kind = self.kind if canvas.image.shape[1] == 3 else "bc4"
         canvas.image = (bc1 if kind == "bc1" else bc4)(canvas.image)
         canvas.note("texture", kind=[kind] * len(canvas))
@@ -144,15 +154,18 @@ class TextureBlocks(Step):
 
 
 class Tape(Step):
-    """Records each sample on analogue video tape: fields, unsteady lines, colours that bleed.
+    """Records each sample on analogue video tape: interlacing, unsteady lines, bleeding colours.
 
     Args:
-        luma: range of the brightness's blur along a line, standard deviation in pixels.
-        chroma: the same of the colour differences.
-        delay: range of pixels by which colour comes late.
-        motion: range of pixels that things move by from one field to the next, either way.
-        jitter: range of the standard deviation of a line's place, in pixels.
-        probability: of a sample to be recorded.
+        luma: range of the luma blur along a line, standard deviation in pixels.
+        chroma: range of the chroma blur, the same.
+        delay: range of the chroma's shift to the right, in pixels.
+        motion: range of the motion from one field to the next, in pixels, left or right.
+        jitter: range of the standard deviation of each line's shift, in pixels.
+        probability: that a sample is recorded.
+
+    Raises:
+        UserError: a range that cannot be, or a blur of 0 or less.
     """
 
     def __init__(
@@ -173,7 +186,7 @@ class Tape(Step):
                 )
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a recorder for each sample."""
+        """Draw a recorder's parameters for each sample, and apply them."""
         height, made = canvas.image.shape[2], []
         drawn = [{n: uniform(d, b) for n, b in self.ranges.items()} for d in canvas.draws]
         for image, values, draw in zip(canvas.image.split(1), drawn, canvas.draws, strict=True):

@@ -26,14 +26,18 @@ class Noise(Step):
     """Adds one random kind of noise to each sample and clamps to [0, 1].
 
     Args:
-        kinds: name -> frequency; of gaussian, covariance (between the channels, BSRGAN's),
+        kinds: name -> frequency; of gaussian, covariance (correlated between channels, as BSRGAN),
             poisson (its normal approximation), exact_poisson (four times slower on a CPU),
-            poisson_gauss (a linear sensor's), speckle.
-        sigma: range of the standard deviation, 1/255. Of covariance the largest one; of
-            poisson_gauss both that in the dark and what full brightness adds.
-        poisson: range of the factor on the shot noise that a picture with as many levels has.
-        gray: frequency of gaussian and Poisson noise that is the same in all channels.
-        probability: of a sample to get any.
+            poisson_gauss (as in a linear sensor), speckle.
+        sigma: range of the standard deviation, in 1/255. For covariance it is the largest one; for
+            poisson_gauss both the noise at black and the part that white adds are drawn from it.
+        poisson: range of the factor on Poisson noise; with 1 it is the shot noise of an image whose
+            number of photons is its number of distinct levels (Real-ESRGAN).
+        gray: probability that gaussian or Poisson noise is the same in all channels.
+        probability: that a sample gets noise.
+
+    Raises:
+        UserError: an unknown kind; a range or probability that cannot be.
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class Noise(Step):
         self.ranges = ordered(sigma=sigma, poisson=poisson)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a kind and a strength for each sample; samples of one kind go together."""
+        """Draw a kind and a strength for each sample; samples of one kind are batched."""
         kinds, levels, gray, seconds = [], [], [], []
         for draw in canvas.draws:
             kind = pick(draw, self.kinds)
@@ -60,7 +64,7 @@ class Noise(Step):
             bounds = self.ranges["poisson" if of_poisson else "sigma"]
             kinds.append(kind)
             levels.append(uniform(draw, bounds) / (1 if of_poisson else 255))
-            seconds.append(uniform(draw, bounds) / 255)  # of a sensor the shot noise
+            seconds.append(uniform(draw, bounds) / 255)  # shot noise of poisson_gauss
             may = of_poisson or kind == "gaussian"
             gray.append(bool(may and draw.random() < self.gray))
         matrices = torch.tensor(
@@ -117,12 +121,15 @@ def _covariance(draw: np.random.Generator) -> np.ndarray:
 
 
 class JPEG(Step):
-    """Compresses each sample as JPEG of a random quality, rounded to 8 bits.
+    """Compresses each sample as JPEG of random quality; the result has 8 bits.
 
     Args:
-        quality: range, 1 to 100; whole numbers are drawn, as files have them.
+        quality: range, 1 to 100; integers are drawn.
         subsampling: "4:2:0", "4:2:2" or "4:4:4".
-        probability: of a sample to be compressed.
+        probability: that a sample is compressed.
+
+    Raises:
+        UserError: a range or probability that cannot be.
     """
 
     def __init__(
@@ -132,7 +139,7 @@ class JPEG(Step):
         self.quality, self.subsampling = ordered(quality=quality)["quality"], subsampling
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a quality for each sample."""
+        """Draw a quality for each sample, and compress it."""
         low, high = (round(bound) for bound in self.quality)
         quality = [int(draw.integers(low, high + 1)) for draw in canvas.draws]
         numbers = canvas.numbers([float(q) for q in quality])
@@ -144,15 +151,18 @@ class JPEG(Step):
 class Sensor(Step):
     """Adds sensor noise before demosaicking and the tone curve (BSRGAN, section 3.3).
 
-    The picture goes back to what a sensor measured (tone curve, sRGB curve, colour matrix and white
-    balance undone, one colour a pixel), gets shot and read noise, and comes forward again.
+    The image is unprocessed to raw sensor values (tone curve, sRGB curve, colour matrix and white
+    balance inverted, Bayer mosaic), gets shot and read noise, and is processed again.
 
     Args:
-        read: range of the noise in the dark, in 1/255 of the linear signal.
-        shot: range of what full brightness adds, the same.
-        red: range of the gain of red.
-        blue: range of the gain of blue.
-        probability: of a sample to go through it.
+        read: range of the noise at black, in 1/255 of the linear signal.
+        shot: range of the noise that white adds, in 1/255 of the linear signal.
+        red: range of the white-balance gain of red.
+        blue: range of the white-balance gain of blue.
+        probability: that a sample gets this noise.
+
+    Raises:
+        UserError: a range or probability that cannot be.
     """
 
     def __init__(
@@ -167,7 +177,7 @@ class Sensor(Step):
         self.ranges = ordered(read=read, shot=shot, red=red, blue=blue)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a sensor for each sample."""
+        """Draw a sensor's parameters for each sample, and apply them."""
         drawn = [{n: uniform(d, b) for n, b in self.ranges.items()} for d in canvas.draws]
 
         def column(name: str) -> Tensor:
@@ -187,7 +197,7 @@ class Sensor(Step):
 
 
 def _matrix(draw: np.random.Generator) -> Sequence[float]:
-    """From a sensor's colours to sRGB's: each of the others subtracted a little; white stays."""
+    """A random colour matrix from sensor RGB to sRGB that keeps white (rows sum to 1)."""
     off = -draw.uniform(0, 0.35, (3, 3))
     np.fill_diagonal(off, 0)
     np.fill_diagonal(off, 1 - off.sum(1))

@@ -1,4 +1,4 @@
-"""Degradation pipelines: steps in sequence, random order or by choice, for each sample."""
+"""Degradation pipelines: steps in sequence, in random order, or one of several."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from wildsr.pixels import to_8_bit
 
 
 class Step(nn.Module):
-    """One step of a pipeline: draws each sample's parameters and applies them.
+    """Base class of a pipeline step: draws each sample's parameters and applies them.
 
     Args:
-        probability: of a sample to go through it.
+        probability: that a sample goes through it.
+
+    Raises:
+        UserError: a probability outside [0, 1].
     """
 
     def __init__(self, probability: float = 1.0) -> None:
@@ -37,12 +40,20 @@ class Step(nn.Module):
         return _each(canvas, [self.apply_to if yes else None for yes in chosen])
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Apply the step to all samples."""
+        """Apply the step to all samples of the canvas; subclasses implement this."""
         raise NotImplementedError
 
 
 class Steps(Step):
-    """Applies steps one after the other."""
+    """Applies several steps in sequence, as one step.
+
+    Args:
+        steps: by name, in their order; None entries are skipped.
+        probability: that a sample goes through them.
+
+    Raises:
+        UserError: no step, or something that is not a step.
+    """
 
     def __init__(self, steps: Mapping[str, Step], probability: float = 1.0) -> None:
         super().__init__(probability)
@@ -56,16 +67,16 @@ class Steps(Step):
 
 
 class RandomOrder(Step):
-    """Applies steps in an order that is drawn for each sample.
+    """Applies steps in a random order, drawn for each sample.
 
     Args:
         steps: by name.
-        before: pairs of names; the first is to come before the second (BSRGAN's two resizings).
-            Where they come the other way round they change places.
-        probability: of a sample to go through them at all.
+        before: pairs of names of which the first has to come before the second (BSRGAN's two
+            resizings); if they are drawn in the wrong order they are swapped.
+        probability: that a sample goes through them.
 
     Raises:
-        UserError: a name in ``before`` that is no step.
+        UserError: a name in ``before`` that is not a step.
     """
 
     def __init__(
@@ -84,7 +95,7 @@ class RandomOrder(Step):
                 )
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Apply all steps; samples that drew the same order go together."""
+        """Apply all steps; samples with the same order are processed together."""
         orders = [self._order(draw) for draw in canvas.draws]
         found: dict[tuple[str, ...], list[int]] = {}
         for index, order in enumerate(orders):
@@ -111,8 +122,8 @@ class Choice(Step):
 
     Args:
         steps: by name.
-        weights: name -> relative frequency; equal ones where it is not given.
-        probability: of a sample to go through any.
+        weights: name -> relative frequency; None: equal frequencies.
+        probability: that a sample goes through any.
 
     Raises:
         UserError: weights of other names, or that are negative or all 0.
@@ -133,7 +144,7 @@ class Choice(Step):
             )
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Apply the drawn step; samples that drew the same one go together."""
+        """Apply the drawn step; samples with the same step are processed together."""
         return _each(canvas, [self.steps[pick(draw, self.weights)] for draw in canvas.draws])
 
 
@@ -142,14 +153,14 @@ class Pipeline(nn.Module):
 
     ``lr = round(steps(hr))``.
 
-    On a CPU the samples go through one by one, in the sizes that they draw: this is quicker there,
-    and a picture depends on its own seed alone, however a batch is split. On other devices a batch
-    goes through as a whole, on a canvas as large as the largest sample.
+    On a CPU the samples are processed one by one, each at its own size: this is faster there, and a
+    sample depends on its own seed only, however a batch is split. On other devices a batch is
+    processed as a whole, on a canvas as large as the largest sample.
 
     Args:
         scale: HR size / LR size, s.
-        steps: by name, in their order.
-        chunk: samples that go through together; None is 1 on a CPU and all elsewhere.
+        steps: by name, in their order; None entries are skipped.
+        chunk: samples that are processed together; None: 1 on a CPU, all on other devices.
 
     Raises:
         UserError: no step; a chunk below 1.
@@ -163,13 +174,13 @@ class Pipeline(nn.Module):
         self.drawn: list[list[Drawn]] = []  # of the last batch
 
     def forward(self, hr: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> 8-bit values (B, 3, H / s, W / s) in [0, 1].
+        """Degrade (B, 3, H, W) in [0, 1] to 8-bit values (B, 3, H / s, W / s) in [0, 1].
 
         Args:
-            hr: sides of at least s.
-            seeds: one for each sample; the same seed draws the same parameters and, on a CPU, makes
-                the same picture. None draws them from torch's global generator, which training
-                seeds for each iteration.
+            hr: (B, 3, H, W), sides of at least s.
+            seeds: one for each sample; the same seed gives the same parameters and, on a CPU, the
+                same image. None draws seeds from torch's global generator, which training seeds
+                for each iteration.
 
         Raises:
             UserError: sides below s; another number of seeds than samples.
@@ -212,15 +223,15 @@ class Pipeline(nn.Module):
         return replace(canvas, image=canvas.image[..., :height, :width])
 
     def describe(self) -> list[str]:
-        """Describe what the last batch went through, one line for each sample."""
+        """Describe the random parameters of the last batch, one line for each sample."""
         return [", ".join(_words(drawn) for drawn in sample) for sample in self.drawn]
 
 
 def in_parallel(work: Callable[[Canvas], Canvas], parts: Sequence[Canvas]) -> list[Canvas]:
-    """Run ``work`` on every part, one thread each, as many at once as torch has threads.
+    """Run ``work`` on every part, each in one thread, in as many threads at once as torch has.
 
-    Small tensors keep several threads less busy than one each; and a sum that one thread makes has
-    one order, so that a picture is the same whatever it is made beside.
+    For small tensors this is faster than several threads for each, and with one thread sums are
+    always in the same order, so that a sample's result does not depend on the rest of the batch.
     """
     threads, gradient = torch.get_num_threads(), torch.is_grad_enabled()
 
@@ -254,13 +265,13 @@ def frequencies(argument: str, weights: Mapping[str, float]) -> dict[str, float]
 
 
 def pick(draw: np.random.Generator, weights: Mapping[str, float]) -> str:
-    """Draw a name by its probability."""
+    """Draw a name with its probability."""
     place, total = draw.random(), 0.0
     for name, weight in weights.items():
         total += weight
         if place < total:
             return name
-    return name  # rounding left a little of 1
+    return name  # rounding errors: the probabilities summed to slightly less than 1
 
 
 def _each(canvas: Canvas, steps: Sequence[nn.Module | object | None]) -> Canvas:

@@ -17,10 +17,10 @@ def uniform(draw: np.random.Generator, bounds: Range) -> float:
 
 
 def ordered(**ranges: Range) -> dict[str, tuple[float, float]]:
-    """Check ranges and return each as (smallest, largest).
+    """Check that ranges are two numbers in order; returns each as (smallest, largest).
 
     Raises:
-        UserError: something else than two numbers in their order.
+        UserError: something other than two numbers, or the larger one first.
     """
     found = {}
     for name, bounds in ranges.items():

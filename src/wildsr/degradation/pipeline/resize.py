@@ -23,12 +23,15 @@ class RandomResize(Step):
     Args:
         bounds: range of the factor; enlarging draws from its part above 1, shrinking below.
         up: frequency of enlarging.
-        down: of shrinking.
-        keep: of neither (the sample is brought to the factor 1).
-        of: "hr" or "lr": what the factors refer to; the second-order stage of Real-ESRGAN
+        down: frequency of shrinking.
+        keep: frequency of the factor 1.
+        of: "hr" or "lr": the size that the factors refer to; the second-order stage of Real-ESRGAN
             refers to the LR size.
-        kinds: name -> frequency, of the kinds of resizing.
-        probability: of a sample to be resized.
+        kinds: name -> frequency, of the interpolation.
+        probability: that a sample is resized.
+
+    Raises:
+        UserError: an unknown ``of`` or kind; ranges or frequencies that cannot be.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class RandomResize(Step):
         self.kinds = frequencies("kinds", kinds or ALIKE)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a factor and a kind for each sample."""
+        """Draw a factor and an interpolation for each sample, and resize it."""
         sizes, said = [], []
         base = canvas.hr if self.of == "hr" else canvas.lr
         for draw in canvas.draws:
@@ -65,12 +68,15 @@ class RandomResize(Step):
 class InverseResize(Step):
     """Shrinks to 1 / f of the HR size, f uniform (BSRGAN).
 
-    Large factors are more frequent than small ones.
+    Thus strong shrinking is more frequent than with a uniform factor.
 
     Args:
         bounds: range of f.
-        kinds: name -> frequency, of the kinds of resizing.
-        probability: of a sample to be resized.
+        kinds: name -> frequency, of the interpolation.
+        probability: that a sample is resized.
+
+    Raises:
+        UserError: ranges or frequencies that cannot be.
     """
 
     def __init__(
@@ -81,7 +87,7 @@ class InverseResize(Step):
         self.kinds = frequencies("kinds", kinds or ALIKE)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a factor and a kind for each sample."""
+        """Draw a factor and an interpolation for each sample, and resize it."""
         sizes, said = [], []
         for draw in canvas.draws:
             factor = uniform(draw, self.bounds)
@@ -92,16 +98,15 @@ class InverseResize(Step):
 
 
 class ShiftedNearest(Blur):
-    """Blurs and keeps one pixel of each s x s block, without displacing the picture.
+    """Blurs and keeps one pixel of each s x s block, without shifting the image.
 
-    The classical degradation model, and BSRGAN's nearest-neighbour downscaling.
-
-    The kernel is shifted by (s - 1) / 2 pixels, to the middle of the s x s pixels of which the
-    first is kept, so that the picture does not move. Arguments are those of :class:`Blur`.
+    The classical degradation model, and BSRGAN's nearest-neighbour downscaling. The kernel is
+    shifted by (s - 1) / 2 pixels, to the middle of the block of which the first pixel is kept, so
+    that the image stays aligned. Arguments and errors are those of :class:`Blur`.
     """
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a kernel for each sample."""
+        """Draw a kernel for each sample, blur and subsample it."""
         height, width = canvas.lr
         steps = [(max(h // height, 1), max(w // width, 1)) for h, w in canvas.sizes]
         made, noted = [], []
@@ -127,10 +132,13 @@ class ShiftedNearest(Blur):
 
 
 class ToLR(Step):
-    """Resizes every sample to the LR size.
+    """Resizes every sample to the LR size: the last resizing of a pipeline.
 
     Args:
-        kinds: name -> frequency, of the kinds of resizing.
+        kinds: name -> frequency, of the interpolation.
+
+    Raises:
+        UserError: frequencies that cannot be.
     """
 
     def __init__(self, kinds: Mapping[str, float] | None = None) -> None:
@@ -138,16 +146,16 @@ class ToLR(Step):
         self.kinds = frequencies("kinds", kinds or ALIKE)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a kind for each sample."""
+        """Draw an interpolation for each sample, and resize it."""
         said = [pick(draw, self.kinds) for draw in canvas.draws]
         return resized(canvas, [canvas.lr] * len(canvas), said)
 
 
-ALIKE = {"area": 1.0, "bilinear": 1.0, "bicubic": 1.0}  # what the peers choose from
+ALIKE = {"area": 1.0, "bilinear": 1.0, "bicubic": 1.0}  # as BSRGAN and Real-ESRGAN
 
 
 def resized(canvas: Canvas, sizes: Sequence[tuple[int, int]], kinds: Sequence[str]) -> Canvas:
-    """Resize every sample to its own size by its own kind of interpolation."""
+    """Resize every sample to its own size with its own interpolation."""
     canvas.note("resize", kind=kinds, size=[f"{h}x{w}" for h, w in sizes])
     common = [max(side) for side in zip(*sizes, strict=True)]
     if len(canvas) == 1:

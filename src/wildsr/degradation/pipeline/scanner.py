@@ -1,4 +1,4 @@
-"""Pipeline steps for line sensors and coherent waves: stripes and speckle."""
+"""Pipeline steps for line sensors and coherent imaging: stripes and speckle."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ SPECKLES = ("sar_intensity", "sar_amplitude", "ultrasound")
 
 
 class Stripes(Step):
-    """Adds the stripes of a line sensor: each detector has its own gain and offset.
+    """Adds the stripes of a line sensor, whose detectors differ in gain and offset.
 
     Args:
         gain: range of the gains' standard deviation.
-        offset: range of the offsets', 1/255.
-        along: name -> frequency of columns and rows, the lines that one detector draws.
-        probability: of a sample to get stripes.
+        offset: range of the offsets' standard deviation, in 1/255.
+        along: name -> frequency of "columns" and "rows", the direction of the stripes.
+        probability: that a sample gets stripes.
+
+    Raises:
+        UserError: an unknown direction; ranges or frequencies that cannot be.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class Stripes(Step):
         self.along = frequencies("along", along or {"columns": 1.0})
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a sensor for each sample; they go one by one."""
+        """Draw a sensor's parameters for each sample, and apply them one by one."""
         generators, made, noted = canvas.generators(), [], []
         for index, draw in enumerate(canvas.draws):
             values = {name: uniform(draw, bounds) for name, bounds in self.ranges.items()}
@@ -66,12 +69,16 @@ class Speckle(Step):
 
     Args:
         kinds: name -> frequency; of sar_intensity, sar_amplitude, ultrasound.
-        looks: range of a radar's number of looks: less is stronger.
+        looks: range of a radar's number of looks; fewer looks are stronger speckle.
         lateral: range of an ultrasound pulse's standard deviation across the beam, in pixels.
-        axial: the same along the beam.
-        strength: range of the share of ultrasound's speckle.
-        gray: frequency of radar speckle that is the same in all channels (ultrasound's always is).
-        probability: of a sample to get any.
+        axial: range of the standard deviation along the beam, in pixels.
+        strength: range of the strength of ultrasound speckle, 0 to 1.
+        gray: probability of radar speckle that is the same in all channels (ultrasound's always
+            is).
+        probability: that a sample gets speckle.
+
+    Raises:
+        UserError: an unknown kind; ranges or frequencies that cannot be.
     """
 
     def __init__(
@@ -95,7 +102,7 @@ class Speckle(Step):
                 raise UserError(f"Argument `{name}` must be above 0, but got {self.ranges[name]}.")
 
     def apply_to(self, canvas: Canvas) -> Canvas:
-        """Draw a kind and a strength for each sample; they go one by one."""
+        """Draw a kind and a strength for each sample, and apply them one by one."""
         generators, made, noted = canvas.generators(), [], []
         for index, draw in enumerate(canvas.draws):
             kind, image = pick(draw, self.kinds), canvas.image[[index]].clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Colours of a photo, in five numbers."""
+"""Colour statistics of a photo: five numbers."""
 
 from __future__ import annotations
 

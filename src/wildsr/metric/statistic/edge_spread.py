@@ -14,9 +14,9 @@ FINE, COARSE = 0.7, 1.4  # pixels; standard deviations of the two Gaussians
 INTEGRATION = 1.5  # pixels; of the window in which an edge must be straight
 STRAIGHT = 0.7  # coherence of the gradient in that window: 0 in noise and corners, 1 on a line
 STRONGEST = 0.02  # share of the pixels that are looked at, the steepest straight ones
-FEWEST = 12  # edges of a direction, or nothing is said about it
+FEWEST = 12  # edges needed for a direction, else NaN
 DIRECTIONS = ("across 0°", "across 45°", "across 90°", "across 135°")  # of the gradient, x to y
-WIDEST = 2.5  # pixels; standard deviation from which on nothing is resolved: the slopes are alike
+WIDEST = 2.5  # pixels; larger standard deviations cannot be told apart: the slopes are equal
 RISE = 2.563  # 10-90 % rise of a Gaussian-blurred step, in its standard deviations
 
 
@@ -25,7 +25,7 @@ def edge_spread(photo: Tensor) -> Tensor:
 
     A step blurred by a Gaussian of width s has, after a further Gaussian of width t, a slope of
     ``contrast / sqrt(2 pi (s^2 + t^2))``: the ratio R of the slopes at t = a and t = b does not
-    depend on the contrast and gives
+    depend on the contrast, and gives
 
     .. math:: s^2 = (b^2 - R^2 a^2) / (R^2 - 1), \qquad rise = 2.563 s
 

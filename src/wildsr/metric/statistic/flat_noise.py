@@ -1,4 +1,4 @@
-"""Noise of a photo's flat regions: by brightness, and its correlation."""
+"""Noise of a photo's flat regions: its level by brightness, and its correlation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 WINDOW, STEP = 5, 2  # pixels: side of the windows for the level, and between them
 QUIETEST = 0.05  # share of the windows of a brightness that are taken for flat
 LEVELS = 8  # of brightness
-FEWEST = 60  # windows of a brightness, or nothing is said about it
-CLIPPED = 8.0  # 1/255; means nearer to black or white than this have lost a part of their noise
+FEWEST = 60  # windows needed of a brightness, else NaN
+CLIPPED = 8.0  # 1/255; closer to black or white, a part of the noise is clipped
 
-WIDE, WIDE_STEP = 8, 4  # the same for the correlation, which needs room
+WIDE, WIDE_STEP = 8, 4  # window and step for the correlation, which needs larger windows
 WIDE_QUIETEST = 0.1
 LAGS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))  # (down, right), in pixels
 
@@ -22,18 +22,18 @@ LAGS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))  # (down, right), in pixels
 def flat_noise(photo: Tensor) -> Tensor:
     """Estimate the standard deviation of the noise at each brightness.
 
-    From every 5x5 window of every channel its best quadratic surface is subtracted. Of windows of
-    like brightness (``LEVELS`` equal steps) the quietest 5 % are taken for flat: were all flat,
-    the largest variance among them would be that quantile of ``sigma^2 chi^2_19 / 19``, from which
-    sigma follows. Where less than all is flat the figure is too high, by about as much in photos
-    of like scenes; where the noise is correlated it is too low, because a part of it passes for
-    shading.
+    A least-squares quadratic surface is subtracted from every 5x5 window of every channel. Of the
+    windows of similar brightness (``LEVELS`` equal steps) the quietest 5 % are taken for flat: if
+    all windows were flat, the largest variance among these would be that quantile of
+    ``sigma^2 chi^2_19 / 19``, from which sigma follows. If fewer are flat, the estimate is too
+    high, by about the same factor in photos of similar scenes; for correlated noise it is too low,
+    because a part of the noise is taken for shading.
 
     Args:
         photo: (3, H, W), 0 to 255.
 
     Returns:
-        (LEVELS,) in 1/255, float64; NaN where too little of the photo is so bright.
+        (LEVELS,) in 1/255, float64; NaN for a brightness that too few windows have.
     """
     windows, brightness = _windows(photo, WINDOW, STEP)
     rest, freedom = _without_shading(windows, WINDOW)
@@ -51,17 +51,17 @@ def flat_noise(photo: Tensor) -> Tensor:
 def noise_correlation(photo: Tensor) -> Tensor:
     """Estimate the correlation of the noise between pixels some distance apart.
 
-    That of the quietest tenth of all 8x8 windows, their best quadratic surfaces subtracted, less
-    what white noise would show: subtraction makes its covariance ``1 - Q Q^T``, Q an orthonormal
+    Measured in the quietest tenth of all 8x8 windows after subtracting quadratic surfaces. What
+    white noise would show is subtracted: its covariance becomes ``1 - Q Q^T``, Q an orthonormal
     basis of the surfaces.
 
     Args:
         photo: (3, H, W), 0 to 255.
 
     Returns:
-        (len(LAGS),) -1 to 1, float64: about 0 for white noise, NaN without any. Of coarse noise too
-        small, for a part of it passes for shading, and windows are quiet where it is even: noise
-        filtered by a Gaussian of 0.7 pixels has 0.60 to the right and shows 0.37.
+        (len(LAGS),) -1 to 1, float64: about 0 for white noise, NaN if there is none. Coarse noise
+        is underestimated, because a part of it is taken for shading: noise filtered by a Gaussian
+        of 0.7 pixels has a correlation of 0.60 to the right, and 0.37 is measured.
     """
     windows, _ = _windows(photo, WIDE, WIDE_STEP)
     rest, _ = _without_shading(windows, WIDE)
@@ -83,7 +83,7 @@ def _windows(photo: Tensor, side: int, step: int) -> tuple[Tensor, Tensor]:
 
 
 def _without_shading(windows: Tensor, side: int) -> tuple[Tensor, int]:
-    """What is left of windows beside their quadratic surfaces, and its degrees of freedom."""
+    """Residuals of windows after fitting quadratic surfaces, and their degrees of freedom."""
     surface = _quadratics(side)
     return windows - windows @ surface @ surface.T, side * side - surface.shape[1]
 

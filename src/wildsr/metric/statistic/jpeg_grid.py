@@ -1,4 +1,4 @@
-"""Strength of JPEG's 8 x 8 grid in a photo, wherever the grid begins."""
+"""Strength of JPEG's grid of 8 x 8 blocks in a photo, at any offset."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor
 from wildsr.pixels import luma
 
 BLOCK = 8
-FINEST = 3  # sums of the two frequency numbers below this are scene
-NOTHING = 1.5  # 1/255; a coefficient below it was quantised to 0, as far as 8 bits let one see
+FINEST = 3  # coefficients whose frequency indices sum to less belong to the scene
+NOTHING = 1.5  # 1/255; smaller coefficients count as quantised to 0 (8-bit rounding hides more)
 
 
 def jpeg_grid(photo: Tensor) -> Tensor:
-    """Share of vanished DCT coefficients on the best of 64 grids, above the median grid's.
+    """Share of zero DCT coefficients at the best of 64 grid offsets, minus the median share.
 
-    JPEG rounds the coefficients of the blocks of one grid, and most fine ones vanish there; on all
-    other grids the same pixels have coefficients like any photo. So without JPEG the 64 shares
-    are nearly the same, whether the photo is noisy (few vanish) or clean (many do).
+    JPEG quantises the coefficients of the blocks of one grid, and most high frequencies become 0
+    there; at all other offsets the coefficients are like those of any photo. Without JPEG the 64
+    shares are nearly equal, whether the photo is noisy (few zeros) or clean (many).
 
     Args:
         photo: (3, H, W), 0 to 255, sides of at least 16 pixels.
 
     Returns:
-        0 to 1, float64: about 0.01 without JPEG, more for few photos' worth of blocks.
+        A scalar, 0 to 1, float64: about 0.01 without JPEG, more for small photos.
     """
     coefficients = F.conv2d(luma(photo.double())[None], _cosines())[0].abs()
     vanished = (coefficients < NOTHING).double().mean(0)

@@ -1,4 +1,4 @@
-"""Local features of small crops: noise, sharpness and coding, little of the scene."""
+"""Features of small crops for two-sample tests: noise, sharpness, coding, little of the scene."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor
 from wildsr.pixels import YCBCR
 
 CROP = 16  # pixels a side
-ZERO = 0.5  # 1/255; a difference below it is none
-FLOOR = 0.1  # (1/255)^2; under the square of the rounding to 8 bits
+ZERO = 0.5  # 1/255; a smaller difference counts as 0
+FLOOR = 0.1  # (1/255)^2; about the variance of 8-bit rounding, keeps logarithms finite
 
 OPPONENT = torch.tensor(YCBCR, dtype=torch.float64)
 
@@ -17,10 +17,10 @@ OPPONENT = torch.tensor(YCBCR, dtype=torch.float64)
 def local_features(photo: Tensor) -> Tensor:
     """Features of each 16x16 crop of a photo, from differences of neighbouring pixels.
 
-    Logarithms of the energy of first, second and mixed differences (of brightness and of the two
-    chromas), correlations of the second differences one and two pixels apart and between red, green
-    and blue, their kurtosis, the share of equal neighbours, how uneven the eight phases of
-    columns and rows are, and how the energies go with the crop's brightness.
+    Log energies of first, second and mixed differences (of luma, Cb and Cr), correlations of the
+    second differences one and two pixels apart and between red, green and blue, their kurtosis,
+    the share of equal neighbours, how uneven the eight phases of columns and rows are (JPEG
+    blocks), and products of the energies with the crop's brightness.
 
     Args:
         photo: (3, H, W), 0 to 255, sides of at least 16 pixels.

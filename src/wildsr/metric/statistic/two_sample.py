@@ -1,6 +1,6 @@
-"""Classifier two-sample test: can two sets of photos be told apart?
+"""Classifier two-sample test: can a classifier tell two sets of photos apart?
 
-50 % of right answers means that they cannot.
+An accuracy of 50 % means that it cannot.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import torch
 from scipy.stats import t as student
 from torch import Tensor
 
-FOLDS = 5  # at most
+FOLDS = 5  # of the cross-validation, at most
 HIDDEN = 64  # random features beside the given ones
-RIDGE = 0.03  # of the features' variances, which are 1
-SHUFFLES = 200
-HALVINGS = 20
+RIDGE = 0.03  # regularisation of the covariance of standardised features
+SHUFFLES = 200  # permutations of the labels
+HALVINGS = 20  # random splits of the first set
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class TwoSample:
     """How well a classifier tells two sets apart.
 
     Attributes:
-        accuracy: share of held-out crops that are told right, each photo and each set counting the
-            same; 0.5 is guessing.
+        accuracy: share of held-out crops classified correctly; each photo and each set has the
+            same weight. 0.5 is guessing.
         low: lower end of the 95 % confidence interval over photos.
         high: upper end.
-        chance: accuracy that is exceeded in 5 % of the cases where labels mean nothing.
-        p_value: share of such cases with at least this accuracy.
+        chance: accuracy that is exceeded in 5 % of the cases if the labels are permuted.
+        p_value: share of permutations with at least this accuracy.
         halves: the mean accuracy between random halves of the first set; None for under 4 photos.
         halves_low: of those accuracies, the 5 % quantile.
         halves_high: the 95 % quantile.
@@ -59,19 +59,17 @@ class _Photo:
 
 
 def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) -> TwoSample:
-    """Train Fisher's linear discriminant on two sets' features, cross-validated by photo.
+    """Classify two sets by Fisher's linear discriminant, cross-validated over photos.
 
-    On the features themselves and on random features of them.
-
-    (Classifier two-sample test, Lopez-Paz and Oquab 2017, arXiv:1610.06545.) All crops of a photo
-    are in one fold, because crops of one photo know each other by their scene. What chance gives
-    is found by the same procedure with shuffled labels of photos, which is exact whatever the
-    features.
+    Classifier two-sample test (Lopez-Paz and Oquab 2017, arXiv:1610.06545), on the given features
+    and on random nonlinear features of them. All crops of a photo are in one fold, because they
+    share their scene. The distribution under chance is found by permuting the photos' labels,
+    which is exact for any features.
 
     Args:
         real: (crops, features) of each photo of the first set.
         fake: of the second; at least 2 photos in each.
-        seed: of the random features, the folds and the shuffles.
+        seed: of the random features, the folds and the permutations.
     """
     generator = torch.Generator().manual_seed(seed)
     photos = [_Photo.of(crops) for crops in _hidden([*real, *fake], generator)]
@@ -89,7 +87,7 @@ def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) ->
         low=max(accuracy - margin, 0.0),
         high=min(accuracy + margin, 1.0),
         chance=by_chance.quantile(0.95).item(),
-        # Counting itself, so that it is never 0: there are only so many shuffles.
+        # Counting the true labelling too, so that it is never 0.
         p_value=(1 + int((by_chance >= accuracy).sum())) / (1 + SHUFFLES),
         halves=halves.mean().item() if len(halves) else None,
         halves_low=halves.quantile(0.05).item() if len(halves) else None,
@@ -122,7 +120,7 @@ def _hidden(photos: list[Tensor], generator: torch.Generator) -> list[Tensor]:
 
 
 def _told(photos: list[_Photo], labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Of each photo the share of crops told right by a classifier that never saw the photo."""
+    """Share of each photo's crops that a classifier trained without that photo gets right."""
     means = torch.stack([photo.mean for photo in photos])
     squares = torch.stack([photo.square for photo in photos])
     fold = _folds(labels, generator)

@@ -10,16 +10,16 @@ from wildsr.network.front.front import Chain
 
 
 class Critic(nn.Module):
-    """Base class of networks that judge images in stages; the last stage gives the logits.
+    """Base class of critics made of a front-end and stages; the last stage gives the logits.
 
-    Feature matching compares the stages before it.
+    Feature matching compares the outputs of the stages before it.
 
     Args:
         front: what the image passes before the first stage: a front-end, several by name in their
             order, or None.
 
     Raises:
-        UserError: a front that is not made of front-ends.
+        UserError: ``front`` is not made of front-ends.
     """
 
     def __init__(self, front: nn.Module | Mapping[str, nn.Module] | None = None) -> None:
@@ -27,10 +27,10 @@ class Critic(nn.Module):
         self.front = Chain(front)
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """The activations after each stage, the last being the logits.
+        """The activations after each stage, each (B, channels, ...); the last are the logits.
 
         Args:
-            x: what the front-end made of the image.
+            x: the output of the front-end, (B, C, H, W).
         """
         raise NotImplementedError
 

@@ -17,8 +17,8 @@ class KernelGANCritic(Critic):
 
     A convolution without activation, then ``layers`` times 1 x 1 convolution, batch normalisation
     and ReLU, then 1 x 1 to the logits; spectral normalisation on every convolution, no padding: a
-    logit sees ``kernel`` x ``kernel`` pixels, and none beyond the image. The sigmoid that the
-    paper's ends in belongs to the loss here (``kind: absolute``).
+    logit sees ``kernel`` x ``kernel`` pixels, and none beyond the image. The paper's final sigmoid
+    is part of the loss here (``kind: absolute``).
 
     Args:
         features: channels.
@@ -58,7 +58,11 @@ class KernelGANCritic(Critic):
         self.last = spectral_norm(nn.Conv2d(features, 1, 1))
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """The map after each layer, then the logits."""
+        """The feature map (B, features, h, w) after each layer, then the logits (B, 1, h, w).
+
+        Raises:
+            UserError: an image smaller than the kernel.
+        """
         if min(x.shape[-2:]) < self.kernel:
             raise UserError(
                 f"Argument `image` must have at least {self.kernel} pixels a side for this critic, "

@@ -16,11 +16,11 @@ from wildsr.network.critic.patch import PatchCritic
 class MultiScaleCritic(nn.Module):
     """Critics of the same layout at several sizes (Wang et al. 2018, arXiv:1711.11585, sec. 3.2).
 
-    Critic k judges the image after k average poolings (3 pixels, stride 2, the border averaged over
-    what lies within), so that the first sees texture and the last structure. Each has its own
-    weights, and the front-end stands before each, after the pooling: a high-pass of a smaller image
-    is another band. The paper's: three of ``kernel=4, stride=2, first_stride=2``; the defaults are
-    for small LR crops.
+    Critic k judges the image after k average poolings (3 pixels, stride 2, padding not counted),
+    so that the first sees texture and the last sees structure. Each has its own weights, and each
+    has the front-end before it, after the pooling: a high-pass of a smaller image is another
+    frequency band. The paper's are three of ``kernel=4, stride=2, first_stride=2``; the defaults
+    are for small LR crops.
 
     Args:
         scales: how many critics.
@@ -66,7 +66,10 @@ class MultiScaleCritic(nn.Module):
         return tuple(stages[-1] for stages in self._stages(image))
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The outputs of all critics' layers but the last for ``image`` (B, in_channels, H, W)."""
+        """The outputs of all critics' layers but the last for ``image`` (B, in_channels, H, W).
+
+        (B, channels, h, w) each.
+        """
         return tuple(stage for stages in self._stages(image) for stage in stages[:-1])
 
     def _scales(self) -> Iterable[PatchCritic]:

@@ -31,10 +31,9 @@ class PatchCritic(Critic):
     (kernel 3, stride 1: PDM-SR, joint), 25 (kernel 3, stride 2: PDM-SR, degradation), 37 (kernel
     4, stride 2) and 70 (kernel 4, strides 2, 2: CycleGAN).
 
-    A map of logits, and not of 64 channels as in some re-implementations. Padding is kernel // 2,
-    so that the map is never empty. Instance normalisation removes the contrast and the level of a
-    channel from each image; a critic that is to judge a noise level or a colour sees more without
-    it.
+    The map has one channel, not 64 as in some re-implementations. Padding is kernel // 2, so that
+    the map is never empty. Instance normalisation removes mean and contrast of every channel from
+    each image; a critic that has to judge a noise level or a colour sees more without it.
 
     Args:
         features: channels of the first layer; doubled up to eightfold.
@@ -88,9 +87,9 @@ class PatchCritic(Critic):
 
     @property
     def window(self) -> Window:
-        """The image pixels that one logit sees, apart from normalisation statistics.
+        """The receptive field of one logit in image pixels, apart from normalisation statistics.
 
-        Of the image, before the front-end: Haar doubles their side, a high-pass adds its size - 1.
+        It is that before the front-end: Haar doubles its side, a high-pass adds its size - 1.
         """
         window = self.front.window(Window())
         for kernel, stride in zip(self.kernels, self.strides, strict=True):
@@ -98,7 +97,11 @@ class PatchCritic(Critic):
         return window
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """The map after each layer's activation, then the logits (B, 1, h, w)."""
+        """The map after each layer's activation, then the logits (B, 1, h, w).
+
+        Raises:
+            UserError: an image too small for its normalisation.
+        """
         normalises = self.norm == "instance" or (self.norm == "batch" and self.training)
         together = len(x) if self.norm == "batch" else 1
         if normalises and together * self._smallest_map(*x.shape[-2:]) < 2:

@@ -59,7 +59,7 @@ class UNetCritic(Critic):
         self.conv9 = nn.Conv2d(f, 1, 3, 1, 1)
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """The map after each convolution (and skip), padded; then the logits (B, 1, H, W)."""
+        """The map after each convolution (and skip), still padded; then the logits (B, 1, H, W)."""
         height, width = x.shape[-2:]
         full = _activate(self.conv0(pad_to(x, MULTIPLE)))
         half = _activate(self.conv1(full))

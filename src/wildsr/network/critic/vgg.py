@@ -24,8 +24,8 @@ class VGGCritic(Critic):
     parameters. SRGAN's own, for 96: ``pairs=4, kernel=3, dense=1024, grid=6``.
 
     Two differences: the last maps are averaged down (or repeated up) to a fixed grid before the
-    dense layers, which changes nothing at those sizes and lets all others in; and the sigmoid is
-    the loss's business.
+    dense layers, which changes nothing at those sizes and allows all others; and the sigmoid is
+    part of the loss.
 
     Args:
         features: channels of the first pair; doubled up to eightfold.
@@ -71,7 +71,7 @@ class VGGCritic(Critic):
             width = features * min(2**i, 8)
             for side, stride in ((3, 1), (kernel, 2)):
                 inner = bool(modules)
-                bias = not (inner and norm == "batch")  # which has its own
+                bias = not (inner and norm == "batch")  # batch normalisation has its own
                 convolution = nn.Conv2d(inputs, width, side, stride, 1, bias=bias)
                 modules += [*NORMS[norm](convolution, inner), nn.LeakyReLU(0.2, inplace=True)]
                 inputs = width

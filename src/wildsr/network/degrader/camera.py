@@ -1,4 +1,4 @@
-"""A camera whose physical parameters are learned: the degrader of ``method=wild``."""
+"""A camera model with learned physical parameters: the degrader ``learned_camera``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from wildsr.error import UserError
 from wildsr.network.degrader.camera_jpeg import LearnedJPEG
 from wildsr.network.degrader.camera_noise import RADIUS, correlated
 
-FLOOR = 0.4  # HR pixels; a narrower Gaussian is one pixel and gives its width no gradient
-WHITE = 0.25  # LR pixels; noise filtered by a narrower Gaussian is white, without gradient, too
+FLOOR = 0.4  # HR pixels; a narrower Gaussian covers one pixel, and its width gets no gradient
+WHITE = 0.25  # LR pixels; noise filtered by a narrower Gaussian stays white, without gradient
 
 Draws = Tensor | tuple[Tensor, ...]
 
@@ -25,16 +25,17 @@ class Camera(nn.Module):
     ``lr = jpeg(sample(blur(hr)) + noise)``, each stage differentiable in its parameters.
 
     - blur: an anisotropic Gaussian with covariance ``L L^T``, ``L = [[a, 0], [b, c]]`` (HR pixels).
-      Its centre is pinned to the middle of an output pixel, between HR pixels for an even scale: a
-      critic of patches cannot see a constant shift, so a free centre would drift and the SR with
-      it. With ``blur_spread``, each image has a blur of its own, ``L exp(spread z)`` with z
+      Its centre is fixed in the middle of an output pixel, between HR pixels for an even scale: a
+      patch critic cannot see a constant shift, so a free centre would drift, and the SR would
+      shift with it. With ``blur_spread``, each image has its own blur, ``L exp(spread z)`` with z
       standard normal.
     - noise: Gaussian, independent by channel and, without ``correlation``, by pixel, with variance
       ``read^2 + shot^2 * brightness`` (the signal-dependent noise of a linear sensor, Foi et al.
       2008, eq. 2).
     - JPEG, with ``jpeg``: see :class:`~wildsr.network.degrader.camera_jpeg.LearnedJPEG`.
-    - ISP, with ``isp``: gains of red and blue, and a gamma, before the noise. Off by default: of
-      two unrelated folders, a critic takes what is brighter or warmer in one for the camera.
+    - ISP, with ``isp``: gains of red and blue, and a gamma, before the noise. Off by default: if
+      one of the two unrelated folders is brighter or warmer, the critic attributes that to the
+      camera.
 
     Args:
         scale: HR pixels for each LR pixel and direction.
@@ -45,13 +46,20 @@ class Camera(nn.Module):
         blur_spread: standard deviation of the logarithm of the blur's widths from image to image,
             at the start; None for one blur.
         shift: standard deviation of the centre of the blur, in HR pixels and each direction, from
-            image to image; not learned, because a critic of patches cannot see it.
+            image to image; not learned, because a patch critic cannot see it.
         correlation: the width at the start, in LR pixels, of the Gaussian that filters the noise
             (see :func:`~wildsr.network.degrader.camera_noise.correlated`); None for white noise.
         jpeg: the mean quality at the start, None for no JPEG.
         jpeg_spread: standard deviation of the quality from image to image, at the start.
         subsampling: of JPEG's chrominance.
         isp: also learn the gains of red and blue, and the gamma; 1 at the start.
+
+    Shapes:
+        hr (B, 3, scale h, scale w) in [0, 1] and ``draws`` -> LR (B, 3, h, w), not clamped unless
+        there is JPEG.
+
+    Raises:
+        UserError: a start value out of its range.
     """
 
     offsets: Tensor
@@ -127,9 +135,9 @@ class Camera(nn.Module):
     def draws(self, hr: Tensor) -> Draws:
         """Draw the random numbers of one ``forward`` of ``hr`` (B, 3, H, W).
 
-        Standard normal (B, 3, H/s, W/s), and where there is ``correlation`` with a margin of
-        ``RADIUS`` pixels. Where more than the noise is random, a tuple: this, (B, 3) for
-        ``kernels``, and where there is JPEG the two of ``LearnedJPEG.draws``.
+        Standard normal noise (B, 3, H/s, W/s); with ``correlation``, ``RADIUS`` pixels more on each
+        side. If more than the noise is random, a tuple: the noise, (B, 3) for ``kernels``, and with
+        JPEG the two of ``LearnedJPEG.draws``.
         """
         b, c, h, w = hr.shape
         margin = 0 if self.correlation is None else 2 * RADIUS
@@ -141,9 +149,9 @@ class Camera(nn.Module):
         return (noise, blur) if self.jpeg is None else (noise, blur, *self.jpeg.draws(b, hr))
 
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
-        """Degrade ``hr`` (B, 3, H, W) in [0, 1] to LR (B, 3, H/s, W/s), given its draws.
+        """Degrade ``hr`` (B, 3, H, W) in [0, 1] to LR (B, 3, H/s, W/s), with given ``draws``.
 
-        Not clamped, unless JPEG does.
+        Not clamped, unless there is JPEG.
         """
         noise, *more = (draws,) if isinstance(draws, Tensor) else draws
         varies = self.blur_spread is not None or self.shift > 0
@@ -155,7 +163,7 @@ class Camera(nn.Module):
             clean = gamma(white_balance(clean, gains), exponent)
         if self.correlation is not None:
             noise = correlated(noise, self.correlation.exp() + WHITE)
-        # The level follows the brightness; the blur is not to be learned through the noise.
+        # Detached: the blur must not be learned through the noise level.
         lr = clean + noise * self.noise_std(clean.detach()).to(clean.dtype)
         return lr if self.jpeg is None else self.jpeg(lr, *more[1:])
 
@@ -163,9 +171,8 @@ class Camera(nn.Module):
     def settling(self) -> Tensor:
         """The parameters (N,), each divided by the smallest change that matters.
 
-        3 % of a width, 0.2/255 of noise, 1 of JPEG's quality.
-
-        For :class:`~wildsr.training.settling.Settling`.
+        That is 3 % of a blur width, 0.2/255 of noise, 1 point of JPEG quality, and so on; see
+        :class:`~wildsr.training.settling.Settling`, which ends a stage when they stop changing.
         """
         widths = (self.spread.exp() + FLOOR) / 0.03 / (self.spread.exp() + FLOOR).mean().clamp(1)
         found = [widths, self.shear[None] / 0.05, self.noise.exp() / 0.2]
@@ -183,9 +190,9 @@ class Camera(nn.Module):
     def physical(self) -> dict[str, float]:
         """The parameters by name, in the units of a report: HR pixels, degrees, 1/255.
 
-        With the options that there are: ``blur_spread`` (a share: 0.1 is 10 %),
-        ``noise_correlation`` (pixels of LR), ``gain_red``, ``gain_blue``, ``gamma``,
-        ``jpeg_quality`` and ``jpeg_spread``.
+        Optional ones are there if learned: ``blur_spread`` (relative: 0.1 is 10 %),
+        ``noise_correlation`` (LR pixels), ``gain_red``, ``gain_blue``, ``gamma``, ``jpeg_quality``
+        and ``jpeg_spread``.
         """
         a, c = (self.spread.exp() + FLOOR).double().tolist()
         b = float(self.shear)

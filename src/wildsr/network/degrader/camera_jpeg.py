@@ -15,24 +15,26 @@ STEP = 10.0  # points of quality, to either side, over which its effect on an im
 
 
 class LearnedJPEG(nn.Module):
-    """Compresses as JPEG of normally distributed quality, whose mean and spread are learned.
+    """JPEG compression of normally distributed quality, whose mean and spread are learned.
 
-    ``quality = 100 sigmoid(mean) + exp(spread) z``, z standard normal, one for each image; outside
-    of 1 to 100 it counts as the nearest. Crops of real files cut the grid of blocks anywhere, so
-    the grid lies anywhere here, too: at a random phase for each batch. What a block holds beyond
-    the image is its mirror image.
+    ``quality = 100 sigmoid(mean) + exp(spread) z``, z standard normal, one for each image; values
+    outside 1 to 100 are clamped. Crops of real files cut the grid of 8 x 8 blocks anywhere, so
+    the grid has a random phase here, too, one for each batch. Blocks that reach beyond the image
+    are filled with its mirror image.
 
-    The gradient of the quality is that of a secant: a change of the quality changes the image by
-    ``(jpeg(quality + STEP) - jpeg(quality - STEP)) / (2 STEP)``. The straight-through gradient of
-
-    :func:`~wildsr.degradation.jpeg.jpeg.jpeg` knows only the slope between two roundings, and most
-    of what a critic sees are coefficients that are rounded to 0 or no more; measured against the
-    change of a critic's own verdict, it has the wrong sign.
+    The gradient with respect to the quality is a secant: a change of the quality changes the image
+    by ``(jpeg(quality + STEP) - jpeg(quality - STEP)) / (2 STEP)``. The straight-through gradient
+    of :func:`~wildsr.degradation.jpeg.jpeg.jpeg` ignores which coefficients are rounded to 0, which
+    is most of what a critic sees; compared with how a critic's output really changes, it has the
+    wrong sign.
 
     Args:
         quality: the mean at the start, above 0 and below 100.
         spread: the standard deviation at the start, in points of quality.
         subsampling: of the chrominance, one of "4:4:4", "4:2:2" and "4:2:0".
+
+    Raises:
+        UserError: a quality, spread or subsampling that does not exist.
     """
 
     def __init__(
@@ -58,11 +60,19 @@ class LearnedJPEG(nn.Module):
         return normal, torch.randint(0, UNIT, (2,))
 
     def quality(self, normal: Tensor) -> Tensor:
-        """The quality of each image, without limits, from standard normal numbers (B,)."""
+        """The quality of each image (B,), not yet clamped, from standard normal numbers (B,)."""
         return 100 * self.mean.sigmoid() + self.spread.exp() * normal
 
     def forward(self, image: Tensor, normal: Tensor, phase: Tensor) -> Tensor:
-        """Compress (B, 3, H, W) in [0, 1]; the result is rounded to 1/255, float32 at least."""
+        """Compress (B, 3, H, W) in [0, 1]; the result is rounded to 1/255.
+
+        Computed in float32 at least, and returned in the dtype of ``image``.
+
+        Args:
+            image: (B, 3, H, W).
+            normal: (B,), from ``draws``.
+            phase: (2,), from ``draws``.
+        """
         height, width = image.shape[-2:]
         top, left = phase.tolist()
         whole = image.index_select(-2, _mirrored(height, top, image.device))

@@ -18,8 +18,8 @@ def correlated(noise: Tensor, width: Tensor) -> Tensor:
     w is neither below half a pixel, where it tends to 0, nor above 2, where the filter is cut off.
 
     Args:
-        noise: standard normal (B, C, H + 2 RADIUS, W + 2 RADIUS), with a margin that is used up, so
-            that there are no borders of another variance.
+        noise: standard normal (B, C, H + 2 RADIUS, W + 2 RADIUS); the filter uses up the margin,
+            so that the variance is the same at the borders.
         width: w in pixels, a scalar; positive.
 
     Returns:

@@ -21,14 +21,14 @@ class KernelGAN(nn.Module):
     """KernelGAN's generator (Bell-Kligler et al. 2019, arXiv:1909.06581, section 4.1).
 
     Convolutions without bias and without activation, one channel in and out, the last with stride
-    2: together one 13 x 13 kernel, which :meth:`filter` reads off as their response to a single
-    white pixel. A network of several linear layers learns it where one layer would not (the paper's
-    section 4.1). As it is linear, images are shrunk with that one kernel instead of layer by layer:
-    the same numbers and the same gradients, at a fraction of the cost.
+    2: together one 13 x 13 kernel, which :meth:`filter` computes as their response to a single
+    white pixel. A deep linear network learns the kernel where a single layer would not (the
+    paper's section 4.1). As it is linear, images are downscaled with that one kernel instead of
+    layer by layer: the same numbers and the same gradients, at a fraction of the cost.
 
-    Three forms of the kernel: :meth:`filter` as it is trained; :meth:`cleaned` without the low
-    values around it, of sum 1 and centred, for use; :meth:`kernel` for the whole scale, which is
-    the cleaned one applied once, twice or three times over (analytically, one kernel).
+    Three forms of the kernel: :meth:`filter` as it is trained; :meth:`cleaned`, which is zero
+    outside its centre, sums to 1 and is centred; :meth:`kernel` for the whole scale, the cleaned
+    one applied once, twice or three times (as one kernel).
 
     Difference from the authors' code: the centre of mass is moved to its place by a tilt of the
     kernel (see :func:`~wildsr.degradation.blur.pinned_softmax`) instead of a spline shift.
@@ -37,10 +37,10 @@ class KernelGAN(nn.Module):
         scale: 2, 4 or 8, HR pixels for each LR pixel.
         features: channels between the layers.
         kernels: the sides of the layers' kernels, odd.
-        keep: how many of the largest taps stand well above what is cleared: 0.75 times the
-            ``keep``-th largest is subtracted from all, and what is negative then is dropped.
-        noise: standard deviation of the noise on generated LR, white is 1; ZSSR's 0.0125 for real
-            photos, whose own noise the shrinking averages away; 0 for none.
+        keep: how the kernel is cleaned: 0.75 times the ``keep``-th largest tap is subtracted from
+            all taps, and negative ones are set to 0.
+        noise: standard deviation of the noise added to generated LR, in [0, 1] units; ZSSR uses
+            0.0125 for real photos, whose own noise is averaged away by downscaling; 0 for none.
 
     Shapes:
         hr (B, 3, H, W), draws (B, 3, H / scale, W / scale) -> LR (B, 3, H / scale, W / scale).
@@ -85,9 +85,9 @@ class KernelGAN(nn.Module):
         )
 
     def filter(self) -> Tensor:
-        """The kernel that all layers together amount to, (1, k, k), during training.
+        """The kernel that all layers together amount to, (1, k, k), as it is trained.
 
-        A correlation's response to a single white pixel is its kernel turned by 180 degrees.
+        The response of a correlation to a single white pixel is its kernel rotated by 180 degrees.
         """
         response = self.layers[0].new_ones(1, 1, 1, 1)
         with torch.autocast(response.device.type, enabled=False):
@@ -96,7 +96,7 @@ class KernelGAN(nn.Module):
         return response[0].flip(1, 2)
 
     def cleaned(self) -> Tensor:
-        """The kernel for use, (1, k, k): small values removed, normalised and centred."""
+        """The kernel to degrade with, (1, k, k): small taps removed, normalised and centred."""
         flat = self.filter().flatten(1)
         threshold = 0.75 * flat.topk(self.keep, dim=1).values[:, -1:]
         high = (flat - threshold).clamp_min(0)
@@ -108,9 +108,10 @@ class KernelGAN(nn.Module):
         return cascaded(self.cleaned(), self.halvings)
 
     def halve(self, image: Tensor, kernel: Tensor) -> Tensor:
-        """Downscale ``image`` (B, C, H, W) by 2 with ``kernel`` (1, k, k).
+        """Downscale ``image`` (B, C, H, W) by 2 with ``kernel`` (1, k, k), without padding.
 
-        Only where the kernel lies within: (B, C, (H - k) // 2 + 1, (W - k) // 2 + 1).
+        Returns:
+            (B, C, (H - k) // 2 + 1, (W - k) // 2 + 1).
 
         Raises:
             UserError: an image smaller than the kernel.

@@ -53,29 +53,29 @@ class _Merge(nn.Module):
 class LUDVAE(nn.Module):
     r"""The joint model of clean and real LR of LUD-VAE (Zheng et al. 2022, arXiv:2204.10090).
 
-    A clean image x and a real one y of the same scene share a latent **content** z; y has a latent
-    **degradation** z_n beside it, and given both they are independent:
+    A clean image x and a real one y of the same scene share a latent **content** z; y also has a
+    latent **degradation** z_n, and given both, x and y are independent:
 
     .. math:: p(x, y \mid z, z_n) = p(x \mid z) \, p(y \mid z, z_n)
 
-    There are no pairs to infer z from, so it is inferred from either image alone, after noise was
-    added to it (``clean_noise`` to x, ``real_noise`` to y): enough of it that the content of both
+    There are no pairs to infer z from, so it is inferred from either image alone, after adding
+    noise (``clean_noise`` to x, ``real_noise`` to y): enough that the content of both domains
     looks alike (the paper's inference invariance, q(z | x) = q(z | y)). One decoder serves both
     domains: with z_n = 0 it makes clean images. z_n has ``levels`` maps, each conditioned on the
-    content and on the levels above it, with a prior that is learned, but for the topmost, which is
-    standard normal. So to degrade is to infer the content of a clean image, to draw z_n from the
-    prior, and to decode.
+    content and on the levels above it; their priors are learned, except the topmost, which is
+    standard normal. To degrade a clean image, its content is inferred, z_n is sampled from the
+    prior, and both are decoded.
 
-    z is a function of the image with its noise, as in the authors' code; all maps have the size of
-    the image. The keys are those of the authors' code (NTIRE 2020).
+    z is a deterministic function of the noisy image, as in the authors' code; all maps have the
+    size of the image. The keys are those of the authors' code (NTIRE 2020).
 
     Args:
-        features: channels of all that lies between the images, the latent maps among them.
-        levels: maps of z_n, one below the other.
+        features: channels of all layers and of the latent maps.
+        levels: number of maps of z_n.
         clean_noise: standard deviation of the noise on a clean image, in 1/255.
         real_noise: the same on a real image.
-        temperature: factor of what is drawn of z_n in ``forward``; below 1 the degradation is
-            weaker, with 0 there is none.
+        temperature: factor of the sampled z_n in ``forward``; below 1 the degradation is weaker,
+            with 0 there is none.
         channels: of the images.
 
     Shapes:
@@ -115,7 +115,7 @@ class LUDVAE(nn.Module):
         self.outconv = nn.Conv2d(features, channels, 1)
 
     def draws(self, lr: Tensor) -> tuple[Tensor, ...]:
-        """Draw standard normal numbers for one pass of ``lr`` (B, 3, H, W).
+        """Draw standard normal numbers for one ``forward`` of ``lr`` (B, 3, H, W).
 
         (B, 3, H, W) for the noise before the content is inferred; then (B, features, H, W) for each
         level of z_n, the topmost first.
@@ -125,7 +125,7 @@ class LUDVAE(nn.Module):
         return tuple(lr.new_empty(batch, count, height, width).normal_() for count in counts)
 
     def forward(self, lr: Tensor, grain: Tensor, *latents: Tensor) -> Tensor:
-        """Degrade clean ``lr`` (B, 3, H, W), given its draws."""
+        """Degrade clean ``lr`` (B, 3, H, W), with the numbers of ``draws``; not clamped."""
 
         def prior(level: int, x: Tensor) -> Tensor:
             mean, log_std = self._prior(level, x)
@@ -134,7 +134,7 @@ class LUDVAE(nn.Module):
         return self._decode(self._content(lr, grain, self.clean_noise), prior)
 
     def clean(self, lr: Tensor, grain: Tensor) -> Tensor:
-        """A clean image again, from its content alone.
+        """Reconstruct a clean image, (B, 3, H, W), from its content alone.
 
         Args:
             lr: clean (B, 3, H, W) in [0, 1].
@@ -147,7 +147,7 @@ class LUDVAE(nn.Module):
     def real(
         self, lr: Tensor, grain: Tensor, *latents: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """A real image again, from its content and its degradation, both inferred from it.
+        """Reconstruct a real image from its content and its degradation, both inferred from it.
 
         Args:
             lr: real (B, 3, H, W) in [0, 1].
@@ -155,8 +155,8 @@ class LUDVAE(nn.Module):
             latents: standard normal (B, features, H, W), for each level, the topmost first.
 
         Returns:
-            The image; mean and logarithm of the standard deviation of q(z_n | y, z); the same of
-            p(z_n | z): (B, levels * features, H, W), the topmost level first.
+            The image; mean and log standard deviation of q(z_n | y, z); the same of p(z_n | z):
+            (B, levels * features, H, W) each, the topmost level first.
         """
         degradation = self._encode("enc_n", self.inconv_n(lr))
         inferred: list[tuple[Tensor, ...]] = []

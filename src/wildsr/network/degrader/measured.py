@@ -1,4 +1,4 @@
-"""A camera whose parameters were measured on the photos of a folder."""
+"""A camera model whose parameters were measured on the photos of a folder."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from wildsr.network.degrader.physics import (
 )
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
-POPULATION = 256  # cameras to be drawn from
+POPULATION = 256  # number of cameras
 Draws = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class SensorNoise:
-    """What the noise of other sensors than 8-bit cameras has beside the parameters of a camera.
+    """Noise parameters of sensors other than 8-bit RGB cameras.
 
     Attributes:
-        black: in [0, 1], the value at which there is no light.
-        of_channels: each channel's level, as a share of that of all; empty where it is one.
+        black: the black level, the value without light, in [0, 1].
+        of_channels: each channel's noise level relative to that of all; empty if they are equal.
     """
 
     black: float = 0.0
@@ -47,7 +47,7 @@ QUIET = SensorNoise()
 
 
 def by_channel(normal: Tensor, sensor: SensorNoise) -> Tensor:
-    """Normal numbers (B, C + 1, H, W) with each channel's level; the last are those of all."""
+    """Scale normal numbers (B, C + 1, H, W) by each channel's level; the last, shared one stays."""
     if not sensor.of_channels:
         return normal
     levels = normal.new_tensor([*sensor.of_channels, 1.0])
@@ -55,25 +55,24 @@ def by_channel(normal: Tensor, sensor: SensorNoise) -> Tensor:
 
 
 class MeasuredCamera(nn.Module):
-    """Degrades each picture by the camera parameters measured on one of a folder's photos.
+    """Degrades each image with camera parameters measured on one of a folder's photos.
 
     ``lr = jpeg(process(sample(blur(hr)) + noise))``.
 
-    Every picture is taken by one of a population of cameras
-    (:mod:`wildsr.network.degrader.physics`), and coded with the tables that go with it, on a grid
-    of blocks that lies anywhere. Nothing of it is trained: :mod:`wildsr.calibration` finds the
-    population before the first iteration. Without a measurement it is the camera that is expected
-    before anything is seen, without JPEG. The population has a fixed size, so that checkpoints of
-    all runs look alike.
+    Each image is degraded by one camera drawn from a population
+    (:mod:`wildsr.network.degrader.physics`) and compressed with that camera's JPEG tables, with a
+    random phase of the block grid. Nothing here is trained: :mod:`wildsr.calibration` measures the
+    population before the first iteration. Before that, every camera is the prior mean, without
+    JPEG. The population has a fixed size, so that the checkpoints of all runs have the same shapes.
 
-    Of other sensors than 8-bit cameras, noise begins at a black level, which is measured as well,
-    and of two or more than three channels each has a level of noise of its own; blur is that of
-    all channels.
+    For sensors other than 8-bit cameras, noise starts at a measured black level; images of two or
+    more than three channels have one noise level for each channel. The blur is that of all
+    channels.
 
     Args:
         scale: HR pixels for each LR pixel and direction.
         channels: of the images.
-        deep: they have more than 8 bits.
+        deep: whether they have more than 8 bits.
 
     Shapes:
         hr (B, C, scale h, scale w) in [0, 1] -> LR (B, C, h, w), not clamped unless there is JPEG.
@@ -83,7 +82,7 @@ class MeasuredCamera(nn.Module):
     tables: Tensor  # (POPULATION, 2, 64); 0 without JPEG
     subsampling: Tensor  # (POPULATION,) indices of SUBSAMPLINGS, -1 without JPEG
     black: Tensor | None  # () in [0, 1]
-    noise_of: Tensor | None  # (C,) each channel's level of noise, in those of all
+    noise_of: Tensor | None  # (C,) each channel's noise level relative to that of all
 
     def __init__(self, scale: int, channels: int = 3, deep: bool = False) -> None:
         super().__init__()
@@ -100,11 +99,11 @@ class MeasuredCamera(nn.Module):
     def set(
         self, cameras: Tensor, codings: Sequence[Coding | None], sensor: SensorNoise = QUIET
     ) -> None:
-        """Take over measured cameras, repeated until there are ``POPULATION``.
+        """Store measured cameras, repeated until there are ``POPULATION``.
 
         Args:
-            cameras: (n, P), to be drawn evenly.
-            codings: of each.
+            cameras: (n, P), drawn with equal probability.
+            codings: the JPEG coding of each; None for no JPEG.
             sensor: the black level and the channels' noise, where they are measured.
         """
         if self.black is not None:
@@ -123,9 +122,10 @@ class MeasuredCamera(nn.Module):
         self._forget()
 
     def population(self) -> dict[str, list[Any]]:
-        """The cameras and their JPEG codings as plain data, each coding once.
+        """The cameras and their JPEG codings as plain data for a file.
 
-        ``cameras`` (POPULATION, P), ``coding`` (POPULATION,) indices of ``codings`` or null.
+        ``cameras`` (POPULATION, P); ``codings``, each distinct coding once; ``coding``
+        (POPULATION,), indices into ``codings`` or None.
         """
         kinds = list(dict.fromkeys(kind for kind in self._kinds() if kind is not None))
         places = {kind: place for place, kind in enumerate(kinds)}
@@ -143,10 +143,10 @@ class MeasuredCamera(nn.Module):
         }
 
     def draws(self, hr: Tensor) -> Draws:
-        """Draw the random numbers of one ``forward`` of ``hr`` (B, 3, H, W).
+        """Draw the random numbers of one ``forward`` of ``hr`` (B, C, H, W).
 
-        Which camera (B,); standard normal (B, C + 1, h, w) for the noise, with its margin; the
-        phase of the grid of blocks (B, 2).
+        Index of the camera (B,); standard normal (B, C + 1, h, w) for the noise, ``MARGIN`` pixels
+        larger on each side than the LR; phase of the JPEG block grid (B, 2).
         """
         count, channels, height, width = hr.shape
         which = torch.randint(POPULATION, (count,), device=hr.device)
@@ -155,9 +155,10 @@ class MeasuredCamera(nn.Module):
         return which, noise, torch.randint(0, UNIT, (count, 2))
 
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
-        """Degrade ``hr`` (B, 3, H, W) in [0, 1] to LR (B, 3, H/s, W/s), given its draws.
+        """Degrade ``hr`` (B, C, H, W) in [0, 1] to LR (B, C, H/s, W/s), with given ``draws``.
 
-        Differentiable in ``hr``; through JPEG the gradient is that of the identity.
+        Differentiable in ``hr``; the gradient through JPEG is that of the identity
+        (straight-through).
         """
         which, noise, phase = draws
         which = which.to(self.cameras.device)
@@ -175,14 +176,18 @@ class MeasuredCamera(nn.Module):
 
     @torch.no_grad()
     def kernel(self) -> Tensor:
-        """The mean blur kernel of all cameras, sharpening in it, (1, k, k), summing to 1."""
+        """The mean kernel of blur and sharpening over all cameras, (1, k, k), summing to 1."""
         parts = self.cameras.float().split(32)
         every = torch.cat([whole_kernels(part, self.scale) for part in parts])
         return every.mean(0, keepdim=True)
 
     @torch.no_grad()
     def noise_std(self, brightness: Tensor) -> Tensor:
-        """Standard deviation of the noise at each brightness, before any processing and JPEG."""
+        """Standard deviation of the noise at each brightness, before denoising and sharpening.
+
+        Args:
+            brightness: (N,), in [0, 1]; the result has the same shape and units.
+        """
         read, shot = (level / 255 for level in noise_levels(self.cameras))
         light = brightness.clamp(0, 1)[:, None]
         lit = light if self.black is None else (light - self.black).clamp(min=0)
@@ -190,7 +195,10 @@ class MeasuredCamera(nn.Module):
         return ((read.square() + shot.square() * lit) * lift).mean(1).sqrt()
 
     def physical(self) -> dict[str, float]:
-        """The median parameters by name, in report units: HR pixels, degrees, 1/255, shares."""
+        """The median parameters by name, in report units: HR pixels, degrees, 1/255, shares.
+
+        With ``jpeg_share``, the share of cameras that compress, and ``black`` if it is above 0.
+        """
         said = physical(self.cameras.median(0).values.cpu(), self.scale)
         if self.black is not None and self.black > 0:
             said["black"] = float(self.black)
@@ -201,7 +209,7 @@ class MeasuredCamera(nn.Module):
         return sentence(self.physical())
 
     def _apply(self, fn: Any, recurse: bool = True) -> MeasuredCamera:
-        self._forget()  # kernels follow the device
+        self._forget()  # cached kernels are on the old device
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
@@ -229,7 +237,7 @@ class MeasuredCamera(nn.Module):
 
 
 def sentence(said: dict[str, float]) -> str:
-    """Describe a camera in words, from its parameters as :meth:`MeasuredCamera.physical`."""
+    """Describe a camera in words, given its parameters as from :meth:`MeasuredCamera.physical`."""
     if said.get("bicubic", 0.0) > 0.5:
         words = "antialiased bicubic downscaling"
     else:

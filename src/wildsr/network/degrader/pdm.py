@@ -41,13 +41,14 @@ def _trunk(inputs: int, outputs: int, features: int, blocks: int, kernel: int) -
 class KernelNetwork(nn.Module):
     """Generates a blur kernel from a random vector, by 1x1 convolutions and a softmax.
 
-    The start is the authors': weights 0 and bias 0 but for 1 at the middle tap, which after the
-    softmax is nearly a uniform box (middle e / (e + 440) = 0.6 % at 21 x 21), no narrow blur.
+    Initialised as in the authors' code: weights 0 and bias 0 except 1 at the middle tap, which
+    after the softmax is nearly a uniform box (middle e / (e + 440) = 0.6 % at 21 x 21), not a
+    narrow blur.
 
     Args:
         kernel_size: side of the kernel, odd.
-        kernel_noise: channels of the draw.
-        features: channels.
+        kernel_noise: length of the random vector.
+        features: channels of the hidden layers.
         blocks: residual blocks.
         centre: where to pin the centre of mass, in pixels from the middle tap; None leaves it free.
 
@@ -77,8 +78,12 @@ class KernelNetwork(nn.Module):
             self.body[-1].bias[kernel_size**2 // 2] = 1  # type: ignore[operator]
 
     def forward(self, draw: Tensor) -> Tensor:
-        """Generate kernels (B, k, k) from ``draw`` (B, kernel_noise, 1, 1)."""
-        # Running statistics instead would silently train another network than larger batches do.
+        """Generate kernels (B, k, k) from ``draw`` (B, kernel_noise, 1, 1).
+
+        Raises:
+            UserError: a batch of 1 while training.
+        """
+        # Using running statistics instead would silently change what is trained.
         if self.training and draw.numel() == draw.shape[1]:
             raise UserError(
                 "Argument `kernel_draw` must hold at least 2 images while the degrader trains (it "
@@ -94,13 +99,13 @@ class NoiseNetwork(nn.Module):
     """Generates noise from an LR image and a random map, by 3x3 convolutions.
 
     Args:
-        noise_dim: channels of the draw.
-        features: channels.
+        noise_dim: channels of the random map.
+        features: channels of the hidden layers.
         blocks: residual blocks.
         channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
-        lr (B, 3, H, W), draw (B, noise_dim, H, W) -> noise (B, 3, H, W); 0 for a fresh network.
+        lr (B, C, H, W), draw (B, noise_dim, H, W) -> noise (B, C, H, W); 0 for a fresh network.
 
     Raises:
         UserError: a count below 1.
@@ -114,7 +119,7 @@ class NoiseNetwork(nn.Module):
         self.body = _trunk(channels + noise_dim, channels, features, blocks, kernel=3)
 
     def forward(self, lr: Tensor, draw: Tensor) -> Tensor:
-        """Generate noise (B, 3, H, W)."""
+        """Generate noise (B, C, H, W) from ``lr`` (B, C, H, W), ``draw`` (B, noise_dim, H, W)."""
         noise: Tensor = self.body(torch.cat([lr, draw.to(lr.dtype)], dim=1))
         return noise
 
@@ -123,15 +128,15 @@ class PDMDegrader(nn.Module):
     """The degradation of PDM-SR (Luo et al. 2022, arXiv:2203.04962).
 
     ``fake_lr = (hr * kernel) sampled + noise`` with ``kernel = KernelNetwork(kernel_draw)``, one
-    for each image, and ``noise = NoiseNetwork(stop(blurred), noise_draw)``. The configuration is
-    the one that the authors call right (the noise network sees the LR image, and its draws differ
-    from place to place); the one that most of their files hold has a single noise value for each
-    image.
+    for each image, and ``noise = NoiseNetwork(detach(blurred), noise_draw)``. The defaults are the
+    configuration that the authors call correct (the noise network sees the LR image, and its
+    random map varies from pixel to pixel); most of their configuration files have a single noise
+    value for each image instead.
 
-    Two deviations, because a critic of patches is blind to shifts: the kernel is centred on the
-    pixel next to the middle of each block, where theirs is on the top left one (1.5 HR pixels off
-    at scale 4), and its centre of mass is pinned to the LR grid (``pin_centre``; theirs drifts
-    freely).
+    Two deviations, because a patch critic is blind to shifts: the kernel is centred on the pixel
+    next to the middle of each scale x scale block, where theirs is on the top left one (1.5 HR
+    pixels off at scale 4), and its centre of mass is pinned to the LR grid (``pin_centre``; theirs
+    drifts freely).
 
     Args:
         scale: 1, 2, 3, 4 or 8.
@@ -183,7 +188,11 @@ class PDMDegrader(nn.Module):
     def forward(
         self, hr: Tensor, kernel_draw: Tensor, noise_draw: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """``(fake_lr, kernel, noise)``: (B, 3, h, w), (B, k, k), (B, 3, h, w)."""
+        """Degrade ``hr`` (B, 3, H, W) in [0, 1]; also returns the kernel and the noise.
+
+        Returns:
+            LR (B, 3, h, w), not clamped; kernel (B, k, k); noise (B, 3, h, w).
+        """
         kernel = self.kernel(kernel_draw)
         blurred = blur_and_sample(hr, kernel, self.scale, self.offset)
         noise = self.noise(blurred.detach(), noise_draw)

@@ -1,7 +1,7 @@
-"""Thirteen numbers that describe a camera, and the picture that it takes.
+"""A camera model of thirteen parameters: blur, noise, denoising and sharpening.
 
-A camera is a vector of ``len(PARAMETERS)`` numbers, on scales on which like steps have like
-effects, so that it can be fitted, averaged and spread:
+A camera is a vector of ``len(PARAMETERS)`` numbers (P in shapes), in units in which equal steps
+have similar effects, so that cameras can be fitted, averaged and perturbed:
 
 - ``width``: logarithm of the geometric mean of the blur's two standard deviations, in LR pixels;
 - ``stretch_x``, ``stretch_d``: logarithm of the ratio of the two, times the cosine and the sine of
@@ -12,16 +12,17 @@ effects, so that it can be fitted, averaged and spread:
 - ``gray``: share of the noise's variance that is the same in red, green and blue;
 - ``sharpen``: amount of unsharp masking, radius one LR pixel, after noise and denoising;
 - ``shape``: logarithm of the exponent of a generalised Gaussian: 0 for a Gaussian, higher for a
-  plateau with steep sides (a disc out of focus, a pixel's box, a line of motion);
-- ``bicubic``: 1 where the photo was made by antialiased bicubic downscaling, which is a kernel of
-  its own, 0 where by the blur above;
-- ``denoise``: share, 0 to 1, of an edge-preserving filter that the noisy picture went through;
-- ``lift``: by how much noise is larger in the dark than the two figures above say, and smaller at
-  white, as a logarithm at either end: a tone curve amplifies what is dark;
-- ``blotch``: how much coarser the noise that channels do not share is than the one they do, as the
-  logarithm of the ratio of the two filters; the coarser it is, the less it shows in the luma.
+  plateau with steep sides (a defocus disc, a pixel's box, linear motion);
+- ``bicubic``: weight, 0 to 1, of the kernel of antialiased bicubic downscaling in place of the blur
+  above;
+- ``denoise``: blending weight, 0 to 1, of an edge-preserving filter applied to the noisy image;
+- ``lift``: effect of a tone curve on the noise: at black its standard deviation is exp(lift) times
+  what ``noise`` and ``shot`` say, at white exp(-lift) times;
+- ``blotch``: how much coarser the noise of single channels (chroma noise) is than the shared one,
+  as the logarithm of the ratio of the two filter widths; the coarser, the less it shows in luma.
 
-Light is blurred and sampled, gets noise, is denoised and sharpened: ``seen`` does the latter three.
+The image is blurred and sampled, gets noise, is denoised, then sharpened: :func:`seen` does the
+latter three.
 """
 
 from __future__ import annotations
@@ -57,14 +58,14 @@ LOWEST = torch.tensor(
 HIGHEST = torch.tensor(
     [math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0, 1.0, 1.2, 2.0]
 )
-# What cameras are like before anything is seen: mean and standard deviation of each parameter. The
-# mean blur is the Gaussian nearest to bicubic downscaling.
+# Prior of the cameras: mean and standard deviation of each parameter. The mean blur is the Gaussian
+# nearest to bicubic downscaling.
 PRIOR = torch.tensor(
     [math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 )
 PRIOR_SPREAD = torch.tensor([0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5, 0.7, 0.5, 0.8])
-POINTS = (-1 / 3, 0.0, 1 / 3)  # of a pixel; where a kernel is taken, each way
-SPREAD = 2 / 27  # variance of these points, which the kernel is to have all in all
+POINTS = (-1 / 3, 0.0, 1 / 3)  # sampling points within a pixel, each direction
+SPREAD = 2 / 27  # variance of these points; subtracted, so that the sum has the stated variance
 NARROWEST = 0.02  # squared HR pixels
 MARGIN = 4  # LR pixels to each side that filtering the noise uses up
 COARSEST = 2.0  # LR pixels, standard deviation of the widest filter of noise
@@ -72,12 +73,17 @@ WHITE = 0.25  # LR pixels; noise filtered by a narrower Gaussian is white
 
 
 def kernel_size(scale: int) -> int:
-    """The kernel size, in taps a side, that holds the blur of any camera."""
+    """The kernel size, in HR pixels a side, that holds the blur of any camera."""
     return 8 * scale + 1
 
 
 def covariance(camera: Tensor, scale: int) -> Tensor:
-    """Covariance of the blur before sharpening, (..., 3): xx, yy, xy in squared HR pixels."""
+    """Covariance of the blur before sharpening, (..., 3): xx, yy, xy in squared HR pixels.
+
+    Args:
+        camera: (..., P).
+        scale: HR pixels for each LR pixel.
+    """
     width, x, d = camera[..., 0], camera[..., 1], camera[..., 2]
     ratio = torch.sqrt(x.square() + d.square() + 1e-12)
     square = (scale * width.exp()) ** 2
@@ -86,14 +92,14 @@ def covariance(camera: Tensor, scale: int) -> Tensor:
 
 
 def kernels(camera: Tensor, scale: int) -> Tensor:
-    r"""The blur of each camera, (B, k, k), summing to 1.
+    r"""The blur kernel of each camera before sharpening, (B, k, k), summing to 1.
 
     .. math:: B_{\Sigma,\beta}(x) \propto \exp(-(x^T \Sigma^{-1} x / c_\beta)^\beta), \quad
         c_\beta = 2 \Gamma(1 / \beta) / \Gamma(2 / \beta)
 
-    with the blur's covariance, which is the kernel's for every exponent (Gomez et al. 1998, "A
-    multivariate generalization of the power exponential family"), averaged over each HR pixel,
-    because plateaus have edges.
+    a generalised Gaussian scaled so that its covariance is Sigma for every exponent (Gomez et al.
+    1998, "A multivariate generalization of the power exponential family"). It is averaged over 3 x
+    3 points of each HR pixel, because kernels with a high exponent have sharp edges.
 
     Args:
         camera: (B, len(PARAMETERS)).
@@ -107,9 +113,14 @@ def kernels(camera: Tensor, scale: int) -> Tensor:
 
 
 def whole_kernels(camera: Tensor, scale: int) -> Tensor:
-    """Blur and sharpening of each camera in one, (B, k, k), summing to 1: what reports show.
+    """Blur and sharpening of each camera as one kernel, (B, k, k), summing to 1, for reports.
 
-    What is soft in unsharp masking has the blur's covariance and the mask's, and a bell's shape.
+    The blurred image of unsharp masking is approximated by a Gaussian, whose covariance is the sum
+    of those of blur and mask.
+
+    Args:
+        camera: (B, P).
+        scale: HR pixels for each LR pixel.
     """
     grid = centred_grid(kernel_size(scale), scale).to(camera)
     mask = camera.new_tensor([1.0, 1.0, 0.0]) * (scale * RADIUS) ** 2
@@ -118,7 +129,11 @@ def whole_kernels(camera: Tensor, scale: int) -> Tensor:
 
 
 def noise_levels(camera: Tensor) -> tuple[Tensor, Tensor]:
-    """Standard deviation of the noise in the dark, and of what white adds to it, in 1/255."""
+    """Standard deviation of the noise at black, and of the part that white adds, in 1/255.
+
+    Args:
+        camera: (..., P); both results have the shape (...).
+    """
     middle, share = (2 * camera[..., 3]).exp(), camera[..., 4].sigmoid()
     return (middle * (1 - share)).sqrt(), (2 * middle * share).sqrt()
 
@@ -126,16 +141,14 @@ def noise_levels(camera: Tensor) -> tuple[Tensor, Tensor]:
 def with_noise(
     clean: Tensor, camera: Tensor, normal: Tensor, black: float | Tensor = 0.0
 ) -> Tensor:
-    """Add each camera's noise to ``clean`` (B, C, H, W) in [0, 1].
-
-    The cameras are (B, len(PARAMETERS)).
+    """Add each camera's noise to ``clean`` (B, C, H, W) in [0, 1]; the result is not clamped.
 
     Args:
-        clean: without noise; the noise's level follows it without a gradient.
-        camera: (B, len(PARAMETERS)).
-        normal: standard normal (B, C + 1, H + 2 MARGIN, W + 2 MARGIN): the channels of their own,
-            and the one that they share.
-        black: the value at which there is no light, from which on noise grows.
+        clean: the image without noise; no gradient flows through the noise level.
+        camera: (B, P).
+        normal: standard normal (B, C + 1, H + 2 MARGIN, W + 2 MARGIN): noise of each channel, and
+            last the noise that all channels share.
+        black: the black level, above which shot noise grows.
     """
     blotch = camera[:, 12]
     if bool((blotch > 0).any()):
@@ -155,9 +168,9 @@ def with_noise(
 
 
 def seen(clean: Tensor, camera: Tensor, normal: Tensor, black: float | Tensor = 0.0) -> Tensor:
-    """What each camera makes of ``clean`` before coding: noise, denoising, sharpening.
+    """Apply each camera's noise, denoising and sharpening to ``clean`` (B, C, H, W).
 
-    Arguments and result are those of :func:`with_noise`.
+    The arguments are those of :func:`with_noise`.
     """
     noisy = with_noise(clean, camera, normal, black)
     quiet = denoised(noisy, camera[:, 10], camera[:, 3].exp() / 255)
@@ -214,7 +227,7 @@ def _without_luma(noise: Tensor, share: Tensor) -> Tensor:
 
 
 def _filtered(normal: Tensor, width: Tensor) -> Tensor:
-    """Each image's noise through a Gaussian of its own width, of unchanged variance."""
+    """Filter each image's noise by a Gaussian of its own width, with unchanged variance."""
     batch, channels, *size = normal.shape
     if not width.requires_grad and bool((width <= WHITE).all()):
         return normal[..., MARGIN:-MARGIN, MARGIN:-MARGIN]

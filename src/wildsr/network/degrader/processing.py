@@ -1,4 +1,4 @@
-"""What a camera's software does to a picture before it is coded: denoising, then sharpening."""
+"""In-camera processing of an image before compression: denoising, then sharpening."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-REACH, NEAR = 2, 1.2  # LR pixels: how far denoising looks, and its spatial standard deviation
-UNLIKE = 3.0  # standard deviations of the noise by which pixels differ that are hardly averaged
+REACH, NEAR = 2, 1.2  # LR pixels: radius and spatial standard deviation of the bilateral filter
+UNLIKE = 3.0  # its range standard deviation, in standard deviations of the noise
 RADIUS = 1.0  # LR pixels, standard deviation of the unsharp mask
 TAPS = 4  # LR pixels, half the support of the mask
 
 
 def denoised(image: Tensor, amount: Tensor, level: Tensor) -> Tensor:
-    """Smooth where neighbours differ by no more than noise; edges stay.
+    """Denoise by a bilateral filter: flat regions are smoothed, edges are kept.
 
-    A bilateral filter (Tomasi & Manduchi, ICCV 1998) on the mean squared difference of the three
-    channels, its range tied to the noise, blended with what it was given. It stands for whatever
-    denoises in phones and converters, all of which clean flat places and spare edges.
+    The filter (Tomasi & Manduchi, ICCV 1998) compares pixels by the mean squared difference of
+    their channels; its range parameter is proportional to the noise level, and its result is
+    blended with the input. It stands for the denoising of phones and raw converters in general.
 
     Args:
-        image: (B, 3, H, W) with noise, in [0, 1].
-        amount: (B,) in [0, 1]; 0 leaves the image as it is.
+        image: (B, C, H, W) with noise, in [0, 1].
+        amount: (B,) in [0, 1], weight of the filtered image; 0 leaves the image as it is.
         level: (B,) standard deviation of the noise at half brightness, in [0, 1].
     """
     if not amount.requires_grad and not bool((amount > 0).any()):
@@ -43,11 +43,11 @@ def denoised(image: Tensor, amount: Tensor, level: Tensor) -> Tensor:
 
 
 def sharpened(image: Tensor, amount: Tensor) -> Tensor:
-    """Unsharp masking, ``image + amount (image - blurred)``, by a Gaussian of ``RADIUS``.
+    """Unsharp masking, ``image + amount (image - blurred)``, with a Gaussian of ``RADIUS``.
 
     Args:
         image: (B, C, H, W).
-        amount: (B,); 0 leaves the image as it is, less than 0 softens it.
+        amount: (B,); 0 leaves the image as it is, negative values soften it.
     """
     if not amount.requires_grad and not bool((amount != 0).any()):
         return image

@@ -25,10 +25,11 @@ class ResidualDegrader(nn.Module):
     """The generators of DSGAN (Fritsche et al. 2019) and of DASR (Wei et al. 2021).
 
     Convolution, residual blocks without normalisation, strided convolutions down to the LR size,
-    convolution, sigmoid; PReLU between them. No skip from the image and no random input: a fresh
-    network paints grey and has to learn the identity first, and one image is degraded in one way.
-    With ``scale`` 1, shown an image that was shrunk before, it is DSGAN's (arXiv:1911.07850); else
-    DASR's (arXiv:2004.01178), which shrinks by itself. The keys are those of the authors' code.
+    convolution, sigmoid; PReLU between them. There is no skip connection from the image and no
+    random input: a fresh network gives gray and has to learn the identity first, and an image is
+    always degraded in the same way. With ``scale`` 1 and a downscaled input it is DSGAN's
+    (arXiv:1911.07850); otherwise DASR's (arXiv:2004.01178), which downscales by itself. The keys
+    are those of the authors' code.
 
     Args:
         scale: 1, 2, 3, 4 or 8; how many times it shrinks the image.
@@ -56,7 +57,11 @@ class ResidualDegrader(nn.Module):
         self.block_output = nn.Conv2d(features, channels, 3, 1, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Degrade ``image`` (B, 3, scale h, scale w)."""
+        """Degrade ``image`` (B, 3, scale h, scale w) to (B, 3, h, w), in [0, 1].
+
+        Raises:
+            UserError: sides that ``scale`` does not divide.
+        """
         if any(side % self.scale for side in image.shape[2:]):
             raise UserError(
                 f"Argument `image` must have sides that are multiples of {self.scale}, the scale, "

@@ -1,4 +1,4 @@
-"""A free network from HR to LR, with noise inputs for what HR does not determine."""
+"""A free-form network from HR to LR, with random inputs."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from wildsr.network.residual import ResidualTrunk
 
 
 class SkipDegrader(nn.Module):
-    """Adds a residual network to bicubic downscaling, which is what it starts as.
+    """Bicubic downscaling plus a residual network, which is zero at the start.
 
     ``downscale(hr) + trunk(unshuffle(hr, noise map))``.
 
-    The sides of the image are folded into channels (``pixel_unshuffle``), so that the first 3x3
-    convolution sees 3 x 3 whole blocks of ``scale`` x ``scale`` HR pixels: what a convolution of
-    kernel ``3 scale`` and stride ``scale`` sees, centred on the LR pixel at every scale. (A re-
-    implementation of Bulat et al. keeps the top left pixel of each block instead, which aliases and
-    is 1.5 HR pixels off at scale 4.)
+    HR pixels are folded into channels (``pixel_unshuffle``), so that the first 3x3 convolution
+    sees 3 x 3 whole blocks of ``scale`` x ``scale`` HR pixels: like a convolution of kernel ``3
+    scale`` and stride ``scale``, centred on the LR pixel at every scale. (A re-implementation of
+    Bulat et al. keeps the top left pixel of each block instead, which aliases and is 1.5 HR pixels
+    off at scale 4.)
 
-    Noise as in the high-to-low network of Bulat et al. 2018 (arXiv:1807.11458): a normal vector,
-    through a linear layer, is one more channel of the HR image. There crops have 64 x 64 pixels;
-    here each cell of ``cell`` x ``cell`` pixels has a vector of its own, so that any size works.
+    Random input as in the high-to-low network of Bulat et al. 2018 (arXiv:1807.11458): a normal
+    vector passes a linear layer and becomes one more channel of the HR image. Their crops have 64
+    x 64 pixels; here each cell of ``cell`` x ``cell`` pixels has its own vector, so that any size
+    works.
 
     Args:
         scale: 1, 2, 3, 4 or 8.
         features: channels.
         blocks: residual blocks, at LR size.
-        noise_size: length of the vector; 0 for a function of the image alone.
-        cell: HR pixels, the side of what one vector covers.
+        noise_size: length of the random vector; 0 for a deterministic network.
+        cell: side of the region that one vector covers, in HR pixels.
         channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
@@ -40,7 +41,7 @@ class SkipDegrader(nn.Module):
         w / cell)) -> (B, 3, h, w), not clamped.
 
     Raises:
-        UserError: a scale or count that does not exist; no draw where there is a vector.
+        UserError: a scale or count that does not exist; no ``draw`` although ``noise_size`` > 0.
     """
 
     def __init__(
@@ -71,7 +72,11 @@ class SkipDegrader(nn.Module):
         return hr.new_empty(batch, self.noise_size, rows, columns).normal_()
 
     def forward(self, hr: Tensor, draw: Tensor | None = None) -> Tensor:
-        """Degrade ``hr`` to LR (B, 3, h, w)."""
+        """Degrade ``hr`` (B, 3, H, W) to LR (B, 3, h, w), with the numbers of ``draws``.
+
+        Raises:
+            UserError: no ``draw`` although ``noise_size`` is above 0.
+        """
         seen = hr
         if self.noise_size:
             if draw is None:

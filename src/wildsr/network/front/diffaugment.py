@@ -1,4 +1,4 @@
-"""Differentiable augmentation, which keeps a critic from overfitting to few photos."""
+"""Differentiable augmentation of the critic's input, against overfitting to few photos."""
 
 from __future__ import annotations
 
@@ -11,26 +11,24 @@ from wildsr.error import UserError, unknown
 from wildsr.network.front.front import Front
 
 POLICIES = ("colour", "translation", "cutout")
-GREY = 0.5  # what is left empty: the paper's 0, in the middle of its [-1, 1]
+GREY = 0.5  # fills empty regions; the paper's 0, the middle of its range [-1, 1]
 
 
 class DiffAugment(Front):
-    """Augments images differentiably (DiffAugment, Zhao et al. 2020), in training mode only.
+    """Augments images differentiably (Zhao et al. 2020, arXiv:2006.10738), in training mode only.
 
-    arXiv:2006.10738.
-
-    The critic sees real and fake images alike through random changes, drawn anew for every image
-    and call, and the generator's gradient passes them: augmenting the real images alone would teach
-    the generator to augment. Uniform draws, in this order:
+    The critic sees real and fake images through random changes, drawn anew for every image and
+    call, and the generator's gradient passes through them: if only real images were augmented, the
+    generator would learn to produce the augmentation. Uniform draws, in this order:
 
     - brightness, saturation, contrast: ``x + b``; then ``g + s (x - g)`` with g the pixel's mean
       over the channels; then ``m + c (x - m)`` with m the image's mean;
-    - translation: by whole pixels, each axis by itself;
-    - cutout: a rectangle of a fixed size, its centre anywhere, is emptied.
+    - translation: by whole pixels, each axis independently;
+    - cutout: a rectangle of a fixed size at a random place is filled with gray.
 
-    The paper works in [-1, 1], where its brightness moves by up to 0.5 and what is empty is 0: here
-    0.25 and 0.5. Factors are the same in both. Images are meant: put it before front-ends that make
-    something else of them.
+    The paper works in [-1, 1], where brightness changes by up to 0.5 and empty regions are 0; in
+    [0, 1] these are 0.25 and 0.5. The factors are the same in both. Put it before front-ends that
+    do not return images.
 
     Args:
         policies: which of "colour", "translation" and "cutout", in the order of application.
@@ -38,7 +36,7 @@ class DiffAugment(Front):
         saturation: the factor is within 1 -+ saturation.
         contrast: the factor is within 1 -+ contrast.
         translation: largest shift as a share of each side.
-        cutout: sides of the emptied rectangle as a share of those of the image.
+        cutout: sides of the filled rectangle as a share of those of the image.
 
     Shapes:
         (B, C, H, W) in [0, 1] -> the same, not clamped.

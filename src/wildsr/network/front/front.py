@@ -16,12 +16,13 @@ from wildsr.pixels import LUMA
 
 
 class Front(nn.Module):
-    """Base class of front-ends; its defaults are those of a map pixel by pixel.
+    """Base class of front-ends: transforms of the image before a critic's first layer.
 
-    Differentiable (twice, for gradient penalties), so that gradient reaches the generator.
+    The defaults are those of a per-pixel transform that keeps the channels. Differentiable (twice,
+    for gradient penalties), so that gradient reaches the generator.
 
     Attributes:
-        layer: kernel, stride and padding of a convolution that sees the same pixels.
+        layer: kernel size, stride and padding of a convolution with the same receptive field.
     """
 
     layer: tuple[int, int, int] = (1, 1, 0)
@@ -31,7 +32,7 @@ class Front(nn.Module):
         return inputs
 
     def window(self, inputs: Window) -> Window:
-        """The image pixels that an output sees, if the inputs see ``inputs``."""
+        """The receptive field of an output, given that of its inputs."""
         return inputs.after(*self.layer)
 
 
@@ -39,7 +40,7 @@ class Chain(Front):
     """Applies several front-ends one after the other.
 
     Args:
-        front: one, several by name in their order (a None among them is passed over), or None.
+        front: one front-end, several by name in their order (None entries are skipped), or None.
 
     Raises:
         UserError: something that is not a front-end.
@@ -64,7 +65,7 @@ class Chain(Front):
         return inputs
 
     def window(self, inputs: Window) -> Window:
-        """The image pixels that an output of the last one sees."""
+        """The receptive field of an output of the last one."""
         for member in self.members:
             inputs = member.window(inputs)  # type: ignore[operator]
         return inputs
@@ -77,7 +78,11 @@ class Chain(Front):
 
 
 class Raw(Front):
-    """Passes the image on unchanged."""
+    """Passes the image on unchanged.
+
+    Shapes:
+        (B, C, H, W) -> the same.
+    """
 
     def forward(self, image: Tensor) -> Tensor:
         """Return ``image``."""
@@ -87,7 +92,7 @@ class Raw(Front):
 class Gray(Front):
     """Converts RGB to luma (BT.601, full range), so that the critic sees no colour.
 
-    Of one channel it is that channel, of any other number their mean.
+    A one-channel image stays as it is; of any other number of channels the mean is taken.
     """
 
     def channels(self, inputs: int) -> int:
@@ -103,13 +108,13 @@ class Gray(Front):
 
 
 class HighPass(Front):
-    """Subtracts a low-pass: texture and noise remain, around 0.
+    """Subtracts a low-pass filtered image: texture and noise remain, around 0.
 
     ``image - K * image`` with K a box or a Gaussian of ``size`` pixels and sum 1. The border pixels
-    are repeated, so that a constant image gives 0 everywhere. DSGAN (Fritsche et al. 2019,
-    arXiv:1911.07850) and DASR (Wei et al. 2021, arXiv:2004.01178) show their critics this, with a
-    box of 5. Two differences: they average only what lies within the image at its border, and they
-    hand on half of it plus 0.5.
+    are repeated, so that a constant image gives 0 everywhere. The critics of DSGAN (Fritsche et
+    al. 2019, arXiv:1911.07850) and DASR (Wei et al. 2021, arXiv:2004.01178) see this, with a box
+    of 5. Two differences: at the border they average only pixels inside the image, and they pass
+    on half of the result plus 0.5.
 
     Args:
         kind: "average" (the box) or "gaussian".
@@ -146,8 +151,8 @@ class HighPass(Front):
         self.register_buffer("taps", taps, persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the details of ``image`` (B, C, H, W)."""
-        # A small difference of large numbers: bfloat16 has none of its digits.
+        """Return the high-pass of ``image`` (B, C, H, W), in float32 at least."""
+        # A small difference of large numbers, which would vanish in bfloat16.
         with torch.autocast(image.device.type, enabled=False):
             image = image.to(torch.promote_types(image.dtype, self.taps.dtype))
             taps, half = self.taps.to(image.dtype), self.size // 2
@@ -159,15 +164,14 @@ class HighPass(Front):
 
 
 class Details(Front):
-    """Appends the image's amplified high-pass to the centred image.
+    """Concatenates the centred image and its amplified high-pass.
 
-    Noise of a small level becomes large enough to be seen.
-
-    ``[image - 1/2, gain (image - average of 3x3)]``: with both, a critic sees a few levels of noise
-    long before it could with the image alone, and keeps brightness and colour.
+    ``[image - 1/2, gain (image - average of 3x3)]``. A critic notices weak noise (a few levels of
+    255) much earlier in the amplified high-pass than in the image; the image adds brightness and
+    colour.
 
     Args:
-        gain: of the details.
+        gain: factor of the high-pass.
     """
 
     def __init__(self, gain: float = 8.0) -> None:
@@ -180,7 +184,7 @@ class Details(Front):
         return 2 * inputs
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, 2C, H, W): the image minus 0.5, then its amplified details."""
+        """Map (B, C, H, W) to (B, 2C, H, W): the image minus 0.5, then its amplified high-pass."""
         return torch.cat([image - 0.5, self.gain * self.details(image)], 1)
 
 
@@ -189,11 +193,11 @@ class Haar(Front):
 
     Of each 2x2 block [[a, b], [c, d]]: ll = (a + b + c + d) / 2, lh = (a + b - c - d) / 2
     (difference of the rows), hl = (a - b + c - d) / 2 (of the columns), hh = (a - b - c + d) / 2.
-    DASR (Wei et al. 2021, arXiv:2004.01178) shows its critic lh, hl and hh, each halved and plus
-    0.5; here they stay around 0.
+    The critic of DASR (Wei et al. 2021, arXiv:2004.01178) sees lh, hl and hh, each halved and
+    plus 0.5; here they stay around 0.
 
     Args:
-        bands: those concatenated, in this order.
+        bands: the bands to concatenate, in this order.
 
     Shapes:
         (B, C, H, W) in [0, 1] -> (B, bands C, ceil(H / 2), ceil(W / 2)); details in [-1, 1], ll in
@@ -229,13 +233,14 @@ class Haar(Front):
 
 
 class Noise(Front):
-    """Adds Gaussian noise to what the critic sees, in training mode only.
+    """Adds Gaussian noise to the critic's input, in training mode only.
 
-    It blurs both distributions until they overlap, so that the critic's gradient does not vanish
-    (Arjovsky and Bottou 2017, arXiv:1701.04862; Sønderby et al. 2017, arXiv:1610.04490).
+    It blurs the distributions of real and fake images until they overlap, so that the critic's
+    gradient does not vanish (Arjovsky and Bottou 2017, arXiv:1701.04862; Sønderby et al. 2017,
+    arXiv:1610.04490).
 
     Args:
-        std: standard deviation in units where white is 1.
+        std: standard deviation, in [0, 1] units.
 
     Raises:
         UserError: a negative std.

@@ -1,4 +1,4 @@
-"""The compact network of Real-ESRGAN, the quickest upscaler here."""
+"""The compact network of Real-ESRGAN, the fastest upscaler here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Compact(nn.Module):
-    """SRVGGNetCompact (Wang et al. 2021, arXiv:2107.10833; in their code).
+    """SRVGGNetCompact, from the code of Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833).
 
     3x3 convolutions and activations at LR resolution, one pixel shuffle at the end, and the
     nearest upsampling of the input added: ``sr = shuffle(body(lr)) + nearest(lr)``. Keys are the
@@ -26,10 +26,11 @@ class Compact(nn.Module):
     elsewhere. Other tools recover the layout from the keys of PReLU; they do not open the other
     activations.
 
-    A fresh network is its nearest-upsampled input but for about a hundredth: the last convolution
-    starts with small weights (standard deviation 0.001) and no bias. The others start as He et al.
-    2015 (arXiv:1502.01852, eq. 15) for slopes of 0.25 and without bias, because the published
-    default lets the signal fade from layer to layer, and such networks learn later.
+    A fresh network returns nearly the nearest-upsampled input (about a hundredth off): the last
+    convolution is initialised with small weights (standard deviation 0.001) and zero bias. The
+    others are initialised by He et al. 2015 (arXiv:1502.01852, eq. 15) for slopes of 0.25, with
+    zero bias, because with torch's default initialisation the signal fades from layer to layer and
+    training starts more slowly.
 
     Args:
         scale: 1, 2, 3, 4 or 8.

@@ -1,4 +1,4 @@
-"""The light DAT, a transformer that attends over space and channels in turns."""
+"""The light DAT, a transformer with alternating spatial and channel attention."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from wildsr.network.padding import pad_to
 class DATLight(Original):
     """Dual aggregation transformer, light (Chen et al. 2023, arXiv:2308.03364).
 
-    Blocks that attend in rectangular windows and over channels in turns, each beside a convolution;
-    the result is shuffled up at once. It normalises by the batch, which must be 2 or more in
-    training. Its bias of positions is constant, as in the published light one, where it passes
-    through a layer of one feature that is normalised. The class and the keys are spandrel's.
+    Blocks attend alternately in rectangular windows and over channels, each in parallel with a
+    convolution; one pixel shuffle upscales at the end. It has batch normalisation, so training
+    needs a batch of 2 or more. The class and the keys are spandrel's. The dynamic position bias is
+    in effect constant, as in the published light model: it is computed through a layer
+    normalisation of a single feature.
 
     Args:
         scale: 1, 2, 3, 4 or 8 (published: 2, 3 and 4).
@@ -27,8 +28,8 @@ class DATLight(Original):
         blocks: transformer blocks, in one group.
         heads: of the attention, even.
         split: height and width of the windows.
-        expansion: width of the perceptrons over ``features``.
-        drop_path: the last block's chance of being skipped by an image in training.
+        expansion: hidden width of the MLPs, in multiples of ``features``.
+        drop_path: stochastic depth: probability that the last block is skipped in training.
         channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
@@ -86,7 +87,11 @@ class DATLight(Original):
         self.scale, self.channels, self.multiple = scale, channels, max(split)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Upscale ``lr`` (B, C, H, W)."""
+        """Upscale ``lr`` (B, C, H, W) to (B, C, scale H, scale W).
+
+        Raises:
+            UserError: a batch of 1 while training.
+        """
         if self.training and lr.shape[0] < 2:
             raise UserError(
                 "The network dat_light normalises by the batch: `data.batch` must be 2 or more to "

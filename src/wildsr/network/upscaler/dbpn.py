@@ -64,26 +64,27 @@ class _DownProjection(nn.Module):
 class DBPN(nn.Module):
     """D-DBPN (Haris et al. 2018, arXiv:1803.02735, section 3).
 
-    Projections up and down alternate, each corrected by how far the way back misses its input. From
-    the second projection down and the third one up on, a projection sees the features of all
-    earlier ones of its size, newest first, through a 1x1 convolution. One 3x3 convolution makes the
-    image from the features of every projection up. The keys are those of the authors' code
-    (``feat0.conv.weight``, ``up1.up_conv1.deconv.weight``, ...), where 7 stages are D-DBPN, 10
-    DBPN-LL and 2 DBPN-S; the image enters and leaves as it is, without a base that is added.
+    Up- and down-projections alternate; each is corrected by the error of projecting its result
+    back (back-projection). From the second down- and the third up-projection on, a projection sees
+    the features of all earlier ones of its input size, newest first, through a 1x1 convolution. A
+    3x3 convolution makes the image from the features of all up-projections. The keys are those of
+    the authors' code (``feat0.conv.weight``, ``up1.up_conv1.deconv.weight``, ...), where 7 stages
+    are D-DBPN, 10 DBPN-LL and 2 DBPN-S; there is no global skip connection.
 
     Up and down are (transposed) convolutions of kernel ``scale + 4``, stride ``scale`` and padding
     2: 6/2/2, 8/4/2 and 12/8/2 in the paper; the scales 1 and 3 follow the same rule. Sizes are
     exact for any image: ``scale (n - 1) - 4 + scale + 4 = scale n`` up, and back to ``n`` down.
 
     D-DBPN has 10,426,358 parameters at scale 4 (published: 10,426 K), 5,953,526 at 2 and
-    23,205,878 at 8. Weights start as He et al. 2015 (arXiv:1502.01852), biases at 0, slopes at
-    0.25. A fresh network's images are far from the input: it needs a loss that compares them.
+    23,205,878 at 8. Weights are initialised by He et al. 2015 (arXiv:1502.01852), biases by 0,
+    slopes by 0.25. The output of a fresh network is far from the input, so training needs a loss
+    that compares the two.
 
     Args:
         scale: 1, 2, 3, 4 or 8.
         features: channels of the projections.
         initial_features: channels of the first convolution.
-        stages: projections up; there is one fewer down.
+        stages: number of up-projections; there is one down-projection fewer.
         channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:

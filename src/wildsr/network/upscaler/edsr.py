@@ -1,4 +1,4 @@
-"""EDSR, the upscaler of most unpaired methods."""
+"""EDSR, the upscaler of most unpaired super-resolution methods."""
 
 from __future__ import annotations
 

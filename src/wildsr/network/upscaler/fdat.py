@@ -1,4 +1,4 @@
-"""FDAT, a quick transformer of the upscaling community."""
+"""FDAT, a fast transformer from the upscaling community."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ UPSAMPLERS = ("pixelshuffle", "pixelshuffledirect", "nearest+conv", "transpose+c
 class FDAT(Original):
     """Fast dual aggregation transformer (traiNNer-redux, 2025), after DAT (arXiv:2308.03364).
 
-    Groups of blocks that attend in windows of 8x8 pixels and over channels in turns. The class, the
-    keys and the sizes (tiny, light, medium) are those of spandrel and traiNNer-redux.
+    Groups of blocks that attend alternately in windows of 8x8 pixels and over channels. The class,
+    the keys and the sizes (tiny, light, medium) are those of spandrel and traiNNer-redux.
 
     Args:
         scale: 1, 2, 3, 4 or, with the first two upsamplers, 8.
@@ -28,8 +28,8 @@ class FDAT(Original):
         groups: residual groups.
         depth: pairs of blocks in each group, one over space and one over channels.
         heads: of the attention.
-        expansion: width of the perceptrons over ``features``.
-        drop_path: the last block's chance of being skipped by an image in training.
+        expansion: hidden width of the MLPs, in multiples of ``features``.
+        drop_path: stochastic depth: probability that the last block is skipped in training.
         upsampler: pixelshuffle, pixelshuffledirect, nearest+conv or transpose+conv.
         channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
@@ -91,7 +91,7 @@ class FDAT(Original):
             unused.requires_grad_(False)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """As torch; what is given stays as it is, unlike in spandrel's."""
+        """Load weights as torch does; ``state_dict`` is not changed, unlike in spandrel's class."""
         return super().load_state_dict(dict(state_dict), *args, **kwargs)
 
     def forward(self, lr: Tensor) -> Tensor:

@@ -21,16 +21,16 @@ _KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {  # the kernel, i
 
 
 class Interpolation(nn.Module):
-    """Resize by an integer, to the values of Pillow's ``Image.resize``.
+    """Classical interpolation by an integer factor, equal to Pillow's ``Image.resize``.
 
     Along each axis, with the kernel f cut off at the border and the rest divided by its sum::
 
         out[s q + p] = sum_k f(k - t_p) in[q + k] / sum_k f(k - t_p),  t_p = (p + 1/2) / s - 1/2
 
-    over the k for which q + k is within the image. So there are but s different rows of weights,
-    the phases p, and a constant image stays constant up to its border. It is linear and
-    differentiable, and uses multiplications and additions only: convolutions would be rounded to
-    the 10 bits of TF32 on a GPU and to the 8 bits of bfloat16 under autocast.
+    over the k for which q + k is within the image. There are only s different rows of weights, the
+    phases p, and a constant image stays constant up to its border. It is linear and differentiable,
+    and uses only multiplications and additions: a convolution would be rounded to the 10 bits of
+    TF32 on a GPU and to the 8 bits of bfloat16 under autocast.
 
     Args:
         scale: s: 1, 2, 3, 4 or 8.

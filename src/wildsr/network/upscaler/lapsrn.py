@@ -50,25 +50,24 @@ class _Level(nn.Module):
 class LapSRN(nn.Module):
     """LapSRN (Lai et al. 2017, arXiv:1704.03915, fig. 1 and section 3).
 
-    At level ``s``, from features ``f`` and image ``x`` (``x_0 = lr``, ``f_0`` one convolution of
-    it), both of which double:
+    Level ``s`` doubles features ``f`` and image ``x`` (``x_0 = lr``, ``f_0`` one convolution of
+    it):
 
         ``f_s = up(convolutions(f_{s-1}))``,  ``x_s = up_image(x_{s-1}) + residual(f_s)``
 
-    Every level has its own weights, as in that paper. Convolutions are 3x3 with leaky ReLUs (slope
-    0.2) but for the residual's; the upsamplings are transposed convolutions, 4x4 with stride 2,
-    learned from a bilinear start. They see zeros outside of the image: a fresh network's outermost
-    pixels (1, 3 and 7 deep at the scales 2, 4 and 8) are darker than bilinear ones, until it has
-    learned better. The first convolution starts at a standard deviation of 0.001, as in the
-    authors' code, the others as He et al. 2015 (arXiv:1502.01852): a fresh network is close to the
-    bilinear pyramid.
+    Every level has its own weights, as in that paper. Convolutions are 3x3, with leaky ReLUs (slope
+    0.2) except after the residual's; the upsamplings are 4x4 transposed convolutions of stride 2,
+    initialised as bilinear interpolation. They pad with zeros: in a fresh network the border (1, 3
+    and 7 pixels at the scales 2, 4 and 8) is darker than bilinear interpolation. The first
+    convolution is initialised with a standard deviation of 0.001, as in the authors' code, the
+    others by He et al. 2015 (arXiv:1502.01852): a fresh network is close to the bilinear pyramid.
 
     With ``L`` levels, ``C`` features and depth ``d`` there are
     ``28 C + L (d (9 C^2 + C) + 16 C^2 + C + 27 C + 3 + 48)`` parameters, 875,110 at scale 4. The
-    published 812 K are those of luminance, without biases (812,768), and of the authors' code,
-    which upsamples features by 3x3 where the paper says 4x4. RGB takes three times the weights in
-    the first convolution, the residual's and the image's upsampling, which acts on each channel
-    alone.
+    published 812 K are those of a luminance network without biases (812,768) and of the authors'
+    code, which upsamples features by 3x3 where the paper says 4x4. RGB takes three times the
+    weights in the first convolution, the residual's, and the image's upsampling, which treats each
+    channel separately.
 
     Args:
         scale: 2, 4 or 8.
@@ -102,7 +101,10 @@ class LapSRN(nn.Module):
         nn.init.normal_(self.first[0].weight, std=1e-3)  # type: ignore[arg-type]
 
     def levels(self, lr: Tensor) -> tuple[Tensor, ...]:
-        """Upscale to every level, (B, 3, 2H, 2W), (B, 3, 4H, 4W), ..., for losses at each size."""
+        """Upscale ``lr`` (B, 3, H, W) to every level, (B, 3, 2H, 2W), (B, 3, 4H, 4W), ...
+
+        For losses at each size.
+        """
         features, image = self.first(lr), lr
         images = []
         for level in self.pyramid:
@@ -111,5 +113,5 @@ class LapSRN(nn.Module):
         return tuple(images)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Upscale ``lr`` (B, 3, H, W): the last of ``levels``."""
+        """Upscale ``lr`` (B, 3, H, W): returns the last of ``levels``, (B, 3, scale H, scale W)."""
         return self.levels(lr)[-1]

@@ -1,4 +1,4 @@
-"""OmniSR, a light transformer with attention over space and channels."""
+"""OmniSR, a lightweight transformer with attention over space and channels."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ WINDOW = 8  # as published
 class OmniSR(Original):
     """Omni aggregation network for lightweight super-resolution (Wang et al. 2023, CVPR).
 
-    Attention in windows of 8x8 pixels and in the same places of all windows, over space and
-    channels. The class and the keys are spandrel's.
+    Attention over space and channels, within windows of 8x8 pixels and across windows (between
+    pixels at the same place in each). The class and the keys are spandrel's.
 
     Args:
         scale: 1, 2, 3, 4 or 8 (published: 2, 3 and 4).

@@ -1,4 +1,4 @@
-"""Published weights of others as upscalers."""
+"""Upscalers from published weights, of any architecture that spandrel knows."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from wildsr.network.weights import read_weights
 class Published(nn.Module):
     """A trained upscaler of any architecture that the spandrel package knows.
 
-    The state dict has the architecture's original key names, so that what is written after a
-    fine-tuning opens wherever the file itself did.
+    The state dict has the architecture's original key names, so that fine-tuned weights open in the
+    same tools as the published file.
 
     Args:
         weights: the file; see :func:`read_weights`.
         scale: HR size / LR size; None takes the file's.
-        channels: of the images; another number than the file's begins with its first and last layer
-            spread (:mod:`wildsr.network.channels`). None takes the file's.
+        channels: of the images; if they differ from the file's, its first and last layer are
+            adapted (:mod:`wildsr.network.channels`). None takes the file's.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1], of any size (the border is repeated where the architecture needs
         certain sizes, and cut back) -> (B, 3, scale H, scale W), not clamped.
 
     Raises:
-        UserError: no file, an architecture that spandrel does not know or that does not take one
-            RGB image, another scale than the file's.
+        UserError: no file, an architecture that spandrel does not know or that does not map one
+            image to one image, another scale than the file's.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Published(nn.Module):
 
     @classmethod
     def of(cls, weights: dict[str, Tensor], path: Path) -> Published:
-        """Build one from weights that have been read from a file.
+        """Build one from weights that have been read from a file already.
 
         Args:
-            weights: by their original names.
-            path: the file, for messages.
+            weights: the state dict with its original names; tensors in the architecture's shapes.
+            path: the file, as errors call it.
         """
         made = cls.__new__(cls)
         nn.Module.__init__(made)

@@ -1,4 +1,4 @@
-"""RealPLKSR, an upscaler of partial large kernels."""
+"""RealPLKSR, an upscaler with partial large-kernel convolutions."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from torch import Tensor
 from wildsr.argument import check_counts, check_integer, shuffle_factors
 from wildsr.error import UserError
 
-NORM_GROUPS = 4  # not an argument: other tools cannot tell it from weights
+NORM_GROUPS = 4  # not an argument: other tools cannot infer it from the weights
 
 
 class RealPLKSR(Original):
-    """Partial large kernel network for real photos (Lee et al. 2024, arXiv:2404.11848; neosr's).
+    """RealPLKSR of neosr, after PLKSR (Lee et al. 2024, arXiv:2404.11848).
 
-    Blocks that mix channels by 3x3 convolutions, convolve a share of them by a large kernel, and
-    weight each element; ``sr = shuffle(features + lr repeated)``. The class and the keys are
-    spandrel's. Images have three channels.
+    Blocks mix channels by 3x3 convolutions, convolve part of the channels with a large kernel, and
+    weight each element (element-wise attention); ``sr = shuffle(features + lr repeated)``. The
+    class and the keys are spandrel's. Images have three channels.
 
     Args:
         scale: 1, 2, 3, 4 or 8.
-        features: channels inside, a multiple of 4.
-        blocks: their number.
+        features: channels of the hidden layers, a multiple of 4.
+        blocks: number of blocks.
         kernel: side of the large kernel, odd.
-        attention: weight each element.
-        layer_norm: normalise each pixel instead of groups of channels over the whole image: a
-            photo in tiles is then what it is as a whole, and half precision is safe.
-
-        channels: of the images; 3, which spandrel's class is made for.
+        attention: use element-wise attention.
+        layer_norm: normalise each pixel (layer norm) instead of groups of channels over the whole
+            image (group norm): tiles of a photo then give the same result as the whole, and half
+            precision is safe.
+        channels: of the images; must be 3, as in spandrel's class.
 
     Shapes:
         lr (B, 3, H, W) in [0, 1], any size -> (B, 3, scale H, scale W), not clamped.
@@ -74,11 +74,11 @@ class RealPLKSR(Original):
         self.repeat_op = partial(_repeated, times=scale**2)  # ncnn lacks torch's
 
     def train(self, mode: bool = True) -> RealPLKSR:
-        """Set the mode; large kernels keep that of training, which writes over nothing."""
+        """Set the mode; large-kernel layers stay in training mode, in which nothing is in place."""
         super().train(mode)
         for block in self.feats:
             kernel: Any = getattr(block, "lk", None)
-            if kernel is not None:  # else it would write into what a gradient needs
+            if kernel is not None:  # in eval mode it overwrites in place what a gradient needs
                 kernel.training = True
         return self
 
@@ -89,6 +89,6 @@ class RealPLKSR(Original):
 
 
 def _repeated(image: Tensor, times: int) -> Tensor:
-    """Each channel so many times, one beside the other."""
+    """Repeat each channel (N, C, H, W) -> (N, C * times, H, W); copies follow each other."""
     wide = image.unsqueeze(2).expand(-1, -1, times, -1, -1)
     return wide.reshape(image.shape[0], image.shape[1] * times, *image.shape[2:])

@@ -55,17 +55,18 @@ class _ResidualGroup(nn.Module):
 class RRDBNet(nn.Module):
     """RRDBNet (Wang et al. 2018, arXiv:1809.00219, sect. 3.1; Real-ESRGAN: arXiv:2107.10833).
 
-    ``x = first(lr); x = x + body(x)``, then nearest upsampling and a convolution as often as the
-    scale needs it, and two convolutions at HR resolution. Each dense block sees all of its earlier
-    layers and adds 0.2 of its last one; each group of three adds 0.2 of itself. Scales 1 and 2 are
-    Real-ESRGAN's: pixels are unshuffled by 4 or 2 into channels, and the network of scale 4
-    follows; sizes that do not divide are padded by repeated borders and cut back.
+    ``x = first(lr); x = x + body(x)``, then one nearest upsampling and convolution for each factor
+    of the scale, and two convolutions at HR resolution. In a dense block each layer sees all
+    earlier ones, and 0.2 times the last one is added to its input; likewise for each group of three
+    blocks. Scales 1 and 2 are those of Real-ESRGAN: pixels are unshuffled by 4 or 2 into channels,
+    and the network of scale 4 follows; sizes that do not divide are padded by repeating the border
+    and cropped afterwards.
 
     Keys are those of BasicSR and Real-ESRGAN (``conv_first``, ``body.0.rdb1.conv1``, ...), whose
-    weights load, at the scales 1, 2 and 4; ours open elsewhere with ``growth=32`` at these scales
-    and 8. At scale 3 a layout of our own (one nearest upsampling by 3) has keys that other tools
-    take for scale 2. Convolutions of dense blocks start at a tenth of He's initialisation without
-    bias, as there: a deep network is stable from the first step on.
+    weights load at the scales 1, 2 and 4; ours open in other tools with ``growth=32`` at these
+    scales and 8. Scale 3 has a layout of our own (one nearest upsampling by 3), whose keys other
+    tools take for scale 2. Convolutions of dense blocks are initialised with a tenth of He's
+    standard deviation and no bias, as in the published code, which keeps deep networks stable.
 
     Args:
         scale: 1, 2, 3, 4 or 8.

@@ -1,4 +1,4 @@
-"""SPAN, a quick convolutional upscaler with parameter-free attention."""
+"""SPAN, a fast convolutional upscaler with parameter-free attention."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class SPAN(Original):
     """Swift parameter-free attention network (Wan et al. 2024, arXiv:2311.12770).
 
     Six blocks of three convolutions, each block weighted by the sigmoid of its own output. In
-    training a convolution is a sum of branches, which are folded into one of 3x3 whenever the
-    network is used. The class and the keys are spandrel's; the input is not normalised (the key
-    ``no_norm`` tells other tools), as trainers have it who start from scratch.
+    training each convolution is a sum of branches, which are merged into one 3x3 convolution in
+    eval mode. The class and the keys are spandrel's; the input is not normalised (the key
+    ``no_norm`` tells other tools), as in models that are trained from scratch.
 
     Args:
         scale: 1, 2, 3, 4 or 8 (published: 2 and 4).
@@ -40,7 +40,7 @@ class SPAN(Original):
         )
         self.scale, self.channels = scale, channels
         for name, parameter in self.named_parameters():
-            if ".eval_conv." in name:  # what the branches are folded into: nothing to train
+            if ".eval_conv." in name:  # computed from the branches: nothing to train
                 parameter.requires_grad_(False)
 
     def forward(self, lr: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The first convolutional upscaler: three layers on the bicubic image."""
+"""SRCNN, the first convolutional upscaler: three layers after bicubic interpolation."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from wildsr.network.upscaler.interpolation import Interpolation
 class SRCNN(nn.Module):
     """SRCNN (Dong et al. 2014, arXiv:1501.00092, eqs. 1 to 3).
 
-    ``sr = conv3(relu(conv2(relu(conv1(bicubic(lr))))))``. The default is the 9-5-5 network with
-    which the journal version compares itself to others; kernels (9, 1, 5) make its basic one.
-    There is no residual, as in the paper: the layers also learn to pass the image on.
+    ``sr = conv3(relu(conv2(relu(conv1(bicubic(lr))))))``. The default is the 9-5-5 network that
+    the journal version compares with others; kernels (9, 1, 5) are its basic network. There is no
+    skip connection, as in the paper: the layers have to learn the identity, too.
 
-    Differences from the paper: three colour channels at once (its main results are on the
-    luminance; sect. 4.5 tries RGB too), zeros around each layer where its layers shrink the image
-    while they train, and weights that start as He et al. 2015 (arXiv:1502.01852) with biases at 0.
-    The paper's start normal with a standard deviation of 0.001, and three such layers take the
-    signal to 1e-5 of itself: that network is still gray when this one shows the picture.
+    Differences from the paper: three colour channels at once (its main results are on luminance;
+    sect. 4.5 tries RGB too), zero padding in every layer (the paper trains without padding), and
+    weights initialised by He et al. 2015 (arXiv:1502.01852) with zero biases. The paper
+    initialises with a standard deviation of 0.001; three such layers reduce the signal to 1e-5, and
+    the output stays gray for a long time.
 
     Args:
         scale: 1, 2, 3, 4 or 8.

@@ -1,4 +1,4 @@
-"""The residual network of SRGAN, without batch normalisation."""
+"""SRResNet, the generator of SRGAN, without batch normalisation (MSRResNet)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class _ResidualBlock(nn.Module):
 class SRResNet(nn.Module):
     """SRResNet (Ledig et al. 2017, arXiv:1609.04802, fig. 4) in the form known as MSRResNet.
 
-    The paper normalises by batches; this form does not, adds the bilinear upsampling of the input,
-    and has leaky ReLUs (slope 0.1) outside of the blocks. The reason here: an upscaler learned
-    without pairs is trained on generated images and used on real ones, and the running statistics
-    of the former would be applied to the latter. The keys are BasicSR's (``conv_first``,
-    ``body.0.conv1``, ``upconv1``, ``conv_hr``, ``conv_last``), whose weights load at the scales 2,
-    3 and 4; 1 and 8 follow the same rule. All convolutions start at a tenth of He's initialisation
-    without bias, as there: a fresh network is close to its bilinear base.
+    The paper has batch normalisation; this form has none, adds the bilinear upsampling of the
+    input, and has leaky ReLUs (slope 0.1) outside the blocks. Batch normalisation does harm here:
+    an upscaler learned without pairs is trained on generated images and used on real ones, whose
+    statistics differ. The keys are BasicSR's (``conv_first``, ``body.0.conv1``, ``upconv1``,
+    ``conv_hr``, ``conv_last``), whose weights load at the scales 2, 3 and 4; 1 and 8 follow the
+    same rule. All convolutions are initialised with a tenth of He's standard deviation and no bias,
+    as in BasicSR: a fresh network is close to bilinear upsampling.
 
     Args:
         scale: 1, 2, 3, 4 or 8.

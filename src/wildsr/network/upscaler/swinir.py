@@ -1,4 +1,4 @@
-"""The lightweight SwinIR, a transformer as an upscaler."""
+"""The lightweight SwinIR, a transformer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wildsr.argument import check_counts, shuffle_factors
 from wildsr.error import UserError
 from wildsr.network.padding import pad_to
 
-WINDOW = 8  # not an argument: other tools take 7 to mean 8-bit values
+WINDOW = 8  # not an argument: other tools conclude from 7 that values are 8-bit
 MEAN = (0.4488 + 0.4371 + 0.4040) / 3  # of DIV2K, which spandrel's class subtracts from RGB
 
 
@@ -19,17 +19,17 @@ class SwinIRLight(SwinIR):
     """SwinIR for lightweight super-resolution (Liang et al. 2021, arXiv:2108.10257).
 
     ``sr = mean + shuffle(conv(body(f) + f))``, ``f = conv(lr - mean)``, with the mean of DIV2K and
-    a body of residual groups of transformer layers: attention in windows of 8x8 pixels, moved by 4
-    in every other layer, and a perceptron of twice the width. The class is spandrel's, and so are
-    the keys, which are the authors': published weights load, and other tools open ours.
+    a body of residual groups of transformer layers: attention in windows of 8x8 pixels, shifted by
+    4 in every other layer, and an MLP of twice the width. The class is spandrel's, and so are the
+    keys, which are the authors': published weights load, and other tools open ours.
 
-    Sizes that are no multiple of 8 have their last row and column repeated up to the next one, and
-    the result is cut back; other tools mirror them instead, which 1 to 4 pixels do not allow, so
-    that their pixels at the right and lower border may differ there.
+    Images whose sides are not multiples of 8 are padded by repeating the last row and column, and
+    the result is cropped. Other tools mirror instead (impossible for sides of 1 to 4 pixels), so
+    their pixels at the right and lower border may differ.
 
     The light network has 910,152 parameters at scale 2, 918,267 at 3 and 929,628 at 4. The paper
-    says 878 K, 886 K and 897 K: 32,460 fewer at each, which is what one of its 3x3 convolutions
-    holds.
+    says 878 K, 886 K and 897 K: 32,460 fewer at each, the number of weights in one of its 3x3
+    convolutions.
 
     Args:
         scale: 1, 2, 3, 4 or 8 (published: 2, 3 and 4).
@@ -37,11 +37,11 @@ class SwinIRLight(SwinIR):
         groups: residual groups of transformer layers (RSTB), each with a convolution.
         blocks: transformer layers of each group.
         heads: of each layer's attention.
-        drop_path: the last layer's chance of being skipped by an image in training, rising
+        drop_path: stochastic depth: probability that the last layer is skipped in training, rising
             linearly from 0 at the first. Results in training mode are random unless it is 0.
-        image_size: the side of the LR images whose attention masks are kept, which training on
-            crops of that size saves computing at each call; other sizes work as well. A multiple
-            of 8, at least 16; published weights have 64.
+        image_size: side of the LR images for which attention masks are precomputed: the crop size
+            in training is fastest, other sizes work as well. A multiple of 8, at least 16;
+            published weights have 64.
         channels: of the images: 3 for RGB, 1 for gray, any number for other sensors.
 
     Shapes:
@@ -75,7 +75,7 @@ class SwinIRLight(SwinIR):
             raise UserError(
                 f"Argument `drop_path` must be a number from 0 to below 1, but got {drop_path!r}."
             )
-        if image_size % WINDOW or image_size < 2 * WINDOW:  # in one window nothing would be moved
+        if image_size % WINDOW or image_size < 2 * WINDOW:  # one window could not be shifted
             raise UserError(
                 f"Argument `image_size` must be a multiple of {WINDOW} and at least {2 * WINDOW}, "
                 f"but got {image_size}."
@@ -97,7 +97,10 @@ class SwinIRLight(SwinIR):
         self.scale, self.channels = scale, channels
 
     def spread(self, weights: dict[str, Tensor], source: int) -> None:
-        """Fold the mean of RGB into the biases of its weights: of other channels none is taken."""
+        """Compensate RGB weights in place for the DIV2K mean, which is subtracted from RGB only.
+
+        With other channels the mean is folded into the first and last biases.
+        """
         if source == 3 != self.channels:
             inputs = weights["conv_first.weight"].sum((1, 2, 3))
             weights["conv_first.bias"] = weights["conv_first.bias"] - MEAN * inputs

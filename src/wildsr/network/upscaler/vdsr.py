@@ -1,4 +1,4 @@
-"""Twenty plain layers that learn what the bicubic image lacks."""
+"""VDSR: twenty plain convolutions that predict the residual to bicubic interpolation."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ class VDSR(nn.Module):
 
     Differences from the paper: three colour channels (the paper upscales the luminance, and the
     colours bicubically), and one network for one scale (the paper's serves the scales 2, 3 and 4,
-    as its weights do not depend on the scale). Weights start as He et al. 2015 (arXiv:1502.01852)
-    and biases at 0 as there, but the last layer starts small (standard deviation 0.001): a fresh
-    network is the bicubic image but for one or two hundredths, which its training then need not
-    first unlearn.
+    as its weights do not depend on the scale). Weights are initialised by He et al. 2015
+    (arXiv:1502.01852) and biases by 0 as in the paper, but the last layer has a standard deviation
+    of 0.001: a fresh network is within one or two hundredths of the bicubic image.
 
     Args:
         scale: 1, 2, 3, 4 or 8.

@@ -1,1 +1,1 @@
-"""Read and write what sensors measure: any number of bands and pages, of any type of number."""
+"""Read and write measured values: any number of bands and pages, of any numeric type."""

@@ -1,4 +1,4 @@
-"""Read and write NumPy's files: .npy, one array, and .npz, a zip of several."""
+"""Read and write NumPy files: .npy, one array, and .npz, a zip of several."""
 
 from __future__ import annotations
 
@@ -30,14 +30,12 @@ _LONGEST_HEADER = 10_000  # characters; NumPy's own limit against hostile ones
 
 @dataclass(frozen=True)
 class Layout:
-    """How an array holds pictures.
+    """Which axes of an array are pages, rows, columns and bands.
 
     Attributes:
         shape: of the array.
         dtype: of the array.
-        pages: pictures in it.
-        last: whether its bands are the last axis; else they come first, or there is one.
-        axes: "HW", "HWC", "CHW", "NHWC" or "NCHW".
+        axes: "HW", "NHW", "HWC", "CHW", "NHWC" or "NCHW": N pages, H rows, W columns, C bands.
     """
 
     shape: tuple[int, ...]
@@ -46,10 +44,10 @@ class Layout:
 
     @property
     def page(self) -> Page:
-        """Its pages, which are all alike."""
+        """The description of its pages, which are all alike."""
         sizes = dict(zip(self.axes, self.shape, strict=True))
         bands = sizes.get("C", 1)
-        # Bands that come last are a picture's as programs show it; those that come first are any.
+        # Three bands on the last axis are RGB, as in image files; those on the first may be any.
         colour = (0, 1, 2) if bands == COLOUR and self.axes.endswith("C") else ()
         kind = self.dtype.newbyteorder("=")
         return Page(sizes["H"], sizes["W"], bands, kind, colour)
@@ -67,7 +65,7 @@ class Layout:
         return one.reshape(*one.shape[:2], -1)
 
     def put(self, pictures: list[Values]) -> Values:
-        """The reverse of :meth:`picture`, for pages of any size."""
+        """The inverse of :meth:`picture`: pages (H, W, bands) of any size as one array."""
         turned = [np.moveaxis(p, -1, 0) if self.axes.endswith("CHW") else p for p in pictures]
         if "C" not in self.axes:
             turned = [p[..., 0] if p.shape[-1] == 1 else p for p in turned]
@@ -75,14 +73,14 @@ class Layout:
 
 
 def layout_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout:
-    """Tell which axes of an array are rows, columns, bands and pages.
+    """Decide which axes of an array are rows, columns, bands and pages.
 
     Two axes are rows and columns. Of three, the last is bands if it is the shortest and has at most
-    64, else the first if it is; otherwise the first is pages of one band. Of four, the first is
-    pages and the others as those of three.
+    64 entries, else the first if it is; otherwise the first is pages of one band. Of four, the
+    first is pages, and the others are treated as three.
 
     Raises:
-        ValueError: no picture: other numbers of axes, no numbers, complex ones.
+        ValueError: not a picture: another number of axes, not numbers, or complex numbers.
     """
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise ValueError(f"an array of {dtype}, only real numbers of up to 64 bits are pictures")
@@ -104,15 +102,19 @@ def layout_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Layout:
 
 
 class ArrayRaster(Raster):
-    """Arrays of a .npy or .npz file as pages.
+    """The arrays of a .npy or .npz file as pages.
 
-    Of a .npz file all arrays of two, three or four axes are pictures; others are carried over as
-    they are. Nothing is unpickled.
+    In a .npz file all arrays of two, three or four axes are pictures; others are copied unchanged.
+    Nothing is unpickled.
 
     Args:
         path: the file.
         format: "npy" or "npz".
         limit: see :func:`wildsr.photo.raster.base.allow_pages`.
+
+    Raises:
+        ValueError: no picture in it, or too large other arrays.
+        TooLarge: pages larger than ``limit``.
     """
 
     def __init__(self, path: Path, format: str, limit: float | None) -> None:
@@ -154,9 +156,9 @@ class ArrayRaster(Raster):
             raise ValueError("none of its arrays is a picture (two, three or four axes of numbers)")
 
     def array(self, name: str) -> Values:
-        """An array of the file."""
+        """Load an array of the file by its name."""
         if self._held is None or self._held[0] != name:
-            self._held = None  # before the next one is there, too
+            self._held = None  # frees it before the next one is loaded
             self._held = name, _load(self.path, name)
         return self._held[1]
 
@@ -182,20 +184,20 @@ def _load(path: Path, name: str) -> Values:
         return held
     with zipfile.ZipFile(path) as archive, archive.open(name) as file:
         values: Values = npy.read_array(file, allow_pickle=False)
-        if file.read(1):  # whose end also has the checksum compared
+        if file.read(1):  # reading to the end also verifies the checksum
             raise ValueError(f"{name} is longer than its header says")
         return values
 
 
 class ArrayWriter(Writer):
-    """Writes a .npy or .npz file: a file of the source's layout, or ``pages`` in one array.
+    """Writes a .npy or .npz file, in the source's layout if it is such a file too.
 
-    A result that is made of another kind of file is (H, W), (H, W, C), or (N, H, W, C).
+    A result made from another kind of file is (H, W), (H, W, C), or (N, H, W, C).
 
     Args:
         path: is overwritten.
         format: "npy" or "npz".
-        source: what it is made of.
+        source: the file that was upscaled.
         plan: see :class:`wildsr.photo.raster.base.Plan`.
     """
 
@@ -204,11 +206,15 @@ class ArrayWriter(Writer):
         self.pages: list[Values] = []
 
     def page(self, number: int, strips: Iterable[Values]) -> None:
-        """Keep a page."""
+        """Keep a page in memory, (rows, W, bands) strips from top to bottom."""
         self.pages.append(np.concatenate(list(strips)))
 
     def close(self) -> None:
-        """Write all pages."""
+        """Write all pages.
+
+        Raises:
+            ValueError: several arrays for one .npy file.
+        """
         arrays = self._arrays()
         with self.path.open("wb") as file:
             if self.format == "npy":
@@ -219,7 +225,7 @@ class ArrayWriter(Writer):
                 np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def abandon(self) -> None:
-        """Let go of the pages."""
+        """Discard the pages."""
         self.pages.clear()
 
     def _arrays(self) -> dict[str, Values]:

@@ -1,4 +1,4 @@
-"""What a file of measured values is: pages of rows, each of some bands of one number type."""
+"""The common interface to files of measured values: pages of rows, with bands of one dtype."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ DENSEST = 1100  # times that lossless coding makes a file smaller; deflate's lim
 
 @dataclass(frozen=True)
 class Page:
-    """One picture of a file.
+    """The description of one picture of a file.
 
     Attributes:
         height, width: pixels.
-        bands: numbers in a pixel, alpha among them.
-        dtype: their type, in the machine's byte order.
-        colour: which bands are red, green and blue, from 0; empty for others.
-        alpha: which band says how opaque a pixel is, from 0.
-        channel: pages of one number show the same quantity, and share a range.
+        bands: values per pixel, alpha included.
+        dtype: their type, in native byte order.
+        colour: indices (from 0) of the red, green and blue bands; empty if there are none.
+        alpha: index of the band that holds alpha, or None.
+        channel: pages with the same number show the same quantity, and share a value range.
     """
 
     height: int
@@ -50,11 +50,11 @@ class Raster(ABC):
     Attributes:
         path: the file.
         format: "tiff", "geotiff", "dicom", "npy" or "npz".
-        suffix: of a file of its own kind, without a dot.
+        suffix: the usual suffix of this format, without a dot.
         pages: see :class:`Page`.
-        names: of the bands, where the file has them; else empty.
-        nodata: the value of each band that stands for "not measured"; None where there is none.
-        stated: what the file says its values lie in (12 of 16 bits, say), or None.
+        names: of the bands, if the file has them; else empty.
+        nodata: for each band the value that means "not measured", or None.
+        stated: the value range that the file declares (12 of 16 bits, say), or None.
     """
 
     path: Path
@@ -67,36 +67,36 @@ class Raster(ABC):
 
     @abstractmethod
     def rows(self, page: int) -> PageRows:
-        """The values of a page, from its first row; whoever is done closes them.
+        """Read a page from its first row; the caller closes the result.
 
         Raises:
-            Exception: whatever decoders raise for damaged files.
+            Exception: any exception of a decoder, for damaged files.
         """
 
     def missing(self, page: int) -> list[float | None]:
-        """For each band of a page the value that stands for "not measured", or None."""
+        """For each band of a page the value that means "not measured", or None."""
         bands = self.pages[page].bands
         return list(self.nodata) if len(self.nodata) == bands else [None] * bands
 
     def shown(self, page: int) -> Range | None:
-        """The range that the file asks to be shown in: a window, or None."""
+        """The value range in which the file asks to be displayed (a DICOM window), or None."""
         return None
 
     def in_units(self) -> None:
-        """From now on give what the stored values stand for, where the file says that."""
+        """Make :meth:`rows` give values in physical units from now on, if the file defines them."""
         return
 
-    rescaled = False  # whether stored numbers stand for others
+    rescaled = False  # whether physical values are a linear function of the stored ones
 
     def stored_range(self, span: Range) -> Range:
-        """A range of what stored numbers stand for, in the numbers that rows now have."""
+        """Convert a range of physical values to the values that :meth:`rows` gives."""
         return span
 
     inverted = False  # whether the smallest value is to be shown as white
 
 
 class PageRows:
-    """The rows of a page that is in memory.
+    """Reads the rows of a page that is in memory.
 
     Args:
         values: (H, W, bands).
@@ -117,15 +117,20 @@ class PageRows:
         return PageRows(self._values)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
 
 
 class Writer(ABC):
-    """Writes a file page by page, and strip by strip."""
+    """Writes a file page by page, each page strip by strip."""
 
     @abstractmethod
     def page(self, number: int, strips: Iterable[Values]) -> None:
-        """Write the page of this place in the plan from its strips, top to bottom."""
+        """Write a page.
+
+        Args:
+            number: its place in the plan.
+            strips: (rows, W, bands) each, from top to bottom.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -133,18 +138,18 @@ class Writer(ABC):
 
     @abstractmethod
     def abandon(self) -> None:
-        """Let go of a file that is not wanted any more."""
+        """Close an incomplete file that is not wanted any more."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be written.
+    """Which pages and bands a result file has.
 
     Attributes:
         pages: of the result.
-        of: for each, the page of the source that it is made of.
-        bands: for each, the bands of the source page that it holds, in this order.
-        identity: whether what identifies a patient is kept.
+        of: for each page of the result, the number of its source page.
+        bands: for each page, the bands of the source page that it holds, in this order.
+        identity: whether data that identifies a patient is kept.
     """
 
     pages: Sequence[Page]
@@ -153,16 +158,16 @@ class Plan:
     identity: bool = False
 
     def factors(self, number: int, source: Raster) -> tuple[float, float]:
-        """Result size / source size, (across, down), of a page."""
+        """Result size / source size, (horizontal, vertical), of a page."""
         made, given = self.pages[number], source.pages[self.of[number]]
         return made.width / given.width, made.height / given.height
 
 
 def allow_pages(path: Path, pages: Sequence[Page], limit: float | None) -> None:
-    """Refuse a file whose pages need more room than ``limit`` allows, before they are decoded.
+    """Refuse a file whose pages need more memory than ``limit`` allows, before they are decoded.
 
-    A megapixel stands for 8 MB: a 16-bit photo with alpha. Each page may have as many; all
-    of them together may have more, but no more than lossless coding makes of the file's bytes.
+    A megapixel stands for 8 MB: a 16-bit photo with alpha. Each page may have that much; together
+    they may have more, but no more than lossless compression can expand the file's bytes to.
 
     Args:
         path: the file.
@@ -171,7 +176,7 @@ def allow_pages(path: Path, pages: Sequence[Page], limit: float | None) -> None:
 
     Raises:
         ValueError: there are no pages, or empty ones.
-        TooLarge: more than that.
+        TooLarge: the pages need more than ``limit``.
     """
     if not pages or any(page.height * page.width * page.bands == 0 for page in pages):
         raise ValueError("it holds no pixels")

@@ -16,35 +16,39 @@ import numpy as np
 from wildsr.photo.extra import needed
 from wildsr.photo.raster.base import ROOM, Page, PageRows, Range, Raster, Values, allow_pages
 
-DEFLATED = "1.2.840.10008.1.2.1.99"  # the transfer syntax of which all but the beginning is packed
-_OPEN = 0xFFFFFFFF  # the length of what has an end mark
+DEFLATED = "1.2.840.10008.1.2.1.99"  # transfer syntax: deflated except for the beginning
+_OPEN = 0xFFFFFFFF  # undefined length: ends with a delimiter
 GRAYS = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
-HEADER = 64 << 20  # bytes that a packed file may have beside its pixels
+HEADER = 64 << 20  # bytes that a deflated file may have besides its pixels
 
 
 def pydicom() -> Any:
-    """The package.
+    """Import pydicom.
 
     Raises:
-        UserError: how to install it.
+        UserError: it is not installed; the message says how to install it.
     """
     return needed("pydicom", "dicom", "A DICOM file")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without pydicom's warnings of values that break the standard, as those of many devices do."""
+    """Suppress pydicom's warnings: values of many devices violate the standard."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def header_of(path: Path, limit: float | None) -> Any:
-    """The data set of a file without its pixels.
+    """Read the data set of a file without its pixels.
+
+    Args:
+        path: the file.
+        limit: megapixels; None for any number.
 
     Raises:
-        ValueError: a packed one that is larger than ``limit`` allows.
+        ValueError: a deflated file that is larger than ``limit`` allows.
     """
     package = pydicom()
     with quiet():
@@ -55,12 +59,12 @@ def header_of(path: Path, limit: float | None) -> Any:
 
 
 def check_whole(path: Path) -> None:
-    """Refuse a file that ends before its pixels do: decoders show what is there.
+    """Refuse a truncated file: decoders would show the part that is there.
 
-    A file that is packed as a whole has a checksum of its own end, and is not looked at.
+    A file that is deflated as a whole has a checksum at its end, and is not examined.
 
     Raises:
-        ValueError: it ends early.
+        ValueError: the file ends before its pixels do.
     """
     size = path.stat().st_size
     with quiet(), path.open("rb") as file:
@@ -108,7 +112,7 @@ def _check_packed(path: Path, most: int) -> None:
 class DicomRaster(Raster):
     """A DICOM image: its frames are pages of stored values.
 
-    YBR becomes RGB, and so do palettes; the value for padding is nodata.
+    YBR and palette colours become RGB; the padding value becomes nodata.
 
     Args:
         path: the file.
@@ -118,7 +122,8 @@ class DicomRaster(Raster):
         header: the data set, without pixels.
 
     Raises:
-        ValueError: no image, one of bits, the tiles of a slide.
+        UserError: pydicom is not installed.
+        ValueError: no image, a bit depth that is not read, or the tiles of a whole-slide image.
     """
 
     def __init__(self, path: Path, limit: float | None) -> None:
@@ -151,12 +156,16 @@ class DicomRaster(Raster):
         allow_pages(path, self.pages, limit)
 
     def rows(self, page: int) -> PageRows:
-        """The values of a frame."""
+        """Read the values of a frame.
+
+        Raises:
+            ValueError: the file is truncated, or the frame has another size than the header says.
+        """
         if page == 0 or len(self.pages) == 1:
             check_whole(self.path)
         with quiet():
             package = pydicom()
-            # Of a packed file no frame can be found before all is unpacked.
+            # A deflated file must be inflated as a whole to find a frame.
             whole = package.dcmread(self.path) if self._packed else self.path
             values = package.pixels.pixel_array(whole, index=page)
             if self.photometric == PALETTE:
@@ -177,7 +186,7 @@ class DicomRaster(Raster):
         return np.zeros(values.shape, bool) if value is None else values == value
 
     def in_units(self) -> None:
-        """From now on give real values (Hounsfield units, say) as floats; padding becomes NaN."""
+        """Give physical values (Hounsfield units, say) as floats; padding becomes NaN."""
         slope, intercept = self.rescale(0)
         self._stored_padding = self.nodata[0] if self.nodata else None
         if self.real or not self.rescaled:
@@ -190,12 +199,12 @@ class DicomRaster(Raster):
 
     @property
     def rescaled(self) -> bool:  # type: ignore[override]
-        """Whether stored numbers stand for others."""
+        """Whether physical values are a linear function of the stored ones."""
         gray = not self.pages[0].colour
         return gray and any(self.rescale(n) != (1, 0) for n in range(len(self.pages)))
 
     def stored_range(self, span: Range) -> Range:
-        """A range of real values, in the numbers that rows now have."""
+        """Convert a range of physical values to the values that :meth:`rows` gives."""
         slope, intercept = self.rescale(0)
         if self.real or not self.rescaled:
             return span
@@ -203,12 +212,12 @@ class DicomRaster(Raster):
         return low, high
 
     def rescale(self, page: int) -> tuple[float, float]:
-        """(slope, intercept) from stored to real values (PS3.3, C.11.1)."""
+        """(slope, intercept) from stored to physical values (PS3.3, C.11.1)."""
         said = self._of_frame(page, "PixelValueTransformationSequence") or self.header
         return float(said.get("RescaleSlope", 1) or 1), float(said.get("RescaleIntercept", 0) or 0)
 
     def shown(self, page: int) -> Range | None:
-        """The first window, in what :meth:`rows` gives (PS3.3, C.11.2.1.2)."""
+        """The first display window, in the values that :meth:`rows` gives (PS3.3, C.11.2.1.2)."""
         said = self._of_frame(page, "FrameVOILUTSequence") or self.header
         centre, width = (_first(said.get(name)) for name in ("WindowCenter", "WindowWidth"))
         if centre is None or width is None or width < 1:

@@ -1,7 +1,7 @@
-"""What of a DICOM file says nothing of a person: the elements that are kept, and no others.
+"""De-identify DICOM files: only listed elements, which say nothing about a person, are kept.
 
-A list of what is kept, where PS3.15 (annex E, basic profile) lists what is removed: an element that
-nobody thought of, a private one above all, is then removed.
+PS3.15 (annex E, basic profile) lists what is removed. This is a list of what is kept: so an
+element that nobody thought of, above all a private one, is removed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PhysicalUnitsXDirection PhysicalUnitsYDirection PhysicalDeltaX PhysicalDeltaY
 PixelData FloatPixelData DoubleFloatPixelData
 """
 KEPT = frozenset(_KEPT.split())
-# Which every image must have (type 2), and which may be empty.
+# Elements that every image must have (type 2), but that may be empty.
 EMPTY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"),
     *("ReferringPhysicianName", "StudyID", "AccessionNumber"),
@@ -61,8 +61,8 @@ METHOD = "wildsr: only what describes the pixels is kept"
 def without_identity(header: Any) -> None:
     """Remove all but :data:`KEPT` from a data set and the items in it.
 
-    The UIDs of study, series and frame of reference are replaced: by the same ones wherever they
-    are the same, so that the slices of a volume stay together.
+    The UIDs of study, series and frame of reference are replaced consistently (equal ones by equal
+    ones), so that the slices of a volume stay together.
     """
     _keep(header)
     for name in _UIDS:
@@ -75,7 +75,7 @@ def without_identity(header: Any) -> None:
 
 
 def other_uid(uid: object, *more: str) -> Any:
-    """A UID in the place of another one: always the same (a hash, PS3.5, B.2)."""
+    """A replacement for a UID: a hash of it, so always the same (PS3.5, B.2)."""
     return pydicom().uid.generate_uid(entropy_srcs=[str(uid), "wildsr", *more])
 
 

@@ -1,4 +1,4 @@
-"""Write enlarged DICOM images: new instances of a new series, whose geometry is corrected."""
+"""Write upscaled DICOM images: new instances of a new series, with corrected geometry."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _OVERLAYS = range(0x6000, 0x6100, 2)  # groups of pictures laid over the pixels,
 class DicomWriter(Writer):
     """Writes a DICOM file: explicit VR, little endian, not compressed.
 
-    Stored values mean what they meant: rescale, window and padding are kept. Spacing, position,
-    sizes in pixels, image type and UIDs are corrected; overlays, icons and signatures removed.
-    What identifies the patient is removed unless ``plan.identity``.
+    Stored values keep their meaning: rescale, window and padding are kept. Spacing, position, sizes
+    in pixels, image type and UIDs are corrected; overlays, icons and signatures are removed. Data
+    that identifies the patient is removed unless ``plan.identity``.
 
     Args:
         path: is overwritten.
-        source: what it is made of.
+        source: the file that was upscaled.
         plan: of pages of the source's type.
     """
 
@@ -55,11 +55,11 @@ class DicomWriter(Writer):
         self.frames: list[Values] = []
 
     def page(self, number: int, strips: Iterable[Values]) -> None:
-        """Keep a frame."""
+        """Keep a frame in memory, (rows, W, bands) strips from top to bottom."""
         self.frames.append(np.concatenate(list(strips)))
 
     def abandon(self) -> None:
-        """Let go of the frames."""
+        """Discard the frames."""
         self.frames.clear()
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ class DicomWriter(Writer):
 
 
 def _swap(data: Any) -> None:
-    """Turn round the bytes of words, which pydicom leaves as they are in big-endian files."""
+    """Swap the bytes of 16-bit words, which pydicom does not do for big-endian files."""
     for element in data:
         if element.VR == "SQ":
             for item in element.value:

@@ -1,4 +1,4 @@
-"""Read and write GeoTIFFs by rasterio: where they lie on the earth, nodata, names of bands."""
+"""Read and write GeoTIFFs by rasterio, with georeference, nodata and band names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wildsr.photo.tiff_strips import check_strips
 
 BLOCK = 256  # pixels a side of the tiles that are written
 COLOURS = ("red", "green", "blue")
-# Metadata that is of the pixels as they were, or that GDAL writes itself.
+# Metadata that describes the source's pixels only, or that GDAL writes itself.
 _STALE = ("STATISTICS_", "TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION", "OVR_", "LAYOUT")
 # Nothing but the file itself is opened: no world files, no statistics beside it.
 _ALONE = {
@@ -28,23 +28,26 @@ _ALONE = {
 
 
 def rasterio() -> Any:
-    """The package.
+    """Import rasterio.
 
     Raises:
-        UserError: how to install it.
+        UserError: it is not installed; the message says how to install it.
     """
     return needed("rasterio", "geo", "A GeoTIFF")
 
 
 def opened(path: Path, mode: str = "r", **options: Any) -> Any:
-    """The file by GDAL's driver of TIFFs and no other, which may open what the file names."""
+    """Open a file by GDAL's TIFF driver only.
+
+    Other drivers may open further files that the file names.
+    """
     package = rasterio()
     with package.Env(**_ALONE), warnings.catch_warnings():
         warnings.simplefilter("ignore", package.errors.NotGeoreferencedWarning)
         if mode != "r":
             return package.open(os.path.abspath(path), mode, driver="GTiff", **options)
-        # Through the folder that holds open files, a name is only digits to it, whatever bytes
-        # the real one has; a file that is made is called by us.
+        # Through /proc/self/fd GDAL sees only digits as the name, whatever bytes the real name
+        # has. (The names of new files are chosen by this program.)
         with path.open("rb") as file:
             name = f"/proc/self/fd/{file.fileno()}"
             known = name if os.path.exists(name) else os.path.abspath(path)
@@ -54,14 +57,16 @@ def opened(path: Path, mode: str = "r", **options: Any) -> Any:
 class GeoRaster(Raster):
     """A GeoTIFF, read as a stream of rows.
 
-    Bands that it calls red, green and blue go together; a mask of the whole file counts as alpha.
+    Bands declared as red, green and blue form a colour image; a mask of the whole file becomes
+    alpha.
 
     Args:
         path: the file.
         limit: see :func:`wildsr.photo.raster.base.allow_pages`.
 
     Raises:
-        ValueError: classes with a colour table, between which there is nothing; complex numbers.
+        UserError: rasterio is not installed.
+        ValueError: classes with a colour table, which cannot be interpolated; complex numbers.
     """
 
     def __init__(self, path: Path, limit: float | None) -> None:
@@ -90,7 +95,7 @@ class GeoRaster(Raster):
         allow_pages(path, self.pages, limit)
 
     def rows(self, page: int) -> PageRows:
-        """The values, read as they are needed."""
+        """Read the values row by row, as they are needed."""
         check_strips(self.path)
         return _GeoRows(self)
 
@@ -138,14 +143,14 @@ class _GeoRows(PageRows):
 
 
 class GeoWriter(Writer):
-    """Writes a GeoTIFF with what its source says of the earth: tiles, Deflate.
+    """Writes a GeoTIFF (tiled, Deflate) with its source's georeference.
 
-    The transform, ground control points and RPCs are scaled; the coordinate system, nodata, names,
-    units, scales and offsets of bands and metadata are kept; statistics and overviews are not.
+    The transform, ground control points and RPCs are scaled; the coordinate system, nodata, band
+    names, units, scales, offsets and metadata are kept; statistics and overviews are not.
 
     Args:
         path: is overwritten.
-        source: what it is made of.
+        source: the file that was upscaled.
         plan: of one page.
     """
 
@@ -224,7 +229,7 @@ class GeoWriter(Writer):
             made.rpcs = rpcs
 
     def page(self, number: int, strips: Iterable[Values]) -> None:
-        """Write the page, whole rows of tiles at a time."""
+        """Write the page from strips (rows, W, bands), by whole rows of TIFF tiles."""
         row, rest = 0, None
         for strip in strips:
             rest = strip if rest is None else np.concatenate([rest, strip])
@@ -249,7 +254,7 @@ class GeoWriter(Writer):
         self._file.close()
 
     def abandon(self) -> None:
-        """Let go of the file."""
+        """Close the incomplete file."""
         self._file.close()
 
 

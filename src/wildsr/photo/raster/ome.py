@@ -1,4 +1,4 @@
-"""Change an OME-XML block to describe enlarged pixels (OME schema 2016-06)."""
+"""Adapt an OME-XML block to upscaled pixels (OME schema 2016-06)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ LONGEST = 64 << 20  # characters
 
 
 def enlarged(xml: str, factors: tuple[float, float], size: tuple[int, int], dtype: str) -> str:
-    """The block for pages that were enlarged; all else in it stays.
+    """Adapt the OME-XML block of a file to its upscaled pages.
 
-    Sizes, physical pixel sizes and simple regions of interest are changed; polygons, masks and
-    regions with a transformation, which this does not follow, are removed, and so is what says in
-    which file a plane is.
+    Sizes, physical pixel sizes and simple regions of interest are changed. Polygons, masks and
+    regions with a transformation, which are not supported, are removed, and so are the names of the
+    files that hold the planes. All else stays.
 
     Args:
         xml: the block of the source.
-        factors: result size / source size, across and down.
+        factors: result size / source size, horizontal and vertical.
         size: (width, height) of the result.
-        dtype: NumPy's name of the type of the result's numbers.
+        dtype: NumPy's name of the result's data type.
 
     Raises:
-        ValueError: it is no OME-XML.
+        ValueError: it is not OME-XML, or too long.
     """
     if len(xml) > LONGEST:
         raise ValueError("its OME-XML is too long")
@@ -56,7 +56,7 @@ def enlarged(xml: str, factors: tuple[float, float], size: tuple[int, int], dtyp
 
 
 def names_other_files(xml: str) -> bool:
-    """Whether planes of the image are in several files."""
+    """Whether the planes of the image are in several files."""
     return len(set(re.findall(r'FileName="([^"]*)"', xml))) > 1
 
 

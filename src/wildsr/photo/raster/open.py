@@ -1,4 +1,4 @@
-"""Open a file of measured values: the one place that decides which files these are."""
+"""Open files of measured values; decides which files are treated as such."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMATS = ("npy", "npz", "dicom")  # that never hold an ordinary photo
 
 
 def open_raster(path: Path, format: str, limit: float | None) -> Raster | None:
-    """A file of measured values with all that it carries; None for an ordinary photo.
+    """Open a file of measured values with everything in it; None for an ordinary photo.
 
     Args:
         path: the file.
@@ -22,8 +22,8 @@ def open_raster(path: Path, format: str, limit: float | None) -> Raster | None:
         limit: megapixels of a page; None for any number.
 
     Raises:
-        UserError: a package that the format needs is missing.
-        Exception: whatever decoders raise for damaged files.
+        UserError: a package that the format needs is not installed.
+        Exception: any exception of a decoder, for damaged files.
     """
     if format == "tiff":
         ordinary, more, geo = what_tiff(path)
@@ -34,7 +34,7 @@ def open_raster(path: Path, format: str, limit: float | None) -> Raster | None:
 
 
 def open_plainly(path: Path, format: str, limit: float | None) -> Raster | None:
-    """The same for who wants one picture of it only: None where its first page is a photo."""
+    """Like :func:`open_raster` for callers that need one picture: None if page 1 is a photo."""
     if format == "tiff":
         return None if what_tiff(path)[0] else TiffRaster(path, limit)
     return _other(path, format, limit)

@@ -1,4 +1,4 @@
-"""Which values a network sees as 0 and 1: the range of each band of a file."""
+"""Value ranges: which values of each band of a file a network sees as 0 and 1."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from wildsr.photo.raster.base import Page, Range, Raster, Values
 
 Wish = Range | Literal["auto", "window"] | None
 SHARE = 0.1, 99.9  # percentiles of "auto"
-SAMPLES = 1 << 20  # values of a band, over all pages of a channel, that these are taken of
-FEWEST = 256  # of a page
-BAND = 1 << 20  # pixels that are looked at at once
-BY_TYPE = (np.uint8, np.uint16)  # whose range is that of the type; others by percentiles
+SAMPLES = 1 << 20  # values of a band, over all pages of a channel, for the percentiles
+FEWEST = 256  # values of a page at least
+BAND = 1 << 20  # pixels that are read at once
+BY_TYPE = (np.uint8, np.uint16)  # types whose full range is taken; others by percentiles
 
 
 @dataclass
 class Survey:
-    """What the values of a channel's bands are.
+    """Statistics of the values of a channel's bands.
 
     Attributes:
-        low, high: percentiles of each band, or the extremes where these are not far away.
-        odd: the share of values that are NaN or infinite.
+        low, high: (bands,): the extremes, or the percentiles 0.1 and 99.9 if outliers lie far away.
+        odd: fraction of the values that are NaN or infinite.
     """
 
     low: npt.NDArray[np.float64]
@@ -34,10 +34,10 @@ class Survey:
 
 
 def check_wish(wish: object) -> Wish:
-    """The argument ``range`` as it is used.
+    """Check the argument ``range`` and convert its numbers to floats.
 
     Raises:
-        UserError: it is none of null, "auto", "window" and two rising numbers.
+        UserError: it is none of null, "auto", "window" and two increasing numbers.
     """
     if wish is None or wish in ("auto", "window"):
         return wish
@@ -53,7 +53,15 @@ def check_wish(wish: object) -> Wish:
 
 
 def valid(values: Values, missing: list[float | None]) -> npt.NDArray[np.bool_]:
-    """Which values were measured: finite, and not their band's value for "not measured"."""
+    """Which values were measured: finite, and not their band's nodata value.
+
+    Args:
+        values: (..., bands).
+        missing: for each band its nodata value, or None.
+
+    Returns:
+        Booleans of the shape of ``values``.
+    """
     found: npt.NDArray[np.bool_] = (
         np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
     )
@@ -64,11 +72,11 @@ def valid(values: Values, missing: list[float | None]) -> npt.NDArray[np.bool_]:
 
 
 def survey(raster: Raster, pages: list[int]) -> Survey:
-    """Read pages of one channel and tell what their bands' values are.
+    """Read pages of one channel and compute the statistics of their bands.
 
     Args:
-        raster: the file; read once.
-        pages: of as many bands each.
+        raster: the file; the pages are read once.
+        pages: numbers of pages with equally many bands.
     """
     each = max(SAMPLES // len(pages), FEWEST)
     bands = raster.pages[pages[0]].bands
@@ -110,7 +118,7 @@ def survey(raster: Raster, pages: list[int]) -> Survey:
 
 
 def of_type(page: Page, stated: Range | None) -> Range:
-    """The range of whole numbers, or what the file states."""
+    """The full range of an integer type, or the range that the file declares."""
     if stated is not None:
         return stated
     if page.dtype.kind == "b":
@@ -119,31 +127,31 @@ def of_type(page: Page, stated: Range | None) -> Range:
 
 
 def is_by_type(page: Page, stated: Range | None) -> bool:
-    """Whether a page's range is known without its values."""
+    """Whether a page's range is known without reading its values."""
     return stated is not None or page.dtype.kind == "b" or page.dtype.type in BY_TYPE
 
 
 def ranges(
     raster: Raster, pages: list[int], wish: Wish
 ) -> tuple[dict[int, tuple[Values, Values]], float]:
-    """The lowest and highest value of each band that a network sees as 0 and 1.
+    """Choose for each band the values that a network sees as 0 and 1.
 
-    8 and 16 bits without sign: those of the type, or what the file states (12 bits, say). All
-    others: of each band, over all pages of a channel, the extremes, or the percentiles 0.1 and 99.9
-    where the extremes are more than twice as far apart. Red, green and blue share theirs.
+    Unsigned 8 and 16 bits: the type's full range, or the one that the file declares (12 bits, say).
+    All others: for each band, over all pages of a channel, the extremes, or the percentiles 0.1 and
+    99.9 if the extremes are more than twice as far apart. Red, green and blue share one range.
 
     Args:
         raster: the file.
-        pages: numbers of those that are wanted.
-        wish: a range for all, "auto" for the percentiles of any type, "window" for that which the
-            file is to be shown in, None for the above.
+        pages: numbers of the pages to upscale.
+        wish: a range for all, "auto" for percentiles whatever the type, "window" for the file's
+            display window, None for the rule above.
 
     Returns:
-        {page: (lows, highs)}, and the share of values that are NaN or infinite, which is known
-        of floats only.
+        {page: (lows, highs)}, (bands,) each, and the fraction of values that are NaN or infinite,
+        which is measured for floats only.
 
     Raises:
-        UserError: "window" of a file without one.
+        UserError: "window" for a file without one.
     """
     found: dict[int, tuple[Values, Values]] = {}
     groups: dict[object, list[int]] = {}

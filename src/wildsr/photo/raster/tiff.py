@@ -1,7 +1,7 @@
-"""Read TIFF files of any number of pages and bands, of any type of number, by tifffile.
+"""Read TIFF files of any number of pages and bands, of any numeric type, by tifffile.
 
 Ordinary photos (a single page of 8 or 16 bits, gray or RGB) are read by
-:class:`wildsr.photo.stream.Photo`; :func:`what_tiff` tells both apart.
+:class:`wildsr.photo.stream.Photo`; :func:`what_tiff` tells the two apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wildsr.photo.raster.base import Page, PageRows, Raster, Values, allow_pages
 from wildsr.photo.tiff_strips import check_strips
 from wildsr.photo.vips import pyvips
 
-# Tags by which a TIFF says where on the earth it lies, and GDAL's own (its metadata, nodata).
+# Tags of the georeference, and GDAL's own (its metadata, nodata).
 GEO_TAGS = (33550, 33922, 34264, 34735, 42112, 42113)
 REDUCED, MASK = 1, 4  # bits of tag 254: smaller copies of other pages, and masks of them
 ALPHA = (1, 2)  # tag 338: associated and unassociated alpha; 0 is a band like the others
@@ -39,10 +39,14 @@ _OTHER = {"uchar": np.uint8, "ushort": np.uint16, "int": np.uint16, "uint": np.u
 
 
 def open_tiff(path: Path) -> Any:
-    """The file by tifffile, which is closed by a ``with`` statement."""
+    """Open a file by tifffile; the caller closes it by a ``with`` statement.
+
+    Raises:
+        ValueError: it has no first page.
+    """
     import tifffile
 
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is said by us
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # errors are reported by this module
     file = tifffile.TiffFile(path)
     try:
         file.pages[0]
@@ -53,13 +57,13 @@ def open_tiff(path: Path) -> Any:
 
 
 def is_plain(page: Any) -> bool:
-    """Whether a page's numbers are what they say: no palette, no CMYK, at least 8 bits."""
+    """Whether a page's stored numbers are the values: no palette, no CMYK, at least 8 bits."""
     name = getattr(page.photometric, "name", "")
     return page.dtype is not None and page.bitspersample >= 8 and name in PLAIN
 
 
 def is_ordinary(page: Any) -> bool:
-    """Whether a page is what photos are: 8 or 16 bits, gray or RGB, alpha perhaps."""
+    """Whether a page is like a photo: 8 or 16 bits, gray or RGB, perhaps with alpha."""
     if not is_plain(page):
         return page.dtype is None or page.bitspersample <= 16
     extra = [int(value) for value in page.extrasamples]
@@ -69,11 +73,11 @@ def is_ordinary(page: Any) -> bool:
 
 
 def what_tiff(path: Path) -> tuple[bool, bool, bool]:
-    """Look at a TIFF's directories.
+    """Examine a TIFF's directories.
 
     Returns:
-        Whether its first page is an ordinary photo; whether there is more to keep than one photo
-        (several pages, axes and pixel sizes of microscopes); whether it is a GeoTIFF.
+        Three booleans: its first page is an ordinary photo; there is more to keep than one photo
+        (several pages, or a microscope's axes and pixel sizes); it is a GeoTIFF.
     """
     with open_tiff(path) as file:
         page = file.pages[0]
@@ -96,10 +100,10 @@ class Place:
 
     Attributes:
         directory: number of the page's directory.
-        offset: where the directory is in the file.
-        frame: of an ImageJ file that has one directory for all its pages; else None.
-        plain: whether its numbers are what they say; else libvips converts them.
-        orientation: how it lies (TIFF 6.0, tag 274).
+        offset: position of the directory in the file, in bytes.
+        frame: number of the frame in an ImageJ file with one directory for all pages; else None.
+        plain: whether the stored numbers are the values; else libvips converts them.
+        orientation: of the page (TIFF 6.0, tag 274).
     """
 
     directory: int
@@ -112,12 +116,16 @@ class Place:
 class TiffRaster(Raster):
     """A TIFF file: plain, ImageJ's or OME's, classic or BigTIFF, in strips or tiles.
 
-    Of every page the stored numbers, upright; palettes, CMYK, Lab and less than 8 bits become
-    gray or RGB of 8 or 16 bits. Smaller copies (pyramids, thumbnails) are left out.
+    Gives the stored numbers of every page, upright; palettes, CMYK, Lab and less than 8 bits become
+    gray or RGB of 8 or 16 bits. Reduced copies (pyramids, thumbnails) are left out.
 
     Args:
         path: the file.
         limit: see :func:`wildsr.photo.raster.base.allow_pages`.
+
+    Raises:
+        ValueError: pages with a depth axis, complex numbers, a damaged file.
+        TooLarge: pages larger than ``limit``.
     """
 
     def __init__(self, path: Path, limit: float | None) -> None:
@@ -126,7 +134,7 @@ class TiffRaster(Raster):
         self.places: list[Place] = []
         with open_tiff(path) as file:
             channels = _channels(file)
-        with open_tiff(path) as file:  # anew: what tells the axes leaves less of the pages
+        with open_tiff(path) as file:  # opened again: reading the axes changes the pages
             frames = _virtual_frames(file)
             for number, page in enumerate(file.pages):
                 if int(page.subfiletype) & (REDUCED | MASK):
@@ -168,7 +176,11 @@ class TiffRaster(Raster):
         return Page(converted_image.height, converted_image.width, bands, dtype, colour, alpha)
 
     def rows(self, page: int) -> PageRows:
-        """The values of a page."""
+        """Read the values of a page.
+
+        Raises:
+            ValueError: the page is damaged, truncated, or of another size than its header says.
+        """
         place, kind = self.places[page], self.pages[page]
         values = self._plain(place, kind) if place.plain else self._converted(place, kind)
         if place.orientation in _TURNS:
@@ -197,11 +209,11 @@ class TiffRaster(Raster):
                     raise
                 values = None
             planes = page.axes.startswith("S")
-        if values is None:  # a coding that tifffile alone does not know
+        if values is None:  # a compression that tifffile alone cannot decode
             image = self._vips(place.directory)
             values, planes = image.numpy(), False
             if page.photometric.name == "MINISWHITE" and image.format in ("uchar", "ushort"):
-                values = np.iinfo(values.dtype).max - values  # libvips has turned them round
+                values = np.iinfo(values.dtype).max - values  # libvips has inverted them
         values = np.moveaxis(values, 0, -1) if planes else values
         return values.reshape(*values.shape[:2], -1)
 

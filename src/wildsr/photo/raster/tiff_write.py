@@ -1,4 +1,4 @@
-"""Write TIFF files strip by strip, with what a source of the same kind carried."""
+"""Write TIFF files strip by strip, with the metadata of a TIFF source."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ INCH, NO_UNIT = 2, 1
 class TiffWriter(Writer):
     """Writes a TIFF: Deflate, in strips, a BigTIFF above 4 GB.
 
-    Of a TIFF it keeps for every page: description (OME-XML and ImageJ's with their sizes
-    corrected), artist, make, model, software, date, page name and number, colour profile, XMP,
-    IPTC; and the resolution, times the factor. Vendors' own tags and ImageJ's overlays, which hold
-    sizes in pixels, are left out.
+    From a TIFF source it keeps for every page: description (OME-XML and ImageJ's with corrected
+    sizes), artist, make, model, software, date, page name and number, colour profile, XMP, IPTC;
+    and the resolution, times the factor. Vendors' own tags and ImageJ's overlays are left out,
+    because they hold sizes in pixels.
 
     Args:
         path: is overwritten.
-        source: what it is made of.
+        source: the file that was upscaled.
         plan: see :class:`wildsr.photo.raster.base.Plan`.
     """
 
@@ -53,7 +53,7 @@ class TiffWriter(Writer):
         self.file = tifffile.TiffWriter(path, bigtiff=room > CLASSIC, byteorder=self.order)
 
     def page(self, number: int, strips: Iterable[Values]) -> None:
-        """Write a page."""
+        """Write a page from strips (rows, W, bands)."""
         page = self.plan.pages[number]
         row = page.width * page.bands * page.dtype.itemsize
         rows = min(max(STRIP // row, 1), page.height)
@@ -106,7 +106,7 @@ class TiffWriter(Writer):
         self.file.close()
 
     def abandon(self) -> None:
-        """Let go of the file."""
+        """Close the incomplete file."""
         self.file.close()
 
     def _of_tiff(self, file: Any, number: int, whole: bool, tifffile: Any) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _raw(tag: Any) -> Any:
 
 
 def _resolution(tags: Any) -> tuple[float, float] | None:
-    """Pixels per unit; None where the file says nothing (72 per inch stand for nothing)."""
+    """Pixels per unit; None if the file has none, or 72 per inch, which only fills the tag."""
     try:
         found = tuple(tags[code].value for code in (282, 283))
         across, down = (top / bottom for top, bottom in found)

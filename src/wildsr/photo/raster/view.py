@@ -1,4 +1,4 @@
-"""Show measured values as people look at them: gray or RGB of 8 or 16 bits."""
+"""Render measured values as pictures: gray or RGB of 8 or 16 bits."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from wildsr.photo.rows import Array
 
 @dataclass(frozen=True)
 class Sight:
-    """How measured values are to be shown.
+    """How measured values are rendered as a picture.
 
     Attributes:
-        bands: one or three, from 1; None takes those that are red, green and blue, or the first.
-        window: the values that are black and white; None takes the file's own.
+        bands: one or three, from 1; None takes red, green and blue if the file declares them, else
+            the first.
+        window: the values that become black and white; None takes the file's own.
     """
 
     bands: tuple[int, ...] | None = None
@@ -28,22 +29,22 @@ class Sight:
 
 
 class View:
-    """A page of measured values as rows of whole numbers: a windowed, or false-colour picture.
+    """Renders a page of measured values as rows of integers: gray, RGB or false colours.
 
-    What was not measured is transparent.
+    Pixels that were not measured are transparent.
 
     Args:
         raster: the file.
-        bands: one or three, from 1; None takes those that the file calls red, green and blue, or
-            the first.
-        window: the values that are shown as black and white; None takes the file's own window, or
+        bands: one or three, from 1; None takes the bands that the file declares as red, green and
+            blue, or else the first.
+        window: the values that become black and white; None takes the file's own window, or
             the range of :func:`wildsr.photo.raster.ranges.ranges`.
         page: from 1.
 
     Attributes:
-        height, width, channels, dtype: of the rows: uint8 of 8 bits, else uint16.
+        height, width, channels, dtype: of the rows; uint8 for 8-bit values, else uint16.
         frames: pages of the file.
-        resolution: None: pixels of sensors are shown as they are.
+        resolution: None.
 
     Raises:
         UserError: bands or a page that the file does not have.

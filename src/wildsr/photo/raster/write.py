@@ -1,4 +1,4 @@
-"""Choose who writes a result of measured values, and refuse what a format cannot hold."""
+"""Choose the writer of a result of measured values, and refuse what a format cannot hold."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ RASTERS = ("tif", "npy", "npz", "dcm")
 
 
 def check_fits(format: str, source: Raster, plan: Plan, target: Path) -> None:
-    """See that a format can hold a result, before it is computed.
+    """Check that a format can hold a result, before it is computed.
+
+    Args:
+        format: a value of ``wildsr.photo.encode.FORMATS``.
+        source: the file to upscale.
+        plan: pages and bands of the result.
+        target: the result, for the message.
 
     Raises:
-        UserError: what stands against it, and what would do.
+        UserError: the format cannot hold it; the message names an option that works.
     """
     first = plan.pages[0]
     if format == "npy":
@@ -62,14 +68,17 @@ def check_fits(format: str, source: Raster, plan: Plan, target: Path) -> None:
 
 
 def writer_for(format: str, path: Path, source: Raster, plan: Plan, quality: int) -> Writer:
-    """Who writes a result.
+    """Create the writer of a result.
 
     Args:
         format: a value of ``wildsr.photo.encode.FORMATS``.
         path: is overwritten.
-        source: what it is made of.
+        source: the file that was upscaled.
         plan: see :class:`wildsr.photo.raster.base.Plan`.
-        quality: of JPEG and others that lose, 1 to 100.
+        quality: of lossy formats, 1 to 100.
+
+    Raises:
+        UserError: a size that the format cannot hold.
     """
     if format in ("npy", "npz"):
         return ArrayWriter(path, format, source, plan)
@@ -84,7 +93,7 @@ def writer_for(format: str, path: Path, source: Raster, plan: Plan, quality: int
 
 
 class PictureWriter(Writer):
-    """Writes one page as a photo's file: PNG, JPEG, WebP."""
+    """Writes one page as an ordinary photo: PNG, JPEG, WebP, HEIC or AVIF."""
 
     def __init__(self, path: Path, format: str, plan: Plan, quality: int) -> None:
         page = plan.pages[0]
@@ -97,11 +106,15 @@ class PictureWriter(Writer):
         self.encoder = Encoder(path, (page.width, page.height), target, self)  # type: ignore[arg-type]
 
     def page(self, number: int, strips: Iterable[Values]) -> None:
-        """Write the page."""
+        """Write the page from strips (rows, W, channels)."""
         self.encoder.take(strips)
 
     def close(self) -> None:
-        """Complete the file."""
+        """Complete the file.
+
+        Raises:
+            UserError: it cannot be written.
+        """
         self.encoder.finish()
 
     def abandon(self) -> None:

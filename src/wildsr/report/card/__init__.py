@@ -1,1 +1,1 @@
-"""The report card, which compares generated LR with real LR."""
+"""The report card, which compares generated LR images with real LR images."""

@@ -1,4 +1,4 @@
-"""The report card: does generated LR look like real LR?"""
+"""The report card: statistical tests of whether generated LR images look like real LR images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wildsr.report.card.entry.two_sample import two_sample_entry
 from wildsr.report.card.entry.wasserstein import wasserstein_entry
 
 SMALLEST = 32  # pixels; a photo with a shorter side is left out
-LARGEST = 256  # pixels; of a larger photo a random square of this side is looked at
+LARGEST = 256  # pixels; of a larger photo a random square of this side is taken
 MAKERS: Mapping[str, Callable[[Sequence[Tensor], Sequence[Tensor], int], Entry]] = {
     "noise": noise_entry,
     "correlation": correlation_entry,
@@ -37,11 +37,11 @@ MAKERS: Mapping[str, Callable[[Sequence[Tensor], Sequence[Tensor], int], Entry]]
 
 @dataclass(frozen=True)
 class Card:
-    """The result of :func:`card`.
+    """A report card, the result of :func:`card`.
 
     Attributes:
-        entries: the lines.
-        protocol: photos, seed and whatever the caller wants to be kept beside the numbers.
+        entries: one for each property that was compared.
+        protocol: numbers of photos, seed, and further information that the caller adds.
     """
 
     entries: Sequence[Entry]
@@ -62,27 +62,27 @@ class Card:
         return f"Generated LR differs in {len(wrong)} of {count} respects: {listed}{rest}."
 
     def value(self, entry: str, name: str) -> float | None:
-        """A number of an entry, by name; None where there is none."""
+        """A number of an entry by its name; None if there is none."""
         return next((e.values.get(name) for e in self.entries if e.name == entry), None)
 
     def order(self) -> tuple[int, float]:
-        """A tuple to sort cards by, the best first.
+        """A sort key for cards, the best first.
 
-        The number of lines that differ, then the sliced Wasserstein distance of the finest details
-        (infinite where it is not known).
+        The number of entries that differ, then the sliced Wasserstein distance of the finest
+        details (infinite if it is unknown).
         """
         differ = sum(entry.state == DIFFERS for entry in self.entries)
         distance = self.value("wasserstein", "distance_fine")
         return differ, math.inf if distance is None else distance
 
     def markdown(self) -> str:
-        """Headline and table."""
+        """Headline and table as Markdown."""
         lines = [f"**{self.headline}**", "", "| | | verdict |", "| --- | --- | --- |"]
         lines += [f"| {e.title} | {e.state} | {e.verdict} |" for e in self.entries]
         return "\n".join([*lines, ""])
 
     def plain(self) -> dict[str, object]:
-        """Everything but the figures as plain data for JSON."""
+        """Everything but the figures, as plain data for JSON."""
         entries = [
             {
                 "name": entry.name,
@@ -118,16 +118,16 @@ def card(
 
     Args:
         real: photos of the camera, (3, H, W) uint8.
-        fake: what the degradation made of sharp photos, likewise. Folds and error bars are by
-            photo: crops of one photo belong into one image.
-        seed: of all that is drawn; the same card comes out of the same seed.
-        protocol: more to be kept beside the numbers.
+        fake: results of the degradation on HR photos, likewise. Cross-validation folds and error
+            bars treat images as independent: crops of one photo must be joined into one image.
+        seed: of all random choices; the same seed gives the same card.
+        protocol: further information that is stored with the numbers.
 
     Returns:
-        The card; lines that cannot be judged say why.
+        The card; entries that cannot be judged say why.
 
     Raises:
-        UserError: another shape or type, or a set without a photo of at least 32x32 pixels.
+        UserError: another shape or dtype, or a set without a photo of at least 32x32 pixels.
     """
     generator = torch.Generator().manual_seed(seed)
     sets = {

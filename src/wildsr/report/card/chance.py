@@ -1,4 +1,4 @@
-"""How much two sets of photos differ, and how much of that is chance."""
+"""Tell differences between two sets of photos from chance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.stats import t as student
 from torch import Tensor
 
 RESAMPLES = 400
-ERROR = 0.01  # of false alarms a line; eight lines make one in twelve cards
+ERROR = 0.01  # false alarm rate of an entry; with eight entries that is one in twelve cards
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Comparison:
     """Statistics of two sets of photos.
 
     Attributes:
-        real: (j,)
-        fake: (j,)
-        margin: (j,); differences of sets of one origin are smaller than all of these in 99 % of
-            the cases. NaN where it cannot be known.
+        real: (j,) statistics of the real LR images.
+        fake: (j,) statistics of the generated ones.
+        margin: (j,). Between two sets of the same origin, all differences are smaller than this in
+            99 % of the cases. NaN if it is unknown.
     """
 
     real: Tensor
@@ -37,19 +37,18 @@ class Comparison:
 def compare(
     real: Tensor, fake: Tensor, statistic: Callable[[Tensor], Tensor], seed: int
 ) -> Comparison:
-    r"""Compare the statistics of two sets, with resampled differences.
+    r"""Compare the statistics of two sets, with a bootstrap estimate of chance.
 
-    Photos, not pixels, are what there could have been others of: the standard error s of each set
-    is that of bootstrap samples of its photos, times ``sqrt(n / (n - 1))`` because a sample
-    repeats some, and
+    Photos, not pixels, are the independent samples: the standard error s of each set comes from
+    bootstrap samples of its photos, times ``sqrt(n / (n - 1))`` to correct its bias, and
 
     .. math:: margin = t_{1 - 0.01 / 2j}(\min(n, m) - 1) \sqrt{s_n^2 + s_m^2}
 
-    (Welch's interval with the smaller, so the safer, number of degrees of freedom, shared among j
-    statistics after Bonferroni.)
+    (Welch's interval with the smaller, hence conservative, number of degrees of freedom, and
+    Bonferroni's correction for j statistics.)
 
     Args:
-        real: (n, k) numbers of each photo.
+        real: (n, k), k measurements of each photo.
         fake: (m, k).
         statistic: (R, n, k) -> (R, j), of R sets at once.
         seed: of the resampling.

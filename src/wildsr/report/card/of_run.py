@@ -1,4 +1,4 @@
-"""The report card of a run, from photos that it may not have been trained on."""
+"""The report card of a run, preferably from photos that it was not trained on."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Photos:
     """The photos of a report card, (3, H, W) uint8.
 
     Attributes:
-        lr: real LR.
-        hr: sharp ones, of other scenes.
+        lr: real LR images.
+        hr: HR images, of other scenes.
         held_out: how many of each were not trained on.
     """
 
@@ -45,16 +45,19 @@ class Photos:
 def card_of_run(
     folder: Path, console: Console, device: torch.device = CPU, trust: bool = False
 ) -> Card | None:
-    """Make the card of a finished run from its own photos; None with a reason if impossible.
+    """Make the report card of a finished run from its own photos.
 
     Args:
         folder: of the run.
-        console: where the reason is said.
-        device: where the degrader computes.
-        trust: let the run name code that is not wildsr's, which is run.
+        console: where the reason is printed if no card can be made.
+        device: where the degrader runs.
+        trust: allow the run's configuration to name and run code outside of wildsr.
+
+    Returns:
+        The card, or None if it cannot be made.
 
     Raises:
-        UserError: if the folder is no run, or its photos are gone.
+        UserError: the folder is not a run, or its photos are gone.
     """
     config = config_of(folder, trust)
     data = opened_data(folder, trust)
@@ -73,7 +76,11 @@ def report(
     device: torch.device = CPU,
     trust: bool = False,
 ) -> None:
-    """Make the card of the run in ``folder``, write it into ``output`` and print it."""
+    """Make the card of the run in ``folder``, write it into ``output`` and print it.
+
+    Raises:
+        UserError: the folder is not a run, or its photos are gone.
+    """
     made = card_of_run(folder, console, device, trust)
     if made is not None:
         path = write_card(made, output)
@@ -86,13 +93,13 @@ def card_of(degrader: nn.Module, data: Folders, seed: int, most: int) -> Card:
     """Make the card of a degrader.
 
     Args:
-        degrader: (1, 3, sH, sW) in [0, 1] to (1, 3, H, W); takes random numbers from torch.
+        degrader: (1, 3, sH, sW) in [0, 1] to (1, 3, H, W); draws random numbers from torch.
         data: set up.
-        seed: of what is drawn; the global generator is left as it was.
-        most: photos of each set.
+        seed: of all random choices; the global random state is left unchanged.
+        most: maximum number of photos of each set.
 
     Raises:
-        UserError: photos that are all too small.
+        UserError: all photos are too small.
     """
     began = time.perf_counter()
     photos = photos_of(data, seed, most)
@@ -112,17 +119,22 @@ def card_of(degrader: nn.Module, data: Folders, seed: int, most: int) -> Card:
 
 
 def eight_bits(image: Tensor) -> Tensor:
-    """An image (C, H, W) of any sensor as uint8 (3, H, W), from black to white: of its range."""
+    """Convert an image (C, H, W) of any sensor to uint8 (3, H, W), black to white of its range."""
     if image.dtype == torch.uint8:
         return as_rgb(image)
     return levels(as_rgb(image)[None])
 
 
 def photos_of(data: Folders, seed: int, most: int) -> Photos:
-    """Crop squares of at most 256 LR pixels from real LR and from sharp photos.
+    """Crop squares of at most 256 LR pixels from real LR and from HR photos.
 
-    The validation photos come first; of pairs every other LR and the HR of the rest, so that no
-    scene is on both sides. Where that makes fewer than 16 of a kind, photos of the training follow.
+    Validation photos come first; of pairs, every other LR and the HR of the rest, so that no scene
+    is in both sets. If that gives fewer than 16 of a kind, training photos complete them.
+
+    Args:
+        data: set up.
+        seed: of the crops and the choice of training photos.
+        most: maximum number of photos of each set.
     """
     generator = torch.Generator().manual_seed(seed)
     scale = data.scale

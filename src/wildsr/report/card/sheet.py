@@ -1,4 +1,4 @@
-"""Write the report card: table, numbers and picture."""
+"""Write the report card: table, numbers and figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LETTERS = 62  # of a line under a figure
 
 
 def write_card(card: Card, folder: Path) -> Path:
-    """Write ``report_card.json``, ``.md`` and ``.png`` into a folder; the path of the picture."""
+    """Write ``report_card.json``, ``.md`` and ``.png`` into a folder; returns the PNG's path."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(card.plain(), indent=2, allow_nan=False) + "\n"
     write_text(folder / "report_card.json", text)

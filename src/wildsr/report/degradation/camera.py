@@ -1,4 +1,4 @@
-"""Draw a learned camera: its blur kernel and its noise."""
+"""Draw a degradation: its blur kernel and its noise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from wildsr.atomic import writing
 from wildsr.error import UserError
 
-STYLES = {  # line and colour by whose noise it is; told apart without colour, too
+STYLES = {  # line style and colour of each camera; distinguishable without colour, too
     "start": ("dotted", "tab:gray"),
     "true": ("dashed", "black"),
     "learned": ("solid", "tab:red"),
@@ -25,7 +25,7 @@ STYLES = {  # line and colour by whose noise it is; told apart without colour, t
 
 
 class CameraState(TypedDict):
-    """A camera's kernel and noise at one time, for drawing."""
+    """Kernel and noise of a degradation at one time, for drawing."""
 
     kernel: Tensor  # (k, k), sums to 1
     brightness: Tensor  # (n,), [0, 1]
@@ -46,7 +46,7 @@ def kernel_statistics(kernel: Tensor) -> dict[str, float]:
         ``centre_x``, ``centre_y``: pixels right of and below the kernel's middle (half a pixel off
         for a centred kernel of an even scale on an odd grid); ``sigma_major``, ``sigma_minor``:
         standard deviations in pixels; ``angle_degrees``: of the major axis, from x towards y
-        (clockwise on the screen), in [0, 180), and 0 where both widths are the same.
+        (clockwise on the screen), in [0, 180), and 0 if both widths are the same.
 
     Raises:
         UserError: not two-dimensional, not finite, or no positive sum.
@@ -85,13 +85,13 @@ def camera_figure(
     path: str | Path,
     start: CameraState | None = None,
 ) -> None:
-    """Draw a learned camera: kernels on one colour scale, and noise against brightness.
+    """Draw a learned degradation: kernels on one colour scale, and noise against brightness.
 
     Args:
-        learned: the camera after training.
-        true: the camera that took the photos, where it is known.
-        path: of the picture (PNG, or what its ending says); its folder is made if need be.
-        start: the camera before training.
+        learned: the state after training.
+        true: the degradation that made the photos, if it is known.
+        path: of the PNG; its folder is made if need be.
+        start: the state before training.
 
     Raises:
         UserError: a kernel without statistics, see :func:`kernel_statistics`.

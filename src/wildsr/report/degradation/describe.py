@@ -1,4 +1,4 @@
-"""Describe the kernel and noise of a degrader, learned or known."""
+"""Describe the blur kernel and noise of a degrader, learned or known."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ LEVELS = 17  # brightness levels at which noise is stated
 
 
 def describe(degrader: nn.Module) -> CameraState | None:
-    """Describe the kernel and noise of a degrader, for ``camera_figure``.
+    """Describe the blur kernel and noise of a degrader, for ``camera_figure``.
 
-    A camera states its own (the median kernel of one whose blur differs, the noise before JPEG), as
-    does whatever has ``kernel()`` and ``noise_std(brightness)``; a network that returns (LR,
-    kernel, noise), as PDM's does, is sampled: the mean of its kernels, and the spread of its noise
-    on flat patches.
+    A degrader with ``kernel()`` and ``noise_std(brightness)`` is asked for them (a camera with
+    varying blur gives its median kernel, and its noise before JPEG). A network that returns (LR,
+    kernel, noise), as PDM's does, is sampled: the mean of its kernels, and the standard deviation
+    of its noise on flat patches.
 
     Returns:
         {"kernel": (k, k), "brightness": (L,), "noise_std": (L,) in [0, 1] units, "summary": str};
-        None for a degrader that has neither.
+        None for other degraders.
     """
     brightness = torch.linspace(0, 1, LEVELS)
     if isinstance(degrader, Stated):
@@ -60,11 +60,11 @@ def _measured(kernel: Tensor, std: Tensor) -> dict[str, float]:
 def measured_kernel(
     hr: Sequence[Tensor], lr: Sequence[Tensor], scale: int, size: int = 21, ridge: float = 1e-3
 ) -> Tensor:
-    """Estimate any degrader's blur kernel by least squares from HR and LR.
+    """Estimate any degrader's blur kernel by least squares from HR and LR images.
 
-    Least squares, ``min_k sum |lr - (hr * k) sampled|^2 + ridge n |k|^2`` over random LR pixels of
-    all channels (means taken off), with hr's values in [0, 1]: noise averages out, and what is not
-    linear is left out.
+    Minimises ``sum |lr - (hr * k) sampled|^2 + ridge n |k|^2`` over random LR pixels of all
+    channels (means subtracted), with hr's values in [0, 1]. Noise averages out, and nonlinear
+    effects are ignored.
 
     Args:
         hr: (1, 3, sh, sw) each, [0, 1].
@@ -72,7 +72,7 @@ def measured_kernel(
         scale: s.
         size: side of the kernel in HR pixels, odd; for an even scale its middle lies half a pixel
             left of and above the middle of the LR pixel.
-        ridge: for directions in which photos have hardly any detail.
+        ridge: regularises directions in which the photos have hardly any detail.
 
     Returns:
         (size, size), its values summing to 1.

@@ -1,4 +1,4 @@
-"""Describe and draw the noise and kernel pools harvested from real photos."""
+"""Describe and draw the noise and kernel pools collected from real photos."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ GAIN = 6  # of the noise in the sheet, around middle grey
 
 
 def harvested(pools: Any, flat: Flat) -> list[str]:
-    """Describe a harvest with its thresholds, and warn where it found too little.
+    """Describe the collected pools with their thresholds, and warn if too little was found.
 
     Args:
         pools: the :class:`~wildsr.degradation.pools.Pools` that were filled.
-        flat: what their noise came from.
+        flat: the flat patches that their noise came from.
     """
     count = len(flat.patches)
     brightness = flat.patches.float().mean((1, 2, 3))
@@ -72,9 +72,9 @@ def pools_sheet(pools: Any, flat: Flat, path: Path, title: str) -> None:
 
     Args:
         pools: the :class:`~wildsr.degradation.pools.Pools`.
-        flat: what their noise came from, the flattest first.
+        flat: the patches (N, 3, p, p) that their noise came from, the flattest first.
         path: of the PNG; its folder is made if need be.
-        title: above, in words.
+        title: text above the figure.
     """
     chosen = np.linspace(0, len(flat.patches) - 1, min(SHOWN, len(flat.patches))).astype(int)
     patches = unit(flat.patches[chosen])

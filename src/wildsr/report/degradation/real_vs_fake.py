@@ -1,4 +1,4 @@
-"""Draw real and generated LR side by side: pictures, noise, spectra, kernel."""
+"""Draw real and generated LR images side by side: pictures, noise, spectra, kernel."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def real_vs_fake(
     degrader: nn.Module,
     path: Path,
 ) -> None:
-    """Draw real LR photos beside generated ones; scenes differ, the camera should not.
+    """Draw real LR photos beside generated ones; they show different scenes, but should look alike.
 
-    Crops with the most texture, their details (the image less a 3x3 average) enlarged, the noise of
-    flat places against brightness, the radially averaged spectrum, and the degrader's kernel: its
-    own word where it has one, else measured from ``sharp`` and ``fake``.
+    Shows crops with the most texture, their details (the image less a 3x3 average) amplified, the
+    noise of flat places against brightness, the radially averaged spectrum, and the degrader's
+    kernel: as the degrader states it, or else measured from ``sharp`` and ``fake``.
 
     Args:
         real: (1, 3, h, w) each, [0, 1].
-        fake: likewise; any other sizes.
-        sharp: (1, 3, sh, sw), what each of ``fake`` was made of.
-        degrader: what made ``fake``.
+        fake: likewise; sizes may differ.
+        sharp: (1, 3, sh, sw), the HR image of each of ``fake``.
+        degrader: made ``fake``.
         path: of the PNG; its folder is made if need be.
     """
     columns = max(len(real), len(fake))
@@ -100,7 +100,7 @@ def _mean(curves: Sequence[Tensor]) -> Tensor:
 
 
 def _described(degrader: nn.Module) -> dict | None:
-    """What the first part of a degrader that knows its kernel says."""
+    """The description by the first part of a degrader that knows its parameters, if any."""
     for module in degrader.modules():
         if isinstance(module, Physical | Draws):
             found = describe(module)

@@ -1,1 +1,1 @@
-"""The report of the verb `look`: what photos went through before any training."""
+"""The report of ``wildsr look``: coding, blur and noise of photos, before any training."""

@@ -1,4 +1,4 @@
-"""Inspect a folder of photos: groups, odd photos, camera."""
+"""Inspect a folder of photos: groups by coding, outliers, measured degradation."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ from wildsr.forensics.folder import Codings
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
 from wildsr.report.look.photo import KEPT, Look, look_at, middle
 
-THREADS = 2  # that decode and look
-ENOUGH = 5  # photos, of which one can be odd
+THREADS = 2  # that decode and inspect photos
+ENOUGH = 5  # photos at least, to call one of them an outlier
 FAR = 4.0  # robust standard deviations from the others' median
-NOISIER = math.log(2.0)  # and at least by this factor of the noise
-COARSER = (
-    0.7  # or this factor, as a logarithm, of the tables' steps: that of the qualities 50 and 75
-)
-FEW = 0.2  # share of a group up to which photos without JPEG among JPEGs (or the reverse) are odd
-LEAST = 0.3  # 1/255; noise below is all alike
+NOISIER = math.log(2.0)  # and at least this ratio (as a logarithm) of the noise
+COARSER = 0.7  # or this log ratio of the quantization steps: that between the qualities 50 and 75
+FEW = 0.2  # fraction of a group up to which photos without JPEG among JPEGs (or the reverse) count
+LEAST = 0.3  # 1/255; noise below this counts as this
 
 
 @dataclass(frozen=True)
 class Odd:
-    """A photo that differs from the others of its group, and how."""
+    """A photo that is an outlier in its group, and why."""
 
     name: str
     reason: str
@@ -37,16 +35,16 @@ class Odd:
 
 @dataclass(frozen=True)
 class Folder:
-    """What was found in a folder of photos.
+    """The result of inspecting a folder of photos.
 
     Attributes:
-        found: photos in the folder.
-        looks: at those that were looked at and could be read.
-        unreadable: (name, reason) of the others.
-        groups: indices of ``looks``, by what coded them.
+        found: number of photos in the folder.
+        looks: inspections of the photos that were read.
+        unreadable: (name, reason) of those that could not be read.
+        groups: indices of ``looks``, grouped by coding.
         odd: photos that differ from their group.
-        measured: the camera; None without sharp photos.
-        unreadable_sharp: the same as ``unreadable`` of the sharp ones.
+        measured: the measured degradation; None without HR photos.
+        unreadable_sharp: like ``unreadable``, for the HR photos.
     """
 
     found: int
@@ -59,7 +57,7 @@ class Folder:
 
     @property
     def codings(self) -> Codings:
-        """JPEG codings of the photos that were inspected."""
+        """The JPEG codings of the photos that were inspected."""
         return Codings.of(look.coding for look in self.looks)
 
 
@@ -72,15 +70,15 @@ def look_into(
     limit: float | None,
     advance: Callable[[], None] = lambda: None,
 ) -> Folder:
-    """Inspect the photos of a folder; measure their camera where there are sharp photos.
+    """Inspect the photos of a folder; measure their degradation if HR photos are given.
 
     Args:
         lr: folder of the photos, or one photo.
-        hr: folder of sharp photos of anything.
-        scale: HR size / LR size of the training that is planned.
+        hr: folder of HR photos, of any scenes; or None.
+        scale: HR size / LR size of the planned training.
         seed: of the measurement.
-        photos: at most so many are looked at, evenly from all.
-        limit: megapixels of a photo that is opened; None for any number.
+        photos: maximum number of photos to inspect, chosen evenly from all.
+        limit: largest size of a photo in megapixels; None for any.
         advance: called after each photo.
 
     Raises:
@@ -144,7 +142,7 @@ def _camera(
 
 
 def odd_ones(looks: Sequence[Look]) -> list[Odd]:
-    """Find photos whose coding or noise is unusual among the others."""
+    """Find photos whose coding or noise is unusual in their group."""
     if len(looks) < ENOUGH:
         return []
     reasons: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Write ``look.html``: what photos went through, in one self-contained file."""
+"""Write ``look.html``: the findings in one self-contained file."""
 
 from __future__ import annotations
 

@@ -20,27 +20,27 @@ from wildsr.metric.statistic.flat_noise import flat_noise, noise_correlation
 from wildsr.photo.header import open_header
 from wildsr.photo.image import Pixels, read_image
 
-KEPT = 1024  # pixels a side of the middle of a photo that a camera is measured on
-SEEN = 512  # of the middle that noise and edges are measured on
+KEPT = 1024  # side in pixels of the central crop on which the degradation is measured
+SEEN = 512  # side of the central crop on which noise and edges are measured
 THUMBNAIL = 96
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was found in one photo. Figures are None where it is too small for them.
+    """The properties of one photo; those for which it is too small are None.
 
     Attributes:
-        name: below the folder.
+        name: path below the folder.
         width: pixels.
-        height: the same.
-        coding: as its file states or its pixels show it.
-        noise: median over brightness of the noise's standard deviation, in 1/255.
-        correlation: of the noise between neighbouring pixels, -1 to 1; about 0 where it is white.
+        height: pixels.
+        coding: compression, from the file's header or estimated from the pixels.
+        noise: standard deviation of the noise, median over brightness, in 1/255.
+        correlation: of the noise between neighbouring pixels, -1 to 1; about 0 for white noise.
         edge: 10-90 % rise of the strongest edges, in pixels.
-        black: share of the pixels with a channel at 0.
-        white: share of the pixels with a channel at 255.
-        camera: maker and model that its EXIF states, "" without.
-        middle: (h, w, 3) of at most ``KEPT`` pixels a side.
+        black: fraction of the pixels with a channel at 0.
+        white: fraction of the pixels with a channel at 255.
+        camera: maker and model from EXIF, or "".
+        middle: central crop (h, w, 3), at most ``KEPT`` pixels a side.
         thumbnail: data URI of a small JPEG.
     """
 
@@ -58,19 +58,19 @@ class Look:
     thumbnail: str = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain data."""
+        """The properties as plain data for JSON."""
         plain = ("name", "width", "height", "noise", "correlation", "edge", "black", "white")
         found = {key: getattr(self, key) for key in plain}
         return {**found, "camera": self.camera, "coding": self.coding.to_dict()}
 
 
 def look_at(path: Path, name: str, limit: float | None) -> Look:
-    """Inspect a photo.
+    """Inspect one photo.
 
     Args:
-        path: of its file.
-        name: what it is called.
-        limit: megapixels that are opened; None for any number.
+        path: of the file.
+        name: shown to the user.
+        limit: largest size in megapixels; None for any.
 
     Raises:
         UnreadableImage: it cannot be decoded, or is larger.

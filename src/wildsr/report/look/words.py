@@ -1,4 +1,4 @@
-"""The findings of `look` as sentences and as plain data."""
+"""The findings of ``wildsr look`` as sentences and as plain data."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from wildsr.report.look.folder import Folder
 from wildsr.report.look.photo import Look
 
 SCHEMA = 1
-CLIPPED = 0.01  # share of a photo's pixels from which on its clipping is worth a word
-CORRELATED = 0.15  # between neighbours, from which on noise is not white
-NAMED = 5  # photos in a sentence
+CLIPPED = 0.01  # fraction of a photo's pixels from which on clipping is reported
+CORRELATED = 0.15  # correlation between neighbours from which on noise is not called white
+NAMED = 5  # photos named in a sentence
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding, with its subject."""
+    """One finding: its subject and a sentence."""
 
     title: str
     said: str
 
 
 def findings(folder: Folder, scale: int) -> list[Finding]:
-    """Describe what the photos went through, one subject after the other."""
+    """Describe the photos in sentences, one subject after the other."""
     looks = folder.looks
     lines = [
         Finding("photos", _photos(folder)),
@@ -51,7 +51,7 @@ def findings(folder: Folder, scale: int) -> list[Finding]:
 
 
 def document(folder: Folder, scale: int, seconds: float) -> dict[str, Any]:
-    """The findings as plain data, ``look.json``; docs/look.md has its keys."""
+    """The findings as plain data (``look.json``); docs/look.md lists the keys."""
     measured = folder.measured
     return {
         "schema": SCHEMA,
@@ -77,9 +77,10 @@ def document(folder: Folder, scale: int, seconds: float) -> dict[str, Any]:
 
 
 def cameras(folder: Folder, scale: int) -> list[dict[str, Any]]:
-    """Each group of photos of possibly one camera: share, photos, what is known of it.
+    """For each group of photos, possibly of one camera: its share, photos and properties.
 
-    ``physical`` and ``said`` where it was measured, in the units of docs/camera.md.
+    If the degradation was measured, ``physical`` holds it in the units of docs/camera.md, and
+    ``said`` in words.
     """
     found = folder.measured.calibration if folder.measured is not None else None
     groups: Sequence[Sequence[int]] = found.members if found is not None else folder.groups

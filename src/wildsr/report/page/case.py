@@ -1,4 +1,4 @@
-"""Photos for the page: choose them, crop them, encode them within a budget."""
+"""Photos for the HTML page: choose them, crop them, encode them within a size limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wildsr.report.sheet import crop_of_interest
 
 LARGEST = 1024  # HR pixels a side; of a larger photo the part with the most detail is shown
 THUMBNAIL = 96
-# How pictures are stored, the first that fits: WebP's quality, None for lossless.
+# WebP quality of the pictures (None: lossless); the first with which all of them fit is taken.
 CODINGS: tuple[int | None, ...] = (None, 95, 85)
 METHOD = 2  # WebP's effort: twice as fast as its default, 5 % larger
 
@@ -34,14 +34,14 @@ class Case:
     """A photo on the page.
 
     Attributes:
-        photo_set: the photo's set.
+        photo_set: name of the photo's set.
         image: its name.
-        size: (width, height) of what is shown, in HR pixels.
-        note: what is shown of it, if not the whole.
-        gain: of the last row over the first, larger is better; None where it is not known.
-        versions: data URIs by the name of what they show: LR, every row, truth.
+        size: (width, height) of the displayed part, in HR pixels.
+        note: which part is displayed, if not the whole.
+        gain: improvement of the last row over the first, larger is better; None if unknown.
+        versions: data URIs by name: LR, every row, truth.
         thumbnail: a small data URI.
-        values: the numbers of each row.
+        values: the metrics of each row.
         errors: of the rows that failed.
     """
 
@@ -62,9 +62,9 @@ class Gallery:
 
     Args:
         cases: the worst first.
-        metric: what "worst" is by; None where nothing can be compared.
+        metric: decides which is the worst; None if nothing can be compared.
         coding: how the pictures are stored, in words.
-        left_out: photos for which there was no room.
+        left_out: number of photos that did not fit.
     """
 
     cases: Sequence[Case]
@@ -76,11 +76,11 @@ class Gallery:
 def gallery(
     summary: Summary, sets: Mapping[str, ValidationPhotos], scale: int, budget: int
 ) -> Gallery:
-    """Choose pictures of the worst and best cases, as many as fit.
+    """Choose the worst and best cases for the page, as many as fit.
 
-    Cases are ordered by what the last row gains over the first; they are taken from both ends in
-    turn. The pictures are lossless if all of them then fit, else WebP of the best quality with
-    which they do; what does not fit with the least is left out.
+    Cases are ordered by the improvement of the last row over the first; they are taken from both
+    ends alternately. The pictures are lossless if all of them fit, else WebP with the best quality
+    at which they fit; at the lowest quality, what does not fit is left out.
 
     Args:
         summary: its outcomes have pictures on disk.
@@ -111,7 +111,7 @@ def gallery(
 
 
 def ordering_metric(summary: Summary) -> str | None:
-    """The first metric with a better side that the first and the last row have values of."""
+    """The first metric with a direction that both the first and the last row have, or None."""
     for metric in summary.metrics:
         part = summary.parts.get(metric)
         known = [line.values.get(metric) is not None for line in summary.of_set(None)]

@@ -7,19 +7,19 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-POINTS = 240  # of a curve; of more, the mean of each stretch is drawn
+POINTS = 240  # of a curve; longer ones are averaged over intervals
 WIDTH, HEIGHT = 240, 80
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve, as an SVG line.
+    """One training curve as an SVG polyline.
 
     Args:
         name: as in ``metrics.csv``, such as "upscale/pixel".
-        points: of an SVG polyline in a box of 240 x 80.
-        low: the least value drawn.
-        high: the largest.
+        points: of the polyline, in a box of 240 x 80.
+        low: the smallest value drawn.
+        high: the largest value drawn.
         last: the last value.
         first_iteration: where it begins.
         last_iteration: where it ends.
@@ -37,7 +37,8 @@ class Curve:
 def curves(path: Path) -> list[Curve]:
     """Read the curves of a run's ``metrics.csv``, in the order of their beginnings.
 
-    None without the file.
+    Returns:
+        The curves; none if the file is missing or damaged.
     """
     values: dict[str, list[tuple[int, float]]] = {}
     try:
@@ -53,7 +54,7 @@ def curves(path: Path) -> list[Curve]:
 
 
 def curve(name: str, values: list[tuple[int, float]]) -> Curve:
-    """Make a line through points (iteration, value), thinned out."""
+    """Make a polyline from points (iteration, value), averaged to at most 240."""
     step = -(-len(values) // POINTS)
     stretches = [values[start : start + step] for start in range(0, len(values), step)]
     thin = [

@@ -29,8 +29,8 @@ class Choice:
     """The page's section on checkpoints.
 
     Args:
-        said: what the front is, in words.
-        columns: the panel's headings.
+        said: describes the Pareto front in words.
+        columns: headings of the panel's metrics.
         lines: {"row", "cells", "front"} for each checkpoint.
         curves: each metric of the panel by iteration.
         sheet: the contact sheet as a data URI, or "".
@@ -45,15 +45,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Page:
-    """The contents of the page beside the table and the pictures.
+    """The contents of the page besides the table and the pictures.
 
     Args:
         title: the heading.
         scale: HR size / LR size.
-        budget: bytes that the pictures may weigh.
-        runs: run folders by name, for their curves, report cards and configs.
-        texts: more to be kept, by its heading: the command, the configuration.
-        choice: of checkpoints.
+        budget: bytes of all pictures together.
+        runs: run folders by name, for their curves, report cards and configurations.
+        texts: further texts by their heading: the command, the configuration.
+        choice: the section on checkpoints.
     """
 
     title: str
@@ -67,7 +67,11 @@ class Page:
 def write_page(
     folder: Path, summary: Summary, sets: Mapping[str, ValidationPhotos], page: Page
 ) -> Path:
-    """Write ``report/index.html`` into a folder; returns its path."""
+    """Write ``report/index.html`` into a folder.
+
+    Returns:
+        Its path.
+    """
     shown = gallery(summary, sets, page.scale, page.budget)
     text = filled(
         Path(__file__).with_name("page.html"),
@@ -86,7 +90,7 @@ def write_page(
         ordering=shown.metric and f"gain in {results.heading(summary, shown.metric)}",
         storage=_storage(shown, page.budget),
         choice=page.choice,
-        # One that was just made is of photos as the one that the run made at its end, and newer.
+        # A card just made replaces the run's own: it is of the same kind of photos, and newer.
         cards=_card(folder) or [card for run in page.runs.values() for card in _card(run)],
         finishes=[made for name, run in page.runs.items() for made in _finish(name, run)],
         runs=[{"name": n, "curves": curves(p / "metrics.csv")} for n, p in page.runs.items()],

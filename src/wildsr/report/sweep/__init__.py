@@ -1,1 +1,1 @@
-"""The page of a sweep."""
+"""The HTML page of a sweep."""

@@ -20,11 +20,11 @@ class Row:
     Attributes:
         name: of its folder.
         state: complete, pruned, failed, running or waiting.
-        value: of the objective, the last one that is known.
-        params: what was drawn for it.
-        seconds: from its beginning to its end.
+        value: of the objective, the latest one.
+        params: the settings that were drawn for it.
+        seconds: its duration.
         error: why it failed.
-        values: (iteration, objective) on its way.
+        values: intermediate values (iteration, objective).
     """
 
     name: str
@@ -38,13 +38,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Cloud:
-    """The objective against one key, as SVG points.
+    """Scatter plot of the objective against one setting, as SVG points.
 
     Attributes:
-        name: the key.
+        name: key of the setting.
         points: (x, y, state) in a box of 240 x 80.
-        ticks: what stands below the plot.
-        importance: share of the differences that the key makes, as text; empty if unknown.
+        ticks: labels below the plot.
+        importance: fraction of the objective's variance that the setting explains, as text; empty
+            if unknown.
     """
 
     name: str
@@ -64,10 +65,10 @@ def page(
 
     Args:
         name: of the sweep.
-        objective: what trials are compared by.
+        objective: name of the metric by which trials are compared.
         higher: whether more of it is better.
         rows: the trials, the best first.
-        importances: key -> share of the differences that it makes.
+        importances: key of a setting -> fraction of the objective's variance that it explains.
     """
     keys = list(dict.fromkeys(key for row in rows for key in row.params))
     counts = {

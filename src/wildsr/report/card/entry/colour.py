@@ -33,7 +33,13 @@ MORE = {  # generated minus real, positive and negative
 
 
 def colour_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Compare colours and contrast of two sets of photos, (3, H, W) with 0 to 255."""
+    """Compare colours and contrast of two sets of photos.
+
+    Args:
+        real: photos of the camera, (3, H, W) each, values 0 to 255.
+        fake: generated LR images, likewise.
+        seed: of the bootstrap.
+    """
     found = [torch.stack([colour_statistics(photo) for photo in photos]) for photos in (real, fake)]
 
     def statistic(photos: Tensor) -> Tensor:

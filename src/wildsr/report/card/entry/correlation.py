@@ -1,4 +1,4 @@
-"""Report card entry: correlation of the noise between pixels."""
+"""Report card entry: correlation of the noise between neighbouring pixels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ TOLERATED = 0.1
 
 
 def correlation_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Compare the correlation of neighbouring pixels' noise, (3, H, W) with 0 to 255."""
+    """Compare how strongly the noise of neighbouring pixels is correlated.
+
+    Args:
+        real: photos of the camera, (3, H, W) each, values 0 to 255.
+        fake: generated LR images, likewise.
+        seed: of the bootstrap.
+    """
     found = [torch.stack([noise_correlation(photo) for photo in photos]) for photos in (real, fake)]
 
     def statistic(photos: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Report card entry: softness of edges, by direction."""
+"""Report card entry: blur of edges, by direction."""
 
 from __future__ import annotations
 
@@ -27,7 +27,13 @@ PARTS = ("all", "0_less_90", "45_less_135")
 
 
 def edges_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Compare the 10-90 % rise of edges, (3, H, W) with 0 to 255."""
+    """Compare the blur of edges: the distance over which they rise from 10 % to 90 %.
+
+    Args:
+        real: photos of the camera, (3, H, W) each, values 0 to 255.
+        fake: generated LR images, likewise.
+        seed: of the bootstrap.
+    """
     found = [torch.stack([edge_spread(photo) for photo in photos]) for photos in (real, fake)]
 
     def statistic(photos: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 REAL, FAKE = "black", "tab:red"
 AGREES, DIFFERS, UNKNOWN = "agrees", "differs", "unknown"  # states
 COLOURS = {AGREES: "tab:green", DIFFERS: "tab:red", UNKNOWN: "tab:gray"}
-BLIND = 3.0  # how many times the tolerance chance may make, for "agrees" to mean anything
-FEWEST = 4  # photos of each set; below it nothing is told from chance
+BLIND = 3.0  # "agrees" is only said if the margin of chance is at most this many tolerances
+FEWEST = 4  # photos of each set; with fewer, nothing can be told from chance
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Entry:
 
     Attributes:
         name: short and stable, for JSON.
-        title: for people.
-        state: "agrees" (no difference that matters was seen), "differs", or "unknown" (too little
-            to judge by).
-        verdict: the sentence, with the numbers.
-        values: the numbers, by name; None where there is none.
-        severity: the difference that the verdict tells, in units of what is tolerated (of the
-            Wasserstein distance: of the distance within real LR); NaN if unknown.
-        draw: puts the figure into axes.
+        title: shown to the user.
+        state: "agrees" (no relevant difference was found), "differs", or "unknown" (too little data
+            to judge).
+        verdict: a sentence with the numbers.
+        values: the numbers, by name; None for missing ones.
+        severity: the difference that the verdict is about, relative to the tolerance (for the
+            Wasserstein distance: to the distance within real LR); NaN if unknown.
+        draw: draws the figure into matplotlib axes.
     """
 
     name: str
@@ -53,15 +53,15 @@ class Entry:
         return file.getvalue()
 
     def caption(self, letters: int) -> str:
-        """The verdict, wrapped to lines of so many letters."""
+        """The verdict, wrapped to lines of at most ``letters`` characters."""
         return fill(self.verdict, letters)
 
 
 def state_of(difference: float, margin: float, tolerance: float) -> str:
-    """The state of an entry: "differs" for a difference beyond chance that matters.
+    """The state of an entry: "differs" for a difference beyond both chance and the tolerance.
 
-    Agrees only where one would have been seen: not where chance alone makes differences of
-    ``BLIND`` times what is tolerated.
+    "agrees" only if a relevant difference would have been detected: not if the margin of chance
+    exceeds ``BLIND`` times the tolerance.
     """
     if math.isnan(difference) or math.isnan(margin):
         return UNKNOWN
@@ -86,5 +86,5 @@ def too_few(real: Sequence[object], fake: Sequence[object]) -> str:
 
 
 def number(value: float) -> float | None:
-    """The number itself; None for one that JSON cannot hold."""
+    """The number itself, or None for NaN and infinities, which JSON cannot hold."""
     return value if math.isfinite(value) else None

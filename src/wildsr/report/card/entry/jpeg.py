@@ -23,11 +23,17 @@ from wildsr.report.card.entry.entry import (
 )
 
 TOLERATED = 0.05
-NONE = 0.04  # without JPEG nothing is above this
+NONE = 0.04  # images without JPEG compression stay below this
 
 
 def jpeg_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Compare the traces of JPEG's 8x8 grid, (3, H, W) with 0 to 255."""
+    """Compare the traces of JPEG's 8x8 block grid.
+
+    Args:
+        real: photos of the camera, (3, H, W) each, values 0 to 255.
+        fake: generated LR images, likewise.
+        seed: of the bootstrap.
+    """
     found = [torch.stack([jpeg_grid(photo) for photo in photos]) for photos in (real, fake)]
 
     def statistic(photos: Tensor) -> Tensor:

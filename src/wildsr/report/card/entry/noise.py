@@ -1,4 +1,4 @@
-"""Report card entry: noise at every brightness."""
+"""Report card entry: noise level by brightness."""
 
 from __future__ import annotations
 
@@ -23,13 +23,19 @@ from wildsr.report.card.entry.entry import (
 )
 
 TOLERATED = 0.1  # of the real noise
-LEAST = 0.5  # 1/255; what rounding to 8 bits and a little texture can do
+LEAST = 0.5  # 1/255; rounding to 8 bits and a little texture can make this difference
 QUARTILE = 0.25  # over photos: the flatter quarter shows noise, the others texture as well
 WHERE = ("all", "dark", "bright")
 
 
 def noise_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Compare the noise of two sets of photos, (3, H, W) with 0 to 255."""
+    """Compare the noise level of two sets of photos by brightness.
+
+    Args:
+        real: photos of the camera, (3, H, W) each, values 0 to 255.
+        fake: generated LR images, likewise.
+        seed: of the bootstrap.
+    """
     levels = [torch.stack([flat_noise(photo) for photo in photos]) for photos in (real, fake)]
     # Only what both sets hold can be compared.
     seen = [(~found.isnan()).sum(0) for found in levels]

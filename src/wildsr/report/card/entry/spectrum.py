@@ -1,4 +1,4 @@
-"""Report card entry: detail of every size."""
+"""Report card entry: power spectrum, by octave."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wildsr.report.card.entry.entry import (
 )
 
 TOLERATED = 1.0  # dB
-OCTAVES = {  # in periods, pixels; as parts of FREQUENCIES
+OCTAVES = {  # name: (slice of FREQUENCIES, the periods in pixels)
     "fine": (slice(8, 16), "2 to 4"),
     "middle": (slice(4, 8), "4 to 8"),
     "coarse": (slice(2, 4), "8 to 16"),
@@ -31,7 +31,13 @@ OCTAVES = {  # in periods, pixels; as parts of FREQUENCIES
 
 
 def spectrum_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Compare the power spectra, octave by octave, (3, H, W) with 0 to 255."""
+    """Compare the power spectra, octave by octave.
+
+    Args:
+        real: photos of the camera, (3, H, W) each, values 0 to 255.
+        fake: generated LR images, likewise.
+        seed: of the bootstrap.
+    """
     found = [torch.stack([radial_spectrum(photo) for photo in photos]) for photos in (real, fake)]
 
     def statistic(photos: Tensor) -> Tensor:

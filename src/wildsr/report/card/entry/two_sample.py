@@ -14,11 +14,17 @@ from wildsr.report.card.chance import ERROR
 from wildsr.report.card.entry.entry import AGREES, BLIND, DIFFERS, FAKE, UNKNOWN, Entry, too_few
 
 TOLERATED = 0.05  # above one half
-CLEARLY = 0.75  # accuracy from which the sets are called easily told apart
+CLEARLY = 0.75  # accuracy above which the verdict says "easily"
 
 
 def two_sample_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Run a classifier two-sample test on local features of (3, H, W) with 0 to 255."""
+    """Run a classifier two-sample test: can local features tell generated LR from real LR?
+
+    Args:
+        real: photos of the camera, (3, H, W) each, values 0 to 255.
+        fake: generated LR images, likewise.
+        seed: of folds and resampling.
+    """
     name, title = "two_sample", "Two-sample test"
     few = too_few(real, fake)
     if few:
@@ -27,7 +33,7 @@ def two_sample_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) 
     found = two_sample(
         [local_features(photo) for photo in real], [local_features(photo) for photo in fake], seed
     )
-    # As rare by chance as in the other lines; the 5 % of the verdict is what people expect to read.
+    # The same false alarm rate as in the other entries; the verdict quotes the usual 5 %.
     beyond = found.p_value <= ERROR and found.accuracy > 0.5 + TOLERATED
     state = DIFFERS if beyond else AGREES
     if state == AGREES and found.chance > 0.5 + BLIND * TOLERATED:

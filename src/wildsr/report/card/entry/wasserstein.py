@@ -23,16 +23,21 @@ from wildsr.report.card.entry.entry import (
 
 HALVINGS = 9  # of each set
 PATCHES = 512  # of a half; sorting more takes longer than it tells
-CLEAR = 2.0  # how many times their mean the halvings may differ, for "agrees" to mean anything
+CLEAR = 2.0  # "agrees" is only said if no halving exceeds their mean by more than this factor
 PERIODS = ("2", "4", "8 and more")  # pixels, of the levels
 
 
 def wasserstein_entry(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int) -> Entry:
-    """Compare the sliced Wasserstein distance with that within real LR, (3, H, W), 0 to 255.
+    """Compare the sliced Wasserstein distance (real, generated) with the one within real LR.
 
-    Always between sets of one number of photos, half of the smaller set's: of real against
-    generated, and of real against other real photos. A camera shows in the finest level, scenes
-    in the coarser ones.
+    All distances are between sets of the same number of photos, half of the smaller set's: real
+    against generated, and real against other real photos. The camera shows in the finest level, the
+    scenes in the coarser ones.
+
+    Args:
+        real: photos of the camera, (3, H, W) each, values 0 to 255.
+        fake: generated LR images, likewise.
+        seed: of patches, directions and halvings.
     """
     name, title = "wasserstein", "Sliced Wasserstein distance"
     large = [[p for p in photos if min(p.shape[1:]) >= smallest_side()] for photos in (real, fake)]
