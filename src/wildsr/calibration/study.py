@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from wildsr.calibration.doubt import (
     BELIEVED,
     BLUR,
+    CORRELATION,
+    GRAY,
     NOISE,
     by_edges,
     doubt,
@@ -65,6 +68,10 @@ OPTIONAL = frozenset({SHAPE, BICUBIC}) | FURTHER
 # flexible parts first.
 GROWTH = ((SHARPENING, 1.0), (PLATEAU, 0.7), (COLOUR, 0.7), (PROCESSING, 0.8), (FURTHER, 0.8))
 DENOISED = 0.75  # start value of the denoising
+# The square root of 4 pi: noise that a Gaussian of standard deviation c has filtered, of variance 1
+# again, has this times c the amplitude of white noise at the lowest frequencies.
+LOW_GAIN = math.sqrt(4 * math.pi)
+SHOT = PARAMETERS.index("shot")
 UNSEEN = [PARAMETERS.index(n) for n in ("shot", "correlation", "gray")]
 
 
@@ -106,6 +113,7 @@ class Study:
         centre[SHAPE] = shape_of(centre)
         model = self._around(centre, REACH * RADII[1], deviations, jitter, codings, parts)
         solution = self._best(model, photos, parts)
+        solution = self._plainer(solution, parts, deviations, jitter, photos, codings)
         solution = self._with_more(solution, parts, deviations, jitter, photos, codings)
         share = 0.0
         bicubic = solution
@@ -130,6 +138,29 @@ class Study:
             group.jitter[doubted] = 0.0
         group.cameras.clamp_(LOWEST, HIGHEST)
         return group
+
+    def _plainer(
+        self,
+        solution: Solution,
+        parts: frozenset[int],
+        deviations: Tensor,
+        jitter: Tensor,
+        photos: Tensor,
+        codings: Sequence[Coding | None],
+    ) -> Solution:
+        """With white noise of each channel's own, unless that explains the photos clearly worse.
+
+        JPEG leaves of noise its low frequencies alone, where much white noise looks as little
+        coarse noise does; and the way from one to the other leads through cameras that explain
+        neither. So the white noise of the same power at low frequencies is tried as well.
+        """
+        camera = solution.camera.clone()
+        camera[SHOT] = PRIOR[SHOT]  # coarse noise that stands for white has none that can be told
+        camera[NOISE] += max(math.log(LOW_GAIN * float(camera[CORRELATION])), 0.0)
+        camera[CORRELATION], camera[GRAY] = LOWEST[CORRELATION], 0.0
+        held = {CORRELATION: float(camera[CORRELATION]), GRAY: 0.0}
+        white = self._near(camera, parts, deviations, jitter, photos, codings, RADII, held)
+        return white if white.chi2 < solution.chi2 + WORTH else solution
 
     def _with_more(
         self,
@@ -173,9 +204,27 @@ class Study:
             camera[DENOISE] = DENOISED
             camera[UNSEEN] = PRIOR[UNSEEN]
             camera[NOISE] += 0.5
-        for share in (RADII[0], *RADII) if unseen else RADII:
+        radii = (RADII[0], *RADII) if unseen else RADII
+        return self._near(camera, parts, deviations, jitter, photos, codings, radii)
+
+    def _near(
+        self,
+        camera: Tensor,
+        parts: frozenset[int],
+        deviations: Tensor,
+        jitter: Tensor,
+        photos: Tensor,
+        codings: Sequence[Coding | None],
+        radii: Sequence[float],
+        known: Mapping[int, float] = MappingProxyType({}),
+    ) -> Solution:
+        """The best camera around this one, in rounds of these radii, in shares of ``REACH``.
+
+        Optional parts that are not among ``parts`` stay as they are, and so do those ``known``.
+        """
+        for share in radii:
             model = self._around(camera, REACH * share, deviations, jitter, codings, parts)
-            held = {i: float(camera[i]) for i in OPTIONAL - parts}
+            held = {i: float(camera[i]) for i in OPTIONAL - parts} | dict(known)
             solution = solve(model, photos, len(self.sharp), held)
             camera = solution.camera
         return solution
