@@ -54,6 +54,7 @@ from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR
 RENDERS = 3  # renderings of each sharp window in a round, each by another camera
 REACH = (HIGHEST - LOWEST) / 2
 RADII = (0.5, 0.25)  # of the rounds after the first, in shares of REACH
+FINER = (0.25, 0.15, 0.15)  # where the start is near: JPEG's answer to noise is no parabola
 LENS, MOTION = (
     2.5,
     3.5,
@@ -159,7 +160,7 @@ class Study:
         camera[NOISE] += max(math.log(LOW_GAIN * float(camera[CORRELATION])), 0.0)
         camera[CORRELATION], camera[GRAY] = LOWEST[CORRELATION], 0.0
         held = {CORRELATION: float(camera[CORRELATION]), GRAY: 0.0}
-        white = self._near(camera, parts, deviations, jitter, photos, codings, RADII, held)
+        white = self._near(camera, parts, deviations, jitter, photos, codings, FINER, held)
         return white if white.chi2 < solution.chi2 + WORTH else solution
 
     def _with_more(
