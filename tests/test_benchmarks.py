@@ -240,6 +240,7 @@ def test_a_loss_has_settled_where_its_last_quarter_is_that_before(scripts, tmp_p
     assert moved.startswith("upscale/kl")
 
 
+@pytest.mark.heavy
 def test_each_fair_row_is_a_training_that_composes(scripts, tmp_path):
     import fair_rows
     from known_truth_rows import ANYWHERE, BICUBIC, METHODS, Setting, overrides

@@ -14,9 +14,10 @@ from support.served_page import WAIT, Visitor, png, until
 NAME = "two.safetensors"
 PASSWORD = "correct horse"
 ENTERED = []  # the visitors of a test
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("gradio") is None, reason="not installed: gradio"
-)
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="not installed: gradio"),
+    pytest.mark.heavy,  # a server of its own
+]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,6 @@ def test_an_upload_that_takes_too_long_is_cut_off(page):
     until(lambda: not list(page.files()))
 
 
-@pytest.mark.heavy
 def test_the_room_of_a_visitor_and_of_all(page):
     """12 MB each, 14 of all: uploads of 4 MB, and a result that could be larger than the rest."""
     first, second = enter(page), enter(page)

@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import sys
+import zlib
 
 import pytest
 from omegaconf import OmegaConf
@@ -73,7 +74,7 @@ def lines(count, seed=0):
         yield verb, word
 
 
-LINES = list(dict.fromkeys([*lines(500), *((v, w) for v in ("train", "evaluate") for w in BROKEN)]))
+LINES = list(dict.fromkeys([*lines(240), *((v, w) for v in ("train", "evaluate") for w in BROKEN)]))
 
 
 class Begun(Exception):  # noqa: N818
@@ -106,7 +107,7 @@ def test_a_malformed_line_is_one_sentence(verb, capsys):
         assert (code, error[:7], error.count("\n")) == (2, "error: ", 1), (verb, typed, error)
         assert len(error) < 2000, (verb, typed)
         refused += 1
-    assert refused > 30
+    assert refused > 10
 
 
 @pytest.mark.usefixtures("no_work")
@@ -117,11 +118,20 @@ def test_the_whole_line_is_in_order(verb):
 
 
 @pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("verb", verbs())
-def test_no_switch_number_or_list_takes_another_type(verb, capsys):
+def test_no_switch_number_or_list_takes_another_type(verb, every, capsys):
     config = configure(verb, [])
     tried = 0
-    for key in keys_of(config):
+    keys = keys_of(config)
+    if verb == "sweep":  # most are those of train, each of which is tried there
+        train = {*keys_of_verb("train")}
+        keys = [key for key in keys if key not in train] + [key for key in keys if key in train][
+            ::9
+        ]
+    for key in keys:
+        if every > 1 and len(keys) > 60 and zlib.crc32(key.encode()) % every:
+            continue
         value = OmegaConf.select(config, key) if not OmegaConf.is_missing(config, key) else None
         number = isinstance(value, bool | int | float)
         wrong = "x" if number else "3" if OmegaConf.is_list(value) else 0

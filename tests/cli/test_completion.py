@@ -58,8 +58,10 @@ def ask(line, folder, shell="bash"):
         f'"$@" 2>>{folder}/imported\n'
     )
     wrapper.chmod(0o755)
+    script = folder / "completion"
     program = f"""
-        eval "$({wrapper} completion bash)"
+        [ -e {script} ] || {wrapper} completion bash >{script}
+        . {script}
         COMP_LINE={line!r} COMP_POINT={len(line)} COMP_TYPE=9
         _python_argcomplete {wrapper}
         printf '%s\\n' "${{COMPREPLY[@]}}"

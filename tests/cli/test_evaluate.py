@@ -157,6 +157,7 @@ def test_many_rows_on_many_sets(finished, photos, tmp_path, carry_out, capsys):
     assert again[1]["psnr"] == pytest.approx(found["sets"]["hard"]["rows"][2]["psnr"])
 
 
+@pytest.mark.heavy
 def test_a_table_for_the_logger(photos, tmp_path, carry_out):
     folders = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}", f"output={tmp_path}"]
     typed = [*folders, "metric.metrics=[psnr]", "logger=wandb", "page_mb=0"]

@@ -38,6 +38,12 @@ def within(folder):
     return found
 
 
+def only(some, names):
+    """Names to parametrise by, of which only some are tried before CI tries all."""
+    assert set(some) <= set(names)
+    return [pytest.param(n, marks=() if n in some else pytest.mark.heavy) for n in names]
+
+
 def commands(path):
     """(verb, overrides) of each command in the comments at the top of a file."""
     found = []
@@ -227,7 +233,7 @@ def test_every_method_has_a_table():
     assert sorted(TABLES) == within("method")
 
 
-@pytest.mark.parametrize("method", sorted(TABLES))
+@pytest.mark.parametrize("method", only(("dsgan", "wild"), sorted(TABLES)))
 def test_explain(method, of, small):
     assert explained(configure("train", [*of(method), *small])) == TABLES[method]
 
@@ -259,7 +265,16 @@ def test_method(method, of, tiny, tmp_path, carry_out):
 
 
 FIXED = {"nearest", "bilinear", "bicubic", "lanczos"}  # upscalers without anything to train
+ARCHITECTURES = (  # one of each, and what makes no network of its own
+    *("bicubic", "compact_small", "dat_light", "dbpn_small", "edsr_small", "fdat_tiny", "lapsrn"),
+    *("omnisr", "published", "realplksr_small", "rrdb_small", "span", "srcnn", "srresnet"),
+    *("swinir_light", "vdsr", "zssr"),
+)
 SMALLER = {  # networks of the published size take minutes here; their shape stays what it is
+    "dat_light": ["features=32", "blocks=2", "heads=2"],
+    "fdat": ["features=16", "groups=1", "depth=1", "heads=2"],
+    "omnisr": ["features=8", "groups=1"],
+    "realplksr": ["features=8", "blocks=2"],
     "dbpn": ["features=8", "initial_features=8", "stages=2"],
     "edsr": ["blocks=2"],
     "edsr_large": ["features=8", "blocks=2"],
@@ -278,7 +293,7 @@ def published_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", within("network/upscaler"))
+@pytest.mark.parametrize("name", only(ARCHITECTURES, within("network/upscaler")))
 def test_upscaler(name, photos, plain_batches, published_file):
     folders = [f"data.lr={photos.lr}", f"data.hr={photos.hr}", *TWO]
     smaller = [f"network.upscaler.{o}" for o in SMALLER.get(name, [])]
@@ -294,7 +309,9 @@ def test_upscaler(name, photos, plain_batches, published_file):
     finite(training)
 
 
-@pytest.mark.parametrize("name", within("network/degrader"))
+@pytest.mark.parametrize(
+    "name", only(("camera", "learned_camera", "lud_vae", "pdm"), within("network/degrader"))
+)
 def test_degrader(name, fit, plain_batches):
     # Those of a paper fit its method alone.
     method = name if name in within("method") else "adversarial_camera"
@@ -322,13 +339,16 @@ def test_translator(name, of, fit, plain_batches):
     assert draws == (1 if "noise" in name else 0)
 
 
-@pytest.mark.parametrize("name", within("network/critic"))
+@pytest.mark.parametrize("name", only(("multiscale", "patch", "unet"), within("network/critic")))
 def test_critic(name, fit, plain_batches):
-    training = fitted(fit, plain_batches, "method=adversarial_camera", f"network/critic={name}")
+    narrow = "network.critic.features=8"
+    training = fitted(
+        fit, plain_batches, "method=adversarial_camera", f"network/critic={name}", narrow
+    )
     assert "judge/smooth" in training.values
 
 
-@pytest.mark.parametrize("name", within("network/front"))
+@pytest.mark.parametrize("name", only(("haar",), within("network/front")))
 def test_front(name, fit, plain_batches):
     training = fitted(fit, plain_batches, "method=adversarial_camera", f"network/front=[{name}]")
     assert "judge/smooth" in training.values
@@ -343,7 +363,9 @@ def test_fronts_follow_one_another(fit, plain_batches):
     assert names == ["DiffAugment", "Haar"]
 
 
-@pytest.mark.parametrize("name", within("degradation"))
+@pytest.mark.parametrize(
+    "name", only(("bicubic", "learned", "pools", "profile", "realesrgan"), within("degradation"))
+)
 def test_degradation(name, fit, plain_batches, finished, tmp_path):
     if name == "profile":
         given = [f"degradation.file={write_profile(tmp_path, of_camera(MeasuredCamera(4)))}"]
@@ -370,7 +392,9 @@ def test_metric(name, tiny, tmp_path, carry_out):
     )
 
 
-@pytest.mark.parametrize("name", sorted({*within("logger")} - {"wandb"}))  # see test_logger.py
+@pytest.mark.parametrize(  # for wandb see test_logger.py
+    "name", only(("tensorboard",), sorted({*within("logger")} - {"wandb"}))
+)
 def test_logger(name, tiny, tmp_path, carry_out):
     overrides = [*tiny, f"logger={name}", "method=supervised", "iterations=2", "name=it"]
     assert carry_out("train", [*overrides, f"runs_dir={tmp_path}"]) == 0
@@ -386,7 +410,7 @@ def test_trainer(name):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.heavy) if name == "demo" else name
+        pytest.param(name, marks=() if name == "folders" else pytest.mark.heavy)
         for name in within("data")
     ],
 )
@@ -471,6 +495,9 @@ TERMS = {  # update, term: where each loss of the catalogue has its place
     "feature_matching": ("degrade", "critic: critic, prediction: fake_lr, target: real_lr"),
     "mean_feature_matching": ("degrade", "critic: critic, fake: fake_lr, real: real_lr"),
 }
+# One of each update, and what needs weights, averages, critics.
+QUICK_LOSSES = ("content", "feature_matching", "judge", "kernel_sum", "kl", "l1", "ldl", "lpips")
+QUICK_LOSSES += ("lr_consistency", "lr_discrepancy", "r1")
 NEEDS = {"content": "vgg19", "texture": "vgg19", "lpips": "vgg16", "dists": "vgg16"}
 NEEDS |= {"st_lpips": STAND_IN}
 
@@ -483,7 +510,7 @@ def test_the_catalogue_is_complete():
     assert OmegaConf.to_container(config.loss, resolve=True) == expected
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", only(QUICK_LOSSES, LOSSES))
 def test_loss(name, fit, plain_batches):
     update, operands = TERMS[name]
     term = f"+method.updates.{update}.terms.more={{loss: {name}, {operands}}}"

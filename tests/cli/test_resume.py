@@ -141,7 +141,13 @@ def test_resume_by_the_folder_alone(run, straight, tmp_path, carry_out):
     assert differences(straight, state(folder, 6)) == []
 
 
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, id=number.name, marks=() if index < 2 else pytest.mark.heavy)
+        for index, number in enumerate(SIGNALS)
+    ],
+)
 def test_a_signal_saves_and_leaves(
     run, straight, undisturbed, tmp_path, monkeypatch, capsys, number
 ):

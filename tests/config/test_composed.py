@@ -4,6 +4,7 @@
 ``python tests/config/test_composed.py``, and is then read in the diff.
 """
 
+import functools
 import json
 from pathlib import Path
 
@@ -16,13 +17,17 @@ RECORD = Path(__file__).with_name("composed.json")
 WHOLE = ("method", "experiment", "data")  # what they choose elsewhere is theirs, too
 
 
+ADDED = {"network/translator": "+"}
+FRONT, CRITIC = "network/front", "network/critic"  # which has the front that was chosen in it
+LISTED = (FRONT, "loss")
+
+
+@functools.lru_cache(maxsize=4)
 def composed(verb, *typed):
-    """The plain values of a verb's configuration; what is missing is ???."""
     return OmegaConf.to_container(configure(verb, list(typed)), resolve=True)
 
 
 def leaves(node, prefix=""):
-    """(key with dots, value) of everything that is no mapping, or an empty one."""
     for key, value in node.items():
         if isinstance(value, dict) and value:
             yield from leaves(value, f"{prefix}{key}.")
@@ -30,28 +35,43 @@ def leaves(node, prefix=""):
             yield f"{prefix}{key}", value
 
 
-def choice(group, name):
-    """What a choice means: its own node, or all that it changes of the plain ``train``."""
-    added = {"network/translator": "+", "network/front": "", "loss": ""}
-    listed = f"[{name}]" if group in ("network/front", "loss") else name
-    config = composed("train", f"{added.get(group, '')}{group}={listed}")
-    if group in WHOLE:
-        plain = dict(leaves(composed("train")))
-        own = dict(leaves(config))
-        gone = dict.fromkeys(sorted(plain.keys() - own.keys()), "(gone)")
-        return {k: v for k, v in own.items() if k not in plain or plain[k] != v} | gone
-    for part in group.split("/"):
-        config = config[part]
+def typed(group, name):
+    return f"{ADDED.get(group, '')}{group}={f'[{name}]' if group in LISTED else name}"
+
+
+def whole(group, name):
+    """What a choice changes anywhere."""
+    plain, own = (dict(leaves(composed("train", *more))) for more in ((), (typed(group, name),)))
+    gone = dict.fromkeys(sorted(plain.keys() - own.keys()), "(gone)")
+    return {k: v for k, v in own.items() if k not in plain or plain[k] != v} | gone
+
+
+def part(group, others):
+    """What a choice says in its own place, beside those of other groups."""
+    config = composed("train", *others)
+    for key in group.split("/"):
+        config = config[key]
     return config
 
 
 def everything():
-    """All verbs and choices, by name, each as a function that composes it."""
-    found = {verb: lambda verb=verb: composed(verb) for verb in verbs()}
+    """Name -> what composes it; choices of different groups are composed together."""
+    found = {verb: functools.partial(composed, verb) for verb in verbs()}
+    rounds = []
     for path in sorted(CONF.rglob("*.yaml")):
         group = path.parent.relative_to(CONF).as_posix()
-        if group != ".":
-            found[f"{group}={path.stem}"] = lambda g=group, n=path.stem: choice(g, n)
+        if group in WHOLE:
+            found[f"{group}={path.stem}"] = functools.partial(whole, group, path.stem)
+        elif group != ".":
+            taken = {group, CRITIC if group == FRONT else group}
+            free = next((one for one in rounds if not taken & one.keys()), None)
+            if free is None:
+                rounds.append(free := {})
+            free[group] = path.stem
+    for one in rounds:
+        others = tuple(typed(*choice) for choice in one.items())
+        for group, name in one.items():
+            found[f"{group}={name}"] = functools.partial(part, group, others)
     return found
 
 
@@ -68,5 +88,7 @@ def test_nothing_is_on_record_that_is_gone():
 
 
 if __name__ == "__main__":
-    text = json.dumps({name: compose() for name, compose in EVERYTHING.items()}, indent=1)
+    names = sorted(EVERYTHING, key=lambda name: ("=" in name, name))
+    record = {name: EVERYTHING[name]() for name in names}
+    text = json.dumps(record, indent=1)
     RECORD.write_text(text + "\n")

@@ -62,9 +62,12 @@ def test_the_keys_are_those_that_the_comments_call_files_and_folders():
 
 @pytest.mark.parametrize("name", TORTURED)
 def test_every_name_is_taken_as_it_is_typed(name):
-    for verb in verbs():
+    number = TORTURED.index(name)
+    for place, verb in enumerate(verbs()):
+        if number > 3 and verb != "upscale" and (number + place) % 4:
+            continue  # the first names everywhere, the others in turn: a key is of one of 3 kinds
         for chosen in CHOSEN.get(verb, ([],)):
-            if "data=folders" not in chosen and verb == "train" and name not in TORTURED[:4]:
+            if "data=folders" not in chosen and verb == "train" and number > 3:
                 continue  # the same keys again, and three more
             kinds = literals(verb, chosen)
             several = {key for key, kind in kinds.items() if kind == "paths" and name[0] in "[{"}

@@ -152,8 +152,7 @@ def test_the_folder_appears_whole(data, tmp_path, monkeypatch):
 
 
 def test_two_processes_at_once_corrupt_nothing(data, tmp_path):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["wildsr.cli.train"])
+    context = multiprocessing.get_context("fork")
     processes = [context.Process(target=prepare, args=(tmp_path,)) for _ in range(2)]
     for process in processes:
         process.start()

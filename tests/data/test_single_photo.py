@@ -88,6 +88,7 @@ def test_with_its_truth_there_are_metrics(typed, picture, tmp_path, carry_out):
     assert all(0 < row["psnr"] < 60 for row in rows)
 
 
+@pytest.mark.heavy
 def test_it_goes_on_as_if_never_left(typed, tmp_path, carry_out):
     def state(name):
         (newest,) = (tmp_path / name / "checkpoints").glob("*6.ckpt")

@@ -1,13 +1,12 @@
 """The packed store: content, keys, and that nothing that happens to a builder shows."""
 
 import json
+import multiprocessing
 import os
 import pickle
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ from wildsr.data.store import default_cache, open_store
 from wildsr.error import UserError
 from wildsr.photo.image import list_images
 
+FORK = multiprocessing.get_context("fork")
 SIZES = [(12, 20), (31, 17), (16, 16), (9, 40)]
 
 
@@ -292,53 +292,50 @@ def test_damaged_listing_is_rewritten(photos, cache):
         assert note.read_text() == key
 
 
-BUILDER = """
-import os, sys, time
-from pathlib import Path
-from wildsr.photo.image import list_images
-from wildsr.data.store import open_store
+def _build(folder, cache, mode, pipe):
+    """What a process of its own does: opens the store, and says how far it is."""
 
-folder, cache, mode = sys.argv[1:]
+    def progress(done, total):
+        if mode == "stop" and done == 3:
+            pipe.send("half")
+            time.sleep(60)
 
-def progress(done, total):
-    if mode == "stop" and done == 3:
-        print("half", flush=True)
-        time.sleep(60)
+    if mode == "race":
+        pipe.send("ready")
+        pipe.recv()
+    if mode == "full":
+        import resource
 
-if mode == "race":
-    print("ready", flush=True)
-    sys.stdin.readline()
-if mode == "full":
-    import resource
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
-store = open_store(list_images(folder, "data.lr"), Path(cache), "data.lr", progress=progress)
-print(store.key, sum(int(store.image(i).sum()) for i in range(len(store))))
-"""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+    try:
+        store = _open(folder, cache, progress=progress)
+    except UserError as error:
+        pipe.send(str(error))
+        return
+    pipe.send((store.key, sum(int(store.image(i).sum()) for i in range(len(store)))))
 
 
 def _builder(folder, cache, mode):
-    return subprocess.Popen(
-        [sys.executable, "-c", BUILDER, str(folder), str(cache), mode],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    """A process that builds, and our end of the pipe to it."""
+    ours, its = FORK.Pipe()
+    process = FORK.Process(target=_build, args=(folder, cache, mode, its))
+    process.start()
+    its.close()
+    return process, ours
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_killed_builder_leaves_nothing_that_matters(photos, cache):
     folder, pixels = photos
-    builder = _builder(folder, cache, "stop")
-    assert builder.stdout.readline() == "half\n"
+    builder, pipe = _builder(folder, cache, "stop")
+    assert pipe.recv() == "half"
     (unfinished,) = _stores(cache)
     assert unfinished.startswith(".")
     # While its builder lives, an unfinished store is left alone.
     key = _open(folder, cache).key
     assert _stores(cache) == [unfinished, key]
     os.kill(builder.pid, signal.SIGKILL)
-    builder.communicate()
+    builder.join()
     shutil.rmtree(cache / "stores" / key)
     store = _open(folder, cache)
     _assert_holds(store, pixels)
@@ -362,16 +359,14 @@ def test_leftovers_of_other_machines_go_after_a_day(photos, cache):
 
 def test_two_builders_at_once(photos, cache):
     folder, pixels = photos
-    builders = [_builder(folder, cache, "race") for _ in range(2)]
-    for builder in builders:
-        assert builder.stdout.readline() == "ready\n"
-    for builder in builders:
-        builder.stdin.write("go\n")
-        builder.stdin.flush()
-    answers = {builder.communicate(timeout=120)[0] for builder in builders}
+    pipes = [_builder(folder, cache, "race")[1] for _ in range(2)]
+    assert [pipe.recv() for pipe in pipes] == ["ready", "ready"]
+    for pipe in pipes:
+        pipe.send("go")
+    answers = {pipe.recv() for pipe in pipes}
     total = sum(int(image.sum()) for image in pixels.values())
     (key,) = _stores(cache)
-    assert answers == {f"{key} {total}\n"}
+    assert answers == {(key, total)}
 
 
 def test_losing_the_race_means_using_the_winners(photos, cache):
@@ -401,13 +396,11 @@ def test_many_threads_replace_a_damaged_store(photos, cache):
 
 @pytest.mark.skipif(os.name == "nt", reason="resource limits")
 def test_full_disk_is_one_sentence_and_leaves_nothing(photos, cache):
-    builder = _builder(photos[0], cache, "full")
-    _, errors = builder.communicate(timeout=120)
-    assert builder.returncode == 1
-    last = errors.strip().splitlines()[-1]
-    assert last.startswith("wildsr.error.UserError: Argument `data.lr`")
-    assert str(cache) in last
-    assert "WILDSR_CACHE" in last
+    _, pipe = _builder(photos[0], cache, "full")
+    said = pipe.recv()
+    assert said.startswith("Argument `data.lr`")
+    assert str(cache) in said
+    assert "WILDSR_CACHE" in said
     assert _stores(cache) == []
 
 

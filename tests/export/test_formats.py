@@ -1,6 +1,7 @@
 """Programs of other runtimes: each architecture in each format, opened there, equal to torch."""
 
 import copy
+import itertools
 import re
 
 import pytest
@@ -83,8 +84,23 @@ def there(fmt):
         pytest.importorskip(package, reason=f"{package} is not installed: wildsr[export]")
 
 
-@pytest.mark.parametrize("fmt", sorted(PROGRAMS))
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+# One of each outcome; the whole table runs in CI.
+QUICK = {
+    *(("compact", fmt) for fmt in PROGRAMS),
+    ("dat_light", "onnx"),  # not run
+    ("omnisr", "torchscript"),  # refused
+    ("swinir_light", "torchscript"),  # one size
+    ("vdsr", "ncnn"),  # ncnn lacks
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "fmt"),
+    [
+        pytest.param(*pair, marks=() if pair in QUICK else pytest.mark.heavy)
+        for pair in itertools.product(sorted(ARCHITECTURES), sorted(PROGRAMS))
+    ],
+)
 def test_each_architecture_in_each_format(name, fmt, tmp_path):
     there(fmt)
     module, limits = made(name), ARCHITECTURES[name][1]
@@ -212,8 +228,14 @@ SPANDREL = {
 }
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-@pytest.mark.parametrize("name", sorted(SPANDREL))
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        pytest.param(name, suffix, marks=pytest.mark.heavy if heavy else ())
+        for name in sorted(SPANDREL)
+        for suffix, heavy in ((".safetensors", False), (".pth", name != "compact"))
+    ],
+)
 def test_weights_open_in_spandrel_where_it_knows_the_architecture(name, suffix, tmp_path):
     module, path = made(name), tmp_path / f"4x_it{suffix}"
     smaller = [f"network.upscaler.{override}" for override in ARCHITECTURES[name][0]]

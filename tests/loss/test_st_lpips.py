@@ -63,6 +63,7 @@ def test_is_what_the_package_says(net):
 
 
 @needs_weights
+@pytest.mark.heavy
 def test_the_package_is_not_imported():
     code = (
         "import sys; from wildsr.loss.st_lpips import STLPIPS; STLPIPS('alex');"

@@ -25,9 +25,10 @@ SIZE = ["data.patch=32", "iterations=2"]  # AlexNet needs 31 pixels of LR
             "dsgan",
             {"upscale/content", "upscale/pixel", "upscale/low", "upscale/fool", "judge_hr/real"},
         ),
-        (
+        pytest.param(
             "dasr",
             {"upscale/lpips", "upscale/pixel", "upscale/low", "upscale/fool", "judge_hr/real"},
+            marks=pytest.mark.heavy,
         ),
     ],
 )
@@ -48,7 +49,7 @@ def test_with_weights_on_disk(fit, of, plain_batches, on_disk, method, expected)
     assert all(torch.isfinite(value) for value in seen.values())
 
 
-@pytest.mark.parametrize("method", ["dsgan", "dasr"])
+@pytest.mark.parametrize("method", [pytest.param("dsgan", marks=pytest.mark.heavy), "dasr"])
 def test_without_weights_one_sentence_says_how_to_get_them(
     fit, of, plain_batches, no_weights, method
 ):

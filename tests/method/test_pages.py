@@ -20,6 +20,7 @@ def commands(page):
     return [[o for o in shlex.split(re.split(r" {3,}", c)[0]) if o != "..."] for c in found]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_compose(page):
     assert commands(page)

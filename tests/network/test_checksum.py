@@ -11,8 +11,7 @@ from wildsr.inference.weights import save_weights
 from wildsr.network.checksum import DIGEST, SEAL, check_seal, seal
 from wildsr.network.weights import read_weights
 from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
-from wildsr.run.load import _snapshot
-from wildsr.run.snapshot import save_snapshot
+from wildsr.run.snapshot import read_snapshot, save_snapshot
 
 FLIPS = 150
 
@@ -60,7 +59,7 @@ def test_of_weights(tmp_path):
 def test_of_a_snapshot(tmp_path):
     save_snapshot(tmp_path, {"upscale": network()}, 4, 2, 9)
     (path,) = tmp_path.iterdir()
-    assert refused(path, _snapshot) > 0.95 * FLIPS
+    assert refused(path, read_snapshot) > 0.95 * FLIPS
 
 
 def test_of_weights_that_others_wrote(tmp_path):
@@ -119,4 +118,4 @@ def test_a_checksum_that_has_lost_its_name_is_missed(tmp_path, kind):
     data[-5] ^= 1
     path.write_bytes(data)
     with pytest.raises(UserError, match="is damaged"):
-        (read_weights if kind == "weights" else _snapshot)(path)
+        (read_weights if kind == "weights" else read_snapshot)(path)

@@ -319,6 +319,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
     assert e.value.reason.startswith("20000 x 20000 pixels")
 
 
+@pytest.mark.heavy
 @pytest.mark.filterwarnings("error")
 def test_photos_above_pillows_own_limit_are_read(tmp_path):
     row = b"\xff" * (14000 // 8)

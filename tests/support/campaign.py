@@ -18,7 +18,7 @@ from PIL import Image
 from wildsr.error import UserError
 from wildsr.network.weights import read_weights
 from wildsr.run.checkpoint import load_checkpoint
-from wildsr.run.load import _snapshot
+from wildsr.run.snapshot import read_snapshot
 
 SCALE = int(os.environ.get("WILDSR_CAMPAIGN", "0"))
 SECONDS = 20  # that anything bad may take, of the processor
@@ -190,7 +190,7 @@ def half_written(folder):
             elif path.suffix == ".json":
                 json.loads(path.read_text())
             elif path.suffix == ".safetensors":
-                _snapshot(path) if path.parent.name == "snapshots" else read_weights(path)
+                read_snapshot(path) if path.parent.name == "snapshots" else read_weights(path)
             elif path.suffix == ".ckpt":
                 load_checkpoint(path)
         except (OSError, ValueError, UserError, SyntaxError) as error:

@@ -46,6 +46,7 @@ def table(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.heavy
 def test_a_sweep_goes_on_where_it_was(search, tmp_path, capsys):
     assert search("trials=2") == 0
     out = capsys.readouterr().out

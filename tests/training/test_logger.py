@@ -133,6 +133,7 @@ def test_tensorboard_without_its_package_says_how_to_get_it(tmp_path, monkeypatc
         loggers({"kind": "tensorboard"}, tmp_path, {}, 0, pytest.fail)
 
 
+@pytest.mark.heavy
 def test_wandb_offline_through_a_run_that_resumes(tiny, tmp_path, carry_out, capsys):
     wandb = ["logger=wandb", "method=supervised", f"runs_dir={tmp_path}", "name=it"]
     overrides = [o for o in tiny if not o.startswith("logger")] + wandb

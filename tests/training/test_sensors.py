@@ -11,6 +11,7 @@ from wildsr.inference.file import upscale_file
 from wildsr.photo.samples import read_samples, write_samples
 from wildsr.run.folder import config_of
 from wildsr.run.load import load_upscaler
+from wildsr.training import finish
 
 
 def scene(channels, size, number, low, high):
@@ -42,10 +43,21 @@ def train(root, *more):
     return start("train", [*typed, *folders, *small, *few, *more])
 
 
+@pytest.fixture(autouse=True)
+def quick(request, monkeypatch):
+    """Half of the time is that of the report card: it is made where time does not matter."""
+    if request.node.get_closest_marker("heavy") is None:
+        monkeypatch.setattr(finish, "card_of_training", lambda *_: None)
+
+
 @pytest.mark.parametrize(
     ("channels", "dtype", "low", "high"),
-    [(1, np.uint16, 200, 3900), (4, np.float32, 270.0, 310.0)],
-    ids=["gray, 12 of 16 bits", "four bands of floats"],
+    [
+        pytest.param(1, np.uint16, 200, 3900, id="gray, 12 of 16 bits"),
+        pytest.param(
+            *(4, np.float32, 270.0, 310.0), id="four bands of floats", marks=pytest.mark.heavy
+        ),
+    ],
 )
 def test_bit_depth_and_channels_survive_to_the_file(tmp_path, capsys, channels, dtype, low, high):
     photos(tmp_path, channels, dtype, low, high)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from wildsr.app import component  # isort: skip (it sets Gradio's environment)
+from wildsr.app import component  # noqa: F401  # isort: skip (it sets Gradio's environment)
 
 import gradio as gr
 from PIL import Image
@@ -28,21 +28,10 @@ from wildsr.app.studio import (
 )
 from wildsr.app.visitor import Visitors
 from wildsr.error import UserError
-from wildsr.photo.image import SUFFIXES, Pixels
+from wildsr.photo.image import Pixels
 
 THUMB = 320  # pixels of the longer side of a sample's thumbnail
 HINT = "Drop a photo or pick a sample, then press Upscale."
-CSS = """
-.gradio-container {width: 100%; max-width: 1280px !important; margin: auto}
-#look img {image-rendering: pixelated}
-#status p {margin: 0}
-#status .wrong {font-weight: 600}
-"""
-THEME: Any = gr.themes.Default(
-    primary_hue="emerald",
-    font=["system-ui", "sans-serif"],  # the computer's own: nothing is fetched
-    font_mono=["ui-monospace", "monospace"],
-)
 # Empty values for overview, close look and download button.
 NOTHING: tuple[Any, ...] = (None, None, gr.update(value=None, interactive=False))
 
@@ -201,7 +190,7 @@ class Page:
         except Refused as refused:
             raise gr.Error(str(refused), print_exception=False) from refused
 
-    def _thumbnails(self) -> list[str]:
+    def thumbnails(self) -> list[str]:
         """Small copies of the samples that can be opened, which everybody may see."""
         folder = self.visitors.folder / "samples"
         folder.mkdir(0o700, exist_ok=True)
@@ -220,97 +209,6 @@ class Page:
             paths.append(str(path))
         return paths
 
-    def blocks(self) -> gr.Blocks:
-        """Build the page."""
-        names = list(self.studio.loaders)
-        found = self.studio.factors(names[0])
-        thumbnails = self._thumbnails()
-        with gr.Blocks(title="wildsr", analytics_enabled=False) as page:
-            gr.Markdown("# wildsr\nDrop a photo, upscale it, and look closely.")
-            with gr.Row():
-                with gr.Column(scale=2, min_width=300):
-                    file = component.Drop(
-                        label=f"Photo (at most {self.studio.limit:g} megapixels)",
-                        file_types=list(SUFFIXES),
-                        height=160,
-                        elem_id="photo",
-                    )
-                    file.data_model = None  # its value is a key, not file data
-                    gallery = component.Gallery(
-                        thumbnails,
-                        label="or a sample",
-                        columns=3,
-                        height=140,
-                        object_fit="cover",
-                        allow_preview=False,
-                        buttons=[],
-                        visible=bool(thumbnails),
-                        elem_id="samples",
-                    )
-                    name = gr.Dropdown(names, value=names[0], label="Weights", elem_id="weights")
-                    factor = gr.Radio(
-                        [(f"{one:g}", one) for one in found],
-                        value=found[-1],
-                        label="Factor",
-                        elem_id="factor",
-                    )
-                    default = self.studio.finished.get(names[0])
-                    strength = gr.Slider(
-                        STRENGTHS[0],
-                        STRENGTHS[-1],
-                        value=default or 0,
-                        step=STRENGTHS[1],
-                        label="Strength: faithful to sharp",
-                        visible=default is not None,
-                        elem_id="strength",
-                    )
-                    button = gr.Button("Upscale", variant="primary", elem_id="upscale")
-                    whole = component.Image(
-                        label="The photo: click where to look",
-                        interactive=False,
-                        buttons=[],
-                        elem_id="whole",
-                    )
-                with gr.Column(scale=5, min_width=500):
-                    status = gr.HTML(said(HINT), elem_id="status", min_height=28, js_on_load=None)
-                    look = component.Slider(
-                        label="bicubic | upscaled, pixel for pixel",
-                        interactive=False,
-                        format="png",
-                        max_height=720,
-                        buttons=["fullscreen"],
-                        elem_id="look",
-                    )
-                    zoom = gr.Radio(
-                        [(f"{100 * one} %", one) for one in ZOOMS],
-                        value=1,
-                        label="Zoom",
-                        elem_id="zoom",
-                    )
-                    download = component.Download(
-                        "Download the whole result", interactive=False, elem_id="download"
-                    )
-            # Without these, one visitor's click would wait for another's photo.
-            quick: dict[str, Any] = {"concurrency_limit": 4, "api_visibility": "private"}
-            opened = [whole, look, download, status]
-            file.upload(self.opened, file, opened, api_name="opened", **quick)
-            file.clear(self.opened, file, opened, api_name="cleared", **quick)
-            gallery.select(self.picked, None, [file, *opened], api_name="picked", **quick)
-            name.change(self.factors, name, [factor, strength], api_name="factors", **quick)
-            button.click(
-                self.upscale,
-                [name, factor, zoom, strength],
-                [look, download, status],
-                concurrency_limit=1,
-                api_name="upscale",
-                api_visibility="private",
-                show_progress_on=look,
-            )
-            whole.select(self.pointed, zoom, look, api_name="pointed", **quick)
-            zoom.change(self.zoomed, zoom, look, api_name="zoomed", **quick)
-            page.unload(_left)  # the browser keeps a connection open, whose end the guard notices
-        return page
-
     def forms(self, page: gr.Blocks) -> dict[int, Form]:
         """The values that each event of the page may send; the guard refuses all others."""
         names = tuple(self.studio.loaders)
@@ -325,7 +223,3 @@ class Page:
         }
         events = {number: str(event.api_name) for number, event in page.fns.items()}
         return {number: named[name] for number, name in events.items() if name in named}
-
-
-def _left() -> None:
-    """A visitor has gone: nothing that Gradio has to do."""

@@ -165,7 +165,8 @@ def _guarded(
         import gradio as gr
 
         from wildsr.app.guard import Guard
-        from wildsr.app.page import CSS, THEME, Page
+        from wildsr.app.layout import CSS, THEME, laid_out
+        from wildsr.app.page import Page
         from wildsr.app.server import serve
     except ImportError as error:
         raise UserError(f"The page needs gradio ({error}): pip install 'wildsr[app]'.") from error
@@ -181,7 +182,7 @@ def _guarded(
     visitors = Visitors(folder, limits)
     studio = Studio(loaders, config.limit, _finished(config), _sight(config))
     made = Page(studio, _samples(config), visitors)
-    page = made.blocks()
+    page = laid_out(made)
     # The guard limits the number of events; this limit is for those that it passes on.
     page.queue(max_size=limits.queue + 4 * limits.visitors)
     served = gr.mount_gradio_app(

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from wildsr.archive.shard import shard_of
 from wildsr.argument import SCALES, check_device, check_integer
 from wildsr.config.compose import check_scalars, configure
+from wildsr.config.measured import check_measured, check_sensor, check_shown
 from wildsr.config.paths import paths_by_name
 from wildsr.config.search import check_search
 from wildsr.config.updates import check_method
+from wildsr.config.value import (
+    check_choice,
+    check_least,
+    check_limit,
+    check_part,
+    check_strength,
+    check_switch,
+    is_number,
+    is_whole,
+)
 from wildsr.error import UserError, shortened, unknown
 
 LOGGERS = ("wandb", "csv", "tensorboard", "none")
-# Copies of lists in modules that import torch; tests/config/test_check.py compares them.
+# Copies of lists in modules that import torch; tests/cli/test_command_lines.py compares them.
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 PAIRS = ("png", "jpeg", "tif")
 IMAGES = (
@@ -69,20 +79,20 @@ def check_config(config: DictConfig) -> None:
     Raises:
         UserError: it names the key, the value and the valid ones.
     """
-    _choice(config, "scale", SCALES)
+    check_choice(config, "scale", SCALES)
     least = dict.fromkeys(("iterations", "keep", "validate_every", "checkpoint_every"), 1)
     for key, minimum in {**least, "log_every": 1, "tile": 8, "seed": 0, "snapshots": 0}.items():
-        _integer(config, key, minimum)
+        check_least(config, key, minimum)
     for key in ("augment", "explain", "baseline", "trust"):
-        _switch(config, key)
+        check_switch(config, key)
     seconds = config.seconds
-    if not (seconds is None or (_number(seconds) and seconds > 0)):
+    if not (seconds is None or (is_number(seconds) and seconds > 0)):
         raise UserError(f"`seconds` must be a positive number or null, but got {seconds!r}.")
     for key in ("patch", "batch"):
-        _integer(config, f"data.{key}", 1)
-    _integer(config, "data.workers", 0)
-    _sensor(config)
-    _integer(config, "trainer.num_nodes", 1)
+        check_least(config, f"data.{key}", 1)
+    check_least(config, "data.workers", 0)
+    check_sensor(config)
+    check_least(config, "trainer.num_nodes", 1)
     _logger(config)
     missing = sorted(f"`{key}`" for key in OmegaConf.missing_keys(config))
     if missing:
@@ -103,17 +113,17 @@ def check_evaluate(config: DictConfig) -> None:
         UserError: it names the key, the value and the valid ones.
     """
     for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
-        _integer(config, key, least)
+        check_least(config, key, least)
     _logger(config)
     for key in ("card", "overwrite", "trust"):
-        _switch(config, key)
+        check_switch(config, key)
     check_device("`device`", config.device)
-    _choice(config, "precision", PRECISIONS)
-    _limit(config)
+    check_choice(config, "precision", PRECISIONS)
+    check_limit(config)
     if config.card and (config.run is None or len(paths_by_name(config.run, "run")) > 1):
         raise UserError("`card=true` needs one `run`: the card is of a run's degradation.")
     if config.scale is not None:
-        _choice(config, "scale", SCALES)
+        check_choice(config, "scale", SCALES)
     several = [config.upscaler] if isinstance(config.upscaler, str) else config.upscaler
     for kind in several if isinstance(several, ListConfig | list) and several else [several]:
         if not isinstance(kind, str) or kind not in INTERPOLATIONS:
@@ -126,7 +136,7 @@ def check_evaluate(config: DictConfig) -> None:
         raise UserError(
             f"`checkpoints` must be last, all or a list of iterations, but got {shortened(which)}."
         )
-    _strength(config, several=True)
+    check_strength(config, several=True)
     _metrics(config)
     if not isinstance(config.panel, ListConfig) or not config.panel:
         raise UserError(f"`panel` must be a list of metrics, but got {shortened(config.panel)}.")
@@ -150,25 +160,25 @@ def check_upscale(config: DictConfig) -> None:
         UserError: it names the key, the value and the valid ones.
     """
     for key in ("overwrite", "colour_fix", "ensemble", "trust"):
-        _switch(config, key)
+        check_switch(config, key)
     for key in ("scale", "tile", "overlap", "batch", "outscale", "limit"):
         value, whole = config[key], key not in ("outscale", "limit")
-        if value is not None and not (_number(value) and (isinstance(value, int) or not whole)):
+        if value is not None and not (is_number(value) and (isinstance(value, int) or not whole)):
             raise UserError(f"`{key}` must be a number or null, but got {shortened(value)}.")
-    if not (_whole(config.quality) and 1 <= config.quality <= 100):
+    if not (is_whole(config.quality) and 1 <= config.quality <= 100):
         raise UserError(f"`quality` must be 1 to 100, but got {shortened(config.quality)}.")
     if config.outscale is not None and not 0 < config.outscale <= 64:
         raise UserError(f"`outscale` must be in (0, 64], but got {config.outscale}.")
     _depth(config)
-    _measured(config)
+    check_measured(config)
     if config.limit is not None and not config.limit > 0:
         raise UserError(f"`limit` must be positive, but got {config.limit}.")
     if config.format is not None:
-        _choice(config, "format", IMAGES)
-    _part(config)
+        check_choice(config, "format", IMAGES)
+    check_part(config)
     _cluster(config)
-    _choice(config, "engine", ENGINES)
-    _choice(config, "precision", (*PRECISIONS, INTEGERS))
+    check_choice(config, "engine", ENGINES)
+    check_choice(config, "precision", (*PRECISIONS, INTEGERS))
     if config.precision == INTEGERS and config.engine not in ("openvino", "auto"):
         raise UserError(
             f"`precision={INTEGERS}` needs engine=openvino (or auto), but got "
@@ -182,7 +192,7 @@ def check_upscale(config: DictConfig) -> None:
             "(engine=openvino), so that all compute the same."
         )
     check_device("`device`", config.device)
-    _strength(config)
+    check_strength(config)
     if config.input is None:
         raise UserError("`input` must be given: a photo, a folder of photos, or a video.")
     if config.output is None:
@@ -210,26 +220,6 @@ def _depth(config: DictConfig) -> None:
         )
 
 
-def _measured(config: DictConfig) -> None:
-    """Refuse invalid ``bands``, ``page``, ``range`` and ``identity`` (for measured values)."""
-    bands = config.bands
-    listed = isinstance(bands, ListConfig) and len(bands) > 0
-    if bands not in (None, "all") and not (listed and all(_whole(b) and b >= 1 for b in bands)):
-        raise UserError(
-            "`bands` must be a list of numbers from 1, such as [3, 2, 1], all or null, but got "
-            f"{shortened(bands, '')}."
-        )
-    if config.page is not None and not (_whole(config.page) and config.page >= 1):
-        raise UserError(f"`page` must be 1 or more, or null, but got {shortened(config.page)}.")
-    wish = config.range
-    pair = isinstance(wish, ListConfig) and len(wish) == 2 and all(_number(v) for v in wish)
-    if wish not in (None, "auto", "window") and not (pair and wish[0] < wish[1]):
-        raise UserError(
-            f"`range` must be [low, high], auto, window or null, but got {shortened(wish, '')}."
-        )
-    _choice(config, "identity", ("remove", "keep"))
-
-
 def check_degrade(config: DictConfig) -> None:
     """Refuse invalid values of ``degrade``.
 
@@ -249,19 +239,19 @@ def check_degrade(config: DictConfig) -> None:
     if config.run is None and config.scale is None:
         raise UserError("`scale` must be given with `degradation`: HR size / LR size.")
     if config.scale is not None:
-        _choice(config, "scale", SCALES)
+        check_choice(config, "scale", SCALES)
     if config.format is not None:
-        _choice(config, "format", PAIRS)
+        check_choice(config, "format", PAIRS)
     _depth(config)
-    _measured(config)
-    _part(config)
+    check_measured(config)
+    check_part(config)
     _cluster(config)
     for key in ("overwrite", "trust"):
-        _switch(config, key)
+        check_switch(config, key)
     check_device("`device`", config.device)
-    _limit(config)
+    check_limit(config)
     for key, least in (("draws", 1), ("seed", 0), ("tile", 64)):
-        _integer(config, key, least)
+        check_least(config, key, least)
     check_integer("`quality`", config.quality, 1, 100, null=True)
 
 
@@ -273,11 +263,11 @@ def check_look(config: DictConfig) -> None:
     """
     if OmegaConf.is_missing(config.data, "lr") or config.data.lr is None:
         raise UserError("`data.lr` must be given: a folder of photos.")
-    _choice(config, "scale", SCALES)
+    check_choice(config, "scale", SCALES)
     for key, least in (("seed", 0), ("photos", 1)):
-        _integer(config, key, least)
-    _switch(config, "overwrite")
-    _limit(config)
+        check_least(config, key, least)
+    check_switch(config, "overwrite")
+    check_limit(config)
 
 
 def check_export(config: DictConfig) -> None:
@@ -288,17 +278,17 @@ def check_export(config: DictConfig) -> None:
     """
     if (config.run is None) == (config.weights is None):
         raise UserError("Either `run` or `weights` must be given: a run folder, or a file.")
-    _choice(config, "format", (*WEIGHTS, *PROGRAMS, CAMERA, *TRAINERS))
-    _strength(config)
+    check_choice(config, "format", (*WEIGHTS, *PROGRAMS, CAMERA, *TRAINERS))
+    check_strength(config)
     if config.format in (CAMERA, *TRAINERS) and config.run is None:
         raise UserError(f"`format={config.format}` needs `run`: a file of weights has no camera.")
     for key in ("fp16", "trust"):
-        _switch(config, key)
+        check_switch(config, key)
     check_device("`device`", config.device)
     check_integer("`size`", config.size, 8, null=True)
     if config.size is not None and config.format not in PROGRAMS:
         raise UserError(f"`size` is for {', '.join(PROGRAMS)}: weights alone have no size.")
-    _integer(config, "seed", 0)
+    check_least(config, "seed", 0)
     if config.name is not None and not re.fullmatch(r"[^/\0]+", config.name):
         raise UserError(f"`name` must be the name of a file, but got {shortened(config.name)}.")
 
@@ -314,32 +304,18 @@ def check_app(config: DictConfig) -> None:
     check_integer("`port`", config.port, 1, 65535)
     for key in ("limit", "upload", "upload_time", "storage", "share"):
         value = config[key]
-        if not (_number(value) and value > 0):
+        if not (is_number(value) and value > 0):
             raise UserError(f"`{key}` must be a positive number, but got {shortened(value)}.")
     for key in ("visitors", "queue"):
-        _integer(config, key, 1)
+        check_least(config, key, 1)
     for key in ("public", "trust"):
-        _switch(config, key)
-    _shown(config)
+        check_switch(config, key)
+    check_shown(config)
     if config.host is None or not str(config.host).strip("'\" "):
         raise UserError("`host` must be an address of this computer, but got none.")
     if config.tile is not None:
-        _integer(config, "tile", 8)
+        check_least(config, "tile", 8)
     check_device("`device`", config.device)
-
-
-def _shown(config: DictConfig) -> None:
-    """Refuse invalid ``bands`` and ``window`` of pictures that are shown."""
-    bands, window = config.bands, config.window
-    listed = isinstance(bands, ListConfig) and len(bands) in (1, 3)
-    if bands is not None and not (listed and all(_whole(b) and b >= 1 for b in bands)):
-        raise UserError(
-            "`bands` must be one or three numbers from 1, such as [4, 3, 2], or null, but got "
-            f"{shortened(bands, '')}."
-        )
-    pair = isinstance(window, ListConfig) and len(window) == 2 and all(map(_number, window))
-    if window is not None and not (pair and window[0] < window[1]):
-        raise UserError(f"`window` must be [low, high] or null, but got {shortened(window, '')}.")
 
 
 def check_sweep(config: DictConfig) -> None:
@@ -370,14 +346,6 @@ def _catalogue() -> tuple[str, ...]:
     return tuple(configure("evaluate", ["metric=full"]).metric.metrics)
 
 
-def _sensor(config: DictConfig) -> None:
-    if "channels" in config.data:
-        from wildsr.data.declared import check_kind
-
-        keys = ("channels", "depth", "range", "range_hr", "bands")
-        check_kind(*(config.data.get(key) for key in keys))  # data=photo has one range
-
-
 def _metrics(config: DictConfig) -> None:
     asked = config.metric.metrics
     if not isinstance(asked, ListConfig):
@@ -390,56 +358,3 @@ def _metrics(config: DictConfig) -> None:
 def _logger(config: DictConfig) -> None:
     if config.logger.kind not in LOGGERS:
         raise unknown("`logger`", config.logger.kind, LOGGERS)
-
-
-def _limit(config: DictConfig) -> None:
-    value = config.limit
-    if value is not None and not (_number(value) and value > 0):
-        raise UserError(f"`limit` must be a positive number or null, but got {shortened(value)}.")
-
-
-def _choice(config: DictConfig, key: str, choices: Collection[Any]) -> None:
-    value = config[key]
-    if isinstance(value, bool) or value not in choices:
-        if all(isinstance(choice, str) for choice in choices):
-            raise unknown(f"`{key}`", value, choices)
-        raise UserError(f"`{key}` must be one of {list(choices)}, but got {shortened(value)}.")
-
-
-def _switch(config: DictConfig, key: str) -> None:
-    if not isinstance(config[key], bool):
-        raise UserError(f"`{key}` must be true or false, but got {shortened(config[key])}.")
-
-
-def _strength(config: DictConfig, several: bool = False) -> None:
-    """Refuse values outside the range of ``strength``, and empty lists where lists are allowed."""
-    value = config.strength
-    listed = list(value) if several and isinstance(value, ListConfig) else [value]
-    for number in listed if value is not None else ():
-        if not (_number(number) and 0 <= number <= 1):
-            raise UserError(
-                "`strength` must be a number from 0 (faithful) to 1 (finished)"
-                f"{', or a list of them,' if several else ''} or null, but got "
-                f"{shortened(number)}."
-            )
-    if not listed:
-        raise UserError("`strength` must not be an empty list.")
-
-
-def _part(config: DictConfig) -> None:
-    """Refuse what names no part of the photos."""
-    shard_of(config.shard)
-    if config.retry not in (None, "failed"):
-        raise UserError(f"`retry` must be failed or null, but got {shortened(config.retry)}.")
-
-
-def _integer(config: DictConfig, key: str, least: int) -> None:
-    check_integer(f"`{key}`", OmegaConf.select(config, key), least)
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -12,7 +12,11 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from wildsr.config.finish import with_finish
 from wildsr.config.override import Override
@@ -52,10 +56,10 @@ def configure(name: str, overrides: Sequence[str]) -> DictConfig:
         for override in typed:
             if _group(override) is None:
                 before[override.key] = _apply(config, override, kinds, name)
-        if OmegaConf.missing_keys(config):
-            return config
-        plain: Any = OmegaConf.to_container(config, resolve=True)
+        plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
+        if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
+            return config
         raise UserError(f"{' '.join(first_line(error).split()).rstrip('.')}.") from error
     for key, default in before.items():  # values of overrides that were references
         check_shape(key, default, _found(plain, key))

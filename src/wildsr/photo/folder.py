@@ -6,12 +6,12 @@ import logging
 import os
 import re
 import stat
-from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from wildsr.error import UserError
+from wildsr.photo.left_out import LeftOut
 
 # What phones, cameras and browsers call the formats that are read,
 RAW = (
@@ -38,7 +38,6 @@ RESULTS = {
 
 _ENDING = re.compile(r"(?:[-_. ]?x[2348]|[-_](?:lr|hr)[2348]?)+$")
 _SUFFIXES = frozenset(SUFFIXES)
-_SHOWN = 6  # suffixes that a line names
 
 
 def list_images(folder: Path | str, argument: str) -> list[Path]:
@@ -86,7 +85,7 @@ def walk_images(folder: Path | str, argument: str) -> Iterator[list[str]]:
     root = Path(folder).expanduser()
     if _is_file(root, argument):
         raise UserError(f"Argument `{argument}` must be a folder of images, but got file {root}.")
-    left, some = _LeftOut(), False
+    left, some = LeftOut(), False
     for batch in _walk(root, left, argument):
         some = True
         yield batch
@@ -165,7 +164,7 @@ def without_results(photos: list[Path], output: Path, argument: str | None = Non
     return kept
 
 
-def _walk(root: Path, left: _LeftOut, argument: str) -> Iterator[list[str]]:
+def _walk(root: Path, left: LeftOut, argument: str) -> Iterator[list[str]]:
     """The names of photos below ``root``, folder by folder, each sorted, none empty."""
     inside = os.path.realpath(root)
     visited: set[str] = set()  # links may form circles: enter every real folder once
@@ -200,7 +199,7 @@ def _walk(root: Path, left: _LeftOut, argument: str) -> Iterator[list[str]]:
             yield sorted(names)
 
 
-def _entries(root: Path, place: str, left: _LeftOut, argument: str) -> list[os.DirEntry[str]]:
+def _entries(root: Path, place: str, left: LeftOut, argument: str) -> list[os.DirEntry[str]]:
     """What a folder holds; of one that cannot be listed nothing, which is noted.
 
     Raises:
@@ -218,7 +217,7 @@ def _entries(root: Path, place: str, left: _LeftOut, argument: str) -> list[os.D
         return []
 
 
-def _is_photo(entry: os.DirEntry[str], inside: str, left: _LeftOut) -> bool:
+def _is_photo(entry: os.DirEntry[str], inside: str, left: LeftOut) -> bool:
     """Whether a file is a photo by its name and kind; what it is else is noted."""
     name = entry.name
     if name[0] == ".":
@@ -257,45 +256,6 @@ def _within(real: str, folder: str) -> bool:
 def _made_by_us(names: set[str]) -> str | None:
     """What a folder is, by the files in it, that is full of pictures which are no photos."""
     return next((made for made, marks in RESULTS.items() if marks <= names), None)
-
-
-class _LeftOut:
-    """What a search did not take."""
-
-    def __init__(self) -> None:
-        self.kinds: Counter[str] = Counter()
-        self.links = self.odd = 0
-        self.closed: list[str] = []
-        self.results: list[str] = []
-
-    def words(self) -> str:
-        """All of it in half a sentence; empty for nothing."""
-        parts = []
-        if self.kinds:
-            named = [f"{count} {kind}" for kind, count in self.kinds.most_common(_SHOWN)]
-            named += ["..."] if len(self.kinds) > _SHOWN else []
-            parts.append(f"{_files(self.kinds.total())} of other kinds ({', '.join(named)})")
-        if self.links:
-            parts.append(f"{self.links} link{'s' * (self.links > 1)} that lead out of the folder")
-        if self.odd:
-            parts.append(f"{_files(self.odd)} that cannot be opened as regular files")
-        if self.results:
-            several = "s" * (len(self.results) > 1)
-            parts.append(f"{len(self.results)} folder{several} of results ({self.results[0]})")
-        if self.closed:
-            several = "s" * (len(self.closed) > 1)
-            first = self.closed[0]
-            parts.append(f"{len(self.closed)} folder{several} that cannot be listed ({first})")
-        return "; ".join(parts)
-
-    def because(self) -> str:
-        """The same as an explanation."""
-        words = self.words()
-        return f" (left out: {words})" if words else ""
-
-
-def _files(count: int) -> str:
-    return f"{count} file{'s' * (count > 1)}"
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from omegaconf import OmegaConf
+from torch import nn
 
-from wildsr.config.make import make_networks, method_class, sensor_of
-from wildsr.error import UserError, first_line
+from wildsr.config.make import method_class, sensor_of
+from wildsr.error import UserError
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.device import choose_device
 from wildsr.inference.prepare import prepare
@@ -24,16 +22,16 @@ from wildsr.inference.restorer import Restorer
 from wildsr.inference.sample import first_photos
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.weights import open_weights
-from wildsr.method.finishing import FAITHFUL, FINISHED
+from wildsr.method.finishing import FINISHED
 from wildsr.method.part import Method
 from wildsr.network.interpolation import check_strength, interpolated
-from wildsr.network.size_limit import size_limit
-from wildsr.network.weights import fill, read_safetensors
+from wildsr.network.weights import fill
 from wildsr.photo.sensor import RGB, Sensor
+from wildsr.run.averaged import averaged, networks_of
 from wildsr.run.checkpoint import load_checkpoint, newest_checkpoint, part_of
-from wildsr.run.finish import SUFFIX, default_strength
+from wildsr.run.finish import SUFFIX
 from wildsr.run.folder import config_of
-from wildsr.run.snapshot import SNAPSHOTS, snapshots
+from wildsr.run.snapshot import SNAPSHOTS, read_snapshot, snapshots
 
 
 @dataclass(frozen=True)
@@ -130,84 +128,17 @@ def restorer_of(
     config = config_of(folder, trust)
     path = None if iteration is None else snapshots(folder / SNAPSHOTS).get(iteration)
     if path is not None:
-        return _averaged(folder, config, _snapshot(path), strength)
+        return averaged(folder, config, read_snapshot(path), strength)
     if iteration is None:
         state = newest_checkpoint(folder)
     else:
         state = load_checkpoint(folder / "checkpoints" / f"iteration-{iteration:08d}.ckpt")
-    return _averaged(folder, config, part_of(state, "ema", folder), strength)
+    return averaged(folder, config, part_of(state, "ema", folder), strength)
 
 
 def has_finish(folder: Path, trust: bool = False) -> bool:
     """Whether a run has a finished upscaler besides the faithful one."""
     return FINISHED in config_of(folder, trust).method.networks
-
-
-def _averaged(
-    folder: Path,
-    config: DictConfig,
-    weights: Mapping[str, Mapping[str, Tensor]],
-    strength: float | None,
-) -> Restorer:
-    """A run's method with averaged networks of these weights."""
-    for name in weights:
-        if name not in config.method.networks:
-            raise UserError(
-                f"The checkpoint in {folder} has a network `{name}`, its config has none."
-            )
-    if not weights:
-        raise UserError(f"The checkpoint in {folder} is damaged: it has no averaged network.")
-    networks = _networks(folder, config, weights)
-    for name, network in networks.items():
-        fill(network, weights[name], f"The checkpoint's average of `{name}`")
-    if FINISHED in networks:
-        used = default_strength(folder) if strength is None else strength
-        check_strength("`strength`", used)
-        return at_strength(method_class(config), networks, config.scale, used)
-    if strength is not None:
-        raise UserError(
-            f"`strength` is for runs with a finish, which {folder} has not (finish=none)."
-        )
-    return Restorer(method_class(config), networks, config.scale).eval()
-
-
-def at_strength(
-    method: type[Method], networks: Mapping[str, nn.Module], scale: int, strength: float
-) -> Restorer:
-    """The restorer of a method with a finish, its weights interpolated by the strength.
-
-    Args:
-        method: with a finish.
-        networks: averaged networks, among them the faithful and the finished upscaler; unchanged.
-        scale: HR size / LR size.
-        strength: in [0, 1]: 0 for the faithful weights, 1 for the finished ones.
-    """
-    used = {name: network for name, network in networks.items() if name != FINISHED}
-    between = copy.deepcopy(networks[FAITHFUL])
-    faithful, finished = (networks[name].state_dict() for name in (FAITHFUL, FINISHED))
-    between.load_state_dict(interpolated(faithful, finished, strength))
-    return Restorer(method, {**used, FAITHFUL: between}, scale).eval()
-
-
-def _networks(
-    folder: Path, config: DictConfig, weights: Mapping[str, Mapping[str, Tensor]]
-) -> dict[str, nn.Module]:
-    """New networks for these weights, which bound how large they may be."""
-    numbers = [value for network in weights.values() for value in network.values()]
-    with size_limit(numbers, f"The run folder {folder}"):
-        return make_networks(config, weights)
-
-
-def _snapshot(path: Path) -> dict[str, dict[str, Tensor]]:
-    try:
-        stored = read_safetensors(path, str(path), own=True)[0]
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is damaged: {first_line(error)}") from error
-    weights: dict[str, dict[str, Tensor]] = {}
-    for name, value in stored.items():
-        network, _, key = name.partition(".")
-        weights.setdefault(network, {})[key] = value
-    return weights
 
 
 def load_degrader(folder: Path, tile: int | None = None, trust: bool = False) -> Degrader:
@@ -227,7 +158,7 @@ def load_degrader(folder: Path, tile: int | None = None, trust: bool = False) ->
         state = part_of(newest_checkpoint(folder), "networks", folder)
         with torch.random.fork_rng():  # making networks seeds the generator
             method = method_class(config)
-            networks = _networks(folder, config, state)
+            networks = networks_of(folder, config, state)
     try:
         made = Degrader(method, networks, config.scale).eval()
         side = 16 * config.scale

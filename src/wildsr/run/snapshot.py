@@ -9,11 +9,12 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from wildsr.atomic import write_bytes
 from wildsr.error import UserError, first_line
 from wildsr.network.checksum import DIGEST, digest_of
+from wildsr.network.weights import read_safetensors
 from wildsr.run.checkpoint import checkpoints
 
 SNAPSHOTS = "snapshots"
@@ -95,3 +96,20 @@ def chosen(run: Path, which: Any) -> list[int]:
         if number not in there:
             raise UserError(f"`checkpoints` must be among {there} for {run}, but got {number}.")
     return sorted(set(wanted))
+
+
+def read_snapshot(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The averaged weights in a snapshot, by network.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        stored = read_safetensors(path, str(path), own=True)[0]
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is damaged: {first_line(error)}") from error
+    weights: dict[str, dict[str, Tensor]] = {}
+    for name, value in stored.items():
+        network, _, key = name.partition(".")
+        weights.setdefault(network, {})[key] = value
+    return weights

@@ -209,7 +209,8 @@ def _precision(job: Job, training: Training) -> str:
         processes(settings),
     )
     if chosen != SINGLE and process_rank() == 0:
-        job.console.print(f"precision: {chosen} (trainer.precision=32-true for single precision)")
+        line = f"precision: {chosen} (trainer.precision=32-true for single precision)"
+        job.console.print(line, markup=False)
     return chosen
 
 

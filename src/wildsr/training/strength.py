@@ -18,7 +18,7 @@ from wildsr.method.dihedral import lay, lay_back
 from wildsr.method.part import Method
 from wildsr.metric.panel import Panel
 from wildsr.pixels import floats, floats_of
-from wildsr.run.load import at_strength
+from wildsr.run.averaged import at_strength
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 COUNT, SIDE = 4, 48  # crops of each kind, LR pixels a side

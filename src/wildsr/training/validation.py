@@ -27,7 +27,7 @@ from wildsr.pixels import floats, floats_of, on_cpu
 from wildsr.report.degradation.camera import camera_figure
 from wildsr.report.degradation.describe import describe
 from wildsr.report.sheet import contact_sheet
-from wildsr.run.load import at_strength
+from wildsr.run.averaged import at_strength
 from wildsr.training.logger import Log
 from wildsr.training.module import Training
 

@@ -38,7 +38,7 @@ def test_gradients_of_both_orders(name):
 
     image = torch.rand(1, 3, 3, 4, dtype=torch.float64, requires_grad=True)
     assert gradcheck(passed, (image,))
-    assert gradgradcheck(lambda x: passed(x).square(), (image,))
+    assert gradgradcheck(lambda x: passed(x).square(), (image,), fast_mode=True)
 
 
 @pytest.mark.parametrize("name", FRONTS)

@@ -8,26 +8,19 @@ from typing import Any
 from wildsr.report.look.folder import Folder
 from wildsr.report.look.photo import Look
 from wildsr.report.look.words import cameras, findings
+from wildsr.report.template import filled
 
 
 def page(folder: Folder, scale: int, title: str) -> str:
     """Render the page; names of files are escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     odd = {one.name: one.reason for one in folder.odd}
     members = {
         name: number
         for number, camera in enumerate(cameras(folder, scale), 1)
         for name in camera["photos"]
     }
-    return templates.get_template("page.html").render(
+    return filled(
+        Path(__file__).with_name("page.html"),
         title=printable(title),
         findings=[(line.title, printable(line.said)) for line in findings(folder, scale)],
         cameras=[_camera(one) for one in cameras(folder, scale)],

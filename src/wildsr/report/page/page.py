@@ -18,6 +18,7 @@ from wildsr.report import results
 from wildsr.report.page.case import Case, Gallery, file_uri, gallery
 from wildsr.report.page.curve import Curve, curves
 from wildsr.report.page.environment import environment
+from wildsr.report.template import filled
 from wildsr.run.finish import FILE
 
 ARROWS = {HIGHER: " ↑", LOWER: " ↓", "": ""}
@@ -71,19 +72,9 @@ def write_page(
     Returns:
         Its path.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    templates.policies["json.dumps_kwargs"] = {
-        "sort_keys": False
-    }  # the order of rows has a meaning
     shown = gallery(summary, sets, page.scale, page.budget)
-    text = templates.get_template("page.html").render(
+    text = filled(
+        Path(__file__).with_name("page.html"),
         title=page.title,
         subtitle=_subtitle(summary, page),
         sets=[("", "all sets"), *((name, name) for name in summary.sets)],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wildsr.report.page.curve import HEIGHT, WIDTH, Curve, curve
+from wildsr.report.template import filled
 
 FINISHED = "complete"
 
@@ -69,21 +70,14 @@ def page(
         rows: the trials, the best first.
         importances: key of a setting -> fraction of the objective's variance that it explains.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    here = Path(__file__).parent
-    templates = Environment(
-        loader=FileSystemLoader([here, here.parent / "page"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     keys = list(dict.fromkeys(key for row in rows for key in row.params))
     counts = {
         state: sum(row.state == state for row in rows) for state in dict.fromkeys(_states(rows))
     }
-    return templates.get_template("sweep.html").render(
+    here = Path(__file__).parent
+    return filled(
+        here / "sweep.html",
+        here.parent / "page",
         title=f"Sweep {name}",
         objective=objective,
         better="higher is better" if higher else "lower is better",
