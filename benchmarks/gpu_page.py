@@ -12,14 +12,14 @@ HEAD = """# On a GPU
     make gpu                                              # the tests marked `gpu`, then 8 minutes
     python benchmarks/gpu.py --hr bsds500/train --lr bsds500/test         # photos of your own
 
-One command, one JSON file, and this page is made anew: how fast photos are upscaled and in how
-much memory, how fast networks are trained beside a bare loop of the same networks, how fast photos
-are degraded beside Real-ESRGAN's own way of computing it and beside Kornia, and, in the time that
-is left, methods where the truth is known at the size in which they were published.
+This command writes one JSON file and regenerates this page: speed and memory of upscaling,
+speed of training compared with a plain loop over the same networks, speed of degrading
+compared with Real-ESRGAN's implementation and with Kornia, and, in the remaining time,
+methods with known ground truth at their published sizes.
 """
 NONE = """
-**No figures have been taken by this command yet.** Those of the other pages are a CPU's. Whoever
-has a GPU for a quarter of an hour: run it, and send `docs/gpu.json` and `docs/gpu.md`.
+**No figures have been measured by this command yet.** Those of the other pages are from a CPU. If
+you have a GPU for a quarter of an hour, please run it and send `docs/gpu.json` and `docs/gpu.md`.
 """
 
 
