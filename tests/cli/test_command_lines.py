@@ -158,7 +158,7 @@ def test_no_switch_number_or_list_takes_another_type(verb, every, capsys):
         ("train", "+method.updates.upscale.every=0", "every must be an integer of at least 1"),
         ("evaluate", "panel=[swdd]", "Did you mean 'swd'?"),
         ("upscale", "engine=tensorrt", "`engine` must be one of"),
-        ("degrade", "format=gif", "`format` must be one of ['jpeg', 'png'], but got 'gif'."),
+        ("degrade", "format=gif", "`format` must be one of ['jpeg', 'png', 'tif'], but got 'gif'."),
         ("export", "format=onx", "Did you mean 'onnx'?"),
         ("app", "port=0", "`port` must be an integer from 1 to 65535, but got 0."),
     ],
@@ -240,13 +240,13 @@ def test_a_reference_to_another_key_is_followed_and_checked(capsys):
 
 
 def test_the_choices_are_those_of_their_owners():
-    from wildsr.cli import degrade, export
-    from wildsr.inference import device, engine, tile
+    from wildsr.cli import export
+    from wildsr.inference import device, engine, pair_tasks, tile
     from wildsr.metric.catalogue import CATALOGUE
     from wildsr.photo import encode
 
     assert set(check.INTERPOLATIONS) == set(tile.KINDS)
-    assert set(check.PAIRS) == set(degrade.SUFFIXES)
+    assert set(check.PAIRS) == {*pair_tasks.CHOSEN, "jpeg"}
     assert set(check.IMAGES) == set(encode.FORMATS)
     assert set(check.PROGRAMS) == set(export.PROGRAMS)
     assert set(check.ENGINES) == {"auto", *engine.ENGINES}

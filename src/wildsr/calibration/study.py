@@ -161,7 +161,7 @@ class Study:
         camera[CORRELATION], camera[GRAY] = LOWEST[CORRELATION], 0.0
         held = {CORRELATION: float(camera[CORRELATION]), GRAY: 0.0}
         white = self._near(camera, parts, deviations, jitter, photos, codings, FINER, held)
-        return white if white.chi2 < solution.chi2 + WORTH else solution
+        return white if white.chi2 < solution.chi2 + WORTH / 2 else solution
 
     def _with_more(
         self,

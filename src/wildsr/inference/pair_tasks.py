@@ -28,6 +28,7 @@ from wildsr.photo.encode import BECOME, FORMATS
 from wildsr.photo.folder import list_images, relative_names, without_results
 from wildsr.seed import mix_seeds
 
+CHOSEN = ("png", "tif")  # containers of both files that can be asked for
 KEPT = ("png", "tif", "npy", "npz", "dcm")  # that lose nothing; photos in others become PNG
 
 
@@ -54,7 +55,7 @@ class Making:
         else:
             kept = FORMATS.get(own[1:], BECOME.get(own, "png"))
         kept = kept if kept in KEPT else "png"
-        if self.format in ("png", "tif"):
+        if self.format in CHOSEN:
             kept = self.format
         return f".{kept}", ".jpg" if self.format == "jpeg" else f".{kept}"
 
