@@ -54,6 +54,16 @@ def test_depth_goes_with_the_format(noise, nearest, tmp_path):
         upscale_file(up, deep, tmp_path / "d.webp", Settings(depth=16))
 
 
+@pytest.mark.parametrize("format", ["npy", "npz", "dcm"])
+def test_an_ordinary_photo_is_no_measured_values(noise, nearest, tmp_path, format):
+    source = save(tmp_path / "a.png", noise(4, 4))
+    with pytest.raises(UserError, match=f"{format} holds measured values, but a.png .* png, jpg"):
+        upscale_file(nearest(2), source, tmp_path / f"b.{format}")
+    with pytest.raises(UserError, match="a.png is an ordinary photo, whose result has 8 or 16"):
+        upscale_file(nearest(2), source, tmp_path / "b.tif", Settings(depth="float"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png"]
+
+
 def test_quality(fill, nearest, tmp_path):
     fill(tmp_path, 1, (64, 64))
     for suffix in ("jpg", "webp"):

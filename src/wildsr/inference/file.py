@@ -14,7 +14,7 @@ from wildsr.inference.raster import RasterUpscaling, own_range
 from wildsr.inference.settings import Settings
 from wildsr.inference.strips import strips
 from wildsr.inference.upscaler import Upscaler
-from wildsr.photo.encode import DEEP, FORMATS, Encoder, Target
+from wildsr.photo.encode import DEEP, FORMATS, MEASURED, Encoder, Target
 from wildsr.photo.formats import format_of
 from wildsr.photo.raster.base import Raster
 from wildsr.photo.raster.open import open_raster
@@ -181,6 +181,17 @@ class Upscaling:
 def _plan(photo: Photo, scale: int, format: str, settings: Settings) -> Target:
     """The size, depth and format of a result."""
     factor = settings.outscale or scale
+    if format in MEASURED:
+        pictures = [name for name in dict.fromkeys(FORMATS.values()) if name not in MEASURED]
+        raise UserError(
+            f"Argument `format`: {format} holds measured values, but {photo.path.name} is an "
+            f"ordinary photo, which can become {', '.join(pictures)}."
+        )
+    if settings.depth == "float":
+        raise UserError(
+            f"Argument `depth`: {photo.path.name} is an ordinary photo, whose result has 8 or 16 "
+            "bits; floats are for files of measured values (TIFF of floats, GeoTIFF, DICOM, npy)."
+        )
     deep = settings.depth == 16 or (settings.depth is None and photo.dtype == np.uint16)
     if settings.depth == 16 and format not in DEEP:
         raise UserError(f"Argument `depth`: {format} has 8 bits; png and tif know 16.")

@@ -37,6 +37,7 @@ FORMATS = {
     "npz": "npz",
     "dcm": "dcm",
 }
+MEASURED = ("npy", "npz", "dcm")  # written from measured values alone, not from ordinary photos
 # Result formats of inputs that keep no format of their own; what is not here becomes PNG.
 BECOME = {
     **dict.fromkeys(RAW, "tif"),
