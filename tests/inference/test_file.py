@@ -59,7 +59,7 @@ def test_an_ordinary_photo_is_no_measured_values(noise, nearest, tmp_path, forma
     source = save(tmp_path / "a.png", noise(4, 4))
     with pytest.raises(UserError, match=f"{format} holds measured values, but a.png .* png, jpg"):
         upscale_file(nearest(2), source, tmp_path / f"b.{format}")
-    with pytest.raises(UserError, match="a.png is an ordinary photo, whose result has 8 or 16"):
+    with pytest.raises(UserError, match=r"a\.png is an ordinary photo, whose result has 8 or 16"):
         upscale_file(nearest(2), source, tmp_path / "b.tif", Settings(depth="float"))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png"]
 
