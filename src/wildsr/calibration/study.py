@@ -72,6 +72,7 @@ DENOISED = 0.75  # start value of the denoising
 # The square root of 4 pi: noise that a Gaussian of standard deviation c has filtered, of variance 1
 # again, has this times c the amplitude of white noise at the lowest frequencies.
 LOW_GAIN = math.sqrt(4 * math.pi)
+COARSE = 0.4  # LR pixels, from which on noise may be what JPEG makes of white noise
 SHOT = PARAMETERS.index("shot")
 UNSEEN = [PARAMETERS.index(n) for n in ("shot", "correlation", "gray")]
 
@@ -156,7 +157,8 @@ class Study:
         neither. So the white noise of the same power at low frequencies is tried as well.
         """
         camera = solution.camera.clone()
-        camera[SHOT] = PRIOR[SHOT]  # coarse noise that stands for white has none that can be told
+        if camera[CORRELATION] > COARSE:  # what stands for white noise tells its shot noise wrongly
+            camera[SHOT] = PRIOR[SHOT]
         camera[NOISE] += max(math.log(LOW_GAIN * float(camera[CORRELATION])), 0.0)
         camera[CORRELATION], camera[GRAY] = LOWEST[CORRELATION], 0.0
         held = {CORRELATION: float(camera[CORRELATION]), GRAY: 0.0}
