@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from wildsr.calibration.doubt import doubt, doubtful
+from wildsr.calibration.doubt import doubt, doubtful, without_texture
+from wildsr.calibration.fit import Solution
 from wildsr.calibration.simulate import SharpWindows
-from wildsr.network.degrader.physics import PRIOR, noise_levels
+from wildsr.calibration.statistics import NAMES
+from wildsr.degradation.coding import Coding
+from wildsr.network.degrader.physics import PARAMETERS, PRIOR, noise_levels
 
 WIDTH, STRETCH, CORRELATION = 0, [1, 2], 5
 
@@ -50,3 +53,31 @@ def test_never_wider_than_the_edges_where_these_are_narrower_than_expected(sharp
     edges = PRIOR.clone()
     edges[WIDTH] = math.log(0.25)
     assert torch.allclose(doubtful(edges, sharp, 3)[:, WIDTH], edges[WIDTH])
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("texture", {}),
+        ("white", {"correlation": 0.2}),
+        ("of each channel", {"gray": 0.6}),
+        ("denoised", {"denoise": 0.5}),
+        ("JPEG", {}),
+        ("gray photos", {}),
+    ],
+)
+def test_coarse_noise_that_all_channels_share_is_taken_for_texture(name, change):
+    camera = PRIOR.clone()
+    known = {"noise": math.log(8.0), "correlation": 0.7, "gray": 0.95} | change
+    for parameter, value in known.items():
+        camera[PARAMETERS.index(parameter)] = value
+    found = Solution(camera, torch.zeros_like(camera), torch.zeros(len(NAMES)), 1.0)
+    photos = torch.full((5, len(NAMES)), -10.0 if name == "gray photos" else 8.0)
+    codings = [None] * 4 + [Coding.libjpeg(90) if name == "JPEG" else None]
+    left = without_texture(found, photos, codings).camera
+    if name == "texture":
+        assert float(left[3].exp()) == pytest.approx(8 * math.sqrt(0.1), rel=1e-4)
+        assert float(left[6]) == 0.5
+        assert found.camera[6] == pytest.approx(0.95), "what was found is not changed"
+    else:
+        assert torch.equal(left, camera)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from wildsr.calibration.fit import SHAPE, SHARPEN, Solution, Surrogate, solve
+from wildsr.calibration.fit import DENOISE, SHAPE, SHARPEN, Solution, Surrogate, solve
 from wildsr.calibration.simulate import SharpWindows
-from wildsr.calibration.statistics import NAMES
+from wildsr.calibration.statistics import FLOOR, NAMES
+from wildsr.degradation.coding import Coding
 from wildsr.network.degrader.physics import LOWEST, PARAMETERS, PRIOR
 
 EXPLAINED = 1.0  # up to this misfit a camera explains the photos
 BELIEVED, DOUBTED = 1.5, 2.5  # misfits below which a camera is fully, above which not trusted
+SHARED = 0.8  # of the noise's variance, the same in all channels, from which on it may be texture
+COARSE = 0.4  # LR pixels, correlation from which on noise may be something else
+COLOUR = NAMES.index("quiet blue, low")
 WITNESSES = [i for i, name in enumerate(NAMES) if name.startswith(("steepest", "sharpness"))]
 WIDTH, NOISE = PARAMETERS.index("width"), PARAMETERS.index("noise")
 CORRELATION, GRAY = PARAMETERS.index("correlation"), PARAMETERS.index("gray")
@@ -25,6 +33,32 @@ def doubt(misfit: float) -> float:
         misfit: chi^2 of the fit per statistic; 1 or less if the camera explains the photos.
     """
     return min(max((misfit - BELIEVED) / (DOUBTED - BELIEVED), 0.0), 1.0)
+
+
+def without_texture(
+    solution: Solution, photos: Tensor, codings: Sequence[Coding | None]
+) -> Solution:
+    """Take most of the noise away that may be texture: coarse, and the same in all channels.
+
+    Where nothing of a photo is flat, its texture looks like noise that its channels share. Sensors
+    make little of that kind; coding and denoising leave it of other noise, so photos that went
+    through either are believed, and so are gray ones, which have no other.
+
+    Args:
+        solution: what was found.
+        photos: (n, D) statistics of each photo.
+        codings: of the photos.
+    """
+    camera = solution.camera
+    coloured = float(photos[:, COLOUR].mean()) > 10 * math.log10(FLOOR) + 1
+    plain = all(coding is None for coding in codings) and float(camera[DENOISE]) == 0
+    suspect = float(camera[GRAY]) > SHARED and float(camera[CORRELATION]) > COARSE
+    if not (coloured and plain and suspect):
+        return solution
+    camera = camera.clone()
+    camera[NOISE] += 0.5 * math.log((1 - float(camera[GRAY])) / 0.5)
+    camera[GRAY] = 0.5
+    return replace(solution, camera=camera)
 
 
 def by_edges(model: Surrogate, solution: Solution, photos: Tensor, windows: int) -> Tensor:

@@ -13,12 +13,14 @@ from torch import Tensor
 from wildsr.calibration.doubt import (
     BELIEVED,
     BLUR,
+    COARSE,
     CORRELATION,
     GRAY,
     NOISE,
     by_edges,
     doubt,
     doubtful,
+    without_texture,
 )
 from wildsr.calibration.fit import (
     BICUBIC,
@@ -72,7 +74,6 @@ DENOISED = 0.75  # start value of the denoising
 # The square root of 4 pi: noise that a Gaussian of standard deviation c has filtered, of variance 1
 # again, has this times c the amplitude of white noise at the lowest frequencies.
 LOW_GAIN = math.sqrt(4 * math.pi)
-COARSE = 0.4  # LR pixels, from which on noise may be what JPEG makes of white noise
 SHOT = PARAMETERS.index("shot")
 UNSEEN = [PARAMETERS.index(n) for n in ("shot", "correlation", "gray")]
 
@@ -122,6 +123,8 @@ class Study:
         if len(photos) < FEWEST or near_bicubic(solution):
             bicubic = self._as_bicubic(solution.camera, jitter, photos, codings)
             share = evidence(bicubic, solution)
+        solution = without_texture(solution, photos, codings)
+        bicubic = without_texture(bicubic, photos, codings)
         chosen = bicubic if share > 0.5 else solution
         group = Group(
             *rows_of(solution, deviations, jitter),
