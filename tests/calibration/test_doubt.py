@@ -76,8 +76,8 @@ def test_coarse_noise_that_all_channels_share_is_taken_for_texture(name, change)
     codings = [None] * 4 + [Coding.libjpeg(90) if name == "JPEG" else None]
     left = without_texture(found, photos, codings).camera
     if name == "texture":
-        assert float(left[3].exp()) == pytest.approx(8 * math.sqrt(0.1), rel=1e-4)
-        assert float(left[6]) == 0.5
+        assert float(left[3].exp()) == pytest.approx(8 * math.sqrt(0.05), rel=1e-4)
+        assert float(left[6]) == 0
         assert found.camera[6] == pytest.approx(0.95), "what was found is not changed"
     else:
         assert torch.equal(left, camera)

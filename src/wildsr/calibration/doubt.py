@@ -38,7 +38,7 @@ def doubt(misfit: float) -> float:
 def without_texture(
     solution: Solution, photos: Tensor, codings: Sequence[Coding | None]
 ) -> Solution:
-    """Take most of the noise away that may be texture: coarse, and the same in all channels.
+    """Take the noise away that may be texture: coarse, and nearly all the same in all channels.
 
     Where nothing of a photo is flat, its texture looks like noise that its channels share. Sensors
     make little of that kind; coding and denoising leave it of other noise, so photos that went
@@ -56,8 +56,8 @@ def without_texture(
     if not (coloured and plain and suspect):
         return solution
     camera = camera.clone()
-    camera[NOISE] += 0.5 * math.log((1 - float(camera[GRAY])) / 0.5)
-    camera[GRAY] = 0.5
+    camera[NOISE] += 0.5 * math.log(1 - float(camera[GRAY]))
+    camera[GRAY] = 0.0
     return replace(solution, camera=camera)
 
 
