@@ -91,6 +91,18 @@ def parts(names, side=256):
     ]
 
 
+def taken_by(camera, photos, sensor):
+    """What a camera makes of photos, as files of the sensor hold it and training sees it."""
+    torch.manual_seed(0)
+    made = []
+    for photo in photos:
+        sharp = torch.from_numpy(photo).permute(2, 0, 1)[None]
+        with torch.no_grad():
+            small = camera(sharp, camera.draws(sharp))[0].permute(1, 2, 0).numpy()
+        made.append(sensor.seen(values_of(small, sensor.span(), sensor.dtype)))
+    return made
+
+
 def test_a_gray_16_bit_camera_with_a_black_level_is_found_in_its_file(sides, tmp_path):
     """Measured, written as camera.json and read: blur widths and noise within a tenth."""
     black, sensor = 0.1, Sensor(1, "16")
@@ -103,13 +115,7 @@ def test_a_gray_16_bit_camera_with_a_black_level_is_found_in_its_file(sides, tmp
     hidden[5], hidden[6] = 0.2, 0.0
     camera = MeasuredCamera(SCALE, 1, True)
     camera.set(hidden[None], [None], SensorNoise(black))
-    torch.manual_seed(0)
-    lr = []
-    for photo in others:
-        sharp = torch.from_numpy(photo).permute(2, 0, 1)[None]
-        with torch.no_grad():
-            small = camera(sharp, camera.draws(sharp))[0].permute(1, 2, 0).numpy()
-        lr.append(sensor.seen(values_of(small, sensor.span(), sensor.dtype)))
+    lr = taken_by(camera, others, sensor)
     names = [str(number) for number in range(len(lr))]
     found = measured(names, lr, [Seen()] * len(lr), hr, SCALE, 0)
     taken = MeasuredCamera(SCALE, 1, True)
@@ -134,13 +140,7 @@ def test_the_blur_of_each_channel_is_found(sides, tmp_path):
     blurs = torch.tensor([[-0.15, 0.0, 0.0], [0.15, 0.0, 0.0]])
     camera = MeasuredCamera(SCALE, 2, True, "channel")
     camera.set(hidden[None], [None], SensorNoise(0.0, (1.0, 1.0)), blurs)
-    torch.manual_seed(0)
-    lr = []
-    for photo in others:
-        sharp = torch.from_numpy(photo).permute(2, 0, 1)[None]
-        with torch.no_grad():
-            small = camera(sharp, camera.draws(sharp))[0].permute(1, 2, 0).numpy()
-        lr.append(sensor.seen(values_of(small, sensor.span(), sensor.dtype)))
+    lr = taken_by(camera, others, sensor)
     names = [str(number) for number in range(len(lr))]
     found = measured(names, lr, [Seen()] * len(lr), hr, SCALE, 0, by_channel=True)
     assert "blur of the channels" in found.sentence(SCALE)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from support.store_fixtures import put
 
 from wildsr.archive.manifest import FOLDER, read
 from wildsr.archive.store import Store
@@ -16,16 +17,6 @@ from wildsr.archive.store import Store
 fsspec = pytest.importorskip("fsspec")
 KNOWN = ["degradation=mild", "scale=2"]
 DRAW = np.random.default_rng(0)
-
-
-@pytest.fixture
-def memory():
-    """An empty store in this process."""
-    fs = fsspec.filesystem("memory")
-    fs.store.clear()
-    fs.pseudo_dirs[:] = [""]
-    yield fs
-    fs.store.clear()
 
 
 @pytest.fixture
@@ -43,12 +34,6 @@ def expected(sharp, carry_out, tmp_path):
     out = tmp_path / "expected"
     assert carry_out("degrade", [*KNOWN, f"hr={sharp}", f"output={out}"]) == 1
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*.png"))}
-
-
-def put(fs, root, folder):
-    for path in folder.rglob("*"):
-        if path.is_file():
-            fs.pipe_file(f"{root}/{path.relative_to(folder).as_posix()}", path.read_bytes())
 
 
 def stored(fs, root):

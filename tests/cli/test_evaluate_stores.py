@@ -6,19 +6,10 @@ import tarfile
 import zipfile
 
 import pytest
+from support.store_fixtures import put
 
 fsspec = pytest.importorskip("fsspec")
 FEW = ["upscaler=[bicubic,nearest]", "metric.metrics=[psnr,ssim,swd]", "page_mb=1"]
-
-
-@pytest.fixture
-def memory():
-    """An empty store in this process."""
-    fs = fsspec.filesystem("memory")
-    fs.store.clear()
-    fs.pseudo_dirs[:] = [""]
-    yield fs
-    fs.store.clear()
 
 
 @pytest.fixture
@@ -38,12 +29,6 @@ def expected(sides, carry_out, tmp_path):
 
 def rows(data):
     return json.loads(data)["rows"]
-
-
-def put(fs, root, folder):
-    for path in folder.rglob("*"):
-        if path.is_file():
-            fs.pipe_file(f"{root}/{path.relative_to(folder).as_posix()}", path.read_bytes())
 
 
 def test_a_store_in_and_out(memory, sides, expected, carry_out, refused, tmp_path):

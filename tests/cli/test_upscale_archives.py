@@ -12,6 +12,7 @@ import zipfile
 
 import pytest
 from support.ports import free_port
+from support.store_fixtures import put
 
 from wildsr.archive.manifest import FOLDER, read
 from wildsr.archive.store import Store
@@ -34,22 +35,6 @@ def expected(photos_in, weights, tmp_path, carry_out):
     out = tmp_path / "expected"
     assert carry_out("upscale", [f"weights={weights}", f"input={photos_in}", f"output={out}"]) == 1
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*.png")}
-
-
-@pytest.fixture
-def memory():
-    """An empty store in this process."""
-    fs = fsspec.filesystem("memory")
-    fs.store.clear()
-    fs.pseudo_dirs[:] = [""]
-    yield fs
-    fs.store.clear()
-
-
-def put(fs, root, folder):
-    for path in folder.rglob("*"):
-        if path.is_file():
-            fs.pipe_file(f"{root}/{path.relative_to(folder).as_posix()}", path.read_bytes())
 
 
 def stored(fs, root):
