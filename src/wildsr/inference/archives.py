@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from wildsr.archive.ahead import Ahead
-from wildsr.archive.container import KINDS, Container, Slot, samples, shards_of
+from wildsr.archive.container import KINDS, Container, Sample, Slot, samples, shards_of
 from wildsr.archive.place import Scratch
 from wildsr.archive.store import (
     Place,
@@ -200,8 +200,39 @@ def _tars(
     source: str, output: str, format: str | None, choice: Choice, overwrite: bool
 ) -> Iterator[Work]:
     """Each tar file into one of its name."""
+
+    def task_of(container: Container, sample: Sample, tar: str) -> Iterator[Task]:
+        result = result_name(str(sample.photo), format)
+        slot = Slot(container, result, sample.others)
+        yield Task(sample, slot, f"{tar}/{sample.photo}", f"{tar}/{result}")
+
+    return each_tar(source, output, choice, overwrite, task_of)
+
+
+def each_tar(
+    source: str,
+    output: str,
+    choice: Choice,
+    overwrite: bool,
+    tasks_of: Callable[[Container, Sample, str], Iterator[Task]],
+    argument: str = "input",
+) -> Iterator[Work]:
+    """Read tar files one after the other, each into one of its name.
+
+    Args:
+        source: a tar file, or several by braces.
+        output: a tar file, or a folder for several.
+        choice: of the files and of the photos in them.
+        overwrite: whether to make those again that exist.
+        tasks_of: from the result, a sample with a photo and the name of its tar file to the tasks.
+        argument: what messages call ``source``.
+
+    Raises:
+        UserError: one file for several; a file that cannot be read.
+    """
     names = shards_of(source)
-    if container_kind(output) is not None and len(names) > 1:
+    packed = container_kind(output) is not None
+    if packed and len(names) > 1:
         raise UserError(f"`output` must be a folder for {len(names)} tar files, but got {output}.")
     for name in names:
         last = posixpath.basename(name.replace(os.sep, "/"))
@@ -210,22 +241,22 @@ def _tars(
         only = choice.only
         if only is not None and not any(each.startswith(f"{last}/") for each in only):
             continue
-        target = output if container_kind(output) is not None else f"{output.rstrip('/')}/{last}"
-        with open_stream(name) as stream:
-            counted = _Samples(stream, last, format)
-            again = overwrite or only is not None
-            yield from into(
-                target,
-                again,
-                lambda container, it=counted: it.into(container),  # type: ignore[misc]
-            )
+        target = output if packed else f"{output.rstrip('/')}/{last}"
+        with open_stream(name, argument) as stream:
+            read = _Samples(stream, last, tasks_of)
+            yield from into(target, overwrite or only is not None, read.into)
 
 
 class _Samples:
-    """The samples of one tar file as tasks."""
+    """The samples of one tar file as tasks; what has no photo is copied as it is."""
 
-    def __init__(self, stream: IO[bytes], name: str, format: str | None) -> None:
-        self.stream, self.name, self.format, self.count = stream, name, format, 0
+    def __init__(
+        self,
+        stream: IO[bytes],
+        name: str,
+        tasks_of: Callable[[Container, Sample, str], Iterator[Task]],
+    ) -> None:
+        self.stream, self.name, self.tasks_of, self.count = stream, name, tasks_of, 0
 
     def into(
         self, container: Container
@@ -239,10 +270,9 @@ class _Samples:
                 for name, data in sample.others.items():
                     container.add(name, data)
                 continue
-            self.count += 1
-            result = result_name(sample.photo, self.format)
-            slot = Slot(container, result, sample.others)
-            yield Task(sample, slot, f"{self.name}/{sample.photo}", f"{self.name}/{result}")
+            for task in self.tasks_of(container, sample, self.name):
+                self.count += 1
+                yield task
 
 
 Fill = Callable[[Container], tuple[Iterable[Task], Callable[[], int], Callable[[], None]]]

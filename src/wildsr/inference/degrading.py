@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from wildsr.atomic import Partial
 from wildsr.error import UserError
 from wildsr.inference.settings import Settings
 from wildsr.photo.sensor import RGB, Sensor
@@ -29,6 +30,34 @@ class PairSettings:
 
     files: Settings = field(default_factory=Settings)
     quality: int | None = None
+
+
+class PairFiles:
+    """The files of a pair while they are written: the HR and, where it is kept, the LR.
+
+    Attributes:
+        partials: the unfinished files, in this order.
+    """
+
+    partials: list[Partial]
+
+    def finish(self) -> None:
+        """Give both their names, the LR last.
+
+        Raises:
+            UserError: the file system refuses.
+        """
+        try:
+            for partial in self.partials:
+                partial.keep()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        for partial in self.partials:
+            partial.discard()
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
-from wildsr.archive.container import Container, Sample, Slot, samples, shards_of
+from wildsr.archive.container import Container, Sample, Slot
 from wildsr.archive.place import Pair, Source, Target
-from wildsr.archive.store import Place, Store, Stored, open_stream, place_of
+from wildsr.archive.store import Place, Store, Stored, place_of
 from wildsr.error import UserError
 from wildsr.inference.archives import (
     Work,
     check_place,
     container_kind,
+    each_tar,
     into,
     one_of_a_store,
     unzipped,
@@ -222,45 +221,13 @@ def _tars(
     source: str, output: str, making: Making, choice: Choice, overwrite: bool
 ) -> Iterator[Work]:
     """Each tar file into one of its name."""
-    names = shards_of(source)
-    packed = container_kind(output) is not None
-    if packed and len(names) > 1:
-        raise UserError(f"`output` must be a folder for {len(names)} tar files, but got {output}.")
-    for name in names:
-        last = posixpath.basename(name.replace(os.sep, "/"))
-        if last not in choice.shard:
-            continue
-        only = choice.only
-        if only is not None and not any(each.startswith(f"{last}/") for each in only):
-            continue
-        target = output if packed else f"{output.rstrip('/')}/{last}"
-        with open_stream(name, "hr") as stream:
-            read = _Read(stream, last, making)
-            yield from into(target, overwrite or only is not None, read.into)
 
+    def tasks(container: Container, sample: Sample, tar: str) -> Iterator[Task]:
+        place = _sample_place(container, sample)
+        for task in making.tasks(sample, sample.key, f"{tar}/{sample.photo}", place):
+            yield replace(task, output=f"{tar}/{task.output}")
 
-class _Read:
-    """The samples of one tar file as tasks."""
-
-    def __init__(self, stream: IO[bytes], name: str, making: Making) -> None:
-        self.stream, self.name, self.making, self.count = stream, name, making, 0
-
-    def into(
-        self, container: Container
-    ) -> tuple[Iterable[Task], Callable[[], int], Callable[[], None]]:
-        """Tasks that fill a container."""
-        return self._tasks(container), lambda: self.count, lambda: None
-
-    def _tasks(self, container: Container) -> Iterator[Task]:
-        for sample in samples(self.stream, self.name):
-            if sample.photo is None:
-                for name, data in sample.others.items():
-                    container.add(name, data)
-                continue
-            place = _sample_place(container, sample)
-            for task in self.making.tasks(sample, sample.key, f"{self.name}/{sample.photo}", place):
-                self.count += 1
-                yield replace(task, output=f"{self.name}/{task.output}")
+    return each_tar(source, output, choice, overwrite, tasks, "hr")
 
 
 def _sample_place(

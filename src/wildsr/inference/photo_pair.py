@@ -14,7 +14,13 @@ from wildsr.archive.place import PairPaths
 from wildsr.atomic import Partial
 from wildsr.error import UserError
 from wildsr.inference import alpha as transparency
-from wildsr.inference.degrading import FileDegrader, Floats, PairSettings, block_mean
+from wildsr.inference.degrading import (
+    FileDegrader,
+    Floats,
+    PairFiles,
+    PairSettings,
+    block_mean,
+)
 from wildsr.inference.raster import own_range
 from wildsr.photo.encode import FORMATS, Encoder, Target
 from wildsr.photo.samples import Range, on_white, write_tiff
@@ -24,7 +30,7 @@ from wildsr.photo.stream import Photo
 QUALITY = 95  # of JPEG files, where none is asked for
 
 
-class PhotoPair:
+class PhotoPair(PairFiles):
     """A pair that is being made of an ordinary photo.
 
     Args:
@@ -137,24 +143,6 @@ class PhotoPair:
         encoder = Encoder(partial.path, (width, height), target, photo)
         encoder.take([np.ascontiguousarray(pixels)])
         encoder.finish()
-
-    def finish(self) -> None:
-        """Give both their names, the LR last.
-
-        Raises:
-            UserError: the file system refuses.
-        """
-        try:
-            for partial in self.partials:
-                partial.keep()
-        except BaseException:
-            self.abandon()
-            raise
-
-    def abandon(self) -> None:
-        """Remove what was written."""
-        for partial in self.partials:
-            partial.discard()
 
 
 def _is_jpeg(targets: PairPaths) -> bool:

@@ -12,7 +12,13 @@ from wildsr.archive.place import PairPaths
 from wildsr.atomic import Partial
 from wildsr.error import UserError, first_line
 from wildsr.inference.bands import Look, Strip
-from wildsr.inference.degrading import FileDegrader, Floats, PairSettings, block_mean
+from wildsr.inference.degrading import (
+    FileDegrader,
+    Floats,
+    PairFiles,
+    PairSettings,
+    block_mean,
+)
 from wildsr.inference.raster import numbers_of, same_numbers, trained_range
 from wildsr.inference.raster_plan import chosen_pages, group, kept_bands, look_at, result_page
 from wildsr.photo.encode import FORMATS
@@ -24,7 +30,7 @@ from wildsr.photo.samples import filled
 from wildsr.photo.unreadable import readable
 
 
-class RasterPair:
+class RasterPair(PairFiles):
     """A pair that is being made of a file of measured values.
 
     Bands that the degradation takes together (red, green and blue, or all of a sensor's) go through
@@ -197,24 +203,6 @@ class RasterPair:
         if look.alpha is not None:
             lr[..., -1:] = block_mean(unit[..., -1:], scale)
         return lr
-
-    def finish(self) -> None:
-        """Give both their names, the LR last.
-
-        Raises:
-            UserError: the file system refuses.
-        """
-        try:
-            for partial in self.partials:
-                partial.keep()
-        except BaseException:
-            self.abandon()
-            raise
-
-    def abandon(self) -> None:
-        """Remove what was written."""
-        for partial in self.partials:
-            partial.discard()
 
 
 def _seen(values: Values, look: Look) -> tuple[Floats, Any]:
