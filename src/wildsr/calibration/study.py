@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -78,6 +79,23 @@ SHOT = PARAMETERS.index("shot")
 UNSEEN = [PARAMETERS.index(n) for n in ("shot", "correlation", "gray")]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a group's photos while its common camera is refined.
+
+    Attributes:
+        photos: (n, D) statistics of each.
+        codings: of each.
+        deviations: (n, P) of each photo's camera from the common one.
+        jitter: (P,) standard deviation of what varies beside that.
+    """
+
+    photos: Tensor
+    codings: Sequence[Coding | None]
+    deviations: Tensor
+    jitter: Tensor
+
+
 class Study:
     """Measures groups of photos with common simulations.
 
@@ -116,8 +134,9 @@ class Study:
         centre[SHAPE] = shape_of(centre)
         model = self._around(centre, REACH * RADII[1], deviations, jitter, codings, parts)
         solution = self._best(model, photos, parts)
-        solution = self._plainer(solution, parts, deviations, jitter, photos, codings)
-        solution = self._with_more(solution, parts, deviations, jitter, photos, codings)
+        seen = Seen(photos, codings, deviations, jitter)
+        solution = self._plainer(solution, parts, seen)
+        solution = self._with_more(solution, parts, seen)
         share = 0.0
         bicubic = solution
         if len(photos) < FEWEST or near_bicubic(solution):
@@ -148,34 +167,28 @@ class Study:
         self,
         solution: Solution,
         parts: frozenset[int],
-        deviations: Tensor,
-        jitter: Tensor,
-        photos: Tensor,
-        codings: Sequence[Coding | None],
+        seen: Seen,
     ) -> Solution:
-        """With white noise of each channel's own, unless that explains the photos clearly worse.
+        """Prefer white, independent noise, unless it explains the photos clearly worse.
 
-        JPEG leaves of noise its low frequencies alone, where much white noise looks as little
-        coarse noise does; and the way from one to the other leads through cameras that explain
-        neither. So the white noise of the same power at low frequencies is tried as well.
+        JPEG keeps only the low frequencies of noise, where strong white noise looks like weaker
+        coarse noise, and the cameras between the two explain neither. So white noise of the same
+        power at low frequencies is fitted as well.
         """
         camera = solution.camera.clone()
-        if camera[CORRELATION] > COARSE:  # what stands for white noise tells its shot noise wrongly
+        if camera[CORRELATION] > COARSE:  # fitted to the wrong noise, so was its shot noise
             camera[SHOT] = PRIOR[SHOT]
         camera[NOISE] += max(math.log(LOW_GAIN * float(camera[CORRELATION])), 0.0)
         camera[CORRELATION], camera[GRAY] = LOWEST[CORRELATION], 0.0
         held = {CORRELATION: float(camera[CORRELATION]), GRAY: 0.0}
-        white = self._near(camera, parts, deviations, jitter, photos, codings, FINER, held)
+        white = self._near(camera, parts, seen, FINER, held)
         return white if white.chi2 < solution.chi2 + WORTH / 2 else solution
 
     def _with_more(
         self,
         solution: Solution,
         parts: frozenset[int],
-        deviations: Tensor,
-        jitter: Tensor,
-        photos: Tensor,
-        codings: Sequence[Coding | None],
+        seen: Seen,
     ) -> Solution:
         """With further parts, where something is not explained and they explain much of it.
 
@@ -186,7 +199,7 @@ class Study:
             grown = parts | more
             if grown == parts or solution.chi2 <= len(NAMES) * limit:
                 continue
-            further = self._grown(solution.camera, grown, deviations, jitter, photos, codings)
+            further = self._grown(solution.camera, grown, seen)
             enough = BELIEVED * len(NAMES) if DENOISE in grown else math.inf
             if further.chi2 < min(solution.chi2 - WORTH, enough):
                 solution, parts = further, grown
@@ -196,10 +209,7 @@ class Study:
         self,
         camera: Tensor,
         parts: frozenset[int],
-        deviations: Tensor,
-        jitter: Tensor,
-        photos: Tensor,
-        codings: Sequence[Coding | None],
+        seen: Seen,
     ) -> Solution:
         """The best camera with further parts, from one without: both of its last two rounds."""
         camera, unseen = camera.clone(), DENOISE in parts and camera[DENOISE] == 0
@@ -211,16 +221,13 @@ class Study:
             camera[UNSEEN] = PRIOR[UNSEEN]
             camera[NOISE] += 0.5
         radii = (RADII[0], *RADII) if unseen else RADII
-        return self._near(camera, parts, deviations, jitter, photos, codings, radii)
+        return self._near(camera, parts, seen, radii)
 
     def _near(
         self,
         camera: Tensor,
         parts: frozenset[int],
-        deviations: Tensor,
-        jitter: Tensor,
-        photos: Tensor,
-        codings: Sequence[Coding | None],
+        seen: Seen,
         radii: Sequence[float],
         known: Mapping[int, float] = MappingProxyType({}),
     ) -> Solution:
@@ -229,9 +236,11 @@ class Study:
         Optional parts that are not among ``parts`` stay as they are, and so do those ``known``.
         """
         for share in radii:
-            model = self._around(camera, REACH * share, deviations, jitter, codings, parts)
+            model = self._around(
+                camera, REACH * share, seen.deviations, seen.jitter, seen.codings, parts
+            )
             held = {i: float(camera[i]) for i in OPTIONAL - parts} | dict(known)
-            solution = solve(model, photos, len(self.sharp), held)
+            solution = solve(model, seen.photos, len(self.sharp), held)
             camera = solution.camera
         return solution
 
