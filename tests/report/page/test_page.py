@@ -8,7 +8,7 @@ import shutil
 import pytest
 from support.served_page import until
 
-from wildsr.report.page.page import Page, write_page
+from wildsr.report.page.page import PNG, Page, write_page
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.chrome.service import Service  # noqa: E402
@@ -246,9 +246,28 @@ def test_a_finish_is_drawn(evaluated):
 
     assert 'id="finish"' not in text()
     (run / "finish.json").write_text(json.dumps({"strength": 0.5, "rule": "the <rule>"}))
-    (run / "strength.png").write_bytes(b"drawn")
+    drawn = PNG + b"drawn"
+    (run / "strength.png").write_bytes(drawn)
     assert "default strength 0.5: the &lt;rule&gt;" in text()
-    assert f"data:image/png;base64,{base64.b64encode(b'drawn').decode()}" in text()
+    assert f"data:image/png;base64,{base64.b64encode(drawn).decode()}" in text()
+
+
+@pytest.mark.parametrize("name", ["strength.png", "report_card.png"])
+def test_a_figure_that_leads_out_of_a_run_or_is_none_is_left_out(evaluated, name):
+    run, secret = evaluated.folder / "run", evaluated.folder / "secret"
+    run.mkdir()
+    (run / "finish.json").write_text(json.dumps({"strength": 0.5, "rule": "it"}))
+    (run / "report_card.json").write_text(json.dumps({"headline": "h", "entries": []}))
+    page = Page("t", 4, 10**6, {"it": run})
+    secret.write_bytes(PNG + b"secret")
+    (run / name).symlink_to(secret)
+    inside = base64.b64encode(secret.read_bytes()).decode()
+    text = write_page(evaluated.folder, evaluated.summary, evaluated.sets, page).read_text()
+    assert inside not in text
+    (run / name).unlink()
+    (run / name).write_bytes(b"no picture")
+    text = write_page(evaluated.folder, evaluated.summary, evaluated.sets, page).read_text()
+    assert base64.b64encode(b"no picture").decode() not in text
 
 
 def test_a_budget_leaves_photos_out_and_says_so(evaluated):

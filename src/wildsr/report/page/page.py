@@ -21,6 +21,8 @@ from wildsr.report.page.environment import environment
 from wildsr.report.template import filled
 from wildsr.run.finish import FILE
 
+PNG = b"\x89PNG\r\n\x1a\n"  # the first bytes of such a file
+LARGEST = 8 * 10**6  # bytes of a figure
 ARROWS = {HIGHER: " ↑", LOWER: " ↓", "": ""}
 
 
@@ -196,18 +198,31 @@ def _card(folder: Path) -> list[dict[str, Any]]:
         made = {"run": folder.name, "headline": str(card["headline"]), "entries": entries}
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    figure = folder / "report_card.png"
-    made["figure"] = file_uri(figure.read_bytes()) if figure.exists() else ""
+    made["figure"] = _drawn(folder / "report_card.png")
     return [made]
+
+
+def _drawn(path: Path) -> str:
+    """A run's figure as a data URI; "" where there is none.
+
+    Run folders may come from strangers: what leads out of the folder, is no PNG or is far larger
+    than any figure does not get into a page that is handed on.
+    """
+    try:
+        if path.is_symlink() or path.stat().st_size > LARGEST:
+            return ""
+        data = path.read_bytes()
+    except OSError:
+        return ""
+    return file_uri(data) if data.startswith(PNG) else ""
 
 
 def _finish(name: str, folder: Path) -> list[dict[str, str]]:
     """The strengths of a run's finish, drawn, if it has one."""
-    figure = folder / "strength.png"
     try:
         found = json.loads((folder / FILE).read_text(encoding="utf-8"))
         said = f"default strength {float(found['strength']):g}: {found['rule']}"
-        return [{"run": name, "said": said, "figure": file_uri(figure.read_bytes())}]
+        return [{"run": name, "said": said, "figure": _drawn(folder / "strength.png")}]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
