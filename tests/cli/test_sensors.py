@@ -151,6 +151,37 @@ def test_degrade_writes_what_the_sensor_gives(trained, carry_out, tmp_path):
     assert (out / "real_vs_fake.png").is_file()
 
 
+def test_the_picture_of_pairs_shows_files_of_another_depth_alike(
+    trained, carry_out, tmp_path, monkeypatch
+):
+    """The 12 bits of 16 that a run saw are all of the 8 bits that its pairs have."""
+    run, root, channels, _ = trained
+    shown = []
+    monkeypatch.setattr("wildsr.cli.degrade.real_vs_fake", lambda *given: shown.append(given))
+    for depth in ("null", "8") if channels == 1 else ("null",):
+        out = tmp_path / f"pairs {depth}"
+        typed = [f"run={run}", f"hr={root / 'hr'}", f"output={out}", f"depth={depth}"]
+        assert carry_out("degrade", typed) == 0
+    for real, fake, sharp, *_ in shown:
+        for photos in (real, fake, sharp):
+            assert all(0.1 < float(photo.mean()) < 0.9 for photo in photos)
+        assert float((sharp[0] - shown[0][2][0]).abs().max()) < 1 / 255
+        assert float((fake[0] - shown[0][1][0]).abs().max()) < 1 / 255
+
+
+def test_saved_results_are_those_of_the_run(trained, carry_out, tmp_path):
+    """What ``upscale`` writes has the same PSNR as what ``evaluate`` computes."""
+    run, root, *_ = trained
+    sr = tmp_path / "sr"
+    assert carry_out("upscale", [f"run={run}", f"input={root / 'val_lr'}", f"output={sr}"]) == 0
+    folders = [f"data.lr={root / 'val_lr'}", f"data.hr={root / 'val_hr'}"]
+    typed = [f"run={run}", *folders, f"results={{saved: {sr}}}", "metric.metrics=[psnr]"]
+    assert carry_out("evaluate", [*typed, f"output={tmp_path / 'out'}", "page_mb=0"]) == 0
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())["rows"]
+    found = {row["name"]: row["psnr"] for row in rows}
+    assert found["saved"] == pytest.approx(found["supervised"], abs=0.01)
+
+
 def test_evaluate(trained, carry_out, tmp_path):
     run, root, channels, _ = trained
     out = tmp_path / "out"

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
@@ -23,7 +24,6 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
-from wildsr.data.store import read_kind
 from wildsr.error import UserError
 from wildsr.inference.archives import Work, container_kind, manifests_of, unzipped
 from wildsr.inference.cluster import Cluster, carry_out_on
@@ -32,10 +32,13 @@ from wildsr.inference.device import choose_device
 from wildsr.inference.job import Outcome, carry_out
 from wildsr.inference.pair import begin_pair
 from wildsr.inference.pair_tasks import Making, pair_works
+from wildsr.inference.raster import own_range
 from wildsr.inference.settings import Settings
 from wildsr.inference.tasks import Choice, Task
 from wildsr.photo.image import UnreadableImage, list_images, read_image
-from wildsr.photo.sensor import Sensor
+from wildsr.photo.samples import read_samples
+from wildsr.photo.sensor import Sensor, made_into, span_of, unit_of
+from wildsr.photo.unreadable import unreadable
 from wildsr.pixels import as_rgb, floats_of
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
 from wildsr.run.degradation import file_degrader
@@ -214,10 +217,16 @@ def _settings(config: DictConfig) -> dict[str, Any]:
 
 
 def _read(path: Path, sensor: Sensor, side: str = "lr", limit: float | None = None) -> Tensor:
-    """A picture to be shown, (1, 3, h, w)."""
+    """A picture to be shown, (1, 3, h, w): files of its type in the sensor's range."""
     if sensor.plain:
         return as_rgb(floats_of(read_image(path, limit)))
-    return as_rgb(floats_of(sensor.seen(read_kind(path, limit, sensor), side)), sensor.bands)
+    pixels = read_samples(path, limit)
+    span = own_range(sensor, pixels.dtype, side) or span_of(pixels.dtype)
+    try:
+        made = made_into(unit_of(pixels, span), sensor.channels, np.dtype(np.float32))
+    except ValueError as error:
+        raise unreadable(path, str(error)) from error
+    return as_rgb(floats_of(made), sensor.bands)
 
 
 def _real(config: DictConfig, sensor: Sensor) -> list[Tensor]:

@@ -81,6 +81,20 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         """
         if self.fetch is not None:
             self.fetch(path)
-        if self.sensor.plain:
-            return read_image(path, self.limit)
-        return self.sensor.seen(read_kind(path, self.limit, self.sensor))
+        return read_photo(path, self.limit, self.sensor)
+
+
+def read_photo(path: Path, limit: float | None, sensor: Sensor) -> Samples:
+    """Read a photo as networks of a sensor get it: (h, w, channels), uint8 or floats in [0, 1].
+
+    Args:
+        path: of the photo.
+        limit: megapixels of a photo that is read; None for any number.
+        sensor: what it is made into.
+
+    Raises:
+        UnreadableImage: it cannot be decoded.
+    """
+    if sensor.plain:
+        return read_image(path, limit)
+    return sensor.seen(read_kind(path, limit, sensor))

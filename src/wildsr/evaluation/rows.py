@@ -55,7 +55,8 @@ def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
         device: where networks run.
 
     Raises:
-        UserError: a named run or file does not exist, is damaged or of an unknown kind.
+        UserError: a named run or file does not exist, is damaged or of an unknown kind, or two
+            learned from photos of different kinds.
     """
     found: dict[str, Row] = {}
 
@@ -76,8 +77,10 @@ def table_rows(config: DictConfig, device: torch.device) -> dict[str, Row]:
         shown = opened.name if name == path.name else name
         load = partial(_same, opened.network)
         add(shown, Row(ready(load, shown), opened.scale, f"weights={path}", None, opened.sensor))
-    for name, folder in paths_by_name(config.results, "results").items():
-        add(name, Row(precomputed(folder, config.get("limit")), None, f"results={folder}"))
+    saved = paths_by_name(config.results, "results")
+    sensor = one_sensor(found) if saved else RGB  # results are what the others are, and measured so
+    for name, folder in saved.items():
+        add(name, Row(precomputed(folder, config.get("limit"), sensor), None, f"results={folder}"))
     return found
 
 

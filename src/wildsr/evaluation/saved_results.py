@@ -10,12 +10,18 @@ import torch
 from torch import Tensor
 
 from wildsr.atomic import file_name
+from wildsr.data.validation import read_photo
 from wildsr.error import UserError
 from wildsr.evaluation.evaluate import Restore
-from wildsr.photo.image import LIMIT, UnreadableImage, bare_stem, list_images, read_image
+from wildsr.photo.image import LIMIT, UnreadableImage, bare_stem, list_images
+from wildsr.photo.samples import kind_of
+from wildsr.photo.sensor import RGB, Sensor
+from wildsr.photo.unreadable import unreadable
 
 
-def precomputed(folder: Path, limit: float | None = LIMIT) -> Callable[[int], Restore]:
+def precomputed(
+    folder: Path, limit: float | None = LIMIT, sensor: Sensor = RGB
+) -> Callable[[int], Restore]:
     """Look up SR images by the photo's name, with any suffix, in the set's folder if there is one.
 
     Names are matched like those of LR and HR photos; surplus rows and columns, fewer than the
@@ -24,6 +30,7 @@ def precomputed(folder: Path, limit: float | None = LIMIT) -> Callable[[int], Re
     Args:
         folder: of the SR images.
         limit: largest size that is read, in megapixels; None for any.
+        sensor: of the photos: SR images are read in its depth and between its black and white.
 
     Returns:
         A function of the scale that returns the lookup
@@ -43,7 +50,8 @@ def precomputed(folder: Path, limit: float | None = LIMIT) -> Callable[[int], Re
             if where not in listed:
                 listed[where] = list_images(where, "results")
             path = _of_name(listed[where], str(photo["name"]), where)
-            pixels = torch.from_numpy(read_image(path, limit)).permute(2, 0, 1)
+            _of_this_depth(path, sensor)
+            pixels = torch.from_numpy(read_photo(path, limit, sensor)).permute(2, 0, 1)
             height, width = (side * scale for side in photo["lr"].shape[1:])
             extra = (pixels.shape[1] - height, pixels.shape[2] - width)
             if min(extra) < 0 or max(extra) >= scale:
@@ -56,6 +64,21 @@ def precomputed(folder: Path, limit: float | None = LIMIT) -> Callable[[int], Re
         return restore
 
     return open_folder
+
+
+def _of_this_depth(path: Path, sensor: Sensor) -> None:
+    """Refuse a file whose numbers are not those between the sensor's black and white.
+
+    Raises:
+        UnreadableImage: it is of another type, or no image.
+    """
+    if sensor.lr is None and sensor.depth != "float":
+        return  # black and white are those of each type
+    kind = kind_of(path, None)
+    if kind.dtype != sensor.dtype:
+        raise unreadable(
+            path, f"it is of {kind.dtype.name}, but the upscalers' photos are {sensor.sentence()}"
+        )
 
 
 def _of_name(paths: list[Path], name: str, folder: Path) -> Path:

@@ -24,7 +24,7 @@ from wildsr.inference.degrading import (
 from wildsr.inference.raster import own_range
 from wildsr.photo.encode import FORMATS, Encoder, Target
 from wildsr.photo.samples import Range, on_white, write_tiff
-from wildsr.photo.sensor import unit_of, values_of
+from wildsr.photo.sensor import span_of, unit_of, values_of
 from wildsr.photo.stream import Photo
 
 QUALITY = 95  # of JPEG files, where none is asked for
@@ -70,8 +70,7 @@ class PhotoPair(PairFiles):
                 f"JPEG (`quality`, `format=jpeg`) has 8 bits, but the pair of {photo.path} has "
                 "more; depth=8 makes one of 8 bits."
             )
-        kind: Any = photo.dtype
-        white = (0.0, float(np.iinfo(kind).max))
+        white = span_of(photo.dtype)
         self.seen, self.made = white, white  # black and white of the HR, and of the LR
         if not self.alpha:
             self.seen = own_range(degrader.sensor, photo.dtype, "hr") or white
@@ -124,7 +123,7 @@ class PhotoPair(PairFiles):
     def _values(self, unit: Floats, span: Range) -> Any:
         """[0, 1] as numbers of the files: between the range's ends, or all of another type."""
         if self.dtype != self.photo.dtype:
-            span = (0.0, 1.0 if self.dtype.kind == "f" else float(np.iinfo(self.dtype).max))
+            span = span_of(self.dtype)
         return values_of(unit, span, self.dtype)
 
     def _encode(self, side: int, pixels: Any) -> None:

@@ -116,6 +116,11 @@ class Sensor:
 RGB = Sensor()  # the 8-bit RGB of cameras
 
 
+def span_of(dtype: np.dtype[Any]) -> Range:
+    """Black and white of a data type: 0 and 1 of floats, 0 and the largest number of integers."""
+    return 0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+
+
 def unit_of(pixels: Samples, span: Range) -> npt.NDArray[np.float32]:
     """Scale values from [black, white] to float32 in [0, 1], and clip.
 
