@@ -6,7 +6,8 @@ import pytest
 
 from wildsr.error import UserError
 from wildsr.photo import folder as listing
-from wildsr.photo.folder import bare_stem, list_images, relative_names, without_results
+from wildsr.photo.folder import bare_stem, list_images, relative_names
+from wildsr.photo.own_results import without_results
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from wildsr.inference.archives import (
 )
 from wildsr.inference.tasks import Choice, Task
 from wildsr.photo.encode import BECOME, FORMATS
-from wildsr.photo.folder import list_images, relative_names, without_results
+from wildsr.photo.folder import list_images, relative_names
+from wildsr.photo.own_results import without_results
 from wildsr.seed import mix_seeds
 
 CHOSEN = ("png", "tif")  # containers of both files that can be asked for

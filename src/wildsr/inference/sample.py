@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wildsr.error import UserError
-from wildsr.photo.folder import SUFFIXES, Results, walk_images
+from wildsr.photo.folder import SUFFIXES, walk_images
+from wildsr.photo.own_results import Results
 from wildsr.photo.stream import Photo
 
 MOST = 16  # photos

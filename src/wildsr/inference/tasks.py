@@ -16,7 +16,8 @@ from wildsr.archive.shard import Shard
 from wildsr.atomic import LONGEST
 from wildsr.error import UserError, unknown
 from wildsr.photo.encode import BECOME, FORMATS
-from wildsr.photo.folder import Results, list_images, walk_images
+from wildsr.photo.folder import list_images, walk_images
+from wildsr.photo.own_results import Results
 
 
 @dataclass(frozen=True)

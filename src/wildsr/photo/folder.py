@@ -6,12 +6,14 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from wildsr.error import UserError
 from wildsr.photo.left_out import LeftOut
+from wildsr.photo.own_results import within
+from wildsr.photo.searching import Searching, virtual_around, virtual_below
 
 # What phones, cameras and browsers call the formats that are read,
 RAW = (
@@ -44,9 +46,10 @@ def list_images(folder: Path | str, argument: str) -> list[Path]:
     """List the photos below a folder, in an order that does not depend on the file system.
 
     One line is printed, once, about what is left out: files of other kinds with their suffixes,
-    links that lead out of the folder, special files, folders that cannot be listed, and folders of
-    results (runs, evaluations, pairs) below the given one. Hidden files and folders are left out
-    silently.
+    links that lead out of the folder, special files, folders that cannot be listed, virtual file
+    systems such as /proc, and folders of results (runs, evaluations, pairs) below the given one.
+    Another line says after two seconds, and then more and more rarely, that the search goes on.
+    Hidden files and folders are left out silently.
 
     Args:
         folder: a folder, searched recursively, or one image file; either may be a link itself.
@@ -61,7 +64,7 @@ def list_images(folder: Path | str, argument: str) -> list[Path]:
     root = Path(folder).expanduser()
     if _is_file(root, argument):
         return [root]
-    names = [name for batch in walk_images(root, argument) for name in batch]
+    names = [name for batch in _found(root, argument, False) for name in batch]
     return [root / name for name in sorted(names, key=lambda name: name.split(os.sep))]
 
 
@@ -85,39 +88,25 @@ def walk_images(folder: Path | str, argument: str) -> Iterator[list[str]]:
     root = Path(folder).expanduser()
     if _is_file(root, argument):
         raise UserError(f"Argument `{argument}` must be a folder of images, but got file {root}.")
-    left, some = LeftOut(), False
-    for batch in _walk(root, left, argument):
+    yield from _found(root, argument, True)
+
+
+def _found(root: Path, argument: str, shown: bool) -> Iterator[list[str]]:
+    """As :func:`walk_images`; ``shown``: what becomes of the photos is seen while they come."""
+    if (kind := virtual_around(os.path.realpath(root))) is not None:
+        raise UserError(
+            f"{_must(argument)}, but {root} is no disk: the system shows itself there ({kind})."
+        )
+    left, searching, some = LeftOut(), Searching(root, argument), False
+    for batch in _walk(root, left, argument, searching):
         some = True
         yield batch
+        if shown:
+            searching.hand_over()
     if not some:
         raise UserError(f"{_must(argument)}, but {root} holds none{left.because()}.")
     if words := left.words():
         say_once(f"`{argument}`: left out of {root}: {words}")
-
-
-class Results:
-    """The files below the output folder (``path in results``), also through links.
-
-    Args:
-        output: the folder, which need not exist.
-    """
-
-    def __init__(self, output: Path) -> None:
-        self.real = os.path.realpath(output)
-        self._folders: dict[str, bool] = {}
-
-    def __contains__(self, path: Path) -> bool:
-        if path.is_symlink():
-            return _within(os.path.realpath(path), self.real)
-        folder = os.path.dirname(path)
-        if folder not in self._folders:
-            self._folders = {folder: _within(os.path.realpath(folder), self.real)}
-        return self._folders[folder]
-
-    def between(self, root: Path) -> bool:
-        """Whether files below ``root`` may be results: one folder contains the other."""
-        real = os.path.realpath(root)
-        return _within(self.real, real) or _within(real, self.real)
 
 
 def _must(argument: str) -> str:
@@ -146,28 +135,16 @@ def _is_file(root: Path, argument: str) -> bool:
     return False
 
 
-def without_results(photos: list[Path], output: Path, argument: str | None = None) -> list[Path]:
-    """Leave out the photos that are below the output folder.
-
-    Args:
-        photos: of :func:`list_images`.
-        output: the folder, which need not exist.
-        argument: the user's name for the photos; None allows an empty result.
-
-    Raises:
-        UserError: all photos are results.
-    """
-    results = Results(output)
-    kept = [path for path in photos if path not in results]
-    if argument is not None and not kept:
-        raise UserError(f"Argument `{argument}` must hold photos, but all of them are in {output}.")
-    return kept
-
-
-def _walk(root: Path, left: LeftOut, argument: str) -> Iterator[list[str]]:
+def _walk(root: Path, left: LeftOut, argument: str, searching: Searching) -> Iterator[list[str]]:
     """The names of photos below ``root``, folder by folder, each sorted, none empty."""
     inside = os.path.realpath(root)
-    visited: set[str] = set()  # links may form circles: enter every real folder once
+    left.virtual = virtual_below(inside)
+    if left.virtual:  # nobody's photos lie in / itself
+        say_once(
+            f"`{argument}`: {root} is more than photos: it holds {', '.join(left.virtual[:3])}. "
+            f"The search leaves those out; `{argument}` should name the folder of photos."
+        )
+    visited = set(left.virtual)  # links may form circles: enter every real folder once
     waiting = [[("", inside)]]  # (path below root, real path); those of one name, but for its case
     while waiting:
         names: list[str] = []
@@ -175,13 +152,21 @@ def _walk(root: Path, left: LeftOut, argument: str) -> Iterator[list[str]]:
         for place, real in waiting.pop():
             visited.add(real)
             entries = _entries(root, place, left, argument)
-            folders = [entry for entry in entries if entry.is_dir()]
-            files = entries if not folders else [e for e in entries if not e.is_dir()]
+            searching.folders += 1
+            folders: list[os.DirEntry[str]] = []
+            files: list[os.DirEntry[str]] = []
+            for entry in entries:
+                (folders if _is(entry, os.DirEntry.is_dir) else files).append(entry)
+            searching.tick()
             if place and (made := _made_by_us({entry.name for entry in files})):
                 left.results.append(f"{place}, {made}")
                 continue
             before = f"{place}{os.sep}" if place else ""
-            names += [before + entry.name for entry in files if _is_photo(entry, inside, left)]
+            for entry in files:
+                searching.tick()
+                if _is_photo(entry, inside, left):
+                    searching.photos += 1
+                    names.append(before + entry.name)
             for entry in folders:
                 if entry.name.startswith("."):
                     continue
@@ -189,7 +174,7 @@ def _walk(root: Path, left: LeftOut, argument: str) -> Iterator[list[str]]:
                 target = os.path.realpath(entry.path) if follow else os.path.join(real, entry.name)
                 if target in visited:
                     continue
-                if not _within(target, inside):
+                if not within(target, inside):
                     left.links += 1
                     continue
                 found = (os.path.join(place, entry.name), target)
@@ -217,6 +202,14 @@ def _entries(root: Path, place: str, left: LeftOut, argument: str) -> list[os.Di
         return []
 
 
+def _is(entry: os.DirEntry[str], kind: Callable[[os.DirEntry[str]], bool]) -> bool:
+    """What the entry says of its kind; a link to itself, or into a closed folder, is of none."""
+    try:
+        return kind(entry)
+    except OSError:
+        return False
+
+
 def _is_photo(entry: os.DirEntry[str], inside: str, left: LeftOut) -> bool:
     """Whether a file is a photo by its name and kind; what it is else is noted."""
     name = entry.name
@@ -226,9 +219,9 @@ def _is_photo(entry: os.DirEntry[str], inside: str, left: LeftOut) -> bool:
     suffix = name[dot:].lower() if dot > 0 else ""
     if suffix not in _SUFFIXES and not is_nameless(Path(entry.path)):
         left.kinds[suffix or "without suffix"] += 1
-    elif entry.is_symlink() and not _within(os.path.realpath(entry.path), inside):
+    elif entry.is_symlink() and not within(os.path.realpath(entry.path), inside):
         left.links += 1
-    elif not entry.is_file():
+    elif not _is(entry, os.DirEntry.is_file):
         left.odd += 1
     else:
         return True
@@ -247,10 +240,6 @@ def is_nameless(path: Path) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return False
-
-
-def _within(real: str, folder: str) -> bool:
-    return real == folder or real.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _made_by_us(names: set[str]) -> str | None:

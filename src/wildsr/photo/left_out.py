@@ -14,6 +14,7 @@ class LeftOut:
         self.kinds: Counter[str] = Counter()
         self.links = self.odd = 0
         self.closed: list[str] = []
+        self.virtual: list[str] = []
         self.results: list[str] = []
 
     def words(self) -> str:
@@ -30,6 +31,10 @@ class LeftOut:
         if self.results:
             several = "s" * (len(self.results) > 1)
             parts.append(f"{len(self.results)} folder{several} of results ({self.results[0]})")
+        if self.virtual:
+            several = "s" * (len(self.virtual) > 1)
+            first = ", ".join(self.virtual[:2]) + ", ..." * (len(self.virtual) > 2)
+            parts.append(f"{len(self.virtual)} virtual file system{several} ({first})")
         if self.closed:
             several = "s" * (len(self.closed) > 1)
             first = self.closed[0]
