@@ -26,16 +26,23 @@ def weights(write_compact, tmp_path_factory):
 
 
 @pytest.fixture
-def nodes(monkeypatch):
-    """A cluster of a head without cores and two nodes of one core."""
+def ray(monkeypatch):
+    """Ray, whose processes find the package; what a test has it begin is ended."""
     ray = pytest.importorskip("ray", reason="no ray: pip install 'wildsr[ray]'")
     pytest.importorskip("ray.data", reason="no pyarrow: pip install 'wildsr[ray]'")
-    from ray.cluster_utils import Cluster
-
     source = os.path.join(os.path.dirname(__file__), "..", "..", "src")
     paths = [os.path.abspath(source), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def nodes(ray):
+    """A cluster of a head without cores and two nodes of one core."""
+    from ray.cluster_utils import Cluster
+
     small = {"object_store_memory": 100 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
     try:
@@ -46,6 +53,24 @@ def nodes(monkeypatch):
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+@pytest.mark.heavy  # a cluster of this machine, which starts in ten seconds
+def test_a_new_cluster_makes_the_same_files(
+    ray, weights, fill, tmp_path, carry_out, capsys, monkeypatch
+):
+    """On a machine that does not reach itself at the address that Ray finds (RFC 5737's)."""
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setattr("ray.util.get_node_ip_address", lambda: "192.0.2.77")
+    photos, one, many = fill(tmp_path / "in", 8, (12, 16)), tmp_path / "one", tmp_path / "many"
+    typed = [f"weights={weights}", f"input={photos}", "device=cpu"]
+    assert carry_out("upscale", [*typed, f"output={one}"]) == 0
+    assert carry_out("upscale", [*typed, f"output={many}", "cluster=ray", "workers=1"]) == 0
+    assert capsys.readouterr().out.count("8 upscaled") == 2
+    assert ray.get_runtime_context().gcs_address.startswith("127.")
+    made = [{path.name: path.read_bytes() for path in out.glob("*.png")} for out in (one, many)]
+    assert made[0] == made[1]
+    assert len(made[0]) == 8
 
 
 @pytest.fixture

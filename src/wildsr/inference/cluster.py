@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
+import gc
 import itertools
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from wildsr.archive.manifest import Entry, Notes, digest
-from wildsr.archive.place import file_of
-from wildsr.error import UserError
+from wildsr.archive.manifest import Entry, Notes
+from wildsr.inference.cluster_actor import Actor, Maker, attempts
+from wildsr.inference.cluster_connection import connected, of_a_user, sentence
 from wildsr.inference.degrading import PairSettings
-from wildsr.inference.job import SAID, Begin, Outcome, Worker, begin_upscaling, carry_out
+from wildsr.inference.job import SAID, Begin, Outcome, Worker, begin_upscaling
 from wildsr.inference.settings import Settings
 from wildsr.inference.tasks import Task
 
 WAVE = 100_000  # photos in one Ray data set: at most so many names are in memory
 BLOCK = 32  # photos that an actor gets at once; finished ones are not repeated if it dies
 STARTS = 3  # attempts at a data set that Ray gives up, as it may when nodes come and go
-ATTEMPTS = 3  # at a photo during which its process dies
 
 
 @dataclass(frozen=True)
@@ -83,43 +81,15 @@ def carry_out_on(
     missing = itertools.chain([first], missing)
     ray = connected(cluster.address)
     try:
-        attempts = _attempts(ray)
-        maker = _Maker(cluster.opened, cluster.begin, settings, overwrite, since, cluster.cores)
+        counter = attempts(ray)
+        maker = Maker(cluster.opened, cluster.begin, settings, overwrite, since, cluster.cores)
         while wave := list(itertools.islice(_blocks(ray, missing), WAVE // BLOCK)):
-            for row in _all_rows(ray, cluster, wave, maker, attempts):
+            for row in _all_rows(ray, cluster, wave, maker, counter):
                 _note(row, outcome, progress, say, manifest)
     except ray.exceptions.RayError as error:
         raise sentence(error) from error
     outcome.seconds = time.perf_counter() - begun
     return outcome
-
-
-def connected(address: str) -> Any:
-    """Ray, connected.
-
-    Args:
-        address: see :class:`Cluster`.
-
-    Raises:
-        UserError: Ray is not installed, or the cluster does not answer.
-    """
-    try:
-        ray = importlib.import_module("ray")
-        importlib.import_module("ray.data")
-    except ImportError as error:
-        raise UserError(
-            f"`cluster={address}` needs the package ray: pip install 'wildsr[ray]'."
-        ) from error
-    if not ray.is_initialized():
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        given = {} if address == "ray" else {"address": address}
-        quiet = {} if given else {"include_dashboard": False}
-        try:
-            ray.init(**given, **quiet, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:  # ConnectionError, RuntimeError, errors of gRPC
-            said = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-            raise UserError(f"`cluster={address}` does not answer: {said}") from error
-    return ray
 
 
 def _missing(
@@ -145,7 +115,7 @@ def _blocks(ray: Any, todo: Iterator[Task]) -> Iterator[dict[str, bytes]]:
 
 
 def _all_rows(
-    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: Maker, attempts: Any
 ) -> Iterator[dict[str, Any]]:
     """What became of each photo, once; where Ray gives a data set up, the rest is begun anew."""
     seen: set[str] = set()
@@ -157,12 +127,13 @@ def _all_rows(
                     yield row
             return
         except ray.exceptions.RayError as error:
-            if not left or _of_a_user(error) is not None:
+            if not left or of_a_user(error) is not None:
                 raise
+        gc.collect()  # what the error held: actors of the data set, and their cores, which it needs
 
 
 def _rows(
-    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: Maker, attempts: Any
 ) -> Iterator[dict[str, Any]]:
     """What became of each photo, as it becomes known."""
     if cluster.address.startswith("ray://"):
@@ -174,7 +145,7 @@ def _rows(
     gpus = 1 if ray.cluster_resources().get("GPU", 0) >= 1 else 0
     strategy = ray.data.ActorPoolStrategy(min_size=1, max_size=cluster.workers)
     data = ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
-        _Actor,
+        Actor,
         fn_constructor_args=(maker, attempts),
         batch_size=1,
         batch_format="numpy",
@@ -186,7 +157,7 @@ def _rows(
 
 
 def _from_afar(
-    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+    ray: Any, cluster: Cluster, blocks: list[dict[str, bytes]], maker: Maker, attempts: Any
 ) -> Iterator[dict[str, Any]]:
     """The same by an actor of the cluster: Ray Data is not to be run through Ray's client."""
     there = ray.remote(num_cpus=0)(_Driver).remote(
@@ -201,7 +172,7 @@ class _Driver:
     """Runs Ray Data within the cluster, and hands over rows when it is asked."""
 
     def __init__(
-        self, cluster: Cluster, blocks: list[dict[str, bytes]], maker: _Maker, attempts: Any
+        self, cluster: Cluster, blocks: list[dict[str, bytes]], maker: Maker, attempts: Any
     ) -> None:
         import ray
         import ray.data
@@ -239,150 +210,3 @@ def _note(
     if manifest is not None:
         manifest.add(entry)
     progress(1.0, int(row["pixels"]))
-
-
-@dataclass(frozen=True)
-class _Maker:
-    """What an actor needs to know."""
-
-    opened: Callable[[], Worker]
-    begin: Begin
-    settings: Settings | PairSettings
-    overwrite: bool
-    since: float
-    cores: int
-
-    def made(self, task: Task) -> bool:
-        """Whether a result was made since this command began: by a process that then died."""
-        if not task.target.exists():
-            return False
-        if not self.overwrite:
-            return True  # what was there before has been left out
-        file = file_of(task.target)
-        return file is not None and file.stat().st_mtime >= self.since
-
-
-class _Actor:
-    """Holds an upscaler; upscales blocks of photos."""
-
-    def __init__(self, maker: _Maker, attempts: Any) -> None:
-        import ray
-        import torch
-
-        torch.set_num_threads(maker.cores)
-        self.get, self.maker, self.attempts = ray.get, maker, attempts
-        self.worker = maker.opened()
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        import ray
-
-        rows: list[dict[str, Any]] = []
-        for packed in batch["tasks"]:
-            todo: list[Task] = ray.cloudpickle.loads(packed)
-            rows += self._block(todo)
-        names = ("input", "output", "source", "hash", "seconds", "error", "pixels", "by")
-        return {name: [row[name] for row in rows] for name in names}
-
-    def _block(self, todo: list[Task]) -> list[dict[str, Any]]:
-        collected = _Collected()
-        fresh: list[Task] = []
-        suspects: list[Task] = []
-        before = self.get(self.attempts.begin.remote([task.output for task in todo]))
-        for task, count in zip(todo, before, strict=True):
-            if self.maker.made(task):
-                file = file_of(task.target)
-                noted = None if file is None else digest(file)
-                collected.add(Entry(task.input, task.output, noted))
-            elif count >= ATTEMPTS:
-                reason = f"the process died {count} times while this photo was upscaled"
-                collected.add(Entry(task.input, task.output, error=reason))
-            else:
-                (suspects if count else fresh).append(task)
-        # Photos during which a process died are tried one by one, to find the one that crashes it.
-        for some in (fresh, *([task] for task in suspects)):
-            for task in some:
-                self.attempts.start.remote(task.output)
-            collected.pixels += self._made(some, collected)
-        self.attempts.end.remote([task.output for task in todo])
-        return collected.rows(todo)
-
-    def _made(self, some: list[Task], collected: _Collected) -> int:
-        if not some:
-            return 0
-        maker = self.maker
-        return carry_out(
-            self.worker,
-            some,
-            maker.settings,
-            maker.overwrite,
-            manifest=collected,
-            begin=maker.begin,
-        ).pixels
-
-
-class _Collected:
-    """Collects the entries of a block; the driver process writes them to the manifest."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
-        self.pixels = 0
-
-    def add(self, entry: Entry) -> None:
-        """Take an entry."""
-        self.entries[entry.output] = entry
-
-    def found(self, input: str, output: str) -> None:
-        """Take a result that another process has made in the meantime."""
-        self.add(Entry(input, output))
-
-    def rows(self, todo: list[Task]) -> list[dict[str, Any]]:
-        """The entries as Ray takes them: no None, pixels with the first."""
-        rows = []
-        for place, task in enumerate(todo):
-            entry = self.entries[task.output]
-            row = asdict(entry) | {"source": str(task.source)}
-            row |= {"hash": entry.hash or "", "error": entry.error or "", "by": entry.by or ""}
-            row["seconds"] = -1.0 if entry.seconds is None else entry.seconds
-            row["pixels"] = 0 if place else self.pixels
-            rows.append(row)
-        return rows
-
-
-def _attempts(ray: Any) -> Any:
-    """An actor that counts, for each photo in hand, the processes that died."""
-
-    class Attempts:
-        def __init__(self) -> None:
-            self.counts: dict[str, int] = {}
-
-        def begin(self, names: list[str]) -> list[int]:
-            """How many processes have begun these and not come back."""
-            return [self.counts.get(name, 0) for name in names]
-
-        def start(self, name: str) -> None:
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-        def end(self, names: list[str]) -> None:
-            for name in names:
-                self.counts.pop(name, None)
-
-    return ray.remote(num_cpus=0)(Attempts).remote()
-
-
-def _of_a_user(error: BaseException) -> UserError | None:
-    """The UserError that caused an error of Ray; None if there is none."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UserError):
-            return UserError(str(cause))
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    return None
-
-
-def sentence(error: BaseException) -> UserError:
-    """The same; else what Ray says of it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = " ".join([type(error).__name__, *lines[:1], *lines[-1:]])
-    return _of_a_user(error) or UserError(
-        f"The cluster failed ({said}); what was made is there, and the same command makes the rest."
-    )
