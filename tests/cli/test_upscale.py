@@ -235,7 +235,7 @@ def test_a_full_disk_stops_a_folder_and_keeps_what_is_there(tmp_path, noise_phot
         upscaling.encoder.finish()
         upscaling.partial.keep()
 
-    monkeypatch.setattr("wildsr.inference.job.refusal", full)
+    monkeypatch.setattr("wildsr.inference.account.refusal", full)
     monkeypatch.setattr("wildsr.inference.file.Upscaling.finish", fails)
     with pytest.raises(UserError, match=r"No space left on device\. 2 upscaled photos are there"):
         carry_out_job(

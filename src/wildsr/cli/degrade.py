@@ -25,11 +25,12 @@ from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
+from wildsr.inference.account import Outcome
 from wildsr.inference.archives import Work, container_kind, manifests_of, unzipped
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.degrading import FileDegrader, PairSettings
 from wildsr.inference.device import choose_device
-from wildsr.inference.job import Outcome, carry_out
+from wildsr.inference.job import carry_out
 from wildsr.inference.pair import begin_pair
 from wildsr.inference.pair_tasks import Making, pair_works
 from wildsr.inference.raster import own_range

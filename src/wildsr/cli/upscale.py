@@ -27,11 +27,12 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
+from wildsr.inference.account import Outcome
 from wildsr.inference.archives import Work, manifests_of, works
 from wildsr.inference.closeness import BOUND
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.device import choose_device
-from wildsr.inference.job import Outcome, carry_out
+from wildsr.inference.job import carry_out
 from wildsr.inference.sample import first_photos
 from wildsr.inference.settings import Settings
 from wildsr.inference.tasks import Choice

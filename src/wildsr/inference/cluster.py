@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wildsr.archive.manifest import Entry, Notes
+from wildsr.inference.account import SAID, Outcome
 from wildsr.inference.cluster_actor import Actor, Maker, attempts
 from wildsr.inference.cluster_connection import connected, of_a_user, sentence
 from wildsr.inference.degrading import PairSettings
-from wildsr.inference.job import SAID, Begin, Outcome, Worker, begin_upscaling
+from wildsr.inference.job import Begin, Worker, begin_upscaling
 from wildsr.inference.settings import Settings
 from wildsr.inference.tasks import Task
 

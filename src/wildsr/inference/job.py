@@ -1,4 +1,4 @@
-"""Upscale, or degrade, many photos; one that fails costs itself only. Notes what became of each."""
+"""Upscale, or degrade, many photos; one that fails costs itself only."""
 
 from __future__ import annotations
 
@@ -8,74 +8,29 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wildsr.archive.manifest import Entry, Notes, digest
-from wildsr.archive.place import ROOM, Pair, Scratch, Target, file_of
-from wildsr.atomic import refusal
-from wildsr.error import UserError, first_line
+from wildsr.archive.place import Pair, Scratch, Target, file_of
+from wildsr.error import UserError
+from wildsr.inference.account import Account, Outcome, Ready
 from wildsr.inference.degrading import FileDegrader, PairSettings
-from wildsr.inference.file import Upscaling, begin
+from wildsr.inference.file import begin
+from wildsr.inference.grouping import Making, Opened, alike, groups
 from wildsr.inference.pair import PairMaking
-from wildsr.inference.raster import RasterUpscaling
 from wildsr.inference.settings import Settings
 from wildsr.inference.strips import strips, together
 from wildsr.inference.tasks import Task
 from wildsr.inference.upscaler import Upscaler
-from wildsr.photo.image import UnreadableImage
 from wildsr.photo.rows import Array
-from wildsr.photo.stream import size_of
 
-SAID = 1000  # failures that are kept, to be said at the end; the manifest has all
-LOOK = 16  # batches among whose photos those of one size are looked for
 ALMOST = 0.99  # of a photo's work is done when its file is still being encoded
 AT_ONCE = 8  # photos that are fetched, or delivered, at the same time
 
 
-@dataclass
-class Outcome:
-    """The result of a job: numbers of photos upscaled, skipped (done before), and failed.
-
-    Attributes:
-        reasons: (photo, reason) of the first failures.
-        pixels: of the network's output.
-        seconds: elapsed.
-    """
-
-    done: int = 0
-    skipped: int = 0
-    failed: int = 0
-    reasons: list[tuple[str, str]] = field(default_factory=list)
-    pixels: int = 0
-    seconds: float = 0.0
-
-    def __add__(self, other: Outcome) -> Outcome:
-        """The outcome of both jobs together."""
-        return Outcome(
-            self.done + other.done,
-            self.skipped + other.skipped,
-            self.failed + other.failed,
-            [*self.reasons, *other.reasons][:SAID],
-            self.pixels + other.pixels,
-            self.seconds + other.seconds,
-        )
-
-
-@dataclass
-class _Ready:
-    """A photo whose file is here, and the share of its work that has been shown."""
-
-    task: Task
-    path: Path
-    shown: float = 0.0
-
-
 Worker = Upscaler | FileDegrader
-Making = Upscaling | RasterUpscaling | PairMaking
 Begin = Callable[[Any, Path, Task, Scratch, Any], Making]
-_Opened = tuple[_Ready, Making, float]  # and when it was opened
 
 
 def begin_upscaling(
@@ -118,8 +73,8 @@ def carry_out(
         job.work(worker, todo)
     finally:
         job.close()
-    job.outcome.seconds = time.perf_counter() - begun
-    return job.outcome
+    job.account.outcome.seconds = time.perf_counter() - begun
+    return job.account.outcome
 
 
 class _Job:
@@ -135,13 +90,12 @@ class _Job:
         begin: Begin,
     ) -> None:
         self.settings, self.overwrite, self.begin = settings, overwrite, begin
-        self.progress, self.say, self.manifest = progress, say, manifest
-        self.called = "pairs" if isinstance(settings, PairSettings) else "upscaled photos"
-        self.outcome = Outcome()
+        called = "pairs" if isinstance(settings, PairSettings) else "upscaled photos"
+        self.account = Account(called, progress, say, manifest)
         self.scratch = Scratch()
         self.pool = ThreadPoolExecutor(AT_ONCE)  # starts threads when it is given something
-        self.encoding: list[_Opened] = []
-        self.delivering: deque[tuple[_Ready, Entry, Future[None]]] = deque()  # in this order
+        self.encoding: list[Opened] = []
+        self.delivering: deque[tuple[Ready, Entry, Future[None]]] = deque()  # in this order
 
     def close(self) -> None:
         self.pool.shutdown(cancel_futures=True)
@@ -153,9 +107,9 @@ class _Job:
         if first is None:
             return
         self.worker = worker if isinstance(worker, Upscaler | FileDegrader) else worker()
-        opened: list[_Opened] = []
+        opened: list[Opened] = []
         try:
-            for group in _groups(itertools.chain([first], arrivals), self.worker):
+            for group in groups(itertools.chain([first], arrivals), self.worker):
                 opened = []
                 for ready in group:
                     try:
@@ -165,7 +119,7 @@ class _Job:
                         opened.append((ready, upscaling, time.perf_counter()))
                     except Exception as error:
                         self._failed(ready, error)
-                for some in _alike(opened):
+                for some in alike(opened):
                     computed = self._computed(some)
                     self._finish()  # those before, which were encoded meanwhile
                     self.encoding.extend(computed)
@@ -176,7 +130,7 @@ class _Job:
                 upscaling.abandon()
             raise
 
-    def _arrivals(self, todo: Iterable[Task]) -> Iterator[_Ready]:
+    def _arrivals(self, todo: Iterable[Task]) -> Iterator[Ready]:
         """Photos without a result, when their files are here."""
         waiting: deque[tuple[Task, Future[Path | None]]] = deque()
         for task in todo:
@@ -208,45 +162,21 @@ class _Job:
 
     def _arrived(
         self, task: Task, arrive: Callable[..., Path | None], *given: Task
-    ) -> Iterator[_Ready]:
+    ) -> Iterator[Ready]:
         try:
             path = arrive(*given)
         except Exception as error:
-            self._failed(_Ready(task, Path()), error)
+            self._failed(Ready(task, Path()), error)
             return
         if path is not None:
-            yield _Ready(task, path)
+            yield Ready(task, path)
             return
-        self.outcome.skipped += 1
-        if self.manifest is not None:
-            self.manifest.found(task.input, task.output)
-        self.progress(1.0, 0)
+        self.account.skipped(task)
 
-    def _failed(self, ready: _Ready, error: Exception) -> None:
-        """Note a photo that failed.
-
-        Raises:
-            UserError: no other one could be written either.
-        """
-        task = ready.task
-        reason = error.reason if isinstance(error, UnreadableImage) else first_line(error)
-        self.outcome.failed += 1
-        if len(self.outcome.reasons) < SAID:
-            self.outcome.reasons.append((str(task.source), reason))
-        self.say(f"{task.source}: {reason}")
-        self._show(ready, 1.0)
+    def _failed(self, ready: Ready, error: Exception) -> None:
         if ready.path != Path():
-            self.scratch.forget(ready.path, task.source)
-        place = task.target.parent if isinstance(task.target, Path) else task.target
-        if not isinstance(error, UnreadableImage):
-            why = refusal(place, ROOM) if isinstance(place, Path) else place.refusal()
-            if why is not None:
-                raise UserError(
-                    f"Nothing more can be written into {place}: {why}. {self.outcome.done} "
-                    f"{self.called} are there and whole; the same command makes the others."
-                ) from error
-        if self.manifest is not None:
-            self.manifest.add(Entry(task.input, task.output, error=reason))
+            self.scratch.forget(ready.path, ready.task.source)
+        self.account.failed(ready, error)
 
     def _finish(self) -> None:
         """Wait for the encoders, and have what they made delivered."""
@@ -255,7 +185,7 @@ class _Job:
             try:
                 upscaling.finish()
                 task, size = ready.task, upscaling.size
-                noted = None if self.manifest is None else digest(upscaling.target)
+                noted = digest(upscaling.target) if self.account.noting else None
                 seconds = time.perf_counter() - begun
                 by = self.worker.means
                 entry = Entry(task.input, task.output, noted, seconds, by=by)
@@ -263,10 +193,10 @@ class _Job:
                 self.encoding = encoding[place + 1 :]
                 self._failed(ready, error)
                 continue
-            self.outcome.pixels += size[0] * size[1]
+            self.account.outcome.pixels += size[0] * size[1]
             self.scratch.forget(ready.path, task.source)
             if isinstance(task.target, Path) or file_of(task.target) is not None:
-                self._done(ready, entry)
+                self.account.done(ready, entry)
                 continue
             future = self.pool.submit(self._deliver, task.target, upscaling.target)
             self.delivering.append((ready, entry, future))
@@ -288,20 +218,9 @@ class _Job:
             except Exception as error:
                 self._failed(ready, error)
                 continue
-            self._done(ready, entry)
+            self.account.done(ready, entry)
 
-    def _done(self, ready: _Ready, entry: Entry) -> None:
-        self.outcome.done += 1
-        self._show(ready, 1.0)
-        if self.manifest is not None:
-            self.manifest.add(entry)
-
-    def _show(self, ready: _Ready, share: float, pixels: int = 0) -> None:
-        """Say that a photo has come so far."""
-        self.progress(share - ready.shown, pixels)
-        ready.shown = share
-
-    def _computed(self, some: list[_Opened]) -> list[_Opened]:
+    def _computed(self, some: list[Opened]) -> list[Opened]:
         """Compute photos of one kind together; those that could be."""
         some, images = self._together(some)
         try:
@@ -313,7 +232,7 @@ class _Job:
             return []
         return some
 
-    def _together(self, some: list[_Opened]) -> tuple[list[_Opened], list[Array]]:
+    def _together(self, some: list[Opened]) -> tuple[list[Opened], list[Array]]:
         """Those of several photos that can be read, and their pixels; of one, nothing is read."""
         if len(some) == 1:
             return some, []
@@ -328,7 +247,7 @@ class _Job:
                 self._failed(ready, error)
         return sound, images
 
-    def _compute(self, some: list[_Opened], images: list[Array]) -> None:
+    def _compute(self, some: list[Opened], images: list[Array]) -> None:
         if not images and some:
             ready, one, _ = some[0]
             before = 0
@@ -336,7 +255,7 @@ class _Job:
             def advance(done: int, all: int) -> None:
                 nonlocal before
                 before = 0 if done < before else before  # the next band or page of a file
-                self._show(ready, max(ALMOST * done / all, ready.shown), done - before)
+                self.account.show(ready, max(ALMOST * done / all, ready.shown), done - before)
                 before = done
 
             worker, depth = self.worker, one.planned.dtype
@@ -351,33 +270,4 @@ class _Job:
         results = together(self.worker, images, first.between, first.planned.dtype)
         for (ready, upscaling, _), result in zip(some, results, strict=True):
             upscaling.compute(lambda rows, dtype, result=result: [result])  # type: ignore[misc]
-            self._show(ready, ALMOST, upscaling.size[0] * upscaling.size[1])
-
-
-def _groups(arrivals: Iterator[_Ready], upscaler: Worker) -> Iterator[list[_Ready]]:
-    """One photo after the other; small ones of one size together, where tiles are computed so."""
-    if not isinstance(upscaler, Upscaler) or upscaler.together == 1:
-        yield from ([ready] for ready in arrivals)
-        return
-    waiting: dict[tuple[int, int], list[_Ready]] = {}
-    count = 0
-    for ready in arrivals:
-        size = size_of(ready.path)
-        if size is None or max(size) > upscaler.side:
-            yield [ready]
-            continue
-        waiting.setdefault(size, []).append(ready)
-        count += 1
-        if len(waiting[size]) == upscaler.together or count == LOOK * upscaler.together:
-            fullest = max(waiting.values(), key=len)
-            count -= len(fullest)
-            yield waiting.pop(next(s for s, group in waiting.items() if group is fullest))
-    yield from waiting.values()
-
-
-def _alike(opened: list[_Opened]) -> list[list[_Opened]]:
-    """Those of one kind (gray, colour, alpha, 8 or 16 bits in and out) together."""
-    kinds: dict[object, list[_Opened]] = {}
-    for one in opened:
-        kinds.setdefault(one[1].alike, []).append(one)
-    return list(kinds.values())
+            self.account.show(ready, ALMOST, upscaling.size[0] * upscaling.size[1])
