@@ -3,15 +3,11 @@
 import io
 import json
 import os
-import subprocess
 import sys
 import tarfile
-import time
-import urllib.request
 import zipfile
 
 import pytest
-from support.ports import free_port
 from support.store_fixtures import put
 
 from wildsr.archive.manifest import FOLDER, read
@@ -189,41 +185,11 @@ def test_secrets_are_not_said():
     assert str(store) == "sftp://host/photos"
 
 
-@pytest.fixture(scope="module")
-def object_server(tmp_path_factory):
-    """moto's server: S3 over HTTP, in a process of its own."""
-    pytest.importorskip("moto.server", reason="no moto[server]")
-    pytest.importorskip("s3fs", reason="no s3fs")
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    log = (tmp_path_factory.mktemp("moto") / "log").open("w")
-    process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
-
-
 @pytest.mark.heavy
 def test_an_object_server(
-    object_server, weights, photos_in, expected, carry_out, tmp_path, monkeypatch, capsys, refused
+    object_server, weights, photos_in, expected, carry_out, tmp_path, capsys, refused
 ):
-    for name, value in {
-        "AWS_ENDPOINT_URL": object_server,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    fs = fsspec.filesystem("s3", skip_instance_cache=True)
+    fs = object_server
     fs.mkdir("photos")
     put(fs, "photos/in", photos_in)
     some = [f"weights={weights}", "input=s3://photos/in", "output=s3://photos/out"]

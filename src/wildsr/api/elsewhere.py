@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from wildsr.archive.shard import Shard
 from wildsr.archive.store import Store, place_of, split_place
 from wildsr.atomic import Partial
 from wildsr.error import UserError, first_line
+from wildsr.run.lease import Lease
 
 PHOTOS = ("data.lr", "data.hr", "results", "sharp")  # keys that name folders of photos
 LATER = ("data.lr", "data.hr")  # whose photos are fetched when they are read
@@ -71,6 +72,7 @@ class Output:
     """
 
     def __init__(self, typed: str, shard: Shard, overwrite: bool) -> None:
+        self.shard = shard
         self.typed = typed.removeprefix("zip://::") if typed.lower().endswith(".zip") else typed
         self.store: Store | None = None
         self.file: str | None = None
@@ -105,6 +107,14 @@ class Output:
     def here(self) -> bool:
         """Whether it is a folder of this machine."""
         return self.store is None and self.file is None
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Within, no other process writes this part into the store; what is here has locks.
+
+        Raises:
+            UserError: on entering: another one does.
+        """
+        return Lease(self.store, self.shard) if self.store and not self.file else nullcontext()
 
     def pull(self) -> None:
         """Bring what other parts have made."""

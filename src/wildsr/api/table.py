@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -66,10 +67,11 @@ def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Su
                 check_new(output.folder, typed.overwrite)
         plan = plan_of(overrides, typed, here, mirror)
         folder = _new_folder(plan.config) if output is None else output.folder
-        summary = _measured(plan, folder, output, typed, overrides, shard, console)
-        if output is not None and not output.here:
-            output.push()
-            console.print(f"all of it: {typed.output}", markup=False)
+        with nullcontext() if output is None else output.alone():
+            summary = _measured(plan, folder, output, typed, overrides, shard, console)
+            if output is not None and not output.here:
+                output.push()
+                console.print(f"all of it: {typed.output}", markup=False)
     return folder, summary
 
 

@@ -186,6 +186,30 @@ class Store:
         except Exception as error:
             raise OSError(first_line(error)) from error
 
+    def create(self, name: str, data: bytes) -> None:
+        """Write a small file that must not exist, where the store can refuse to replace one.
+
+        Raises:
+            FileExistsError: it exists.
+        """
+        path = self.path(name)
+        if not self.kinds & WHOLE:
+            self.fs.makedirs(posixpath.dirname(path), exist_ok=True)
+        try:
+            self.fs.pipe_file(path, data, mode="create")
+        except (TypeError, NotImplementedError) as error:  # stores that know no modes
+            if self.fs.exists(path):
+                raise FileExistsError(path) from error
+            self.fs.pipe_file(path, data)
+
+    def files(self, place: str) -> list[str]:
+        """Names of the files in a folder below the store's, hidden ones left out; none if none."""
+        return [name for name, folder in self._listed(place, missing=True) if not folder]
+
+    def folders(self, place: str) -> list[str]:
+        """Names of the folders in a folder below the store's, hidden ones left out."""
+        return [name for name, folder in self._listed(place, missing=True) if folder]
+
     def texts(self) -> Iterator[str]:
         """The contents of the manifests in the store."""
         for name, folder in sorted(self._listed(FOLDER, missing=True)):

@@ -44,6 +44,7 @@ from wildsr.pixels import as_rgb, floats_of
 from wildsr.report.degradation.real_vs_fake import real_vs_fake
 from wildsr.run.degradation import file_degrader
 from wildsr.run.folder import config_of, plain_config
+from wildsr.run.lease import Lease
 from wildsr.run.photos import data_of
 from wildsr.run.saved import override_key
 from wildsr.run.together import writing_together
@@ -101,8 +102,9 @@ def _settled(output: str, config: DictConfig, shard: Shard) -> Iterator[None]:
     settings = _settings(config)
     out = place_of(output, "output")
     if isinstance(out, Store):
-        settle_store(out, settings, config.overwrite)
-        yield
+        with Lease(out, shard) as lease:
+            settle_store(out, settings, config.overwrite, lease.alone)
+            yield
         return
 
     def settle(alone: Callable[[], None]) -> None:

@@ -76,11 +76,20 @@ def _empty(out: Path) -> bool:
     )
 
 
-def settle_store(out: Store, settings: dict[str, Any], overwrite: bool) -> None:
+def settle_store(
+    out: Store, settings: dict[str, Any], overwrite: bool, alone: Callable[[], None]
+) -> None:
     """Make the folder of the pairs in a store, or see that it is one of the same settings.
 
+    Args:
+        out: the store.
+        settings: of the pairs.
+        overwrite: whether pairs with other settings may be replaced.
+        alone: raises if another process is writing; called before settings are replaced.
+
     Raises:
-        UserError: it was made with others, or cannot be written to.
+        UserError: it was made with others, or cannot be written to; or another process is using
+            settings that would be replaced.
     """
     try:
         earlier = json.loads(out.fs.cat_file(out.path(SETTINGS)))
@@ -89,6 +98,8 @@ def settle_store(out: Store, settings: dict[str, Any], overwrite: bool) -> None:
     if isinstance(earlier, dict) and not overwrite:
         _check_same(str(out), earlier, settings)
     if earlier != settings:
+        if earlier is not None:
+            alone()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / SETTINGS
             path.write_text(json.dumps(settings, indent=1), "utf-8")

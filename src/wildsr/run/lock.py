@@ -195,7 +195,7 @@ class Lock:
         while seen is not None:
             holder = _read(path)
             if holder is not None and holder.machine == machine():
-                if not _lives(holder) or _copied(path, holder):
+                if not lives(holder) or _copied(path, holder):
                     return
                 raise self._held_by(holder)
             if age + time.monotonic() - since >= LEASE:
@@ -244,7 +244,15 @@ def _touched(path: Path) -> int | None:
 def _read(path: Path) -> Holder | None:
     """Who holds it; None where that is not to be read: being written, or cut."""
     try:
-        held: Any = json.loads(path.read_text("utf-8"))
+        return holder_of(path.read_bytes())
+    except OSError:
+        return None
+
+
+def holder_of(data: bytes) -> Holder | None:
+    """The holder that a lock's file names; None where that is not to be read."""
+    try:
+        held: Any = json.loads(data)
         return Holder(
             str(held["host"]),
             str(held["machine"]),
@@ -253,7 +261,7 @@ def _read(path: Path) -> Holder | None:
             str(held["token"]),
             str(held["file"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
@@ -269,7 +277,7 @@ def _copied(path: Path, holder: Holder) -> bool:
     return held is not None and held.token == holder.token
 
 
-def _lives(holder: Holder) -> bool:
+def lives(holder: Holder) -> bool:
     """Whether a holder on this machine still runs, and its process id was not given to another."""
     if not alive(holder.process):
         return False
