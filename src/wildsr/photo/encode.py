@@ -17,7 +17,15 @@ import numpy as np
 from wildsr.error import UserError, unknown
 from wildsr.photo.extra import needed
 from wildsr.photo.folder import RAW
-from wildsr.photo.metadata import add_exif_to_tiff, add_text_to_png, exif_fields
+from wildsr.photo.iptc import iptc_for
+from wildsr.photo.metadata import (
+    add_comments_to_jpeg,
+    add_exif_to_tiff,
+    add_text_to_png,
+    exif_fields,
+    iptc_chunk,
+    text_chunk,
+)
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import Photo
 from wildsr.photo.vips import pyvips
@@ -129,11 +137,18 @@ class Encoder:
             said = str(getattr(self.failure, "detail", "") or self.failure).strip()
             reason = said.splitlines()[0] if said else type(self.failure).__name__
             raise UserError(f"{self.path} cannot be written: {reason}.") from self.failure
-        if self.target.format == "tif" and self.photo.exif is not None:
-            add_exif_to_tiff(self.path, self.photo.exif, self.target.width, self.target.height)
+        if self.target.format == "tif":
+            size = self.target.width, self.target.height
+            add_exif_to_tiff(self.path, self.photo.exif, *size, self._iptc())
+        elif self.target.format == "png":
+            texts = self.photo.texts + [text_chunk(each) for each in self.photo.comments]
+            texts += [iptc_chunk(found)] if (found := self._iptc()) else []
+            add_text_to_png(self.path, texts)
+        elif self.target.format == "jpg":
+            add_comments_to_jpeg(self.path, self.photo.comments)
 
-        if self.target.format == "png" and self.photo.texts:
-            add_text_to_png(self.path, self.photo.texts)
+    def _iptc(self) -> bytes:
+        return iptc_for(self.target.format, self.photo.blobs.get("iptc-data", b""))
 
     def abandon(self) -> None:
         """Stop encoding; the incomplete file is not wanted any more."""
@@ -214,6 +229,10 @@ def _finished(image: Any, target: Target, photo: Photo) -> Any:
     if alpha and target.format == "jpg":
         image = image.flatten(background=[255] * (image.bands - 1))
     for name, value in photo.blobs.items():
+        if name == "iptc-data":
+            if target.format != "jpg":  # libvips cuts TIFF's to a quarter, and writes no others
+                continue
+            value = iptc_for("jpg", value)
         image.set_type(pyvips.GValue.blob_type, name, value)
     if photo.exif is not None and target.format != "tif":
         for name, value in exif_fields(photo.exif):

@@ -36,11 +36,15 @@ _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 _AVIF = (b"avif", b"avis")
 _DNG_VERSION, _SUBFILES, _PHOTOMETRIC = 50706, 330, 262
 _SENSOR = (32803, 34892)  # photometric: a colour filter array, linear raw (DNG 1.7)
-TEXTS = 1 << 20  # bytes of text in a PNG that are kept
-_KEPT_ELSEWHERE = (b"XML:com.adobe.xmp\0", b"Raw profile type ")  # or made anew: XMP, EXIF, IPTC
+TEXTS = 1 << 20  # bytes of text in a PNG, of comments in a JPEG, that are kept
+# Or made anew: XMP, EXIF, the colour profile.
+_KEPT_ELSEWHERE = (
+    b"XML:com.adobe.xmp\0",
+    *(b"Raw profile type " + kind for kind in (b"exif", b"APP1", b"xmp", b"icc", b"icm")),
+)
 SCANS = 100  # of a JPEG; cameras and optimisers write up to some 20, each costs a pass
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # the next one after entropy-coded data
-_SOS, _EOI, _DRI, _PROGRESSIVE = 0xDA, 0xD9, 0xDD, (0xC2, 0xC6, 0xCA, 0xCE)
+_SOS, _EOI, _DRI, _COM, _PROGRESSIVE = 0xDA, 0xD9, 0xDD, 0xFE, (0xC2, 0xC6, 0xCA, 0xCE)
 
 
 def format_of(path: Path) -> str:
@@ -144,10 +148,12 @@ class Jpeg:
     Attributes:
         scans: number of scans (passes over the picture).
         plain: baseline with one scan and no restart markers.
+        comments: before its pixels, up to a megabyte.
     """
 
     scans: int
     plain: bool
+    comments: list[bytes] = field(default_factory=list)
 
 
 def jpeg_structure(path: Path) -> Jpeg:
@@ -158,6 +164,8 @@ def jpeg_structure(path: Path) -> Jpeg:
             bytes it takes in the file.
     """
     scans, restarts, progressive, place = 0, False, False, 2
+    comments: list[bytes] = []
+    room = TEXTS
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         while (found := _MARKER.search(data, place)) is not None:
             kind, place = data[found.start() + 1], found.start() + 2
@@ -169,8 +177,12 @@ def jpeg_structure(path: Path) -> Jpeg:
             if scans > SCANS:
                 raise ValueError(f"more than {SCANS} scans, a JPEG needs no more than some 20")
             length = data[place : place + 2]
-            place += struct.unpack(">H", length)[0] if len(length) == 2 else 0
-    return Jpeg(scans, scans <= 1 and not restarts and not progressive)
+            size = struct.unpack(">H", length)[0] if len(length) == 2 else 0
+            if kind == _COM and not scans and 2 < size <= room:
+                comments.append(data[place + 2 : place + size])
+                room -= size
+            place += size
+    return Jpeg(scans, scans <= 1 and not restarts and not progressive, comments)
 
 
 @dataclass
@@ -180,8 +192,8 @@ class Png:
     Attributes:
         frames: number of frames of an APNG; 1 for a still picture.
         exif: the EXIF block, or None.
-        texts: whole chunks of text (titles, comments, ...), without those that hold XMP, EXIF,
-            IPTC.
+        texts: whole chunks of text (titles, comments, ...), without those that hold XMP, EXIF
+            or the colour profile.
     """
 
     frames: int = 1

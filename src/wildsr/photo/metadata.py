@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,13 @@ from typing import Any
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
+from wildsr.atomic import writing
 from wildsr.photo.vips import pyvips
 
 EXIF, GPS = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
 # The sensor's colour filter array (TIFF/EP) and DNG's tags, some of which mark a file as DNG.
 _OF_SENSORS = (33421, 33422, *range(50706, 52600))
+_IPTC = 33723  # TIFF's tag
 _DESCRIPTION, _SHAPED = 270, '{"shape"'  # by which tifffile knows the files that it has written
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 BLOBS = ("icc-profile-data", "xmp-data", "iptc-data")  # libvips' names; copied as they are
@@ -158,12 +162,16 @@ def upright_xmp(xmp: bytes) -> bytes:
     return re.sub(rb"(<tiff:Orientation>)\d(</tiff:Orientation>)", rb"\g<1>1\g<2>", xmp)
 
 
-def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> None:
-    """Add EXIF to a TIFF file, which libvips cannot do.
+def add_exif_to_tiff(
+    path: Path, exif: Image.Exif | None, width: int, height: int, iptc: bytes = b""
+) -> None:
+    """Add EXIF and IPTC to a TIFF file, which libvips cannot do.
 
     The EXIF is appended after the pixels, followed by a new first directory with the old one's
     entries and those of the EXIF. A BigTIFF (more than 4 GB) is left as it is.
     """
+    if exif is None and not iptc:
+        return
     with path.open("r+b") as file:
         header = file.read(8)
         order = "<" if header[:2] == b"II" else ">"
@@ -176,7 +184,13 @@ def add_exif_to_tiff(path: Path, exif: Image.Exif, width: int, height: int) -> N
         following = file.read(4)
         place = file.seek(0, 2)
         place += file.write(b"\0" * (place % 2))
-        block = _tags(header, exif, width, height).tobytes(place)
+        tags = ImageFileDirectory_v2(header)
+        if exif is not None:
+            tags = _tags(header, exif, width, height)
+        if iptc:
+            tags[_IPTC] = iptc
+            tags.tagtype[_IPTC] = 7  # bytes
+        block = tags.tobytes(place)
         (more,) = struct.unpack_from(f"{order}H", block)
         for start in range(2, 2 + 12 * more, 12):
             entry = block[start : start + 12]
@@ -194,12 +208,47 @@ def add_text_to_png(path: Path, chunks: Sequence[bytes]) -> None:
 
     They go before the last chunk, which is empty and always the same.
     """
+    if not chunks:
+        return
     with path.open("r+b") as file:
         file.seek(-12, 2)
         last = file.read()
         if last[4:8] == b"IEND":
             file.seek(-12, 2)
             file.write(b"".join(chunks) + last)
+
+
+def text_chunk(comment: bytes) -> bytes:
+    """A JPEG's comment as a PNG's text chunk of that name."""
+    try:
+        text = comment.decode("utf-8")
+    except UnicodeDecodeError:
+        text = comment.decode("latin-1")
+    body = b"iTXtComment\0\0\0\0\0" + text.replace("\0", "").encode("utf-8")
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def iptc_chunk(resources: bytes) -> bytes:
+    """Photoshop's image resources as the PNG chunk that ImageMagick and others read."""
+    digits = resources.hex()
+    lines = "\n".join(digits[place : place + 72] for place in range(0, len(digits), 72))
+    said = f"\niptc\n{len(resources):8d}\n{lines}\n".encode("ascii")
+    body = b"zTXtRaw profile type iptc\0\0" + zlib.compress(said)
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def add_comments_to_jpeg(path: Path, comments: Sequence[bytes]) -> None:
+    """Add comments to a JPEG file, after its first marker and the APP segments that follow it."""
+    if not comments:
+        return
+    with path.open("rb") as file, writing(path) as partial, partial.open("wb") as made:
+        made.write(file.read(2))
+        while len(head := file.read(4)) == 4 and 0xE0 <= head[1] <= 0xEF:
+            made.write(head + file.read(struct.unpack(">H", head[2:])[0] - 2))
+        for comment in comments:
+            made.write(b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment)
+        made.write(head)
+        shutil.copyfileobj(file, made)
 
 
 def _tags(header: bytes, exif: Image.Exif, width: int, height: int) -> ImageFileDirectory_v2:

@@ -68,6 +68,7 @@ class Photo:
         exif: see :func:`wildsr.photo.metadata.exif_of`.
         blobs: the colour profile, XMP and IPTC, by libvips' names.
         texts: text chunks of a PNG, copied to a PNG that is made from it.
+        comments: of a JPEG, copied to a JPEG or PNG that is made from it.
         resolution: pixels per millimetre (horizontal, vertical); None if the file does not tell.
 
     Raises:
@@ -125,17 +126,19 @@ class Photo:
         self.resolution = whole.resolution
         self.blobs: dict[str, bytes] = getattr(whole, "blobs", {})
         self.texts: list[bytes] = []
+        self.comments: list[bytes] = []
 
     def _open_stream(self) -> None:
         self._whole, self._row, self._fail_on = None, 0, "error"
-        self.texts = []
+        self.texts, self.comments = [], []
         self._held: bytes | None = None  # of a file that is decoded from memory: libvips only
         self._lab: int | None = None  # borrows it
         self._padded = True
         png_frames, late_exif = 1, None
         if self.format == "jpeg":
             # Damage is only a warning to libjpeg, which goes on with gray or repeated blocks.
-            self._fail_on, self._padded = "warning", jpeg_structure(self.path).plain
+            jpeg = jpeg_structure(self.path)
+            self._fail_on, self._padded, self.comments = "warning", jpeg.plain, jpeg.comments
         elif self.format == "png":
             structure = png_structure(self.path)
             png_frames, late_exif = structure.frames, structure.exif
