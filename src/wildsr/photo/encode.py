@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import queue
-import struct
 import threading
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import numpy as np
 
 from wildsr.error import UserError, unknown
 from wildsr.photo.extra import needed
+from wildsr.photo.feed import Feed, png_stream
 from wildsr.photo.folder import RAW
 from wildsr.photo.iptc import iptc_for
 from wildsr.photo.metadata import (
@@ -60,10 +58,7 @@ MOST = {
 }  # pixels a side, of the file format itself
 DEEP = ("png", "tif", "heic", "avif")  # take 16 bits; HEIC keeps 10 of them, AVIF 12
 KEEP_EXIF, KEEP = 1, 1 | 2 | 4 | 8  # EXIF, XMP, IPTC and the colour profile, in libvips' numbers
-PIECE = 2 << 20  # bytes that the network's thread hands to the encoder's at once
 DENSEST = 1e6  # pixels per millimetre that libvips takes; a header may hold any number
-WAITING = 16  # pieces that may wait for the encoder
-_PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: PNG's number for them
 
 
 @dataclass(frozen=True)
@@ -114,14 +109,14 @@ class Encoder:
 
     def __init__(self, path: Path, size: tuple[int, int], target: Target, photo: Photo) -> None:
         self.path, self.size, self.target, self.photo = path, size, target, photo
-        self.feed = _Feed()
+        self.feed = Feed()
         self.thread = threading.Thread(target=self._work, daemon=True)
         self.failure: BaseException | None = None
         self.thread.start()
 
     def take(self, strips: Iterable[Array]) -> None:
         """Encode ``strips``, (rows, width, channels) of uint8 or uint16, from top to bottom."""
-        for part in _png(iter(strips), self.size, self.photo.channels):
+        for part in png_stream(iter(strips), self.size, self.photo.channels):
             if not self.feed.put(part):
                 return  # it has failed, which finish() says
         self.feed.put(None)
@@ -164,7 +159,7 @@ class Encoder:
             self.feed.ended.set()
 
 
-def _save(feed: _Feed, path: Path, target: Target, photo: Photo) -> None:
+def _save(feed: Feed, path: Path, target: Target, photo: Photo) -> None:
     source = pyvips.SourceCustom()
     source.on_read(feed.read)
     image = pyvips.Image.pngload_source(source, access="sequential", unlimited=True)
@@ -247,60 +242,3 @@ def _finished(image: Any, target: Target, photo: Photo) -> Any:
 def _big(image: Any) -> bool:
     size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
     return size > 3_900_000_000  # 4 GB, less what directories need
-
-
-class _Feed:
-    """Bytes from the thread that computes to the thread that encodes."""
-
-    def __init__(self) -> None:
-        self.waiting: queue.Queue[bytes | None] = queue.Queue(WAITING)
-        self.rest, self.over = memoryview(b""), False
-        self.ended = threading.Event()
-
-    def put(self, part: bytes | None) -> bool:
-        """Hand over bytes, or None for the end; returns whether the encoder still runs."""
-        while not self.ended.is_set():
-            try:
-                self.waiting.put(part, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def read(self, count: int) -> bytes:
-        """Up to ``count`` bytes; none at the end."""
-        if not len(self.rest) and not self.over:
-            part = self.waiting.get()
-            self.over = part is None
-            self.rest = memoryview(part or b"")
-        piece, self.rest = self.rest[:count], self.rest[count:]
-        return bytes(piece)
-
-
-def _png(strips: Iterator[Array], size: tuple[int, int], channels: int) -> Iterator[bytes]:
-    """The pixels as a PNG without compression: the stream that libvips can read as it comes."""
-    width, height = size
-    stored, begun = zlib.compressobj(0), False
-    for strip in strips:
-        if not begun:
-            depth, begun = strip.dtype.itemsize * 8, True
-            kind = struct.pack(">IIBBBBB", width, height, depth, _PNG_COLOUR[channels], 0, 0, 0)
-            yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", kind)
-        count = max(PIECE // (width * channels * strip.dtype.itemsize), 1)
-        for top in range(0, len(strip), count):
-            piece = strip[top : top + count]
-            lines = np.zeros((len(piece), 1 + width * channels * strip.dtype.itemsize), np.uint8)
-            big = np.ascontiguousarray(piece.astype(strip.dtype.newbyteorder(">"), copy=False))
-            lines[:, 1:] = big.reshape(len(piece), -1).view(np.uint8)
-            yield _chunk(b"IDAT", stored.compress(lines.tobytes()))
-        del strip, piece  # before the next one is computed
-    yield _chunk(b"IDAT", stored.flush()) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(data))
-        + kind
-        + data
-        + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
-    )
