@@ -102,6 +102,7 @@ class PictureWriter(Writer):
         self.resolution: tuple[float, float] | None = None
         self.blobs: dict[str, bytes] = {}
         self.texts: list[bytes] = []
+        self.comments: list[bytes] = []
         target = Target(format, page.width, page.height, quality, page.dtype)
         self.encoder = Encoder(path, (page.width, page.height), target, self)  # type: ignore[arg-type]
 
