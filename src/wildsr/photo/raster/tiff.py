@@ -21,8 +21,9 @@ from wildsr.photo.raster.base import Page, PageRows, Raster, Values, allow_pages
 from wildsr.photo.tiff_strips import check_strips
 from wildsr.photo.vips import pyvips
 
-# Tags of the georeference, and GDAL's own (its metadata, nodata).
-GEO_TAGS = (33550, 33922, 34264, 34735, 42112, 42113)
+# Tags of the georeference (of raw satellite photos, rational polynomials), and GDAL's own (its
+# metadata, nodata).
+GEO_TAGS = (33550, 33922, 34264, 34735, 50844, 42112, 42113)
 REDUCED, MASK = 1, 4  # bits of tag 254: smaller copies of other pages, and masks of them
 ALPHA = (1, 2)  # tag 338: associated and unassociated alpha; 0 is a band like the others
 PLAIN = ("MINISBLACK", "MINISWHITE", "RGB")  # photometric interpretations without a conversion
