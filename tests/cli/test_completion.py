@@ -1,14 +1,16 @@
 """Tab completion: what it offers, and that a real shell gets it."""
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 
+import argcomplete
 import pytest
 
 from wildsr.cli import main as command
-from wildsr.cli.completion import candidates
+from wildsr.cli.completion import answer, candidates
 
 
 def test_keys_up_to_their_next_dot():
@@ -103,3 +105,19 @@ def test_another_shell_is_one_sentence(typed, monkeypatch, capsys):
         command.main()
     assert left.value.code == 2
     assert "must be one of ['bash', 'fish', 'zsh'], but got" in capsys.readouterr().err
+
+
+def test_every_word_of_a_line_has_its_choices(monkeypatch):
+    """What argcomplete asks for each word; :func:`ask` has it in a shell."""
+    asked = []
+    monkeypatch.setattr(argcomplete, "autocomplete", lambda parser, **options: asked.append(parser))
+    answer()
+    verb, overrides = asked[0]._get_positional_actions()
+    assert {"train", "upscale", "completion"} <= set(verb.choices)
+
+    def words(verb, typed, prefix):
+        return overrides.completer(prefix, argparse.Namespace(verb=verb, overrides=typed))
+
+    assert words("completion", None, "z") == ["bash", "zsh", "fish"]  # argcomplete picks
+    assert words("train", None, "iter") == ["iterations="]
+    assert words("train", ["data=folders"], "data.h") == ["data.hr="]

@@ -1,12 +1,15 @@
 """Training that starts from weights: of a run, or published."""
 
+import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from spandrel import ModelLoader
 
 from wildsr.network.upscaler.compact import Compact
 from wildsr.network.upscaler.edsr import EDSR
+from wildsr.photo.samples import write_samples
 from wildsr.run.checkpoint import newest_checkpoint
 
 pytestmark = pytest.mark.heavy
@@ -64,6 +67,29 @@ def test_the_scale_is_the_files(tmp_path, photos, small, carry_out, capsys):
     assert "`scale` must be that of" in capsys.readouterr().err
     assert carry_out("train", [*overrides, f"weights={tmp_path / 'nowhere.pth'}"]) == 2
     assert "`weights` must be a file, but" in capsys.readouterr().err
+
+
+def test_the_scale_of_the_file_is_kept_for_photos_of_16_bits_and_when_resumed(
+    tmp_path, photos, small, carry_out
+):
+    """The configuration is made again once the photos are known, and by a resumed run."""
+    path = tmp_path / "2x.pth"
+    torch.save(Compact(2, features=4, convolutions=1).state_dict(), path)
+    for name, seed in (("lr", 0), ("hr", 1)):
+        (tmp_path / name).mkdir()
+        draw = np.random.default_rng(seed).integers(0, 65536, (2, 48, 56, 3)).astype(np.uint16)
+        for number, pixels in enumerate(draw):
+            write_samples(tmp_path / name / f"{name}{number}.png", pixels)
+    few = [o for o in small if "upscaler" not in o]
+    overrides = ["data=folders", f"data.lr={tmp_path / 'lr'}", f"data.hr={tmp_path / 'hr'}", *few]
+    overrides += ["network/upscaler=published", f"weights={path}", "method=supervised"]
+    overrides += ["data.patch=8", "data.batch=2", f"runs_dir={tmp_path / 'runs'}", "name=it"]
+    overrides += ["finish=none", "metric.metrics=[psnr]"]
+    assert carry_out("train", [*overrides, "iterations=1"]) == 0
+    assert carry_out("train", [*overrides, "iterations=2", "resume=auto"]) == 0
+    config = OmegaConf.load(tmp_path / "runs" / "it" / "config.yaml")
+    assert (config.scale, config.sensor.depth) == (2, "16")
+    assert newest_checkpoint(tmp_path / "runs" / "it")["iteration"] == 2
 
 
 def test_our_own_network_starts_from_a_file_of_its_architecture(

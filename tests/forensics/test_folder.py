@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 from support.coded import clean, coded
 
@@ -53,3 +54,27 @@ def test_gaps_of_a_table_are_filled():
     table[40:] = 0
     assert filled(tuple(table)) == tuple(libjpeg_tables()[0, 64])
     assert nearest_quality(tuple(np.reshape(table, (8, 8)).T.flatten())) == (65, True)
+
+
+def test_words_of_a_folder_that_is_read_in_two_ways():
+    def jpeg(quality, source):
+        table = tuple(libjpeg_tables()[0, quality - 1].tolist())
+        return Coding(source, "JPEG", table, quality=quality, exact=True)
+
+    both = Codings.of([jpeg(80, "header"), jpeg(80, "pixels"), jpeg(80, "pixels"), Coding()])
+    assert both.share == 0.75
+    assert "3 of 4 photos are JPEG (quality 80, 1 read from the files and 2 from the p" in str(both)
+    assert Codings.of([]).share == 0
+
+
+def test_words_of_a_photo():
+    table = tuple(libjpeg_tables()[0, 49].tolist())
+    gray = Coding("pixels", "JPEG", table, phase=(3, 4), subsampling="4:0:0", quality=50)
+    assert str(gray) == "JPEG of quality about 50, gray, grid at (3, 4)"
+    assert str(Coding()) == "no lossy coding found"
+    assert str(Coding("header", "WebP", enlarged=2.0)) == "WebP, enlarged by about 2"
+
+
+def test_a_table_of_which_nothing_is_known_has_no_quality():
+    with pytest.raises(ValueError, match="`table` must have known steps, but got none"):
+        nearest_quality((0,) * 64)

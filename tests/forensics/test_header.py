@@ -123,3 +123,88 @@ def test_the_size_of_a_photo_does_not_matter(tmp_path, monkeypatch):
     assert expected.source == "header"
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # of Pillow's own, one for the process
     assert read_header(path) == expected
+
+
+@pytest.mark.parametrize(("kind", "name"), [("AVIF", "AVIF"), ("JPEG2000", "JPEG 2000")])
+def test_more_lossy_codecs_by_kind(kind, name, tmp_path):
+    photo().save(tmp_path / "a", kind)
+    found = read_header(tmp_path / "a")
+    assert (found.source, found.kind, found.luma) == ("header", name, None)
+
+
+def test_jpeg_within_tiff_is_left_to_the_pixels(tmp_path):
+    photo().save(tmp_path / "a.tif", compression="jpeg", quality=60)
+    assert read_header(tmp_path / "a.tif") == Coding("none")
+
+
+def jpeg(**options):
+    """A JPEG's bytes without the JFIF segment."""
+    buffer = io.BytesIO()
+    photo().save(buffer, "JPEG", quality=55, **options)
+    data = buffer.getvalue()
+    return data[:2] + data[20:] if data[6:10] == b"JFIF" else data
+
+
+def with_adobe(data, transform):
+    return data[:2] + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([transform]) + data[2:]
+
+
+def renamed(data, names):
+    """The components of the frame and of its scan under other names."""
+    made = bytearray(data)
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    for number, name in enumerate(names):
+        made[frame + 10 + 3 * number] = made[scan + 5 + 2 * number] = ord(name)
+    return bytes(made)
+
+
+@pytest.mark.parametrize(
+    ("change", "coloured"),
+    [
+        (lambda data: data, True),  # components 1, 2, 3
+        (lambda data: renamed(data, "RGB"), False),
+        (lambda data: with_adobe(data, 1), True),
+        (lambda data: with_adobe(data, 0), False),
+        (lambda data: with_adobe(renamed(data, "RGB"), 1), True),
+    ],
+)
+def test_whether_components_are_luminance_is_told_as_libjpeg_tells(change, coloured, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(change(jpeg(subsampling=0)))
+    found = read_header(tmp_path / "a.jpg")
+    assert (found.chroma is not None) == coloured
+    assert found.subsampling == ("4:4:4" if coloured else None)
+    luma, chroma = libjpeg_tables()[:, 54]
+    assert found.luma == tuple((luma if coloured else chroma).tolist())  # green has the other's
+
+
+def test_chrominance_of_odd_ratios_has_no_name(tmp_path):
+    data = bytearray(jpeg(subsampling=0))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 11], data[frame + 14], data[frame + 17] = 0x31, 0x21, 0x21  # 3 to 2
+    (tmp_path / "a.jpg").write_bytes(data)
+    found = read_header(tmp_path / "a.jpg")
+    assert (found.quality, found.subsampling) == (55, None)
+
+
+def test_damaged_exif_says_nothing_about_the_coding(tmp_path):
+    data = jpeg(subsampling=0)
+    exif = b"Exif\0\0no TIFF header at all"
+    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    (tmp_path / "a.jpg").write_bytes(data[:2] + segment + data[2:])
+    assert read_header(tmp_path / "a.jpg").quality == 55
+
+
+@pytest.mark.parametrize(("lossless", "kind"), [(False, "WebP"), (True, None)])
+def test_frames_of_a_moving_webp(lossless, kind, tmp_path):
+    """Whose pictures lie deeper than those of a still one, behind its profile."""
+    frames = [photo(), photo().rotate(90, expand=False)]
+    options = {"save_all": True, "append_images": frames[1:], "icc_profile": b"odd" * 33}
+    frames[0].save(tmp_path / "a.webp", lossless=lossless, **options)
+    assert read_header(tmp_path / "a.webp").kind == kind
+
+
+def test_a_webp_without_a_picture_has_no_coding(tmp_path):
+    from wildsr.forensics.header import _has_vp8
+
+    assert not _has_vp8(io.BytesIO(b"EXIF\3\0\0\0abc\0XMP \0\0\0\0"), 1 << 40)
+    assert not _has_vp8(io.BytesIO(b"EXIF\xff\xff\xff\x7f"), 1 << 40)

@@ -12,6 +12,7 @@ from wildsr.inference.file import Settings, upscale_file
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo import extra
 from wildsr.photo.image import read_image
+from wildsr.photo.raster import geo
 from wildsr.photo.unreadable import UnreadableImage
 
 rasterio = pytest.importorskip("rasterio")
@@ -244,3 +245,42 @@ def test_without_rasterio_a_sentence_says_what_to_install(
     with pytest.raises(UserError, match=r"A GeoTIFF needs rasterio: pip install 'wildsr\[geo\]'"):
         upscale_file(nearest(2), source, tmp_path / "made.tif")
     assert read_image(source).shape == (60, 70, 3)  # to look at it needs none
+
+
+def test_rational_polynomials_follow_the_pixels(scene, bands, nearest, tmp_path):
+    """The centre of a pixel is where it was: 0 is the centre of the first."""
+    source = scene(bands, crs=None, transform=None)
+    given = rasterio.rpc.RPC(
+        height_off=1, height_scale=2, lat_off=3, lat_scale=4, long_off=5, long_scale=6,
+        line_off=29.5, line_scale=30, samp_off=34.5, samp_scale=35,
+        line_num_coeff=[1.0] * 20, line_den_coeff=[2.0] * 20,
+        samp_num_coeff=[3.0] * 20, samp_den_coeff=[4.0] * 20,
+        err_bias=None, err_rand=None,
+    )  # fmt: skip
+    with rasterio.open(source, "r+") as file:
+        file.rpcs = given
+    with rasterio.open(upscale_file(nearest(2), source, tmp_path / "made.tif")) as file:
+        made = file.rpcs
+    assert (made.line_off, made.samp_off) == (59.5, 69.5)
+    assert (made.line_scale, made.samp_scale) == (60, 70)
+    assert (made.lat_off, made.samp_num_coeff) == (3, [3.0] * 20)
+
+
+def test_complex_numbers_are_refused(scene, nearest, tmp_path):
+    source = scene(np.zeros((9, 8, 1), np.complex64))
+    with pytest.raises(UnreadableImage, match="pixels of complex64, only real numbers are read"):
+        upscale_file(nearest(2), source, tmp_path / "made.tif")
+
+
+def test_a_description_that_cannot_be_written_leaves_nothing(
+    scene, bands, nearest, tmp_path, monkeypatch
+):
+    source = scene(bands)
+
+    def refuse(self, file):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(geo.GeoWriter, "_describe", refuse)
+    with pytest.raises(UserError, match="No space left on device"):
+        upscale_file(nearest(2), source, tmp_path / "made.tif")
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]

@@ -1,12 +1,16 @@
 """What a video says of itself is what its frames are, on both sides."""
 
+from fractions import Fraction
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from wildsr.error import UserError
 from wildsr.inference.upscaler import Upscaler
-from wildsr.inference.video import upscale_video
+from wildsr.inference.video import _Frames, upscale_video
 
 av = pytest.importorskip("av")
 
@@ -90,3 +94,66 @@ def test_subtitles_come_along_where_the_container_can_hold_them(tmp_path, neares
     assert not caplog.text
     upscale_video(nearest, tmp_path / "in.mkv", tmp_path / "out.mp4")
     assert "1 subtitle stream(s)" in caplog.text
+
+
+def test_pixels_that_are_not_square_stay_so(tmp_path, nearest):
+    with av.open(str(tmp_path / "in.mkv"), "w") as written:
+        stream = written.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 96, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        stream.codec_context.colorspace = 1  # BT.709, which small videos do not have unsaid
+        frame = av.VideoFrame.from_ndarray(np.full((48, 96, 3), 90, np.uint8), format="rgb24")
+        written.mux(stream.encode(frame))
+        written.mux(stream.encode(None))
+    upscale_video(nearest, tmp_path / "in.mkv", tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as made:
+        stream = made.streams.video[0]
+        assert (stream.width, stream.height) == (192, 96)
+        assert stream.sample_aspect_ratio == Fraction(4, 3)
+        assert next(made.decode(video=0)).colorspace == 1
+
+
+def test_frames_computed_together_are_all_there(tmp_path):
+    """Two at once, of three."""
+    network = nn.Upsample(scale_factor=2)
+    device = torch.device("cpu")
+    bars(tmp_path / "in.mp4", STUDIO)
+    made = []
+    for batch in (1, 2):
+        up = Upscaler(network, network, 2, "nearest", device, batch=batch, tile=128)
+        assert up.together == batch
+        assert upscale_video(up, tmp_path / "in.mp4", tmp_path / f"{batch}.mp4") == 3
+        with av.open(str(tmp_path / f"{batch}.mp4")) as opened:
+            made.append([frame.to_ndarray(format="rgb24") for frame in opened.decode(video=0)])
+    assert np.array_equal(*made)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("out.png", lambda data: data, r"`output` must end in one of \['\.mp4'.*out\.png"),
+        ("out.mp4", lambda data: data[:-3], "in.mp4 cannot be read: it ends early"),
+        ("out.mp4", lambda data: data.replace(b"avc1", b"xxxx"), "FFmpeg has no decoder for it"),
+        ("out.mp4", lambda data: data.replace(b"moov", b"xxxx"), "in.mp4 cannot be turned into"),
+    ],
+)
+def test_what_fails_leaves_a_sentence_and_no_file(name, change, reason, tmp_path, nearest):
+    bars(tmp_path / "in.mp4", STUDIO)
+    (tmp_path / "in.mp4").write_bytes(change((tmp_path / "in.mp4").read_bytes()))
+    with pytest.raises(UserError, match=reason) as said:
+        upscale_video(nearest, tmp_path / "in.mp4", tmp_path / name)
+    assert "\n" not in str(said.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+@pytest.mark.parametrize(("time", "when"), [(1.5, r" at 1\.50 s"), (None, "")])
+def test_a_frame_that_its_decoder_gives_up_ends_it(tmp_path, nearest, time, when):
+    """Also one without a time of its own."""
+    frame = SimpleNamespace(is_corrupt=True, time=time)
+    video = SimpleNamespace(type="video")
+    packet = SimpleNamespace(stream=video, decode=lambda: [frame])
+    read = SimpleNamespace(name="in.mp4", demux=lambda *streams: [packet], streams=[])
+    frames = _Frames.__new__(_Frames)
+    frames.read, frames.video, frames.carried = read, video, []
+    with pytest.raises(UserError, match=rf"^Video in\.mp4 is damaged{when}\.$"):
+        list(frames._batches())

@@ -10,6 +10,7 @@ from PIL import Image
 from wildsr.error import UserError
 from wildsr.inference.file import Settings, upscale_file
 from wildsr.photo import extra
+from wildsr.photo.decoded import whole_range
 from wildsr.photo.formats import format_of
 from wildsr.photo.image import TooLarge, UnreadableImage, list_images, read_image
 from wildsr.photo.stream import Photo
@@ -190,3 +191,39 @@ def test_without_the_package_a_sentence_says_what_to_install(name, package, monk
     monkeypatch.setattr(extra.importlib, "import_module", missing)
     with pytest.raises(UserError, match=rf"needs {package}: pip install 'wildsr\[photo\]'"):
         read_image(path)
+
+
+def test_a_heic_s_profile_and_xmp_go_with_the_result(profile, nearest, tmp_path):
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
+    heic(tmp_path / "a.heic", smooth(), icc_profile=profile, xmp=xmp)
+    made = upscale_file(nearest(2), tmp_path / "a.heic", tmp_path / "b.jpg")
+    with Image.open(made) as image:
+        assert image.info["icc_profile"] == profile
+        assert image.info["xmp"] == xmp.replace(b'"6"', b'"1"')
+
+
+def test_gray_with_alpha_becomes_heic(nearest, tmp_path):
+    gray = smooth()[..., 0]
+    alpha = np.where(np.arange(96) < 48, 0, 255).astype(np.uint8)
+    Image.fromarray(np.dstack([gray, np.broadcast_to(alpha, gray.shape)])).save(tmp_path / "a.png")
+    made = upscale_file(nearest(2), tmp_path / "a.png", tmp_path / "b.heic", Settings(quality=100))
+    found = np.asarray(heif.open_heif(made)).astype(int)
+    assert found.shape == (128, 192, 4)
+    assert (found[:, :90, 3].max(), found[:, 102:, 3].min()) == (0, 255)
+    shown = found[:, 102:, :3]
+    assert np.abs(shown - gray.repeat(2, 0).repeat(2, 1)[:, 102:, None]).mean() < 4
+
+
+def test_rows_are_read_in_pieces(tmp_path):
+    path = heic(tmp_path / "a.heic", smooth())
+    whole, pieces = Photo(path), Photo(path)
+    parts = np.concatenate([pieces.read(n) for n in (1, 40, 23)])
+    assert np.array_equal(parts, whole.read(64))
+
+
+@pytest.mark.parametrize("bits", [1, 8, 10, 12, 16])
+def test_the_whole_range_of_any_depth(bits):
+    most = (1 << bits) - 1
+    levels = np.arange(0, most + 1, max(most // 7, 1), dtype=np.uint16)
+    found = whole_range(levels << (16 - bits), bits)
+    assert np.array_equal(found, np.rint(levels / most * 65535).astype(np.uint16))

@@ -1,12 +1,20 @@
 """Which files of a folder are photos, and what is said of the others."""
 
+import errno
 import os
+from pathlib import Path
 
 import pytest
 
 from wildsr.error import UserError
 from wildsr.photo import folder as listing
-from wildsr.photo.folder import bare_stem, list_images, relative_names
+from wildsr.photo.folder import (
+    bare_stem,
+    is_nameless,
+    list_images,
+    relative_names,
+    walk_images,
+)
 from wildsr.photo.own_results import without_results
 
 
@@ -163,3 +171,48 @@ def test_photos_below_the_output_are_results(tmp_path):
     assert without_results([inside, outside], tmp_path / "out") == [outside]
     with pytest.raises(UserError, match="`hr` must hold photos, but all of them are in"):
         without_results([inside], tmp_path / "out", "hr")
+
+
+def test_folders_that_the_system_refuses(tmp_path, said, monkeypatch):
+    """Also for a root user, whom permissions do not concern: a share that went away, say."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "a.png").touch()
+    scan = os.scandir
+
+    def refuse(place):
+        if os.path.basename(os.path.normpath(place)) in gone:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return scan(place)
+
+    gone = {"closed"}
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert list_images(tmp_path, "input") == [tmp_path / "a.png"]
+    assert "1 folder that cannot be listed (closed)" in said[0]
+    gone.add(tmp_path.name)
+    with pytest.raises(UserError, match=r"`input`: folder .* cannot be listed \(Stale file handle"):
+        list_images(tmp_path, "input")
+
+
+def test_a_file_is_no_folder_to_walk(tmp_path):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(
+        UserError, match=r"`input` must be a folder of images, but got file .*a\.pn"
+    ):
+        list(walk_images(tmp_path / "a.png", "input"))
+
+
+def test_names_without_a_suffix_are_looked_into(tmp_path):
+    (tmp_path / "IM0001").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "1.2.840").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "README").write_text("no image")
+    (tmp_path / "folder").mkdir()
+    found = {name: is_nameless(tmp_path / name) for name in ("IM0001", "1.2.840", "README")}
+    assert found == {"IM0001": True, "1.2.840": True, "README": False}
+    assert not is_nameless(tmp_path / "folder")
+    assert not is_nameless(tmp_path / "missing")
+
+
+def test_names_relative_to_what_all_share():
+    assert relative_names([]) == []
+    assert relative_names([Path("/a/b/x.png"), Path("/a/c/y.png")]) == ["b/x.png", "c/y.png"]
+    assert relative_names([Path("/a/x.png"), Path("b/y.png")]) == ["/a/x.png", "b/y.png"]

@@ -4,9 +4,12 @@ import struct
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from wildsr.inference.file import upscale_file
+from wildsr.photo import encode
 from wildsr.photo.metadata import add_exif_to_tiff, upright_xmp
 from wildsr.photo.stream import Photo
 
@@ -156,3 +159,39 @@ def test_odd_exif_never_costs_the_photo(tag, suffix, noise, nearest, tmp_path):
         assert image.size == (32, 32)
         image.load()
         assert image.getexif().get(0x0110, "Mod") == "Mod"
+
+
+def test_exif_of_imagemagick_is_read_from_a_pngs_text(exif, noise, tmp_path):
+    """As a length and hexadecimal digits; digits that are none are no EXIF."""
+    block = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
+    for digits, maker in ((block.hex(), "Maker"), ("no digits", None)):
+        texts = PngInfo()
+        texts.add_text("Raw profile type exif", f"\nexif\n{len(block):8}\n{digits}\n")
+        Image.fromarray(noise(30, 40)).save(tmp_path / "a.png", pnginfo=texts)
+        photo = Photo(tmp_path / "a.png")
+        assert (photo.exif or {}).get(0x010F) == maker
+        assert (photo.width, photo.height) == (
+            (30, 40) if maker else (40, 30)
+        )  # it lay on its side
+
+
+def test_exif_that_is_too_long_for_jpeg_does_not_cost_the_photo(noise, nearest, tmp_path):
+    """libvips takes EXIF by way of a JPEG's, of 64 kB; no makers' note can be left out here."""
+    exif = Image.Exif()
+    exif[0x010E] = "words " * 12_000
+    Image.fromarray(noise(16, 16)).save(tmp_path / "a.png", exif=exif)
+    made = upscale_file(nearest(2), tmp_path / "a.png", tmp_path / "b.webp")
+    with Image.open(made) as image:
+        assert image.size == (32, 32)
+        assert 0x010E not in image.getexif()
+
+
+def test_a_bigtiff_is_written_without_exif(noise, nearest, tmp_path, exif, monkeypatch):
+    monkeypatch.setattr(encode, "_big", lambda image: True)  # as above 4 GB
+    pixels = noise(30, 40)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=100)
+    made = upscale_file(nearest(2), tmp_path / "a.jpg", tmp_path / "b.tif")
+    with tifffile.TiffFile(made) as file:
+        assert file.is_bigtiff
+        assert file.asarray().shape == (80, 60, 3)  # upright
+        assert 0x8769 not in file.pages[0].tags

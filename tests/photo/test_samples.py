@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from wildsr.error import UserError
-from wildsr.photo.samples import kind_of, read_samples, write_samples
+from wildsr.photo.samples import is_raw, kind_of, read_samples, write_samples
 
 WHITE = {"uint8": 255, "uint16": 60000, "float32": 3.5}
 
@@ -108,3 +108,34 @@ def test_dicom_is_in_its_own_units(tmp_path):
     assert (kind.channels, kind.depth) == (1, "float")
     assert kind.range == (-32768 - 1024, 32767 - 1024)  # 16 bits with a sign, in Hounsfield units
     assert np.array_equal(pixels[..., 0], pydicom.dcmread(path).pixel_array - 1024.0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+def test_transparent_values_are_composited_on_white(dtype, tmp_path):
+    white = 1.0 if dtype == "float32" else 65535
+    values = (np.random.default_rng(0).random((8, 9, 5)) * white).astype(dtype)
+    values[..., 4] = white
+    values[:2, :, 4] = 0
+    options = {"photometric": "minisblack", "planarconfig": "contig", "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", values, extrasamples=(0, 0, 0, 2), **options)
+    assert is_raw(tmp_path / "a.tif")
+    assert kind_of(tmp_path / "a.tif").channels == 4
+    found = read_samples(tmp_path / "a.tif")
+    assert found.dtype == dtype
+    assert (found[:2] == white).all()
+    assert np.allclose(found[2:], values[2:, :, :4])
+
+
+def test_a_channel_without_any_value_becomes_0(tmp_path):
+    values = np.ones((8, 9, 3), np.float32)
+    values[..., 1] = np.nan
+    values[0, 0, 2] = np.nan
+    np.save(tmp_path / "a.npy", values)
+    found = read_samples(tmp_path / "a.npy")
+    assert (found[..., 1] == 0).all()
+    assert (found[..., [0, 2]] == 1).all()
+
+
+def test_a_photo_is_not_raw(tmp_path):
+    Image.new("RGB", (9, 8)).save(tmp_path / "a.png")
+    assert not is_raw(tmp_path / "a.png")

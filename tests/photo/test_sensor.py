@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from wildsr.photo.sensor import RGB, Sensor, made_into, unit_of, values_of
-from wildsr.photo.view import picture, view, window_of
+from wildsr.photo.rows import Ahead, Still
+from wildsr.photo.sensor import RGB, Ranged, Sensor, made_into, unit_of, values_of
+from wildsr.photo.view import picture, view, views, window_of
 
 
 def test_values_survive_the_way_to_networks_and_back():
@@ -67,3 +68,49 @@ def test_anything_is_a_picture(channels):
 def test_bands_are_false_colours():
     image = torch.stack([torch.full((2, 2), v / 10) for v in range(5)])
     assert view(image, (4, 1, 0), (0.0, 1.0))[:, 0, 0].tolist() == pytest.approx([0.4, 0.1, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("sensor", "words"),
+    [
+        (RGB, "RGB, 8 bits, black 0, white 255"),
+        (Sensor(1, "16", (0.0, 4095.0), (0.0, 4095.0)), "gray, 16 bits, black 0, white 4095"),
+        (
+            Sensor(5, "float", (240.0, 310.5), None),
+            "5 channels, floating-point numbers, black to white: lr 240 to 310.5, hr 0 to 1",
+        ),
+    ],
+)
+def test_a_sensor_in_words(sensor, words):
+    assert sensor.sentence() == words
+
+
+def test_of_more_channels_the_first_are_taken():
+    pixels = np.arange(10, dtype=np.uint16).reshape(1, 2, 5)
+    assert made_into(pixels, 2, np.dtype(np.uint16)).tolist() == [[[0, 1], [5, 6]]]
+    with pytest.raises(ValueError, match="5 channels, where others have 1"):
+        made_into(pixels, 1, np.dtype(np.uint16))
+
+
+def test_rows_in_a_range_can_be_read_again():
+    values = np.arange(6, dtype=np.uint16).reshape(3, 2, 1) * 100
+    rows = Ranged(Still(values), (100.0, 300.0))
+    expected = ((values - 100.0) / 200).clip(0, 1)
+    for one in (rows, rows.again()):
+        assert np.allclose(np.concatenate([one.read(1), one.read(2)]), expected)
+    ahead = Ranged(Ahead(Still(values)), (100.0, 300.0))
+    assert np.allclose(ahead.read(3), expected)
+    ahead.close()
+    rows.close()
+
+
+def test_images_of_a_scene_are_shown_in_one_window():
+    dark, bright = torch.rand(1, 2, 6, 7) * 0.1, torch.rand(1, 2, 6, 7) * 0.1 + 0.05
+    found = views({"lr": dark, "hr": bright, "none": None}, "lr")
+    assert found["none"] is None
+    window = window_of(dark[0])
+    assert torch.equal(found["hr"][0], view(bright[0], window=window))
+    alone = views({"lr": None, "hr": bright}, "lr")
+    assert torch.equal(alone["hr"][0], view(bright[0]))
+    photo = torch.randint(0, 256, (3, 4, 5), dtype=torch.uint8)
+    assert torch.equal(view(photo), photo / 255)  # as it is

@@ -9,6 +9,7 @@ from PIL import Image
 
 from wildsr.error import UserError
 from wildsr.photo import rows as reading
+from wildsr.photo import stream
 from wildsr.photo.image import UnreadableImage, read_image
 from wildsr.photo.rows import Ahead
 from wildsr.photo.stream import Photo, size_of
@@ -168,3 +169,25 @@ def test_reading_ahead_can_be_given_up(rows, noise, monkeypatch):
     ahead.close()
     assert source.row < 4000
     assert not ahead._thread.is_alive()
+
+
+def test_a_strange_revision_in_a_jpeg_s_header_is_borne(noise, tmp_path):
+    """libjpeg warns of it as of damage; rows that were read before and after are right."""
+    Image.fromarray(noise(300, 64)).save(tmp_path / "a.jpg", quality=90)
+    data = bytearray((tmp_path / "a.jpg").read_bytes())
+    expected = whole(Photo(tmp_path / "a.jpg"))
+    data[data.index(b"JFIF\0") + 5] = 3
+    (tmp_path / "b.jpg").write_bytes(data)
+    assert np.array_equal(whole(Photo(tmp_path / "b.jpg")), expected)
+    photo = Photo(tmp_path / "b.jpg")
+    assert np.array_equal(np.concatenate([photo.read(n) for n in (100, 150, 50)]), expected)
+    (tmp_path / "c.jpg").write_bytes(data[: len(data) // 2])
+    with pytest.raises(UnreadableImage):
+        whole(Photo(tmp_path / "c.jpg"))
+
+
+def test_a_format_that_libvips_was_built_without_says_so(noise, tmp_path, monkeypatch):
+    Image.fromarray(noise(16, 16)).save(tmp_path / "a.avif")
+    monkeypatch.setattr(stream.pyvips, "type_find", lambda *names: 0)
+    with pytest.raises(UnreadableImage, match="AVIF is not among what the installed libvips reads"):
+        Photo(tmp_path / "a.avif")

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
 from wildsr.run.load import restorer_of
-from wildsr.run.snapshot import available, save_snapshot, snapshots
+from wildsr.run.snapshot import available, chosen, save_snapshot, snapshots
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,15 @@ def test_a_damaged_snapshot_costs_its_row(run, tmp_path, carry_out):
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert len(found["failed"]) == 4
     assert [row["images"] for row in found["rows"]] == [2, 0, 0, 2]
+
+
+def test_which_iterations_are_chosen(tmp_path):
+    with pytest.raises(UserError, match="has no checkpoint yet"):
+        chosen(tmp_path, "all")
+    for iteration in (10, 20, 30):
+        save_snapshot(tmp_path / "snapshots", {}, iteration, 10, 9)
+    assert chosen(tmp_path, "all") == [10, 20, 30]
+    assert chosen(tmp_path, 20) == [20]
+    assert chosen(tmp_path, [30, 10, 30]) == [10, 30]
+    with pytest.raises(UserError, match=r"`checkpoints` must be among \[10, 20, 30\] .* got 15"):
+        chosen(tmp_path, [10, 15])

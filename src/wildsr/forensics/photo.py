@@ -43,8 +43,7 @@ def _read_coding(path: Path | str, pixels: npt.NDArray[np.uint8]) -> Coding:
     if stated.luma is None:  # WebP and the like: a JPEG coding in the pixels is an older one
         before = read_pixels(pixels)
         return replace(stated, older=before if before.kind else None)
-    if stated.phase is None:
-        return stated
+    assert stated.phase is not None  # a header with tables tells where the blocks begin
     last = Found(stated.phase, stated.luma, stated.quality if stated.exact else None, 0.0)
     older = read_older(planes(pixels), last)
     return replace(stated, older=None if older is None else as_older(older))

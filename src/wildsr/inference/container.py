@@ -58,7 +58,8 @@ def open_video(av: Any, file: IO[bytes], source: Path, limit: float | None) -> A
         limit: megapixels of a frame; None: no limit.
 
     Raises:
-        UserError: see :func:`container_of`; no video stream; frames larger than ``limit``.
+        UserError: see :func:`container_of`; no video stream, or one that FFmpeg cannot decode;
+            frames larger than ``limit``.
     """
     name = READERS[container_of(source)]
     shut = {"protocol_whitelist": "none", "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2"}
@@ -68,6 +69,8 @@ def open_video(av: Any, file: IO[bytes], source: Path, limit: float | None) -> A
         if not opened.streams.video:
             raise UserError(f"{source} holds no video.")
         context = opened.streams.video[0].codec_context
+        if context is None:
+            raise UserError(f"Video {source} cannot be read: FFmpeg has no decoder for it.")
         allow(source, context.width, context.height, limit)
         # A stream may change its size in between; damage must be an error instead of gray blocks.
         # Decoders include their padding in the size.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,27 +114,21 @@ class RasterUpscaling:
                 cut = not same_numbers(page, made)
                 look = replace(self.looks[number], low=low, high=high, cut=cut)
                 writer.page(place, self._strips(place, number, look, strips_of))
-            self._written(writer)
+            writer.close()
+        except OSError as error:  # those of the source are in sentences already
+            writer.abandon()
+            raise UserError(f"{self.target} cannot be written: {first_line(error)}.") from error
         except BaseException:
             writer.abandon()
             raise
 
-    def _written(self, writer: Writer) -> None:
-        try:
-            writer.close()
-        except OSError as error:
-            raise UserError(f"{self.target} cannot be written: {first_line(error)}.") from error
-
     def _strips(self, place: int, number: int, look: Look, strips_of: Strips) -> Iterator[Values]:
         page, made = self.raster.pages[number], self.plan.pages[place]
-        rows = self.raster.rows(number)
-        strips = upscaled(rows, look, self.scale, strips_of)
         size = page.width * self.scale, page.height * self.scale
-        try:
+        with readable(self.raster.path), closing(self.raster.rows(number)) as rows:
+            strips = upscaled(rows, look, self.scale, strips_of)
             for strip in resized(strips, size, (made.width, made.height)):
                 yield numbers_of(strip, look, page, made, self.raster)
-        finally:
-            rows.close()
 
     def finish(self) -> None:
         """Give the file its final name.

@@ -142,7 +142,8 @@ class RasterPair(PairFiles):
                     low, high = of[number]
                     cut = not same_numbers(self.raster.pages[number], plan.pages[place])
                     looks.append(replace(self.looks[place], low=low, high=high, cut=cut))
-                pair = self._page(place, number, looks)
+                with readable(self.raster.path):
+                    pair = self._page(place, number, looks)
                 for writer, values in zip(writers, pair, strict=True):
                     writer.page(place, [values])
             for writer in writers:

@@ -159,7 +159,8 @@ class _Frames:
                 continue
             for frame in packet.decode():
                 if frame.is_corrupt:
-                    raise UserError(f"Video {self.read.name} is damaged at {frame.time:.2f} s.")
+                    when = "" if frame.time is None else f" at {frame.time:.2f} s"
+                    raise UserError(f"Video {self.read.name} is damaged{when}.")
                 waiting.append(frame)
                 if len(waiting) == self.upscaler.together:
                     yield waiting

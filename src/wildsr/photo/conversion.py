@@ -10,9 +10,6 @@ GRAY, COLOUR = ("b-w", "grey16"), ("srgb", "rgb", "rgb16")
 DEPTHS: dict[str, np.dtype[Any]] = {
     "uchar": np.dtype(np.uint8),
     "ushort": np.dtype(np.uint16),
-    # 32 bits that hold 16-bit values, as some programs write them; larger values are refused later.
-    "int": np.dtype(np.uint16),
-    "uint": np.dtype(np.uint16),
 }
 
 
@@ -38,7 +35,8 @@ def converted(image: Any, lab: int | None) -> Any:
         lab: photometric value of an 8-bit Lab TIFF (8 or 9); None for others.
 
     Raises:
-        ValueError: floating-point or 32-bit pixels, more than 4 channels.
+        ValueError: floating-point, signed or 32-bit pixels, more than 4 channels, colours of a kind
+            that would be taken for RGB (ITU Lab, ICC Lab of 16 bits).
     """
     if lab is not None:
         kind = "char" if lab == 8 else "uchar"
@@ -54,15 +52,11 @@ def converted(image: Any, lab: int | None) -> Any:
         if image.format in ("float", "double"):
             raise ValueError("floating-point pixels, only 8 and 16 bits are supported")
         raise ValueError(f"pixels of type {image.format}, only 8 and 16 bits are supported")
-    if image.format in ("int", "uint") and image.bands > 1:
-        raise ValueError("32-bit pixels, only 8 and 16 bits are supported")
     if image.interpretation == "cmyk":
         depth = 16 if image.format == "ushort" else 8
         image = image.icc_transform("srgb", embedded=True, depth=depth)
-    elif image.interpretation not in (*GRAY, *COLOUR, "multiband") and (
-        image.format in ("uchar", "ushort")
-    ):
-        image = image.colourspace("srgb")
+    elif image.interpretation not in (*GRAY, *COLOUR):
+        raise ValueError(f"colours of a kind that is not read ({image.interpretation})")
     if image.bands > 4:
         raise ValueError(f"{image.bands} channels, at most 4 are supported")
     return image

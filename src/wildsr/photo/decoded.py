@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from wildsr.photo.unreadable import allow
 SRGB = (2.4, 12.92)  # power and slope at black of its curve (IEC 61966-2-1)
 
 
-class DecodedImage:
+class DecodedImage(ABC):
     """Reads the rows of a photo that is decoded when the first rows are asked for.
 
     Attributes:
@@ -49,8 +50,9 @@ class DecodedImage:
         self._row += count
         return self._pixels[self._row - count : self._row]
 
+    @abstractmethod
     def _decoded(self) -> npt.NDArray[Any]:
-        raise NotImplementedError
+        """All pixels, (height, width, channels) or without the last axis."""
 
 
 class HeifImage(DecodedImage):

@@ -213,9 +213,8 @@ def add_text_to_png(path: Path, chunks: Sequence[bytes]) -> None:
     with path.open("r+b") as file:
         file.seek(-12, 2)
         last = file.read()
-        if last[4:8] == b"IEND":
-            file.seek(-12, 2)
-            file.write(b"".join(chunks) + last)
+        file.seek(-12, 2)
+        file.write(b"".join(chunks) + last)
 
 
 def text_chunk(comment: bytes) -> bytes:
@@ -255,8 +254,7 @@ def _tags(header: bytes, exif: Image.Exif, width: int, height: int) -> ImageFile
     """The EXIF as a directory of TIFF in the byte order of ``header``."""
     tags = ImageFileDirectory_v2(header)
     for tag, value in exif.items():
-        if tag not in (EXIF, GPS):
-            tags[tag] = value
+        tags[tag] = value
     inner = dict(exif.get_ifd(EXIF))
     inner[int(ExifTags.Base.ExifImageWidth)] = width
     inner[int(ExifTags.Base.ExifImageHeight)] = height

@@ -163,7 +163,7 @@ class Photo:
         image = self._begin(opened)
         if not image.get_typeof("icc-profile-data"):
             self.blobs.pop("icc-profile-data", None)
-        elif "icc-profile-data" in self.blobs or opened.interpretation == "cmyk":
+        else:
             self.blobs["icc-profile-data"] = bytes(image.get("icc-profile-data"))
         self.height, self.width, self.channels = image.height, image.width, image.bands
         self.dtype = DEPTHS[image.format]
@@ -213,12 +213,7 @@ class Photo:
             for row in range(0, self._row, 64):
                 self._region.fetch(0, row, self.width, min(64, self._row - row))
             pixels = self._region.fetch(0, self._row, self.width, count)
-        kind = {"int": np.int32, "uint": np.uint32}.get(self._image.format, self.dtype)
-        rows: Any = np.frombuffer(pixels, kind).reshape(count, self.width, self.channels)
-        if kind != self.dtype:
-            if rows.min() < 0 or rows.max() > 65535:
-                raise ValueError("32-bit pixels, only 8-bit and 16-bit images are supported")
-            rows = rows.astype(self.dtype)
+        rows: Any = np.frombuffer(pixels, self.dtype).reshape(count, self.width, self.channels)
         if self.format == "avif" and self.dtype == np.uint16:
             rows = whole_range(rows, self._bits)
         return rows

@@ -43,8 +43,6 @@ class WholeImage:
             across, down = image.info.get("dpi", (0, 0))
             self.resolution = (across / 25.4, down / 25.4) if across and down else None
             self._image = image.copy()
-            if "transparency" in image.info:
-                self._image.info["transparency"] = image.info["transparency"]
             self.frames = _frames(image)
         self.width, self.height = self._image.size
         gray = self._image.mode in ("1", "L")

@@ -8,7 +8,6 @@ from omegaconf import DictConfig
 
 from wildsr.config.check import check_config
 from wildsr.config.compose import configure
-from wildsr.config.make import scale_of_weights
 from wildsr.config.plain import as_config, read_yaml
 from wildsr.config.recorded import LEARNED, of_target
 from wildsr.config.trust import check_targets, typed_targets
@@ -36,8 +35,6 @@ def resumed_config(folder: Path, typed: list[str], trust: bool) -> tuple[DictCon
         overrides = [*overrides, "finish=none"]  # its checkpoint has no networks of a finish
     config = configure("train", overrides)
     check_targets(plain_config(config), what, trust, typed_targets(typed))
-    if (scale := scale_of_weights(config, overrides)) is not None:
-        config = configure("train", [*overrides, f"scale={scale}"])
     plain = plain_config(config)
     check_config(config)
     for node in of_target(plain, LEARNED):

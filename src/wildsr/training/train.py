@@ -104,7 +104,8 @@ def _train(
     else:
         config = configure("train", overrides)
         if (scale := scale_of_weights(config, overrides)) is not None:
-            config = configure("train", [*overrides, f"scale={scale}"])
+            overrides = [*overrides, f"scale={scale}"]
+            config = configure("train", overrides)
     check_config(config)
     console.quiet = console.quiet or process_rank() > 0
     tune_allocator()

@@ -210,19 +210,18 @@ class ArrayWriter(Writer):
         self.pages.append(np.concatenate(list(strips)))
 
     def close(self) -> None:
-        """Write all pages.
-
-        Raises:
-            ValueError: several arrays for one .npy file.
-        """
+        """Write all pages."""
         arrays = self._arrays()
-        with self.path.open("wb") as file:
-            if self.format == "npy":
-                if len(arrays) > 1:
-                    raise ValueError("several arrays need format=npz")
-                np.save(file, next(iter(arrays.values())), allow_pickle=False)
-            else:
-                np.savez_compressed(file, allow_pickle=False, **arrays)
+        if self.format == "npy":
+            (array,) = arrays.values()
+            with self.path.open("wb") as file:
+                np.save(file, array, allow_pickle=False)
+            return
+        # Not by numpy.savez_compressed, which takes some names for its own arguments.
+        with zipfile.ZipFile(self.path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    npy.write_array(member, array, allow_pickle=False)
 
     def abandon(self) -> None:
         """Discard the pages."""

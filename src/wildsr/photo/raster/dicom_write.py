@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,10 @@ class DicomWriter(Writer):
             package.dcmwrite(self.path, header, **options)
 
     def _pick_frames(self, header: Any) -> None:
+        offsets = header.get("GridFrameOffsetVector")
+        if offsets is not None and len(_listed(offsets)) != len(self.source.pages):
+            del header.GridFrameOffsetVector  # of other frames: readers stumble over it
+            header.pop("FrameIncrementPointer", None)
         if len(self.frames) == len(self.source.pages):
             return
         header.NumberOfFrames = len(self.frames)
@@ -92,6 +96,10 @@ class DicomWriter(Writer):
             header.PerFrameFunctionalGroupsSequence = [groups[n] for n in self.plan.of]
         for name in ("FrameTimeVector", "FrameIncrementPointer"):
             header.pop(name, None)
+        _place_frame(header, self.plan.of[0])
+        for element in list(header):  # with a value for each frame: its detector, its phase
+            if element.keyword.endswith("Vector") and len(self.source.pages) == element.VM:
+                element.value = [_listed(element.value)[n] for n in self.plan.of]
 
     def _describe(self, header: Any) -> None:
         page = self.plan.pages[0]
@@ -145,6 +153,19 @@ class DicomWriter(Writer):
         header["PixelData"].VR = "OB" if values.dtype.itemsize == 1 else "OW"
 
 
+def _place_frame(header: Any, number: int) -> None:
+    """Move the place of a radiotherapy dose to one of its frames (PS3.3, C.8.8.3.2)."""
+    offsets = header.pop("GridFrameOffsetVector", None)
+    place, turn = (
+        _listed(header.get(name)) for name in ("ImagePositionPatient", "ImageOrientationPatient")
+    )
+    if offsets is None or (len(place), len(turn)) != (3, 6):
+        return
+    normal = np.cross(*np.array(turn, np.float64).reshape(2, 3))
+    moved = normal * (float(offsets.value[number]) - float(offsets.value[0]))
+    header.ImagePositionPatient = [_decimal(value) for value in np.add(place, moved, dtype=float)]
+
+
 def _swap(data: Any) -> None:
     """Swap the bytes of 16-bit words, which pydicom does not do for big-endian files."""
     for element in data:
@@ -158,7 +179,7 @@ def _swap(data: Any) -> None:
 def _scale(data: Any, across: float, down: float) -> None:
     """Correct all lengths in pixels, and the sizes of pixels, in a data set and its items."""
     for name in SPACINGS:
-        if (value := data.get(name)) and len(value) == 2:
+        if len(value := _listed(data.get(name))) == 2:
             setattr(data, name, [_decimal(value[0] / down), _decimal(value[1] / across)])
     for names, factor in ((_ACROSS, across), (_DOWN, down)):
         for name in names:
@@ -198,19 +219,26 @@ def _move(header: Any, across: float, down: float) -> None:
 
 def _move_one(place: Any, turn: Any, measures: Any, across: float, down: float) -> None:
     said = [
-        None if data is None else data.get(name)
+        _listed(None if data is None else data.get(name))
         for data, name in (
             (place, "ImagePositionPatient"),
             (turn, "ImageOrientationPatient"),
             (measures, "PixelSpacing"),
         )
     ]
-    if any(value is None or len(value) != n for value, n in zip(said, (3, 6, 2), strict=True)):
+    if any(len(value) != n for value, n in zip(said, (3, 6, 2), strict=True)):
         return
     position, cosines, spacing = (np.array(value, np.float64) for value in said)
     position += cosines[:3] * spacing[1] * (1 / across - 1) / 2
     position += cosines[3:] * spacing[0] * (1 / down - 1) / 2
     place.ImagePositionPatient = [_decimal(value) for value in position]
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    """An element's values, also of one that has a single value, or none."""
+    if value is None:
+        return ()
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
 def _decimal(value: float) -> str:

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from wildsr.photo.conversion import converted
+from wildsr.photo.conversion import DEPTHS, converted
 from wildsr.photo.raster.base import Page, PageRows, Raster, Values, allow_pages
 from wildsr.photo.tiff_strips import check_strips
 from wildsr.photo.vips import pyvips
 
-# Tags of the georeference, and GDAL's own (its metadata, nodata).
-GEO_TAGS = (33550, 33922, 34264, 34735, 42112, 42113)
+# Tags of the georeference (of raw satellite photos, rational polynomials), and GDAL's own (its
+# metadata, nodata).
+GEO_TAGS = (33550, 33922, 34264, 34735, 50844, 42112, 42113)
 REDUCED, MASK = 1, 4  # bits of tag 254: smaller copies of other pages, and masks of them
 ALPHA = (1, 2)  # tag 338: associated and unassociated alpha; 0 is a band like the others
 PLAIN = ("MINISBLACK", "MINISWHITE", "RGB")  # photometric interpretations without a conversion
@@ -35,7 +36,6 @@ _TURNS: dict[int, Callable[[Values], Values]] = {  # what to do to see a page up
     7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
     8: np.rot90,
 }
-_OTHER = {"uchar": np.uint8, "ushort": np.uint16, "int": np.uint16, "uint": np.uint16}
 
 
 def open_tiff(path: Path) -> Any:
@@ -169,7 +169,7 @@ class TiffRaster(Raster):
     def _other(self, number: int) -> Page:
         image = self._vips(number)
         converted_image = converted(image, None)
-        dtype = np.dtype(_OTHER[converted_image.format])
+        dtype = DEPTHS[converted_image.format]
         bands = converted_image.bands
         colour = (0, 1, 2) if bands > 2 else ()
         alpha = bands - 1 if bands in (2, 4) else None
@@ -257,21 +257,27 @@ def _check_whole(page: Any, size: int) -> None:
 
 
 def _virtual_frames(file: Any) -> int:
-    """Pages of an ImageJ file that has one directory for all of them (above 4 GB); else 0."""
+    """Pages of an ImageJ file that has one directory for all of them (above 4 GB); else 0.
+
+    Raises:
+        ValueError: more of them than the file has bytes for.
+    """
     said = file.imagej_metadata or {}
     count = int(said.get("images", 1) or 1)
     page = file.pages[0]
-    one = len(file.pages) == 1 and count > 1 and page.compression == 1
-    return count if one else 0
+    if len(file.pages) > 1 or count < 2 or page.compression != 1:
+        return 0
+    size = page.imagelength * page.imagewidth * page.samplesperpixel * page.bitspersample // 8
+    there = (file.filehandle.size - page.dataoffsets[0]) // max(size, 1)
+    if count > there:
+        raise ValueError(f"it ends early (page {there + 1} of {count} is not there)")
+    return count
 
 
 def _frame(path: Path, page: Any, number: int) -> Values:
     dtype = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
     shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
-    size = int(np.prod(shape)) * dtype.itemsize
-    place = page.dataoffsets[0] + number * size
-    if place + size > path.stat().st_size:
-        raise ValueError(f"it ends early (page {number + 1} is not there)")
+    place = page.dataoffsets[0] + number * int(np.prod(shape)) * dtype.itemsize
     return np.memmap(path, dtype, "r", place, shape)
 
 

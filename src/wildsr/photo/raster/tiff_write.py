@@ -21,6 +21,7 @@ LEVEL = 6  # of Deflate
 TEXTS = (269, 271, 272, 285, 315, 316, 33432)
 BYTES = (700, 33723)
 INCH, NO_UNIT = 2, 1
+CONVERTED = ("SEPARATED", "CIELAB")
 
 
 class TiffWriter(Writer):
@@ -139,10 +140,12 @@ class TiffWriter(Writer):
             carried["description"] = str(description).encode()
         if page.photometric.name == "MINISWHITE" and place.plain:
             carried["photometric"] = "miniswhite"
-        if 34675 in tags and (place.plain or page.photometric.name != "SEPARATED"):
+        # A profile of CMYK or Lab describes numbers that the pixels have left.
+        if 34675 in tags and (place.plain or page.photometric.name not in CONVERTED):
             carried["iccprofile"] = bytes(_raw(tags[34675]))
         if (dense := _resolution(tags)) is not None:
             unit = int(tags.valueof(296, INCH))
+            dense = dense[::-1] if place.orientation > 4 else dense  # of the upright page
             carried["resolution"] = tuple(r * f for r, f in zip(dense, factors, strict=True))
             carried["resolutionunit"] = unit
         if extra:
@@ -176,7 +179,7 @@ def _shaped(text: str, page: Any, made: Page) -> str | None:
         shape = list(said["shape"])
     except (ValueError, KeyError, TypeError):
         return None
-    end = 1 if page.samplesperpixel > 1 and shape[-1] == page.samplesperpixel else 0
+    end = 1 if page.samplesperpixel > 1 and shape[-1:] == [page.samplesperpixel] else 0
     place = len(shape) - end - 2
     if place < 0 or shape[place : place + 2] != [page.imagelength, page.imagewidth]:
         return None

@@ -10,7 +10,7 @@ from PIL import Image
 
 from wildsr.error import UserError
 from wildsr.photo.encode import DEEP, Encoder, Target
-from wildsr.photo.raster.array import ArrayWriter
+from wildsr.photo.raster.array import ArrayRaster, ArrayWriter
 from wildsr.photo.raster.base import Plan, Raster, Values, Writer
 from wildsr.photo.raster.dicom import DicomRaster
 from wildsr.photo.raster.dicom_write import DicomWriter
@@ -36,6 +36,12 @@ def check_fits(format: str, source: Raster, plan: Plan, target: Path) -> None:
     if format == "npy":
         if len({(p.height, p.width, p.bands, p.dtype) for p in plan.pages}) > 1:
             raise UserError(f"{target}: npy holds pages of one size and type; npz holds any.")
+        arrays = {source.where[of][0] for of in plan.of} if isinstance(source, ArrayRaster) else ()
+        if len(arrays) > 1:
+            raise UserError(
+                f"{target}: npy holds one array, but {source.path} has {len(arrays)}; "
+                "page= picks one, and npz holds all."
+            )
         return
     if format == "dcm":
         if not isinstance(source, DicomRaster):
