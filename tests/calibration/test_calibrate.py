@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 import skimage
 import torch
+from scipy.ndimage import convolve
+from skimage.color import rgb2ycbcr, ycbcr2rgb
+from skimage.filters import gaussian
 
 from wildsr.calibration.calibrate import calibrate
 from wildsr.calibration.channels import channel_blurs
 from wildsr.calibration.measure import measured, take_over
+from wildsr.calibration.statistics import NAMES
 from wildsr.data import demo
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import Coding, coded
@@ -163,6 +167,57 @@ def test_denoising_is_found_where_there_was_some():
     assert group.misfit < 1
     assert group.doubt == 0
     assert physical(group.solution.camera, SCALE)["denoising"] > 0.3
+
+
+def widths(group):
+    said = physical(group.solution.camera, SCALE)
+    return said["blur_major"], said["blur_minor"]
+
+
+def test_colours_that_no_camera_explains_do_not_hide_the_blur(sides):
+    """Web and video codecs smooth colour and leave luma: the camera is what luma shows."""
+    hr, others = sides
+    hidden = PRIOR.clone()
+    hidden[:4] = torch.tensor([math.log(0.55), 0.0, 0.0, math.log(3.0)])
+    hidden[5], hidden[6] = 0.2, 0.0
+    lr = []
+    for number, photo in enumerate(others):
+        ycc = rgb2ycbcr(taken(photo, hidden, None, number))
+        ycc[..., 1:] = gaussian(ycc[..., 1:], 3, channel_axis=2)
+        lr.append((ycbcr2rgb(ycc).clip(0, 1) * 255).round().astype(np.uint8))
+    group = calibrate(lr, [None] * len(lr), hr, SCALE).groups[0]
+    assert group.doubt == 0
+    assert widths(group) == pytest.approx([SCALE * 0.55] * 2, rel=0.1)
+    assert group.solution.count < len(NAMES)
+    quiet = group.solution.misfit[[NAMES.index("quiet blue, high"), NAMES.index("quiet red, high")]]
+    assert float(quiet.max()) < -3
+
+
+def test_coarse_noise_is_found_where_a_fit_from_no_noise_finds_no_way_out(sides):
+    """A Bayer mosaic filled in, whose noise JPEG hides from a camera that starts with none."""
+    hr, others = sides
+    lr, coding = [], Coding.libjpeg(85)
+    hidden = PRIOR.clone()
+    hidden[0] = math.log(0.5)
+    hidden[3:7] = torch.tensor([math.log(0.12), 0.0, 0.2, 0.0])
+    random = np.random.default_rng(0)
+    for photo in others:
+        clean = taken(photo, hidden, None, 0).astype(np.float32)
+        noisy = clean + random.normal(0, 1, clean.shape) * (2 + 6 * np.sqrt(clean / 255))
+        mosaic = np.zeros_like(noisy)
+        for channel, row, column in ((0, 0, 0), (1, 0, 1), (1, 1, 0), (2, 1, 1)):
+            mosaic[row::2, column::2, channel] = 1
+        sums, counts = (
+            convolve(x, np.outer([1, 2, 1], [1, 2, 1])[..., None], mode="mirror")
+            for x in (noisy * mosaic, mosaic)
+        )
+        filled = torch.from_numpy((sums / counts).clip(0, 255) / 255).float()
+        seen = coded(to_8_bit(filled.permute(2, 0, 1)[None]), coding, (0, 0))
+        lr.append(seen[0].permute(1, 2, 0).mul(255).round().byte().numpy())
+    group = calibrate(lr, [coding] * len(lr), hr, SCALE).groups[0]
+    assert group.misfit < 1
+    assert group.doubt == 0
+    assert float(group.solution.camera[3].exp()) > 2
 
 
 @pytest.mark.parametrize("count", [1, 4])

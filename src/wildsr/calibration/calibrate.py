@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wildsr.calibration.doubt import GRAY
 from wildsr.calibration.groups import by_coding
+from wildsr.calibration.rounds import Rounds
 from wildsr.calibration.sensor import sensor_noise
 from wildsr.calibration.simulate import BORDER, Photo, SharpWindows, cut
 from wildsr.calibration.statistics import NAMES, WINDOW, statistics
@@ -111,7 +112,7 @@ def calibrate(
     if sharp.deep or lr[0].shape[2] not in (1, 3):
         sensor = sensor_noise([floats_of(lr[i])[0] for i in chosen])
         sharp.sensor = fresh.sensor = sensor
-    study = Study(sharp, fresh, random)
+    study = Study(Rounds(sharp, fresh, random))
     start = study.start(photos, own)
     parts = by_coding(own)
     groups = [study.measure(start, photos[part], [own[i] for i in part]) for part in parts]

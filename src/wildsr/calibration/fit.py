@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from wildsr.calibration.statistics import NAMES
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR, PRIOR_SPREAD
 
 SHARPEN, SHAPE = PARAMETERS.index("sharpen"), PARAMETERS.index("shape")
@@ -89,20 +91,27 @@ class Solution:
         error: (P,) standard errors.
         misfit: (D,) photos minus model, in standard errors of the difference.
         chi2: squared distance of the photos' statistics from the model's, in standard errors.
+        count: number of statistics that it was fitted to.
     """
 
     camera: Tensor
     error: Tensor
     misfit: Tensor
     chi2: float
+    count: int = len(NAMES)
+
+    @property
+    def unexplained(self) -> float:
+        """chi^2 per statistic: 1 or less if the camera explains the photos."""
+        return self.chi2 / self.count
 
 
 def solve(
     model: Surrogate,
     photos: Tensor,
     windows: int,
-    held: dict[int, float] | None = None,
-    figures: list[int] | None = None,
+    held: Mapping[int, float] | None = None,
+    figures: Sequence[int] | None = None,
 ) -> Solution:
     """Find the camera whose mean statistics are those of the photos, given the prior.
 
@@ -116,7 +125,7 @@ def solve(
     own = torch.cov(photos.T) if len(photos) >= FEW else model.scatter
     variance = model.scatter / windows + own / len(photos)
     variance = (1 - OWN) * variance + torch.diag(OWN * variance.diag() + MISFIT**2)
-    chosen = torch.arange(len(variance)) if figures is None else torch.tensor(figures)
+    chosen = torch.arange(len(variance)) if figures is None else torch.tensor(list(figures))
     weight = torch.zeros_like(variance)
     weight[chosen[:, None], chosen] = torch.linalg.inv(variance[chosen[:, None], chosen])
     target = photos.mean(0)
@@ -156,7 +165,9 @@ def solve(
     information = slopes.T @ weight @ slopes + torch.diag(spread**-2)
     error = torch.linalg.inv(information).diag().sqrt() * model.radius
     camera = (model.centre + place * model.radius).clamp(LOWEST, HIGHEST)
-    return Solution(camera, error, rest / variance.diag().sqrt(), float(rest @ weight @ rest))
+    return Solution(
+        camera, error, rest / variance.diag().sqrt(), float(rest @ weight @ rest), len(chosen)
+    )
 
 
 def deviations_of(

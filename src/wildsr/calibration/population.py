@@ -9,7 +9,6 @@ from torch import Tensor
 
 from wildsr.calibration.doubt import EXPLAINED, WIDTH
 from wildsr.calibration.fit import FEWEST, WORTH, Solution
-from wildsr.calibration.statistics import NAMES
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR
 
 AT_LEAST, AT_MOST = 0.7, 0.25  # shares if there is a single photo: at least bicubic, and blur
@@ -51,7 +50,7 @@ class Group:
 
 def explains(solution: Solution) -> bool:
     """Whether a camera explains the photos that it was fitted to."""
-    return solution.chi2 < len(NAMES) * EXPLAINED
+    return solution.unexplained < EXPLAINED
 
 
 def near_bicubic(solution: Solution) -> bool:
