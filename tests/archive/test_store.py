@@ -9,7 +9,6 @@ import pytest
 
 from wildsr.archive.store import Store, Stored, open_stream, place_of, split_place
 from wildsr.error import UserError
-from wildsr.photo import folder as listing
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -21,14 +20,6 @@ def memory():
     yield lambda files: [fs.pipe_file(f"/photos/{name}", data) for name, data in files.items()]
     fs.store.clear()
     fs.pseudo_dirs[:] = [""]
-
-
-@pytest.fixture
-def said(monkeypatch):
-    lines = []
-    listing.say_once.cache_clear()
-    monkeypatch.setattr(listing.LOG, "warning", lambda text, *values: lines.append(text % values))
-    return lines
 
 
 def test_photos_are_found_folder_by_folder(memory, said):

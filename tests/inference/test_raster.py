@@ -12,7 +12,6 @@ from wildsr.inference.file import Settings, upscale_file
 from wildsr.inference.job import carry_out
 from wildsr.inference.tasks import tasks
 from wildsr.inference.upscaler import Upscaler
-from wildsr.photo import folder as listing
 from wildsr.photo.unreadable import TooLarge, UnreadableImage
 from wildsr.photo.vips import pyvips
 
@@ -30,14 +29,6 @@ def values():
         return (draw * (high - low) + low).astype(dtype)
 
     return make
-
-
-@pytest.fixture
-def said(monkeypatch):
-    lines = []
-    listing.say_once.cache_clear()
-    monkeypatch.setattr(listing.LOG, "warning", lambda text, *values: lines.append(text % values))
-    return lines
 
 
 def grown(pixels, factor=2, axes=(0, 1)):

@@ -18,15 +18,6 @@ from wildsr.photo.folder import (
 from wildsr.photo.own_results import without_results
 
 
-@pytest.fixture
-def said(monkeypatch):
-    """The lines that were said."""
-    lines = []
-    listing.say_once.cache_clear()
-    monkeypatch.setattr(listing.LOG, "warning", lambda text, *values: lines.append(text % values))
-    return lines
-
-
 def test_images_are_found_below_the_folder_in_order(tmp_path):
     names = ("b/2.JPG", "b/10.tiff", "a.png", "c.webp", "notes.txt", ".hidden.png")
     for name in (*names, "d.gif", "e.jfif"):

@@ -6,18 +6,8 @@ import sys
 import pytest
 
 from wildsr.error import UserError
-from wildsr.photo import folder as listing
 from wildsr.photo import searching
 from wildsr.photo.folder import list_images, walk_images
-
-
-@pytest.fixture
-def said(monkeypatch):
-    """The lines that were said."""
-    lines = []
-    listing.say_once.cache_clear()
-    monkeypatch.setattr(listing.LOG, "warning", lambda text, *values: lines.append(text % values))
-    return lines
 
 
 @pytest.fixture

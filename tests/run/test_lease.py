@@ -20,14 +20,6 @@ ALL = Shard()
 
 
 @pytest.fixture
-def said(monkeypatch):
-    """The lines that were said."""
-    lines = []
-    monkeypatch.setattr(leases.LOG, "warning", lambda text, *values: lines.append(text % values))
-    return lines
-
-
-@pytest.fixture
 def store(memory):
     return Store("memory://out", "output")
 

@@ -10,6 +10,7 @@ from torch import nn
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.weights import save_weights
 from wildsr.network.upscaler.compact import Compact
+from wildsr.photo import folder as listing
 
 
 class Pixels:
@@ -99,3 +100,12 @@ def write_compact():
 def weights(write_compact, tmp_path_factory):
     """The smallest of them."""
     return write_compact(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What is said of photos while a test runs, line by line."""
+    lines = []
+    listing.say_once.cache_clear()
+    monkeypatch.setattr(listing.LOG, "warning", lambda text, *values: lines.append(text % values))
+    return lines
