@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,6 +48,17 @@ def configure(name: str, overrides: Sequence[str]) -> DictConfig:
     Raises:
         UserError: an unknown key or choice (the message suggests the nearest one), or a value of
             another type than the key takes.
+    """
+    return copy.deepcopy(_composed(name, tuple(overrides), tuple(os.environ.items())))
+
+
+@functools.lru_cache(maxsize=8)
+def _composed(
+    name: str, overrides: tuple[str, ...], environment: tuple[tuple[str, str], ...]
+) -> DictConfig:
+    """The configuration, kept: the check of a command asks for it, then the verb itself.
+
+    References may be to the environment, which therefore tells one composition from another.
     """
     typed = [Override.of(override) for override in overrides]
     chosen = _chosen(typed)

@@ -46,7 +46,28 @@ def read_yaml(path: Path) -> Any:
         UserError: it cannot be read, is too large, nested too deeply or damaged, or holds
             anything else.
     """
-    text = _text(path, LARGEST["yaml"])
+    return parse_yaml(yaml_text(path), path)
+
+
+def yaml_text(path: Path) -> str:
+    """Read the text of a YAML file.
+
+    Raises:
+        UserError: it cannot be read, or is too large.
+    """
+    return _text(path, LARGEST["yaml"])
+
+
+def parse_yaml(text: str, path: Path) -> Any:
+    """Parse the text of a YAML file: None, numbers, strings, lists, and dictionaries by strings.
+
+    Args:
+        text: YAML.
+        path: of its file, which errors name.
+
+    Raises:
+        UserError: it is nested too deeply or damaged, or holds anything else.
+    """
     try:
         _measure(text, path)
         found = yaml.load(text, Loader=yaml.SafeLoader)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from wildsr.argument import SCALES
-from wildsr.config.plain import as_config, read_yaml
+from wildsr.config.plain import as_config, parse_yaml, yaml_text
 from wildsr.config.trust import TARGET, check_targets
 from wildsr.error import UserError
 
@@ -30,7 +32,13 @@ def recorded_config(path: Path, trust: bool) -> DictConfig:
     Raises:
         UserError: it is damaged, lacks what every run has, or names code outside of wildsr.
     """
-    plain = read_yaml(path)
+    return copy.deepcopy(_recorded(yaml_text(path), path, trust))
+
+
+@functools.lru_cache(maxsize=8)
+def _recorded(text: str, path: Path, trust: bool) -> DictConfig:
+    """The configuration of this text, kept: a verb reads that of its run several times."""
+    plain = parse_yaml(text, path)
     if not isinstance(plain, dict):
         raise UserError(f"{path} is damaged: it holds no configuration.")
     check_targets(plain, str(path), trust)
