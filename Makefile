@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Python keeps what it compiled, whatever the shell says: tests start a hundred processes.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: gpu help setup demo test test-heavy campaign shuffle coverage check format docs notebook benchmarks clean
 
