@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.conf_files import parsed_once
 from support.signals import heard
 from torch.utils.data import DataLoader
 
@@ -39,6 +40,13 @@ def own_cache(tmp_path_factory):
 def heard_signals():
     """What tests start hears signals, also where ``nohup`` or ``&`` has pytest ignore them."""
     with heard():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once():
+    """Thousands of tests compose a configuration."""
+    with parsed_once():
         yield
 
 
