@@ -9,6 +9,7 @@ import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 from PIL import Image
+from support.tiers import only
 from torch.utils.data import DataLoader
 
 import wildsr
@@ -36,12 +37,6 @@ def within(folder):
     found = sorted(path.stem for path in (CONF / folder).glob("*.yaml"))
     assert found, folder
     return found
-
-
-def only(some, names):
-    """Names to parametrise by, of which only some are tried before CI tries all."""
-    assert set(some) <= set(names)
-    return [pytest.param(n, marks=() if n in some else pytest.mark.heavy) for n in names]
 
 
 def commands(path):
@@ -407,13 +402,7 @@ def test_trainer(name):
     assert build_trainer(configure("train", [f"trainer={name}", "trainer.accelerator=cpu"]), [])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name == "folders" else pytest.mark.heavy)
-        for name in within("data")
-    ],
-)
+@pytest.mark.parametrize("name", only(("folders",), within("data")))
 def test_data(name, photos, small, tmp_path, carry_out):
     for side, length in (("lr", 16), ("hr", 64)):  # aligned
         (tmp_path / side).mkdir()

@@ -20,6 +20,7 @@ WHOLE = ("method", "experiment", "data")  # what they choose elsewhere is theirs
 ADDED = {"network/translator": "+"}
 FRONT, CRITIC = "network/front", "network/critic"  # which has the front that was chosen in it
 LISTED = (FRONT, "loss")
+ROUNDS = 8  # that are composed at once; `make test-heavy` composes all
 
 
 @functools.lru_cache(maxsize=4)
@@ -55,7 +56,10 @@ def part(group, others):
 
 
 def everything():
-    """Name -> what composes it; choices of different groups are composed together."""
+    """Name -> what composes it; choices of different groups are composed together.
+
+    And the names of those in the first rounds: a whole composition takes a quarter of a second.
+    """
     found = {verb: functools.partial(composed, verb) for verb in verbs()}
     rounds = []
     for path in sorted(CONF.rglob("*.yaml")):
@@ -68,17 +72,22 @@ def everything():
             if free is None:
                 rounds.append(free := {})
             free[group] = path.stem
-    for one in rounds:
+    quick = set(found)
+    for number, one in enumerate(rounds):
         others = tuple(typed(*choice) for choice in one.items())
         for group, name in one.items():
             found[f"{group}={name}"] = functools.partial(part, group, others)
-    return found
+            quick |= {f"{group}={name}"} if number < ROUNDS else set()
+    return found, quick
 
 
-EVERYTHING = everything()
+EVERYTHING, QUICK = everything()
 
 
-@pytest.mark.parametrize("name", EVERYTHING)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in QUICK else pytest.mark.heavy) for n in EVERYTHING],
+)
 def test_it_composes_to_what_is_on_record(name):
     assert json.loads(json.dumps(EVERYTHING[name]())) == json.loads(RECORD.read_text())[name]
 

@@ -108,15 +108,6 @@ def test_validation_has_its_truth(data):
     )
 
 
-def test_it_is_the_same_everywhere_and_disturbs_no_generator(data, tmp_path):
-    torch.manual_seed(99)
-    expected = torch.rand(3)
-    torch.manual_seed(99)
-    again = demo(tmp_path)
-    assert torch.equal(torch.rand(3), expected)
-    assert files(again.root) == files(data.root)
-
-
 def test_another_camera_or_scale_is_another_folder(cache, data):
     roots = {
         Demo(camera, scale=scale, patch=8, batch=2, seed=0, cache=str(cache)).root
@@ -137,7 +128,9 @@ def test_it_is_written_once(cache, data):
     assert {path: path.stat().st_mtime_ns for path in data.root.rglob("*.png")} == before
 
 
-def test_the_folder_appears_whole(data, tmp_path, monkeypatch):
+def test_it_is_the_same_everywhere_appears_whole_and_disturbs_no_generator(
+    data, tmp_path, monkeypatch
+):
     moved, replace = [], os.replace
 
     def watched(source, target):
@@ -146,9 +139,14 @@ def test_the_folder_appears_whole(data, tmp_path, monkeypatch):
             assert not Path(target).exists()
         replace(source, target)
 
+    torch.manual_seed(99)
+    expected = torch.rand(3)
+    torch.manual_seed(99)
     monkeypatch.setattr(os, "replace", watched)
-    demo(tmp_path)
+    again = demo(tmp_path)
+    assert torch.equal(torch.rand(3), expected)
     assert moved == [True]
+    assert files(again.root) == files(data.root)
 
 
 def test_two_processes_at_once_corrupt_nothing(data, tmp_path):

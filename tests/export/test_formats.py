@@ -8,6 +8,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from support.tiers import diagonal, only
 from torch import nn
 
 from wildsr.config.compose import configure
@@ -96,10 +97,7 @@ QUICK = {
 
 @pytest.mark.parametrize(
     ("name", "fmt"),
-    [
-        pytest.param(*pair, marks=() if pair in QUICK else pytest.mark.heavy)
-        for pair in itertools.product(sorted(ARCHITECTURES), sorted(PROGRAMS))
-    ],
+    only(QUICK, list(itertools.product(sorted(ARCHITECTURES), sorted(PROGRAMS)))),
 )
 def test_each_architecture_in_each_format(name, fmt, tmp_path):
     there(fmt)
@@ -226,15 +224,14 @@ SPANDREL = {
     "srcnn": None,
     "vdsr": None,
 }
+# A convolutional one in both kinds of file, one with attention, one that it does not know.
+OPENED = [("compact", suffix) for suffix in (".safetensors", ".pth")]
+OPENED += [(name, ".safetensors") for name in ("rrdb", "swinir_light", "srcnn")]
 
 
 @pytest.mark.parametrize(
     ("name", "suffix"),
-    [
-        pytest.param(name, suffix, marks=pytest.mark.heavy if heavy else ())
-        for name in sorted(SPANDREL)
-        for suffix, heavy in ((".safetensors", False), (".pth", name != "compact"))
-    ],
+    only(OPENED, list(itertools.product(sorted(SPANDREL), (".safetensors", ".pth")))),
 )
 def test_weights_open_in_spandrel_where_it_knows_the_architecture(name, suffix, tmp_path):
     module, path = made(name), tmp_path / f"4x_it{suffix}"
@@ -269,8 +266,9 @@ def test_weights_in_half_precision(tmp_path):
     assert next(module.parameters()).dtype == torch.float32
 
 
-@pytest.mark.parametrize("channels", [1, 5])
-@pytest.mark.parametrize("fmt", ["safetensors", "pth", *sorted(PROGRAMS)])
+@pytest.mark.parametrize(
+    ("fmt", "channels"), diagonal(["safetensors", "pth", *sorted(PROGRAMS)], [1, 5], 2)
+)
 def test_any_number_of_channels(fmt, channels, tmp_path):
     """Compact of gray and of five channels; the sensor is in files of weights."""
     there(fmt)

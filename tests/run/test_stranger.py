@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 import yaml
+from support.tiers import diagonal, thinned
 
 from wildsr.cli.app import _loaders
 from wildsr.cli.main import with_saved
@@ -79,8 +80,10 @@ def strange_code(canary):
     }
 
 
-@pytest.mark.parametrize("key", [UPSCALER, "data", "data.camera", "method.extra"])
-@pytest.mark.parametrize("kind", strange_code("x"))
+PLACES = [UPSCALER, "data", "data.camera", "method.extra"]
+
+
+@pytest.mark.parametrize(("kind", "key"), diagonal(list(strange_code("x")), PLACES, 4))
 def test_nothing_of_a_stranger_is_run(kind, key, stranger, tmp_path, monkeypatch):
     folder, change = stranger
     canary = tmp_path / "canary"
@@ -241,14 +244,7 @@ OF_A_RUN = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [  # every key, every value; every pair in CI
-        pytest.param(key, value, marks=pytest.mark.heavy if (row + column) % 3 else ())
-        for row, key in enumerate(OF_A_RUN)
-        for column, value in enumerate(WRONG)
-    ],
-)
+@pytest.mark.parametrize(("key", "value"), diagonal(OF_A_RUN, WRONG, 3))
 def test_wrong_types_are_one_sentence(key, value, stranger, photos):
     folder, change = stranger
     change(lambda config: put(config, key, value))
@@ -293,7 +289,7 @@ RESULTS += ['{"protocol": []}', '{"rows": [{"name": "a", "psnr": "x"}]}', '{"row
 RESULTS += ['{"protocol": {"trained_on": 3}}', '{"rows": [{"name": "a", "psnr": [1]}]}', ""]
 
 
-@pytest.mark.parametrize("content", RESULTS)
+@pytest.mark.parametrize("content", thinned(RESULTS, 3))
 def test_damaged_results_are_one_sentence(content, stranger, photos, tmp_path, refused):
     folder, _ = stranger
     (folder / "results.json").write_text(content)
@@ -334,13 +330,7 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [  # every third before CI, which tries all
-        pytest.param(kind, marks=pytest.mark.heavy if place % 3 else ())
-        for place, kind in enumerate(STATES)
-    ],
-)
+@pytest.mark.parametrize("kind", thinned(STATES, 3))
 def test_a_damaged_checkpoint_is_one_sentence(kind, stranger):
     folder, _ = stranger
     (path,) = checkpoints(folder / "checkpoints")
