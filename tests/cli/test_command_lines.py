@@ -86,10 +86,10 @@ class Begun(Exception):  # noqa: N818
 def no_work(monkeypatch):
     """Stops a verb at its work, and checks that what is told is told before."""
 
-    def stop(name):
+    def stop(name, package=None):
         if name.startswith("wildsr."):
             raise Begun
-        return original(name)
+        return original(name, package)
 
     original = importlib.import_module
     monkeypatch.setattr(importlib, "import_module", stop)

@@ -1,6 +1,7 @@
 """DICOM files through an upscaler: what they keep and lose, read by GDCM and by hand."""
 
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from wildsr.inference.file import Settings, upscale_file
 from wildsr.inference.job import carry_out
 from wildsr.inference.tasks import tasks
 from wildsr.inference.upscaler import Upscaler
-from wildsr.photo import extra
 from wildsr.photo import folder as listing
 from wildsr.photo.image import read_image
 from wildsr.photo.raster import dicom
@@ -323,9 +323,6 @@ def test_what_is_no_image_says_so(nearest, tmp_path):
 
 
 def test_without_pydicom_a_sentence_says_what_to_install(nearest, monkeypatch, tmp_path):
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(extra.importlib, "import_module", missing)
+    monkeypatch.setitem(sys.modules, "pydicom", None)  # importing it fails
     with pytest.raises(UserError, match=r"A DICOM file needs pydicom: pip install 'wildsr\[dicom"):
         upscale_file(nearest(2), CT, tmp_path / "b.dcm")

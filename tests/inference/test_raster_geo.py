@@ -1,6 +1,7 @@
 """GeoTIFFs through an upscaler: where they lie, nodata and names, read by tifffile and rasterio."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ from torch import nn
 from wildsr.error import UserError
 from wildsr.inference.file import Settings, upscale_file
 from wildsr.inference.upscaler import Upscaler
-from wildsr.photo import extra
 from wildsr.photo.image import read_image
 from wildsr.photo.raster import geo
 from wildsr.photo.unreadable import UnreadableImage
@@ -238,10 +238,7 @@ def test_without_rasterio_a_sentence_says_what_to_install(
 ):
     source = scene(bands)
 
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(extra.importlib, "import_module", missing)
+    monkeypatch.setitem(sys.modules, "rasterio", None)  # importing it fails
     with pytest.raises(UserError, match=r"A GeoTIFF needs rasterio: pip install 'wildsr\[geo\]'"):
         upscale_file(nearest(2), source, tmp_path / "made.tif")
     assert read_image(source).shape == (60, 70, 3)  # to look at it needs none
