@@ -68,6 +68,7 @@ PLATEAU = frozenset({SHAPE})  # a disc, a box
 # Optional parts in the order in which they are tried, each if the misfit exceeds its limit: less
 # flexible parts first.
 GROWTH = ((SHARPENING, 1.0), (PLATEAU, 0.7), (COLOUR, 0.7), (PROCESSING, 0.8), (FURTHER, 0.8))
+PLAIN_GROWTH = GROWTH[:2]  # those that luma alone can show
 DENOISED = 0.75  # start value of the denoising
 # The square root of 4 pi: noise that a Gaussian of standard deviation c has filtered, of variance 1
 # again, has this times c the amplitude of white noise at the lowest frequencies.
@@ -152,17 +153,21 @@ class Study:
         luma = replace(seen, figures=LUMA)
         begun = self.rounds.solve(wide, luma, dict.fromkeys(OPTIONAL, 0.0))
         found = self.rounds.near(_noisy(begun.camera), frozenset(), luma, AGAIN)
-        found = self._with_more(found, frozenset(), luma)
-        if found.unexplained > BELIEVED:
+        if not self._confirmed(found, wide, luma):  # growing takes longer
             return solution, seen
-        edges = by_edges(wide, found, seen.photos, len(self.rounds.sharp))
-        if abs(float(edges[WIDTH] - found.camera[WIDTH])) > AGREE:
+        found = self._with_more(found, frozenset(), luma, PLAIN_GROWTH)
+        if found.unexplained > BELIEVED or not self._confirmed(found, wide, luma):
             return solution, seen
         model = self.rounds.around(found.camera, REACH * RADII[1], seen)
         held = {i: float(value) for i, value in enumerate(found.camera) if i != GRAY}
         camera = found.camera.clone()
         camera[GRAY] = self.rounds.solve(model, seen, held).camera[GRAY]
         return replace(found, camera=camera), luma
+
+    def _confirmed(self, found: Solution, wide: Surrogate, seen: Seen) -> bool:
+        """Whether the steepest edges show the blur that the spectrum shows."""
+        edges = by_edges(wide, found, seen.photos, len(self.rounds.sharp))
+        return abs(float(edges[WIDTH] - found.camera[WIDTH])) < AGREE
 
     def _noisier(
         self, solution: Solution, parts: frozenset[int], seen: Seen
@@ -191,13 +196,19 @@ class Study:
         white = self.rounds.near(camera, parts, seen, FINER, held)
         return white if white.chi2 < solution.chi2 + WORTH / 2 else solution
 
-    def _with_more(self, solution: Solution, parts: frozenset[int], seen: Seen) -> Solution:
+    def _with_more(
+        self,
+        solution: Solution,
+        parts: frozenset[int],
+        seen: Seen,
+        growth: Sequence[tuple[frozenset[int], float]] = GROWTH,
+    ) -> Solution:
         """With further parts, where something is not explained and they explain much of it.
 
         What phones do beside is taken in only where it explains the photos: it can bend to anything
         a little, and what no part explains must be seen to be unexplained.
         """
-        for more, limit in GROWTH:
+        for more, limit in growth:
             grown = parts | more
             if grown == parts or solution.unexplained <= limit:
                 continue
