@@ -172,6 +172,11 @@ def check_output(folder: Path, argument: str = "output") -> None:
         raise UserError(f"`{argument}`: nothing can be written into {folder}: {reason}.")
 
 
+def unfinished(name: str) -> bool:
+    """Whether a file or folder of this name is one that is being written, or was when it ended."""
+    return bool(_NAME.fullmatch(name) or _FOLDER.fullmatch(name))
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically.
 

@@ -4,10 +4,12 @@ import csv
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -79,6 +81,17 @@ def test_another_sweep_does_not_go_on_in_its_folder(search, tmp_path, capsys):
     (tmp_path / "it/sweep.json").unlink()
     assert search("trials=2") == 2
     assert "is no sweep" in capsys.readouterr().err
+
+
+def test_workers_that_begin_at_the_same_moment_make_one_folder(tmp_path):
+    """None takes what another one is just writing for a folder of something else."""
+    overrides = ["data=demo", SEARCH, f"runs_dir={tmp_path}", "name=it"]
+    config = configure("sweep", overrides)
+    for number in range(10):
+        with ThreadPoolExecutor(8) as pool:
+            made = [pool.submit(sweep._folder, config, overrides) for _ in range(8)]
+            assert {one.result() for one in made} == {tmp_path / "it"}
+        shutil.move(tmp_path / "it", tmp_path / str(number))
 
 
 def test_a_trial_that_falls_behind_is_ended(search, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ import torch
 from omegaconf import DictConfig
 from rich.console import Console
 
-from wildsr.atomic import write_text
+from wildsr.atomic import unfinished, write_text
 from wildsr.config.help import program
 from wildsr.config.override import written
 from wildsr.config.plain import read_json
@@ -163,18 +163,17 @@ def _folder(config: DictConfig, overrides: Sequence[str]) -> Path:
     except OSError as error:
         raise UserError(f"Cannot make the folder {folder}: {error.strerror}.") from error
     path = folder / SETTINGS
-    if path.exists():
-        earlier = read_json(path)
-        if not isinstance(earlier, dict) or earlier.get("identity") != own:
-            raise UserError(
-                f"{folder} is a sweep with other settings; choose another `name`. Only `trials`, "
-                "`storage`, `sampler` and `pruner` may change when a sweep goes on."
-            )
-        return folder
-    if any(folder.iterdir()):
+    if any(not unfinished(one.name) for one in folder.iterdir()) and not path.exists():
         raise UserError(
             f"The folder {folder} exists already and is no sweep; choose another `name`."
         )
-    kept = [one for one in overrides if key_of(one) != "storage"]  # which may hold a password
-    write_text(path, json.dumps({"identity": own, "overrides": kept}, indent=1))
+    if not path.exists():  # several workers may begin at the same moment
+        kept = [one for one in overrides if key_of(one) != "storage"]  # which may hold a password
+        write_text(path, json.dumps({"identity": own, "overrides": kept}, indent=1))
+    earlier = read_json(path)
+    if not isinstance(earlier, dict) or earlier.get("identity") != own:
+        raise UserError(
+            f"{folder} is a sweep with other settings; choose another `name`. Only `trials`, "
+            "`storage`, `sampler` and `pruner` may change when a sweep goes on."
+        )
     return folder
