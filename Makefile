@@ -27,8 +27,9 @@ demo: setup ## the main job on the embedded photos: python train.py
 test: setup ## the tests, but for whole runs, on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
+# Three at a time on two cores, as many of them wait: for a page, for processes that they start.
 test-heavy: setup ## whole runs and whole tables
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'heavy and not gpu and not slow and not download'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal -m 'heavy and not gpu and not slow and not download'
 
 # Kills, full disks, damaged files, odd commands: N of each kind, see docs/reliability.md.
 N ?= 200

@@ -114,7 +114,7 @@ def test_a_dry_run_of_the_gpu_command(tmp_path):
     assert "Not measured" not in page
 
 
-@pytest.mark.heavy
+@pytest.mark.slow  # the dry run of the GPU command carries it out, too
 def test_a_dry_run_of_the_training_benchmark(tmp_path):
     done = carry_out("training.py", "--quick", "--json", tmp_path / "it.json")
     assert done.returncode == 0, done.stdout + done.stderr
