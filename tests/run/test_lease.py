@@ -47,6 +47,16 @@ def left_behind(store, **values):
     changed(store, **values)
 
 
+def test_no_password_is_shown_where_nothing_can_be_written(store, monkeypatch):
+    def refused(*_, **__):
+        raise OSError("cannot connect to sftp://me:secret@far/out")
+
+    monkeypatch.setattr(store.fs, "pipe_file", refused)
+    with pytest.raises(UserError, match="cannot connect to sftp://far/out") as told:
+        Lease(store, ALL).__enter__()
+    assert "secret" not in str(told.value)
+
+
 def test_one_at_a_time(store):
     with Lease(store, ALL):
         with pytest.raises(UserError, match=rf"{store} is being written by process {os.getpid()} "):

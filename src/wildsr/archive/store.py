@@ -169,7 +169,7 @@ class Store:
             self.fs.pipe_file(probe, b"x")
             self.fs.rm_file(probe)
         except Exception as error:
-            return _said(error)
+            return said_of(error)
         return None
 
     def put(self, name: str, data: bytes) -> None:
@@ -184,7 +184,7 @@ class Store:
                 self.fs.makedirs(posixpath.dirname(path), exist_ok=True)
             self.fs.pipe_file(path, data)
         except Exception as error:
-            raise OSError(_said(error)) from error
+            raise OSError(said_of(error)) from error
 
     def create(self, name: str, data: bytes) -> None:
         """Write a small file that must not exist, where the store can refuse to replace one.
@@ -234,10 +234,10 @@ class Store:
                 yield name, entry["type"] == "directory"
 
     def _cannot(self, error: Exception) -> UserError:
-        return UserError(f"`{self.argument}`: {self} cannot be opened: {_said(error)}.")
+        return UserError(f"`{self.argument}`: {self} cannot be opened: {said_of(error)}.")
 
 
-def _said(error: Exception) -> str:
+def said_of(error: Exception) -> str:
     """The message of a store's error, without the password that its address may hold."""
     return _SECRET.sub("", first_line(error))
 

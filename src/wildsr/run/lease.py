@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 
 from wildsr.archive.shard import Shard
-from wildsr.archive.store import Store
+from wildsr.archive.store import Store, said_of
 from wildsr.atomic import machine
-from wildsr.error import UserError, first_line
+from wildsr.error import UserError
 from wildsr.photo.folder import LOG
 from wildsr.run.lock import Held, Holder, holder_of, lives
 
@@ -65,7 +65,7 @@ class Lease:
         except Exception as error:  # each store has errors of its own
             raise UserError(
                 f"`{self.store.argument}`: nothing can be written into {self.store}: "
-                f"{first_line(error)}."
+                f"{said_of(error)}."
             ) from error
         self._beats = threading.Thread(target=self._live, daemon=True)
         self._beats.start()
