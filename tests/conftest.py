@@ -17,13 +17,6 @@ from wildsr.config import compose as command
 from wildsr.training import build
 
 pytest_plugins = ["support.photo_fixtures", "support.evaluation_fixtures", "support.store_fixtures"]
-# Files whose tests take longest: begun last, they would keep one worker busy while others are idle.
-LONG = ("test_benchmarks", "test_launch", "test_page_limits")
-
-
-def pytest_collection_modifyitems(config, items):
-    if not config.pluginmanager.has_plugin("randomly"):
-        items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 def pytest_collection_finish():
