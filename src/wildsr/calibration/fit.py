@@ -101,6 +101,11 @@ class Solution:
     count: int = len(NAMES)
 
     @property
+    def by_all(self) -> bool:
+        """Whether it was fitted to all statistics, not to those of luma alone."""
+        return self.count == len(NAMES)
+
+    @property
     def unexplained(self) -> float:
         """chi^2 per statistic: 1 or less if the camera explains the photos."""
         return self.chi2 / self.count

@@ -12,7 +12,6 @@ from torch import Tensor
 from wildsr.calibration.calibrate import Calibration, calibrate
 from wildsr.calibration.channels import channel_blurs
 from wildsr.calibration.simulate import Photo
-from wildsr.calibration.statistics import NAMES
 from wildsr.degradation.coding import Coding
 from wildsr.error import UserError
 from wildsr.forensics.coding import Coding as Seen
@@ -59,7 +58,7 @@ class Measured:
         words = []
         for group, members in zip(groups, self.calibration.members, strict=True):
             said = sentence(physical(group.solution.camera, scale))
-            if group.solution.count < len(NAMES):
+            if not group.solution.by_all:
                 said += " (as luma shows it: no camera explains the noise of the colours)"
             if group.doubt > 0:
                 said += (

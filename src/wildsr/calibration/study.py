@@ -58,17 +58,17 @@ from wildsr.degradation.coding import Coding
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR
 
 FINER = (0.25, 0.15, 0.15)  # where the start is near: JPEG's answer to noise is no parabola
-AGAIN = (RADII[0], *RADII)  # where it is far
+FAR = (RADII[0], *RADII)  # where it is far
 COLOURS = [i for i, name in enumerate(NAMES) if name.startswith(("quiet blue", "quiet red"))]
 LUMA = [i for i in range(len(NAMES)) if i not in COLOURS]
 FAINT = math.log(1.5)  # noise, 1/255, of which JPEG leaves nothing
-AGREE = 0.25  # difference of log blur widths that still counts as the same
+AGREEMENT = 0.25  # difference of log blur widths up to which edges and spectrum agree
 LENS, MOTION = 2.5, 3.5  # ratio of the blur's two widths: largest of a lens, smallest of motion
 PLATEAU = frozenset({SHAPE})  # a disc, a box
 # Optional parts in the order in which they are tried, each if the misfit exceeds its limit: less
 # flexible parts first.
 GROWTH = ((SHARPENING, 1.0), (PLATEAU, 0.7), (COLOUR, 0.7), (PROCESSING, 0.8), (FURTHER, 0.8))
-PLAIN_GROWTH = GROWTH[:2]  # those that luma alone can show
+OF_LUMA = GROWTH[:2]  # those that luma alone can show
 DENOISED = 0.75  # start value of the denoising
 # The square root of 4 pi: noise that a Gaussian of standard deviation c has filtered, of variance 1
 # again, has this times c the amplitude of white noise at the lowest frequencies.
@@ -112,8 +112,8 @@ class Study:
         model = self.rounds.around(centre, REACH * RADII[1], seen, parts)
         solution = self.rounds.best(model, seen, parts)
         solution = self._plainer(solution, parts, seen)
-        if solution.unexplained > EXPLAINED and hidden(solution, codings):
-            solution, parts = self._noisier(solution, parts, seen)
+        if solution.unexplained > EXPLAINED and noise_hidden(solution, codings):
+            solution, parts = self._from_usual_noise(solution, parts, seen)
         solution = self._with_more(solution, parts, seen)
         if solution.unexplained > BELIEVED and float(photos[:, COLOURS].std()) > 0:
             solution, seen = self._by_luma(solution, wide, seen)
@@ -152,10 +152,10 @@ class Study:
         """
         luma = replace(seen, figures=LUMA)
         begun = self.rounds.solve(wide, luma, dict.fromkeys(OPTIONAL, 0.0))
-        found = self.rounds.near(_noisy(begun.camera), frozenset(), luma, AGAIN)
+        found = self.rounds.near(_with_usual_noise(begun.camera), frozenset(), luma, FAR)
         if not self._confirmed(found, wide, luma):  # growing takes longer
             return solution, seen
-        found = self._with_more(found, frozenset(), luma, PLAIN_GROWTH)
+        found = self._with_more(found, frozenset(), luma, OF_LUMA)
         if found.unexplained > BELIEVED or not self._confirmed(found, wide, luma):
             return solution, seen
         model = self.rounds.around(found.camera, REACH * RADII[1], seen)
@@ -167,15 +167,15 @@ class Study:
     def _confirmed(self, found: Solution, wide: Surrogate, seen: Seen) -> bool:
         """Whether the steepest edges show the blur that the spectrum shows."""
         edges = by_edges(wide, found, seen.photos, len(self.rounds.sharp))
-        return abs(float(edges[WIDTH] - found.camera[WIDTH])) < AGREE
+        return abs(float(edges[WIDTH] - found.camera[WIDTH])) < AGREEMENT
 
-    def _noisier(
+    def _from_usual_noise(
         self, solution: Solution, parts: frozenset[int], seen: Seen
     ) -> tuple[Solution, frozenset[int]]:
         """Try again from ordinary noise: weak noise vanishes in JPEG, where no slope leads out."""
-        camera = _noisy(solution.camera)
+        camera = _with_usual_noise(solution.camera)
         camera[list(OPTIONAL)] = 0.0
-        again = self.rounds.near(camera, frozenset(), seen, AGAIN)
+        again = self.rounds.near(camera, frozenset(), seen, FAR)
         if again.chi2 < solution.chi2 - WORTH:
             return self._plainer(again, frozenset(), seen), frozenset()
         return solution, parts
@@ -228,7 +228,7 @@ class Study:
             camera[DENOISE] = DENOISED
             camera[UNSEEN] = PRIOR[UNSEEN]
             camera[NOISE] += 0.5
-        return self.rounds.near(camera, parts, seen, AGAIN if unseen else RADII)
+        return self.rounds.near(camera, parts, seen, FAR if unseen else RADII)
 
     def _as_bicubic(self, camera: Tensor, seen: Seen) -> Solution:
         """The noise of photos that bicubic downscaling made, should it have made them."""
@@ -241,12 +241,12 @@ class Study:
         return self.rounds.solve(model, alike, held)
 
 
-def hidden(solution: Solution, codings: Sequence[Coding | None]) -> bool:
+def noise_hidden(solution: Solution, codings: Sequence[Coding | None]) -> bool:
     """Whether JPEG leaves so little of a camera's noise that a fit cannot tell more from less."""
     return float(solution.camera[NOISE]) < FAINT and any(coding is not None for coding in codings)
 
 
-def _noisy(camera: Tensor) -> Tensor:
+def _with_usual_noise(camera: Tensor) -> Tensor:
     """A camera (P,) with the noise that is the most likely before any photo was seen."""
     camera = camera.clone()
     camera[NOISES] = PRIOR[NOISES]
