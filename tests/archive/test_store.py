@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from wildsr.archive.store import Store, Stored, open_stream, place_of, split_place
+from wildsr.archive.address import open_stream, place_of, split_place
+from wildsr.archive.store import Store, Stored
 from wildsr.error import UserError
 
 fsspec = pytest.importorskip("fsspec")

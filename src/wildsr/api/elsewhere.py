@@ -13,10 +13,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from wildsr.archive.address import place_of, split_place
 from wildsr.archive.container import Container
 from wildsr.archive.mirror import Mirror, elsewhere
 from wildsr.archive.shard import Shard
-from wildsr.archive.store import Store, place_of, split_place
+from wildsr.archive.store import Store
 from wildsr.atomic import Partial
 from wildsr.error import UserError, first_line
 from wildsr.run.lease import Lease

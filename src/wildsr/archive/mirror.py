@@ -7,9 +7,10 @@ import re
 import threading
 from pathlib import Path
 
+from wildsr.archive.address import is_url, open_stream, place_of
 from wildsr.archive.container import samples, shards_of
 from wildsr.archive.place import Scratch
-from wildsr.archive.store import Store, Stored, is_url, open_stream, place_of
+from wildsr.archive.store import Store, Stored
 from wildsr.error import UserError
 
 

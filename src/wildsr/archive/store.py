@@ -9,10 +9,9 @@ import posixpath
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 from wildsr.archive.manifest import FOLDER
 from wildsr.error import UserError, first_line
@@ -23,13 +22,7 @@ EXTRA = "remote"
 # renamed.
 WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "tos", "memory"}
 READ_ONLY = {"http", "https", "zip", "tar", "libarchive", "github", "git", "hf"}
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?::|//)")
 _SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
-
-
-def is_url(place: str) -> bool:
-    """Whether a place is a URL, not a local path."""
-    return _URL.match(place) is not None
 
 
 class Store:
@@ -279,44 +272,3 @@ class Stored:
     def refusal(self) -> str | None:
         """Why nothing can be written there."""
         return self.store.refusal()
-
-
-Place = Path | Store
-
-
-def place_of(text: str, argument: str) -> Place:
-    """A folder of this machine or of a store; a zip file that is read is one, too."""
-    if is_url(text):
-        return Store(text, argument)
-    path = Path(text).expanduser()
-    if argument != "output" and path.suffix.lower() == ".zip":
-        return Store(f"zip://::{path.absolute()}", argument)
-    return path
-
-
-@contextmanager
-def open_stream(name: str, argument: str = "input") -> Iterator[IO[bytes]]:
-    """A tar file, as a stream."""
-    if is_url(name):
-        folder, last = split_place(name)
-        store = Store(folder, argument)
-        try:
-            file: Any = store.fs.open(store.path(last), "rb")
-        except FileNotFoundError as error:
-            raise UserError(f"`{argument}`: {name} does not exist.") from error
-    else:
-        try:
-            file = Path(name).expanduser().open("rb")
-        except OSError as error:
-            raise UserError(f"`{argument}`: {name} cannot be opened: {error.strerror}.") from error
-    with file:
-        yield file
-
-
-def split_place(place: str) -> tuple[str, str]:
-    """The folder and the name of a file, here or in a store."""
-    if is_url(place):
-        folder, name = posixpath.split(place)
-        return folder, name
-    path = Path(place).expanduser()
-    return str(path.parent), path.name

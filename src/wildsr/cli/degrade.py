@@ -15,10 +15,11 @@ from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor
 
+from wildsr.archive.address import place_of
 from wildsr.archive.manifest import Manifest, failed
 from wildsr.archive.place import Pair, Scratch
 from wildsr.archive.shard import Shard, shard_of
-from wildsr.archive.store import Store, place_of
+from wildsr.archive.store import Store
 from wildsr.cli.degrade_folder import same_settings, settle_folder, settle_store
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked

@@ -10,18 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from wildsr.archive.address import Place, is_url, open_stream, place_of, split_place
 from wildsr.archive.ahead import Ahead
 from wildsr.archive.container import KINDS, Container, Sample, Slot, samples, shards_of
 from wildsr.archive.place import Scratch
-from wildsr.archive.store import (
-    Place,
-    Store,
-    Stored,
-    is_url,
-    open_stream,
-    place_of,
-    split_place,
-)
+from wildsr.archive.store import Store, Stored
 from wildsr.atomic import Partial, check_output
 from wildsr.error import UserError
 from wildsr.inference.tasks import Choice, Task, result_name, result_names, tasks

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wildsr.archive.address import Place, place_of
 from wildsr.archive.container import Container, Sample, Slot
 from wildsr.archive.place import Pair, Source, Target
-from wildsr.archive.store import Place, Store, Stored, place_of
+from wildsr.archive.store import Store, Stored
 from wildsr.error import UserError
 from wildsr.inference.archives import (
     Work,

@@ -1,0 +1,60 @@
+"""What a typed place is: a folder or file of this machine, or one of a remote store."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from wildsr.archive.store import Store
+from wildsr.error import UserError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?::|//)")
+
+Place = Path | Store
+
+
+def is_url(place: str) -> bool:
+    """Whether a place is a URL, not a local path."""
+    return _URL.match(place) is not None
+
+
+def place_of(text: str, argument: str) -> Place:
+    """A folder of this machine or of a store; a zip file that is read is one, too."""
+    if is_url(text):
+        return Store(text, argument)
+    path = Path(text).expanduser()
+    if argument != "output" and path.suffix.lower() == ".zip":
+        return Store(f"zip://::{path.absolute()}", argument)
+    return path
+
+
+@contextmanager
+def open_stream(name: str, argument: str = "input") -> Iterator[IO[bytes]]:
+    """A tar file, as a stream."""
+    if is_url(name):
+        folder, last = split_place(name)
+        store = Store(folder, argument)
+        try:
+            file: Any = store.fs.open(store.path(last), "rb")
+        except FileNotFoundError as error:
+            raise UserError(f"`{argument}`: {name} does not exist.") from error
+    else:
+        try:
+            file = Path(name).expanduser().open("rb")
+        except OSError as error:
+            raise UserError(f"`{argument}`: {name} cannot be opened: {error.strerror}.") from error
+    with file:
+        yield file
+
+
+def split_place(place: str) -> tuple[str, str]:
+    """The folder and the name of a file, here or in a store."""
+    if is_url(place):
+        folder, name = posixpath.split(place)
+        return folder, name
+    path = Path(place).expanduser()
+    return str(path.parent), path.name
