@@ -27,16 +27,18 @@ from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.account import Outcome
-from wildsr.inference.archives import Work, container_kind, manifests_of, unzipped
+from wildsr.inference.archives import manifests_of, unzipped
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.degrading import FileDegrader, PairSettings
 from wildsr.inference.device import choose_device
 from wildsr.inference.job import carry_out
+from wildsr.inference.packed import container_kind
 from wildsr.inference.pair import begin_pair
 from wildsr.inference.pair_tasks import Making, pair_works
 from wildsr.inference.raster import own_range
 from wildsr.inference.settings import Settings
 from wildsr.inference.tasks import Choice, Task
+from wildsr.inference.work import Work
 from wildsr.photo.image import UnreadableImage, list_images, read_image
 from wildsr.photo.samples import read_samples
 from wildsr.photo.sensor import Sensor, made_into, span_of, unit_of

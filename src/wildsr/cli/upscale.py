@@ -28,7 +28,7 @@ from wildsr.config.check import checked
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.account import Outcome
-from wildsr.inference.archives import Work, manifests_of, works
+from wildsr.inference.archives import manifests_of, works
 from wildsr.inference.closeness import BOUND
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.device import choose_device
@@ -38,6 +38,7 @@ from wildsr.inference.settings import Settings
 from wildsr.inference.tasks import Choice
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
+from wildsr.inference.work import Work
 from wildsr.run.load import load_upscaler
 
 SHOWN = 100  # maximum failures listed in the summary

@@ -6,42 +6,18 @@ import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from wildsr.archive.address import Place, is_url, open_stream, place_of, split_place
+from wildsr.archive.address import Place, place_of, split_place
 from wildsr.archive.ahead import Ahead
-from wildsr.archive.container import KINDS, Container, Sample, Slot, samples, shards_of
-from wildsr.archive.place import Scratch
+from wildsr.archive.container import Container, Sample, Slot
 from wildsr.archive.store import Store, Stored
-from wildsr.atomic import Partial, check_output
+from wildsr.atomic import check_output
 from wildsr.error import UserError
+from wildsr.inference.packed import container_kind, each_tar, into
 from wildsr.inference.tasks import Choice, Task, result_name, result_names, tasks
+from wildsr.inference.work import Work
 from wildsr.photo.folder import SUFFIXES, walk_images
-
-
-@dataclass
-class Work:
-    """Photos whose results go to one place.
-
-    Args:
-        todo: the tasks; can be iterated once.
-        output: where manifests go; None for a single photo.
-        name: the output, for messages.
-        check: checks that results can be written, before a network is opened.
-        found: how many tasks are known so far.
-        stop: stops the search for more.
-        apart: whether each result is a separate file, which any process may write.
-    """
-
-    todo: Iterable[Task]
-    output: Place | None
-    name: str
-    check: Callable[[], None]
-    found: Callable[[], int]
-    stop: Callable[[], None] = lambda: None
-    apart: bool = True
 
 
 def unzipped(output: str) -> str:
@@ -200,114 +176,6 @@ def _tars(
         yield Task(sample, slot, f"{tar}/{sample.photo}", f"{tar}/{result}")
 
     return each_tar(source, output, choice, overwrite, task_of)
-
-
-def each_tar(
-    source: str,
-    output: str,
-    choice: Choice,
-    overwrite: bool,
-    tasks_of: Callable[[Container, Sample, str], Iterator[Task]],
-    argument: str = "input",
-) -> Iterator[Work]:
-    """Read tar files one after the other, each into one of its name.
-
-    Args:
-        source: a tar file, or several by braces.
-        output: a tar file, or a folder for several.
-        choice: of the files and of the photos in them.
-        overwrite: whether to make those again that exist.
-        tasks_of: from the result, a sample with a photo and the name of its tar file to the tasks.
-        argument: what messages call ``source``.
-
-    Raises:
-        UserError: one file for several; a file that cannot be read.
-    """
-    names = shards_of(source)
-    packed = container_kind(output) is not None
-    if packed and len(names) > 1:
-        raise UserError(f"`output` must be a folder for {len(names)} tar files, but got {output}.")
-    for name in names:
-        last = posixpath.basename(name.replace(os.sep, "/"))
-        if last not in choice.shard:
-            continue
-        only = choice.only
-        if only is not None and not any(each.startswith(f"{last}/") for each in only):
-            continue
-        target = output if packed else f"{output.rstrip('/')}/{last}"
-        with open_stream(name, argument) as stream:
-            read = _Samples(stream, last, tasks_of)
-            yield from into(target, overwrite or only is not None, read.into)
-
-
-class _Samples:
-    """The samples of one tar file as tasks; what has no photo is copied as it is."""
-
-    def __init__(
-        self,
-        stream: IO[bytes],
-        name: str,
-        tasks_of: Callable[[Container, Sample, str], Iterator[Task]],
-    ) -> None:
-        self.stream, self.name, self.tasks_of, self.count = stream, name, tasks_of, 0
-
-    def into(
-        self, container: Container
-    ) -> tuple[Iterable[Task], Callable[[], int], Callable[[], None]]:
-        """Tasks that fill a container."""
-        return self._tasks(container), lambda: self.count, lambda: None
-
-    def _tasks(self, container: Container) -> Iterator[Task]:
-        for sample in samples(self.stream, self.name):
-            if sample.photo is None:
-                for name, data in sample.others.items():
-                    container.add(name, data)
-                continue
-            for task in self.tasks_of(container, sample, self.name):
-                self.count += 1
-                yield task
-
-
-Fill = Callable[[Container], tuple[Iterable[Task], Callable[[], int], Callable[[], None]]]
-
-
-def into(output: str, overwrite: bool, fill: Fill) -> Iterator[Work]:
-    """One container, which has its name when it is whole; nothing where it exists."""
-    kind = container_kind(output) or ".tar"
-    folder, name = split_place(output)
-    place = place_of(folder, "output")
-    there = (place / name).exists() if isinstance(place, Path) else place.exists(name)
-    if there and not overwrite:
-        yield Work([], place, output, lambda: None, lambda: 0, apart=False)
-        return
-    if isinstance(place, Path):
-        partial = Partial(place / name)
-        path = partial.path
-        ended: tuple[Callable[[], None], Callable[[], None]] = (partial.keep, partial.discard)
-    else:
-        store, scratch = place, Scratch()
-        path = scratch.folder / name
-        ended = (lambda: store.deliver(path, name), lambda: None)
-    container = Container(path, kind)
-    todo, found, stop = fill(container)
-    try:
-        yield Work(todo, place, output, lambda: None, found, stop, apart=False)
-        container.close()
-    except BaseException:
-        ended[1]()
-        raise
-    else:
-        ended[0]()
-    finally:
-        if not isinstance(place, Path):
-            scratch.close()
-
-
-def container_kind(output: str) -> str | None:
-    """The suffix of a file of many photos; None for a folder."""
-    suffix = os.path.splitext(output.rstrip("/"))[1].lower()
-    folder = not is_url(output) and Path(output).expanduser().is_dir()
-    return suffix if suffix in KINDS and not folder else None
 
 
 def _posix(name: str) -> str:

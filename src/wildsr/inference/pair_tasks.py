@@ -14,16 +14,10 @@ from wildsr.archive.container import Container, Sample, Slot
 from wildsr.archive.place import Pair, Source, Target
 from wildsr.archive.store import Store, Stored
 from wildsr.error import UserError
-from wildsr.inference.archives import (
-    Work,
-    check_place,
-    container_kind,
-    each_tar,
-    into,
-    one_of_a_store,
-    unzipped,
-)
+from wildsr.inference.archives import check_place, one_of_a_store, unzipped
+from wildsr.inference.packed import container_kind, each_tar, into
 from wildsr.inference.tasks import Choice, Task
+from wildsr.inference.work import Work
 from wildsr.photo.encode import BECOME, FORMATS
 from wildsr.photo.folder import list_images, relative_names
 from wildsr.photo.own_results import without_results
