@@ -14,8 +14,9 @@ from skimage.filters import gaussian
 
 from wildsr.calibration.calibrate import calibrate
 from wildsr.calibration.channels import channel_blurs
+from wildsr.calibration.fit import Solution
 from wildsr.calibration.measure import measured, take_over
-from wildsr.calibration.rounds import Rounds
+from wildsr.calibration.rounds import Rounds, Seen
 from wildsr.calibration.simulate import SharpWindows, cut
 from wildsr.calibration.statistics import NAMES, WINDOW, statistics
 from wildsr.calibration.study import Study
@@ -23,7 +24,7 @@ from wildsr.data import demo
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import Coding, coded
 from wildsr.error import UserError
-from wildsr.forensics.coding import Coding as Seen
+from wildsr.forensics.coding import Coding as Read
 from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
 from wildsr.network.degrader.physics import MARGIN, PARAMETERS, PRIOR, kernels, physical, seen
 from wildsr.photo.image import read_image
@@ -126,7 +127,7 @@ def test_a_gray_16_bit_camera_with_a_black_level_is_found_in_its_file(sides, tmp
     camera.set(hidden[None], [None], SensorNoise(black))
     lr = taken_by(camera, others, sensor)
     names = [str(number) for number in range(len(lr))]
-    found = measured(names, lr, [Seen()] * len(lr), hr, SCALE, 0)
+    found = measured(names, lr, [Read()] * len(lr), hr, SCALE, 0)
     taken = MeasuredCamera(SCALE, 1, True)
     take_over(taken, found, 0)
     read, kind = read_profile(write_profile(tmp_path, profile(taken, found, sensor)))
@@ -151,7 +152,7 @@ def test_the_blur_of_each_channel_is_found(sides, tmp_path):
     camera.set(hidden[None], [None], SensorNoise(0.0, (1.0, 1.0)), blurs)
     lr = taken_by(camera, others, sensor)
     names = [str(number) for number in range(len(lr))]
-    found = measured(names, lr, [Seen()] * len(lr), hr, SCALE, 0, by_channel=True)
+    found = measured(names, lr, [Read()] * len(lr), hr, SCALE, 0, by_channel=True)
     assert "blur of the channels" in found.sentence(SCALE)
     taken = MeasuredCamera(SCALE, 2, True, "channel")
     take_over(taken, found, 0)
@@ -196,6 +197,25 @@ def test_colours_that_no_camera_explains_do_not_hide_the_blur(sides):
     assert not group.solution.by_all
     quiet = group.solution.misfit[[NAMES.index("quiet blue, high"), NAMES.index("quiet red, high")]]
     assert float(quiet.max()) < -3
+
+
+@pytest.mark.parametrize("read", [0.5, 4.0])
+def test_the_edges_confirm_the_blur_and_no_other_one(sides, read):
+    """Whatever the noise is: the first guess may have been far from it."""
+    hr, others = sides
+    random = np.random.default_rng(0)
+    hidden = PRIOR.clone()
+    hidden[:4] = torch.tensor([math.log(0.55), 0.0, 0.0, math.log(read)])
+    hidden[5], hidden[6] = 0.2, 0.0
+    sharp, fresh = (SharpWindows(hr, 60, SCALE, WINDOW, random) for _ in range(2))
+    lr = [[taken(photo, hidden, None, i)] * 3 for i, photo in enumerate(others)]
+    figures = torch.stack([statistics(cut(photos, WINDOW, random)).mean(0) for photos in lr])
+    study, seen_photos = Study(Rounds(sharp, fresh, random)), Seen.alike(figures, [None] * len(lr))
+    for wider, confirmed in ((0.0, True), (0.4, False), (-0.4, False)):
+        camera = hidden.clone()
+        camera[0] += wider
+        found = Solution(camera, torch.zeros(len(PARAMETERS)), torch.zeros(len(NAMES)), 0.0)
+        assert study._confirmed(found, seen_photos) is confirmed
 
 
 class Lost(Rounds):

@@ -62,7 +62,7 @@ FAR = (RADII[0], *RADII)  # where it is far
 COLOURS = [i for i, name in enumerate(NAMES) if name.startswith(("quiet blue", "quiet red"))]
 LUMA = [i for i in range(len(NAMES)) if i not in COLOURS]
 FAINT = math.log(1.5)  # noise, 1/255, of which JPEG leaves nothing
-AGREEMENT = 0.25  # difference of log blur widths up to which edges and spectrum agree
+AGREEMENT = 0.2  # difference of log blur widths up to which edges and spectrum agree
 LENS, MOTION = 2.5, 3.5  # ratio of the blur's two widths: largest of a lens, smallest of motion
 PLATEAU = frozenset({SHAPE})  # a disc, a box
 # Optional parts in the order in which they are tried, each if the misfit exceeds its limit: less
@@ -153,20 +153,24 @@ class Study:
         luma = replace(seen, figures=LUMA)
         begun = self.rounds.solve(wide, luma, dict.fromkeys(OPTIONAL, 0.0))
         found = self.rounds.near(_with_usual_noise(begun.camera), frozenset(), luma, FAR)
-        if not self._confirmed(found, wide, luma):  # growing takes longer
+        if not self._confirmed(found, luma):  # growing takes longer
             return solution, seen
-        found = self._with_more(found, frozenset(), luma, OF_LUMA)
-        if found.unexplained > BELIEVED or not self._confirmed(found, wide, luma):
+        grown = self._with_more(found, frozenset(), luma, OF_LUMA)
+        if grown.unexplained > BELIEVED or (
+            grown is not found and not self._confirmed(grown, luma)
+        ):
             return solution, seen
+        found = grown
         model = self.rounds.around(found.camera, REACH * RADII[1], seen)
         held = {i: float(value) for i, value in enumerate(found.camera) if i != GRAY}
         camera = found.camera.clone()
         camera[GRAY] = self.rounds.solve(model, seen, held).camera[GRAY]
         return replace(found, camera=camera), luma
 
-    def _confirmed(self, found: Solution, wide: Surrogate, seen: Seen) -> bool:
+    def _confirmed(self, found: Solution, seen: Seen) -> bool:
         """Whether the steepest edges show the blur that the spectrum shows."""
-        edges = by_edges(wide, found, seen.photos, len(self.rounds.sharp))
+        model = self.rounds.around(found.camera, REACH * RADII[0], seen)
+        edges = by_edges(model, found, seen.photos, len(self.rounds.sharp))
         return abs(float(edges[WIDTH] - found.camera[WIDTH])) < AGREEMENT
 
     def _from_usual_noise(
