@@ -1,4 +1,7 @@
-"""Hidden cameras made when the default stood: nothing of it was chosen by looking at them."""
+"""Hidden cameras made when the default stood: nothing of it was chosen by looking at them.
+
+But for the last one, `colours`, which came with what it shows: a camera found from luma alone.
+"""
 
 from __future__ import annotations
 
@@ -115,6 +118,18 @@ def forwarded(hr: Tensor) -> Tensor:
     return libjpeg(in_8_bits(small), 75)
 
 
+def colours(hr: Tensor) -> Tensor:
+    """Gaussian 2.4 x 1.4 px, noise, smoothed colours."""
+    from skimage.color import rgb2ycbcr, ycbcr2rgb
+    from skimage.filters import gaussian as smooth
+
+    shown = noisy(blur_and_sample(hr, gaussian(2.4, 1.4, 30), SCALE), 3, 6).clamp(0, 1)
+    ycc = rgb2ycbcr(shown[0].permute(1, 2, 0).numpy())
+    ycc[..., 1:] = smooth(ycc[..., 1:], 2.5, channel_axis=2)
+    rgb = torch.from_numpy(ycbcr2rgb(ycc).clip(0, 1)).float()
+    return in_8_bits(rgb.permute(2, 0, 1)[None])
+
+
 def _bytes(image: Tensor) -> np.ndarray:
     return (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
@@ -135,4 +150,5 @@ UNSEEN = {
     "bayer": ("a mosaic filled in, noise in linear light, JPEG 85", bayer),
     "soft": ("wide blur, little noise", soft),
     "forwarded": ("0.4, JPEG 50, 0.625, JPEG 75", forwarded),
+    "colours": ("blur, noise, smoothed colours", colours),
 }
