@@ -163,16 +163,19 @@ def test_the_blur_of_each_channel_is_found(sides, tmp_path):
         channel_blurs(lr, [Coding.libjpeg(75)] * len(lr), hr, SCALE)
 
 
-def test_denoising_is_found_where_there_was_some():
+@pytest.mark.parametrize("patches", [0.0, 1.0])
+def test_denoising_is_found_where_there_was_some(patches):
     hidden = PRIOR.clone()
-    for name, value in {"noise": 2.5, "denoise": 1.0, "sharpen": 1.0, "lift": 0.7}.items():
+    for name, value in {"noise": 2.0, "denoise": 1.0, "sharpen": 1.0, "patches": patches}.items():
         hidden[PARAMETERS.index(name)] = value
     others = parts([*demo.LR, *demo.HELD_OUT])
     lr = [taken(photo, hidden, None, i) for i, photo in enumerate(others)]
     group = calibrate(lr, [None] * len(lr), parts(demo.HR), SCALE).groups[0]
     assert group.misfit < 1
     assert group.doubt == 0
-    assert physical(group.solution.camera, SCALE)["denoising"] > 0.3
+    found = physical(group.solution.camera, SCALE)
+    assert found["denoising"] > 0.3
+    assert found["denoising_patches"] == patches
 
 
 def widths(group):

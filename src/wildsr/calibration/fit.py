@@ -16,7 +16,7 @@ from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR, 
 SHARPEN, SHAPE = PARAMETERS.index("sharpen"), PARAMETERS.index("shape")
 BICUBIC = PARAMETERS.index("bicubic")
 DENOISE, LIFT = PARAMETERS.index("denoise"), PARAMETERS.index("lift")
-BLOTCH = PARAMETERS.index("blotch")
+BLOTCH, PATCHES = PARAMETERS.index("blotch"), PARAMETERS.index("patches")
 MISFIT = 0.15  # dB (or levels): assumed model error of every statistic
 OWN = 0.2  # shrinkage of the covariance of the statistics towards its diagonal
 WORTH = 16.0  # chi^2 must fall by this for an optional part to be used: four standard errors

@@ -15,6 +15,7 @@ from wildsr.calibration.fit import (
     BLOTCH,
     DENOISE,
     LIFT,
+    PATCHES,
     SHAPE,
     SHARPEN,
     WORTH,
@@ -37,7 +38,7 @@ SHARPENING = frozenset({SHARPEN})
 COLOUR = frozenset({BLOTCH})
 PROCESSING = frozenset({SHARPEN, DENOISE, LIFT})  # in-camera processing, as in phones
 FURTHER = COLOUR | PROCESSING
-OPTIONAL = frozenset({SHAPE, BICUBIC}) | FURTHER
+OPTIONAL = frozenset({SHAPE, BICUBIC, PATCHES}) | FURTHER
 
 
 @dataclass(frozen=True)
@@ -92,17 +93,23 @@ class Rounds:
         seen: Seen,
         radii: Sequence[float],
         known: Mapping[int, float] = MappingProxyType({}),
+        best: Solution | None = None,
     ) -> Solution:
         """The best camera around this one, in rounds of these radii, in shares of ``REACH``.
 
-        Optional parts that are not among ``parts`` stay as they are, and so do those ``known``.
+        Optional parts that are not among ``parts`` stay as they are, and so do those ``known``. A
+        round counts unless it explains the photos clearly worse than one before it, or than
+        ``best``: it may have led astray.
         """
+        held = {i: float(camera[i]) for i in OPTIONAL - parts} | dict(known)
         for share in radii:
             model = self.around(camera, REACH * share, seen, parts)
-            held = {i: float(camera[i]) for i in OPTIONAL - parts} | dict(known)
             solution = self.solve(model, seen, held)
-            camera = solution.camera
-        return solution
+            if best is None or solution.chi2 < best.chi2 + WORTH / 2:
+                best = solution
+            camera = best.camera
+        assert best is not None
+        return best
 
     def best(self, model: Surrogate, seen: Seen, parts: frozenset[int] = frozenset()) -> Solution:
         """Optional parts as they are; with these if they explain much that is not explained."""
@@ -124,9 +131,13 @@ class Rounds:
         count = len(self.sharp) * RENDERS
         source = self.random.integers(len(seen.codings), size=count)
         photo = torch.from_numpy(source)
-        normal = torch.from_numpy(self.random.standard_normal((count, len(radius)))).float()
-        place = torch.from_numpy(self.random.uniform(-1, 1, (count, len(radius)))).float()
-        place[:, list(OPTIONAL - parts)] = 0.0
+        normal, place = torch.zeros(count, len(radius)), torch.zeros(count, len(radius))
+        # Only what varies is drawn: parts that are off do not change the result.
+        free = [i for i in range(len(radius)) if i not in OPTIONAL - parts]
+        drawn = self.random.standard_normal((count, len(VARIED)))
+        normal[:, VARIED] = torch.from_numpy(drawn).float()
+        drawn = self.random.uniform(-1, 1, (count, len(free)))
+        place[:, free] = torch.from_numpy(drawn).float()
         around = centre + seen.deviations[photo] + seen.jitter * normal
         cameras = (around + place * radius).clamp(LOWEST, HIGHEST)
         index = torch.arange(len(self.sharp)).repeat(RENDERS)

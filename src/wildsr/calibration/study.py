@@ -25,7 +25,6 @@ from wildsr.calibration.doubt import (
 )
 from wildsr.calibration.fit import (
     BICUBIC,
-    DENOISE,
     FEWEST,
     SHAPE,
     SHARPEN,
@@ -33,6 +32,7 @@ from wildsr.calibration.fit import (
     Solution,
     Surrogate,
 )
+from wildsr.calibration.growth import OF_LUMA, with_processing, with_smooth
 from wildsr.calibration.population import (
     NOISES,
     STRETCH,
@@ -43,10 +43,7 @@ from wildsr.calibration.population import (
     with_few,
 )
 from wildsr.calibration.rounds import (
-    COLOUR,
-    FURTHER,
     OPTIONAL,
-    PROCESSING,
     RADII,
     REACH,
     SHARPENING,
@@ -64,17 +61,10 @@ LUMA = [i for i in range(len(NAMES)) if i not in COLOURS]
 FAINT = math.log(1.5)  # noise, 1/255, of which JPEG leaves nothing
 AGREEMENT = 0.2  # difference of log blur widths up to which edges and spectrum agree
 LENS, MOTION = 2.5, 3.5  # ratio of the blur's two widths: largest of a lens, smallest of motion
-PLATEAU = frozenset({SHAPE})  # a disc, a box
-# Optional parts in the order in which they are tried, each if the misfit exceeds its limit: less
-# flexible parts first.
-GROWTH = ((SHARPENING, 1.0), (PLATEAU, 0.7), (COLOUR, 0.7), (PROCESSING, 0.8), (FURTHER, 0.8))
-OF_LUMA = GROWTH[:2]  # those that luma alone can show
-DENOISED = 0.75  # start value of the denoising
 # The square root of 4 pi: noise that a Gaussian of standard deviation c has filtered, of variance 1
 # again, has this times c the amplitude of white noise at the lowest frequencies.
 LOW_GAIN = math.sqrt(4 * math.pi)
 SHOT = PARAMETERS.index("shot")
-UNSEEN = [PARAMETERS.index(n) for n in ("shot", "correlation", "gray")]
 
 
 class Study:
@@ -114,7 +104,8 @@ class Study:
         solution = self._plainer(solution, parts, seen)
         if solution.unexplained > EXPLAINED and noise_hidden(solution, codings):
             solution, parts = self._from_usual_noise(solution, parts, seen)
-        solution = self._with_more(solution, parts, seen)
+        solution, parts = with_smooth(self.rounds, solution, parts, seen)
+        solution = with_processing(self.rounds, solution, parts, seen)
         if solution.unexplained > BELIEVED and float(photos[:, COLOURS].std()) > 0:
             solution, seen = self._by_luma(solution, wide, seen)
         share = 0.0
@@ -155,7 +146,7 @@ class Study:
         found = self.rounds.near(_with_usual_noise(begun.camera), frozenset(), luma, FAR)
         if not self._confirmed(found, luma):  # growing takes longer
             return solution, seen
-        grown = self._with_more(found, frozenset(), luma, OF_LUMA)
+        grown, _ = with_smooth(self.rounds, found, frozenset(), luma, OF_LUMA)
         if grown.unexplained > BELIEVED or (
             grown is not found and not self._confirmed(grown, luma)
         ):
@@ -199,40 +190,6 @@ class Study:
         held = {CORRELATION: float(camera[CORRELATION]), GRAY: 0.0}
         white = self.rounds.near(camera, parts, seen, FINER, held)
         return white if white.chi2 < solution.chi2 + WORTH / 2 else solution
-
-    def _with_more(
-        self,
-        solution: Solution,
-        parts: frozenset[int],
-        seen: Seen,
-        growth: Sequence[tuple[frozenset[int], float]] = GROWTH,
-    ) -> Solution:
-        """With further parts, where something is not explained and they explain much of it.
-
-        What phones do beside is taken in only where it explains the photos: it can bend to anything
-        a little, and what no part explains must be seen to be unexplained.
-        """
-        for more, limit in growth:
-            grown = parts | more
-            if grown == parts or solution.unexplained <= limit:
-                continue
-            further = self._grown(solution.camera, grown, seen)
-            enough = BELIEVED * solution.count if DENOISE in grown else math.inf
-            if further.chi2 < min(solution.chi2 - WORTH, enough):
-                solution, parts = further, grown
-        return solution
-
-    def _grown(self, camera: Tensor, parts: frozenset[int], seen: Seen) -> Solution:
-        """The best camera with further parts, from one without: both of its last two rounds."""
-        camera, unseen = camera.clone(), DENOISE in parts and camera[DENOISE] == 0
-        for part in parts:
-            if camera[part] == 0:
-                camera[part] = HIGHEST[part] / 3
-        if unseen:  # what is left of noise is coarse and even; what it was, is not
-            camera[DENOISE] = DENOISED
-            camera[UNSEEN] = PRIOR[UNSEEN]
-            camera[NOISE] += 0.5
-        return self.rounds.near(camera, parts, seen, FAR if unseen else RADII)
 
     def _as_bicubic(self, camera: Tensor, seen: Seen) -> Solution:
         """The noise of photos that bicubic downscaling made, should it have made them."""

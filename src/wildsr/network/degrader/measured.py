@@ -305,6 +305,8 @@ def sentence(said: dict[str, float]) -> str:
         words += f", in colour {said['noise_blotch']:.1f} times as coarse"
     if said.get("denoising", 0.0) > 0.05:
         words += f", denoised by {said['denoising']:.0%}"
+        if said.get("denoising_patches", 0.0) > 0.5:
+            words += " (comparing patches)"
     if abs(said["sharpening"]) > 0.05:
         words += f", sharpened by {said['sharpening']:.1f}"
     return words

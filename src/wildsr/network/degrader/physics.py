@@ -1,4 +1,4 @@
-"""A camera model of thirteen parameters: blur, noise, denoising and sharpening.
+"""A camera model of fourteen parameters: blur, noise, denoising and sharpening.
 
 A camera is a vector of ``len(PARAMETERS)`` numbers (P in shapes), in units in which equal steps
 have similar effects, so that cameras can be fitted, averaged and perturbed:
@@ -19,7 +19,9 @@ have similar effects, so that cameras can be fitted, averaged and perturbed:
 - ``lift``: effect of a tone curve on the noise: at black its standard deviation is exp(lift) times
   what ``noise`` and ``shot`` say, at white exp(-lift) times;
 - ``blotch``: how much coarser the noise of single channels (chroma noise) is than the shared one,
-  as the logarithm of the ratio of the two filter widths; the coarser, the less it shows in luma.
+  as the logarithm of the ratio of the two filter widths; the coarser, the less it shows in luma;
+- ``patches``: 1 if the filter of ``denoise`` compares patches (non-local means), 0 if it compares
+  pixels (bilateral).
 
 The image is blurred and sampled, gets noise, is denoised, then sharpened: :func:`seen` does the
 latter three.
@@ -51,19 +53,37 @@ PARAMETERS = (
     "denoise",
     "lift",
     "blotch",
+    "patches",
 )
 LOWEST = torch.tensor(
-    [math.log(0.13), -1.3, -1.3, math.log(0.12), -4.0, 0.2, 0.0, -0.3, -0.4, 0.0, 0.0, -0.6, 0.0]
+    [
+        math.log(0.13),
+        -1.3,
+        -1.3,
+        math.log(0.12),
+        -4.0,
+        0.2,
+        0.0,
+        -0.3,
+        -0.4,
+        0.0,
+        0.0,
+        -0.6,
+        0.0,
+        0.0,
+    ]
 )
 HIGHEST = torch.tensor(
-    [math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0, 1.0, 1.2, 2.0]
+    [math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0, 1.0, 1.2, 2.0, 1.0]
 )
 # Prior of the cameras: mean and standard deviation of each parameter. The mean blur is the Gaussian
 # nearest to bicubic downscaling.
 PRIOR = torch.tensor(
-    [math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    [math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 )
-PRIOR_SPREAD = torch.tensor([0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5, 0.7, 0.5, 0.8])
+PRIOR_SPREAD = torch.tensor(
+    [0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5, 0.7, 0.5, 0.8, 1.0]
+)
 POINTS = (-1 / 3, 0.0, 1 / 3)  # sampling points within a pixel, each direction
 SPREAD = 2 / 27  # variance of these points; subtracted, so that the sum has the stated variance
 NARROWEST = 0.02  # squared HR pixels
@@ -173,7 +193,7 @@ def seen(clean: Tensor, camera: Tensor, normal: Tensor, black: float | Tensor = 
     The arguments are those of :func:`with_noise`.
     """
     noisy = with_noise(clean, camera, normal, black)
-    quiet = denoised(noisy, camera[:, 10], camera[:, 3].exp() / 255)
+    quiet = denoised(noisy, camera[:, 10], camera[:, 3].exp() / 255, camera[:, 13])
     return sharpened(quiet, camera[:, 7])
 
 
@@ -196,6 +216,7 @@ def physical(camera: Tensor, scale: int) -> dict[str, float]:
         "denoising": float(camera[10]),
         "noise_lift": float(camera[11].exp()),
         "noise_blotch": float(camera[12].exp()),
+        "denoising_patches": float(camera[13]),
     }
 
 
