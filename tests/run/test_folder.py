@@ -157,6 +157,9 @@ def test_a_config_is_asked_of_a_run_only(tmp_path):
         UserError, match=r"`run` must be a run folder, but .*nowhere does not exist"
     ):
         config_of(tmp_path / "nowhere")
+    (tmp_path / "weights.safetensors").touch()
+    with pytest.raises(UserError, match=r"is a file; a weights file is given as `weights`"):
+        config_of(tmp_path / "weights.safetensors")
     with pytest.raises(UserError, match=r"`run` must be a run folder, but .* has no config.yaml"):
         config_of(tmp_path)
 

@@ -93,6 +93,10 @@ def config_of(folder: Path, trust: bool = False) -> DictConfig:
         UserError: it is not a run folder, is damaged, or names code outside of wildsr.
     """
     path = folder / "config.yaml"
+    if folder.is_file():
+        raise UserError(
+            f"`run` must be a run folder, but {folder} is a file; a weights file is given as `weights`."
+        )
     if not folder.is_dir():
         raise UserError(f"`run` must be a run folder, but {folder} does not exist.")
     if not path.exists():
