@@ -27,6 +27,7 @@ def test_psnr_is_that_of_another_library(images):
     assert wildsr.psnr(images["sr"], images["hr"]) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_metric_equals_the_panels(name, images):
     degrader = wildsr.Pipeline("bicubic", scale=4)

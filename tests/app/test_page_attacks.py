@@ -13,9 +13,10 @@ from PIL import Image
 from support.served_page import WAIT, Visitor, file_data, png, tree, until
 
 NAME = "two.safetensors"
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("gradio") is None, reason="not installed: gradio"
-)
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="not installed: gradio"),
+]
 
 
 @pytest.fixture(scope="module")

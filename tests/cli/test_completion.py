@@ -72,6 +72,7 @@ def ask(line, folder, shell="bash"):
     return called.stdout.split()
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_gets_verbs_keys_and_choices_without_torch(tmp_path):
     assert ask("wildsr tr", tmp_path) == ["train"]

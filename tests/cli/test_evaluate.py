@@ -190,6 +190,7 @@ def test_a_row_that_failed_on_every_photo_is_no_success(photos, tmp_path, fill, 
     assert "failed: wrong" in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_parts_together_are_the_whole(photos, fill, tmp_path, carry_out, refused, capsys):
     """The same table to the last digit, set metrics and failures too, whoever is the last."""
     lr = fill(tmp_path / "lr", 7, (12, 14), seed=3)

@@ -134,6 +134,7 @@ def test_more_iterations(run, straight, undisturbed, tmp_path):
     assert {i for i, _ in curves(undisturbed)} == set(range(1, 7))
 
 
+@pytest.mark.heavy
 def test_resume_by_the_folder_alone(run, straight, tmp_path, carry_out):
     assert run("by-folder", "iterations=3") == 0
     folder = tmp_path / "by-folder"
@@ -223,6 +224,7 @@ def test_what_an_iteration_reports_is_there_before_its_checkpoint(run, tmp_path,
     assert saved == [2, 4]
 
 
+@pytest.mark.heavy
 def test_a_run_that_is_trained_is_not_resumed(run, undisturbed, tmp_path, capsys):
     folder = shutil.copytree(undisturbed, tmp_path / "it")
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
@@ -238,6 +240,7 @@ def test_a_run_that_is_trained_is_not_resumed(run, undisturbed, tmp_path, capsys
     assert run("it", "iterations=7", "resume=auto") == 0
 
 
+@pytest.mark.heavy
 def test_one_that_was_stopped_before_its_first_checkpoint_begins_anew(
     run, undisturbed, tmp_path, monkeypatch, capsys
 ):

@@ -96,6 +96,7 @@ def test_the_rows_of_a_demo_and_what_it_leaves(small, tmp_path, carry_out, capsy
         assert (one["name"], one["psnr"]) == (other["name"], pytest.approx(other["psnr"]))
 
 
+@pytest.mark.heavy
 def test_the_baseline_keeps_its_rate_to_its_end(tiny, of, tmp_path, carry_out):
     """It may have more iterations than the method, at whose end a falling rate is 0."""
     overrides = [*tiny, *of("cyclesr"), "iterations=3", "baseline=true"]

@@ -66,6 +66,7 @@ def test_a_run(finished, photos, tmp_path, carry_out):
         assert np.abs(ours - theirs).max() <= 1
 
 
+@pytest.mark.heavy
 def test_integers_say_what_they_cost_and_the_manifest_who_computed(
     weights, fill, tmp_path, carry_out, capsys, monkeypatch
 ):

@@ -20,7 +20,7 @@ WHOLE = ("method", "experiment", "data")  # what they choose elsewhere is theirs
 ADDED = {"network/translator": "+"}
 FRONT, CRITIC = "network/front", "network/critic"  # which has the front that was chosen in it
 LISTED = (FRONT, "loss")
-ROUNDS = 8  # that are composed at once; `make test-heavy` composes all
+ROUNDS = 3  # that are composed at once; `make test-heavy` composes all
 
 
 @functools.lru_cache(maxsize=4)

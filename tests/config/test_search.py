@@ -90,6 +90,7 @@ def test_other_keys_of_a_sweep(refused, typed, said):
     assert said in refused("sweep", [*FOLDERS, "search={seed: [0, 9]}", *typed])
 
 
+@pytest.mark.heavy
 def test_the_objective_follows_the_truth():
     plain = [*FOLDERS, "search={seed: [0, 9]}"]
     truth = [*plain, "data.val_lr=c", "data.val_hr=d"]
@@ -127,6 +128,7 @@ def test_a_mistyped_key_is_told_without_torch():
     assert "networks/upscaler" in done.stderr
 
 
+@pytest.mark.heavy
 def test_what_the_agent_of_wandb_calls_composes():
     """By W&B's own function, as docs/sweep.md says that it is called."""
     utils = pytest.importorskip("wandb.sdk.launch.sweeps.utils")

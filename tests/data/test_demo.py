@@ -128,6 +128,7 @@ def test_it_is_written_once(cache, data):
     assert {path: path.stat().st_mtime_ns for path in data.root.rglob("*.png")} == before
 
 
+@pytest.mark.heavy
 def test_it_is_the_same_everywhere_appears_whole_and_disturbs_no_generator(
     data, tmp_path, monkeypatch
 ):
@@ -149,6 +150,7 @@ def test_it_is_the_same_everywhere_appears_whole_and_disturbs_no_generator(
     assert files(again.root) == files(data.root)
 
 
+@pytest.mark.heavy
 def test_two_processes_at_once_corrupt_nothing(data, tmp_path):
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=prepare, args=(tmp_path,)) for _ in range(2)]

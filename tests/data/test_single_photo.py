@@ -68,6 +68,7 @@ def typed(picture, small, tmp_path):
     return [*quick, f"data.lr={picture}", *free, f"runs_dir={tmp_path}", "name=it"]
 
 
+@pytest.mark.heavy
 def test_one_photo_and_nothing_else(typed, tmp_path, carry_out, capsys):
     assert carry_out("train", typed) == 0
     assert "No ground truth was given" in capsys.readouterr().out

@@ -246,6 +246,7 @@ def test_damaged_store_is_rebuilt(photos, cache, damage):
     assert _stores(cache) == [key]
 
 
+@pytest.mark.heavy
 def test_a_flipped_bit_is_told_once_and_decoded_anew(photos, cache):
     folder, pixels = photos
     store = _open(folder, cache)
@@ -269,6 +270,7 @@ def test_a_flipped_bit_is_told_once_and_decoded_anew(photos, cache):
         _assert_holds(_open(folder, cache), pixels)
 
 
+@pytest.mark.heavy
 def test_every_flipped_bit_of_an_index_is_seen(photos, cache):
     folder, pixels = photos
     key = _open(folder, cache).key

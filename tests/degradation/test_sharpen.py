@@ -35,6 +35,7 @@ def dense(image, weight, taps, threshold):
     return torch.from_numpy(out)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("size", "radius", "taps"),
     [((60, 83), 50, 51), ((40, 33), 9, 9), ((9, 14), 50, 51), ((1, 7), 4, 5), ((1, 1), 50, 51)],

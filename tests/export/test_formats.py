@@ -123,6 +123,7 @@ def test_each_architecture_in_each_format(name, fmt, tmp_path):
         assert max(found) < 1e-4
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("fmt", sorted(PROGRAMS))
 def test_half_precision_is_half_the_size_and_takes_single_precision(fmt, tmp_path):
     there(fmt)

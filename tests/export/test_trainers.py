@@ -45,6 +45,7 @@ def test_the_numbers_are_those_of_the_camera():
     assert settings_of(camera(shape=1.0, quality=None))["kernel_prob"] == [0, 0, 1, 0]
 
 
+@pytest.mark.heavy
 def test_their_pictures_are_near_and_nearer_than_those_of_another_camera(sharp):
     made = camera(width=math.log(0.6), noise=math.log(8.0))
     handed = handover(made, sharp)

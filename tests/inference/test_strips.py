@@ -206,6 +206,7 @@ def test_opaque_stays_opaque_whatever_the_network_does(rows):
     )
 
 
+@pytest.mark.heavy
 @settings(deadline=None, max_examples=20)
 @given(height=st.integers(1, 60), width=st.integers(1, 60), tile=st.integers(8, 32))
 def test_tiles_with_alpha_equal_the_whole_image(height, width, tile, rows):

@@ -30,6 +30,7 @@ def quick(on_disk, monkeypatch):
     skip_classifier(monkeypatch)
 
 
+@pytest.mark.heavy
 def test_equals_torchmetrics(on_disk, monkeypatch):
     a, b = torch.rand(2, 3, 3, 24, 20)
     loss = DISTS()  # all of the real loading

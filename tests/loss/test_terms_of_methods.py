@@ -18,6 +18,7 @@ def published(method):
 SIZE = ["data.patch=32", "iterations=2"]  # AlexNet needs 31 pixels of LR
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
@@ -49,6 +50,7 @@ def test_with_weights_on_disk(fit, of, plain_batches, on_disk, method, expected)
     assert all(torch.isfinite(value) for value in seen.values())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", [pytest.param("dsgan", marks=pytest.mark.heavy), "dasr"])
 def test_without_weights_one_sentence_says_how_to_get_them(
     fit, of, plain_batches, no_weights, method

@@ -53,6 +53,7 @@ def test_a_variant_explains_itself(method, line, of, small):
     assert explained(configure("train", [*of(method), *small, *typed]))
 
 
+@pytest.mark.heavy
 def test_srrescgan_is_a_line_on_top_of_dsgan(of, small):
     """All four of its losses, with their weights."""
     (line,) = commands(PAGES[[page.stem for page in PAGES].index("srrescgan")])

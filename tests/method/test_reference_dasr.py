@@ -1,5 +1,6 @@
 """DASR (Wei et al. 2021), both stages, written out by hand."""
 
+import pytest
 import torch
 from support.step_by_hand import adam, descend, freeze, move_average, quantise
 from torch.nn import functional as F
@@ -84,6 +85,7 @@ def upscaling(networks, optimizers, hr, real_lr, other_hr):
     descend(optimizers["critic_hr"], loss / 2)
 
 
+@pytest.mark.heavy
 def test_dasr(compare, of):
     def reference(networks, batches, averages):
         optimizers = {

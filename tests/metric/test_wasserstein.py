@@ -73,6 +73,7 @@ def test_one_direction_is_scipys(monkeypatch):
     assert sliced_wasserstein(a, b)[0].item() == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.heavy
 def test_missing_noise_and_missing_contrast_are_seen():
     clean = images(8)
     generator = torch.Generator().manual_seed(3)

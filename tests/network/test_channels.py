@@ -49,6 +49,7 @@ def test_upscalers_take_the_sensors_channels(name, channels):
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", UPSCALERS)
 def test_rgb_weights_start_a_gray_network(name):
     rgb, _ = small(name, 3)

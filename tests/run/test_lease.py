@@ -84,6 +84,7 @@ def test_a_dead_process_of_this_machine_keeps_nobody_out(store, said):
     assert said == []
 
 
+@pytest.mark.heavy
 def test_a_dead_process_of_another_machine_is_waited_for(store, said, quick):
     left_behind(store, machine="another", host="far", process=12)
     begun = time.monotonic()

@@ -144,6 +144,7 @@ def hold_if_it_can(folder, start, end, won):
         end.wait()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("rounds", [1, pytest.param(9, marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("before", ["nobody", "free", "dead"])
 def test_of_many_at_once_one_gets_it(tmp_path, before, rounds):

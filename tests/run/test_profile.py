@@ -134,6 +134,7 @@ def test_a_file_that_is_no_document_is_one_sentence(text, said, tmp_path, refuse
     assert "`degradation.file` must be given" in refused("degrade", typed)
 
 
+@pytest.mark.heavy
 def test_a_run_keeps_the_camera_that_it_was_given(tiny, document, tmp_path, carry_out):
     path = write_profile(tmp_path, put(document, "scale", 4))
     given = ["method=supervised", "degradation=profile", f"degradation.file={path}"]

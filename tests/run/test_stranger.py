@@ -269,6 +269,7 @@ def test_missing_keys_are_one_sentence(key, stranger):
 SAVED = ["null", "3", "{}", "[1]", "[null]", '"x"', "[", "", "[" * 10**5, '[["a"]]', "\udcff"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("content", SAVED)
 def test_one_damaged_run_does_not_keep_auto_from_others(
     content, stranger, tiny, tmp_path, refused, carry_out

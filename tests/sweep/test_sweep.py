@@ -94,6 +94,7 @@ def test_workers_that_begin_at_the_same_moment_make_one_folder(tmp_path):
         shutil.move(tmp_path / "it", tmp_path / str(number))
 
 
+@pytest.mark.heavy
 def test_a_trial_that_falls_behind_is_ended(search, tmp_path, monkeypatch):
     """The first ones are good, the later ones bad from their first look on."""
     monkeypatch.setattr(study, "STARTUP", 2)
@@ -122,6 +123,7 @@ def test_a_trial_that_fails_costs_itself(search, tmp_path, monkeypatch, capsys):
     assert [row["state"] for row in table(tmp_path / "it")] == ["complete", "failed"]
 
 
+@pytest.mark.heavy
 def test_a_sweep_of_failures_says_why(search, monkeypatch, capsys):
     def fail(*_):
         raise UserError("There is no such thing.")

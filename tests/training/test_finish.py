@@ -133,6 +133,7 @@ def test_it_resumes_bit_for_bit(made, tiny, tmp_path, carry_out):
 EXPLOSION = ["finish.optimizers.finished.lr=1000", "finish.guard.every=1", "finish.guard.most=2"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("poison", [EXPLOSION, [*EXPLOSION, "finish.guard.every=2"]])
 def test_an_explosion_is_taken_back_and_said(fit, plain_batches, poison):
     said = []

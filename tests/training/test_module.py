@@ -155,6 +155,7 @@ def test_the_average_follows_the_weights_and_the_weights_do_not_follow_it(fit, p
     assert list(fit(["method=adversarial_camera"], batches).ema.networks) == ["upscale"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", ["adversarial_camera", "pdm", "maeda", "dsgan", "dasr"])
 def test_bf16_keeps_losses_and_weights_in_float32_and_finite(fit, of, plain_batches, method):
     overrides = ["trainer.precision=bf16-mixed", "iterations=3"]  # the last in the second stage

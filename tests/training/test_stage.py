@@ -71,6 +71,7 @@ def test_a_run_limited_by_time_reaches_its_last_stage(fit, plain_batches, monkey
     assert training.stages.began == pytest.approx(0.27)
 
 
+@pytest.mark.heavy
 def test_a_stage_ends_when_its_network_has_come_to_rest(fit, plain_batches, monkeypatch):
     still = [*TWO, "method.stages.learn={share: 1000, until_settled: degrade}", "iterations=5000"]
     still += ["method.optimizers.degrade.lr=1e-9"]

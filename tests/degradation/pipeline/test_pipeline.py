@@ -133,6 +133,7 @@ def test_sequences_nest():
     assert {round(float(v), 1) for v in values} == {0.0, 0.3}
 
 
+@pytest.mark.heavy
 def test_the_published_ranges_of_real_esrgan():
     pipeline = shipped("realesrgan")
     pipeline(photo(1).expand(150, -1, -1, -1), range(150))
