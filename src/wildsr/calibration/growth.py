@@ -36,7 +36,9 @@ class More(NamedTuple):
 # In the order in which they are tried: less flexible parts first.
 SMOOTH = (More(SHARPENING, 1.0), More(PLATEAU, 0.7), More(COLOUR, 0.7))
 OF_LUMA = SMOOTH[:2]  # those that luma alone can show
-UNFINISHED = 0.8  # misfit above which in-camera processing is tried
+UNFINISHED = 1.0  # misfit above which in-camera processing is tried
+FINISHED = 0.8  # and above which, beside it, coarse noise in colour is
+MUCH = 1.5 * WORTH  # by which chi^2 must fall for it: its parts are four
 DENOISED = 0.75  # start value of the denoising
 NOISY = math.log(4.0)  # and of noise that somebody thought worth it, at least
 
@@ -95,12 +97,12 @@ def with_processing(
         found.append(rounds.near(camera, parts, seen, RADII[:1]))
     best = min(found, key=lambda one: one.chi2)
     best = rounds.near(best.camera, parts, seen, RADII, best=best)
-    if best.unexplained > UNFINISHED:
+    if best.unexplained > FINISHED:
         camera = begun(best.camera, parts | COLOUR)
         further = rounds.near(camera, parts | COLOUR, seen, RADII)
         if further.chi2 < best.chi2 - WORTH:
             best = further
-    taken = best.chi2 < min(solution.chi2 - WORTH, BELIEVED * best.count)
+    taken = best.chi2 < min(solution.chi2 - MUCH, BELIEVED * best.count)
     return best if taken else solution
 
 
