@@ -95,7 +95,8 @@ def config_of(folder: Path, trust: bool = False) -> DictConfig:
     path = folder / "config.yaml"
     if folder.is_file():
         raise UserError(
-            f"`run` must be a run folder, but {folder} is a file; a weights file is given as `weights`."
+            f"`run` must be a run folder, but {folder} is a file; a weights file is given as "
+            "`weights`."
         )
     if not folder.is_dir():
         raise UserError(f"`run` must be a run folder, but {folder} does not exist.")
