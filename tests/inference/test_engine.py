@@ -1,6 +1,7 @@
 """Engines compute what torch does; devices and formats are chosen with care; memory is counted."""
 
 import copy
+import subprocess
 import sys
 
 import numpy as np
@@ -319,3 +320,25 @@ def test_a_container_has_the_memory_that_it_is_given(tmp_path, monkeypatch, limi
     assert memory.free_memory(CPU) == 2000 < free
     (tmp_path / limit).write_text("max\n" if "/" not in limit else "9223372036854771712\n")
     assert memory.free_memory(CPU) > 2000
+
+
+SIGNALLED = """
+import os, signal, torch
+from torch import nn
+from wildsr.inference.engine import OpenVino
+
+torch.set_num_threads(1)
+signal.signal(signal.SIGUSR1, lambda *_: None)
+made = [OpenVino(nn.Conv2d(3, 3, 3), torch.device("cpu")) for _ in range(2)]
+made.pop(0)
+made.pop()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_a_signal_after_engines_that_are_gone_ends_nothing():
+    """OpenVINO left the stack of signal handlers at memory that was given back."""
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnx")
+    assert subprocess.run([sys.executable, "-c", SIGNALLED], timeout=120).returncode == 0

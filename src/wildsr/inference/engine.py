@@ -10,6 +10,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -101,7 +102,7 @@ class OpenVino(nn.Module):
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         super().__init__()
-        self.core = needed("openvino", "openvino").Core()
+        self.core = _openvino()
         # Through ONNX: OpenVINO's own converter for torch sends telemetry.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.onnx"
@@ -226,8 +227,7 @@ def engine_precision(engine: str, wanted: str, network: nn.Module, device: torch
     chosen = kind[choose_precision(wanted, network, device)] if wanted == "auto" else wanted
     if chosen == "fp32":
         return chosen
-    core = needed("openvino", "openvino").Core()
-    able = chosen.upper() in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    able = chosen.upper() in _openvino().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if able and supported(PRECISIONS[chosen], device):
         return chosen
     if wanted == "auto":
@@ -236,6 +236,21 @@ def engine_precision(engine: str, wanted: str, network: nn.Module, device: torch
         f"Argument `precision` is {wanted!r}, but OpenVINO finds no instructions for it in this "
         "CPU and would be slower than with 'fp32'."
     )
+
+
+def _openvino() -> Any:
+    return _core(needed("openvino", "openvino"))
+
+
+@cache
+def _core(package: ModuleType) -> Any:
+    """OpenVINO's core, one for the process.
+
+    Each core gives its thread a stack for signal handlers, and gives back the one before it when it
+    goes. Of two that go in another order than they came, the stack of one that is gone remains, and
+    the next signal (Ctrl-C, the end of a child process) is a segmentation fault.
+    """
+    return package.Core()
 
 
 def needed(package: str, extra: str) -> ModuleType:
