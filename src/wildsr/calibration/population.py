@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from wildsr.calibration.doubt import EXPLAINED, WIDTH
-from wildsr.calibration.fit import FEWEST, WORTH, Solution
+from wildsr.calibration.fit import FEWEST, SHARPEN, WORTH, Solution
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR
 
 AT_LEAST, AT_MOST = 0.7, 0.25  # shares if there is a single photo: at least bicubic, and blur
+SURE = 0.75  # share of a measured sharpening that is drawn
 ROWS = 32  # least number of cameras of a group
 NEAR = 0.35  # difference of the log blur width, or log ratio of widths, that counts as small
 STRETCH = [PARAMETERS.index(n) for n in ("stretch_x", "stretch_d")]
@@ -63,7 +64,8 @@ def rows_of(solution: Solution, deviations: Tensor, jitter: Tensor) -> tuple[Ten
     """Cameras for each photo, and their random variation; ``ROWS`` rows or more.
 
     Blur widths are one standard error less than measured: overestimating blur is costly (the
-    upscaler over-sharpens), underestimating it is not.
+    upscaler over-sharpens), underestimating it is not. So is sharpening, of which ``SURE`` is
+    taken: it trades off with blur and denoising, so that standard errors say too little.
 
     Args:
         solution: the common camera.
@@ -78,6 +80,7 @@ def rows_of(solution: Solution, deviations: Tensor, jitter: Tensor) -> tuple[Ten
     error = torch.zeros(len(PARAMETERS))
     error[VARIED] = solution.error[VARIED]
     cameras[:, WIDTH] -= error[WIDTH]
+    cameras[:, SHARPEN] *= torch.where(cameras[:, SHARPEN] > 0, SURE, 1.0)
     return cameras, torch.sqrt(jitter.square() + error.square()).repeat(len(cameras), 1)
 
 
