@@ -3,7 +3,13 @@ import math
 import pytest
 
 from wildsr.argument import check_counts, check_integer, check_scale, shuffle_factors
+from wildsr.degradation.bicubic import Bicubic
+from wildsr.degradation.camera import KnownCamera
+from wildsr.degradation.pipeline.pipeline import Pipeline
 from wildsr.error import UserError
+from wildsr.network.degrader.camera import Camera
+from wildsr.network.degrader.measured import MeasuredCamera
+from wildsr.network.upscaler.lapsrn import LapSRN
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
@@ -55,3 +61,13 @@ def test_a_switch_is_no_scale():
     check_scale("`scale`", 1)
     with pytest.raises(UserError, match=r"`scale` must be one of .* but got True"):
         check_scale("`scale`", True)
+
+
+@pytest.mark.parametrize("scale", [[4], 0, 2.0, "4"])
+@pytest.mark.parametrize(
+    "made",
+    [Bicubic, Camera, KnownCamera, LapSRN, MeasuredCamera, lambda scale: Pipeline(scale, {})],
+)
+def test_what_a_damaged_configuration_calls_a_scale_is_one_sentence(made, scale):
+    with pytest.raises(UserError, match="`scale` must be"):
+        made(scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wildsr.argument import check_counts
 from wildsr.degradation.depth import stored
 from wildsr.degradation.resize import resize
 
@@ -33,6 +34,7 @@ class Bicubic(nn.Module):
 
     def __init__(self, scale: int) -> None:
         super().__init__()
+        check_counts(scale=scale)
         self.scale = scale
 
     def forward(self, hr: Tensor) -> Tensor:

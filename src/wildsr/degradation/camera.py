@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from wildsr.argument import check_counts
 from wildsr.degradation.blur import blur_and_sample, centred_grid, gaussian_kernel
 from wildsr.degradation.depth import stored
 from wildsr.degradation.jpeg.codec import libjpeg
@@ -47,6 +48,7 @@ class KnownCamera(nn.Module):
         kernel_size: int = 21,
     ) -> None:
         super().__init__()
+        check_counts(scale=scale, kernel_size=kernel_size)
         if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
             raise UserError(
                 f"Argument `jpeg_quality` must be null or 1 to 100, but got {jpeg_quality}."

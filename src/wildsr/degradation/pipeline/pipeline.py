@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wildsr.argument import check_integer
+from wildsr.argument import check_counts, check_integer
 from wildsr.degradation.depth import stored
 from wildsr.degradation.pipeline.canvas import Canvas, Drawn, join
 from wildsr.error import UserError
@@ -170,6 +170,7 @@ class Pipeline(nn.Module):
 
     def __init__(self, scale: int, steps: Mapping[str, Step], chunk: int | None = None) -> None:
         super().__init__()
+        check_counts(scale=scale)
         check_integer("Argument `chunk`", chunk, 1, null=True)
         self.scale, self.chunk = scale, chunk
         self.steps = _modules(steps)

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from wildsr.argument import check_counts
 from wildsr.degradation.blur import blur_and_sample, centred_grid, gaussian_kernel
 from wildsr.degradation.isp import gamma, white_balance
 from wildsr.error import UserError
@@ -83,6 +84,7 @@ class Camera(nn.Module):
         isp: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(scale=scale)
         if blur <= FLOOR or read <= 0 or shot <= 0:
             raise UserError(
                 f"Argument `blur` must be above {FLOOR}, `read` and `shot` above 0, "

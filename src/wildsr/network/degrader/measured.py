@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wildsr.argument import check_counts
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import UNIT, Coding, coded_each
 from wildsr.error import unknown
@@ -96,6 +97,7 @@ class MeasuredCamera(nn.Module):
         self, scale: int, channels: int = 3, deep: bool = False, blur: str = SHARED
     ) -> None:
         super().__init__()
+        check_counts(scale=scale, channels=channels)
         if blur not in BLURS:
             raise unknown("Argument `blur`", blur, BLURS)
         own = torch.zeros(channels, 3) if blur == CHANNEL else None

@@ -84,7 +84,7 @@ class LapSRN(nn.Module):
 
     def __init__(self, scale: int, features: int = 64, depth: int = 10, channels: int = 3) -> None:
         super().__init__()
-        if scale not in LEVELS:
+        if not isinstance(scale, int) or scale not in LEVELS:
             raise UserError(f"Argument `scale` must be one of {list(LEVELS)}, but got {scale!r}.")
         check_counts(features=features, depth=depth, channels=channels)
         self.channels = channels
