@@ -110,3 +110,16 @@ def test_a_black_border_and_clipping_do_not_hide_it():
     framed[17:177, 21:181] = photo
     found = read_pixels(framed)
     assert (found.quality, found.exact, found.phase) == (60, True, (1, 5))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_another_decoder_disturbed(name):
+    """Conversions since add rounding errors: the quality shows, and nothing that never was."""
+    disturbance = np.random.default_rng(0).normal(0, 0.6, clean(name).shape)
+
+    def disturbed(photo):
+        return np.rint(photo + disturbance).clip(0, 255).astype(np.uint8)
+
+    assert read_pixels(disturbed(clean(name))).kind is None
+    found = read_pixels(disturbed(coded(clean(name), 70)))
+    assert (found.quality, found.exact, found.phase) == (70, False, (0, 0))

@@ -12,6 +12,10 @@ from wildsr.forensics.planes import blocks, windows
 from wildsr.forensics.tables import Table, libjpeg_tables
 
 ROUNDING = 0.3  # standard deviation of the coefficients' rounding errors: about 1 / sqrt(12)
+LOOSE = 0.6  # the same after a further conversion: other decoders, colour spaces, levels
+BLOCKY = (
+    0.04  # by how much more coefficients vanish on one grid than on most, if it was coded on it
+)
 WINDOWS = 144  # used to find the grid
 BLOCKS = 1200  # used to find the table
 ENOUGH = 30.0  # nats of evidence required; about e^9 combinations of grid and quality are tried
@@ -35,12 +39,14 @@ class Found:
         table: 64 steps; 0 if the pixels do not reveal it.
         quality: of libjpeg, if it is a libjpeg table.
         nats: log-likelihood ratio against no JPEG.
+        spread: standard deviation of the coefficients around multiples of their steps.
     """
 
     phase: tuple[int, int]
     table: Table
     quality: int | None
     nats: float
+    spread: float = ROUNDING
 
 
 def grids(plane: Array, clipped: npt.NDArray[np.bool_], chrominance: bool = False) -> list[Found]:
@@ -48,7 +54,9 @@ def grids(plane: Array, clipped: npt.NDArray[np.bool_], chrominance: bool = Fals
 
     For each of the 64 grid offsets, the evidence (:func:`wildsr.forensics.lattice.evidence`) for
     each step of each frequency is summed up, over the tables of libjpeg and over the best step of
-    each frequency. The best few offsets are then examined with many more blocks.
+    each frequency. The best few offsets are then examined with many more blocks. If nothing is
+    found, but coefficients vanish on one grid far more than on the others, their steps are looked
+    for with ``LOOSE`` rounding errors.
 
     Args:
         plane: integers minus 128.
@@ -59,16 +67,22 @@ def grids(plane: Array, clipped: npt.NDArray[np.bool_], chrominance: bool = Fals
     if not len(chosen):
         return []
     spectra = on_all_grids(chosen)
-    spread = evidence(spectra.reshape(len(chosen), -1), ROUNDING, 128).reshape(64, 64, STEPS)
-    spread[:, 0] = 0  # the DC coefficient is used later
-    known = libjpeg_tables()[int(chrominance)]
-    by_quality = spread[:, _AT, known - 1].sum(2).max(1)
-    by_step = np.maximum(spread.max(2) - CHOICE, 0).sum(1)
     vanished = (np.abs(spectra) < 4 * ROUNDING).mean((0, 2))
-    likely = [np.argsort(-score, kind="stable") for score in (by_quality, by_step, vanished)]
-    places = dict.fromkeys([*likely[0][:2], *likely[1][:2], *likely[2][:1]])
-    found = [table_on(plane, clipped, (int(p) // 8, int(p) % 8), chrominance) for p in places]
-    return sorted((f for f in found if f is not None), key=lambda f: -f.nats)
+    known = libjpeg_tables()[int(chrominance)]
+    blocky = vanished.max() - np.median(vanished) > BLOCKY
+    for spread in (ROUNDING, LOOSE) if blocky else (ROUNDING,):
+        nats = evidence(spectra.reshape(len(chosen), -1), spread, 128).reshape(64, 64, STEPS)
+        nats[:, 0] = 0  # the DC coefficient is used later
+        by_quality = nats[:, _AT, known - 1].sum(2).max(1)
+        by_step = np.maximum(nats.max(2) - CHOICE, 0).sum(1)
+        likely = [np.argsort(-score, kind="stable") for score in (by_quality, by_step, vanished)]
+        places = dict.fromkeys([*likely[0][:2], *likely[1][:2], *likely[2][:1]])
+        phases = [(int(place) // 8, int(place) % 8) for place in places]
+        tables = [table_on(plane, clipped, phase, chrominance, spread) for phase in phases]
+        found = [table for table in tables if table is not None]
+        if found:
+            return sorted(found, key=lambda one: -one.nats)
+    return []
 
 
 def table_on(
@@ -76,9 +90,10 @@ def table_on(
     clipped: npt.NDArray[np.bool_],
     phase: tuple[int, int],
     chrominance: bool = False,
+    spread: float = ROUNDING,
 ) -> Found | None:
     """Find the quantisation table of a plane (H, W) whose grid is known; None without evidence."""
-    return table_of(blocks(plane, clipped, phase, BLOCKS), phase, chrominance, ROUNDING)
+    return table_of(blocks(plane, clipped, phase, BLOCKS), phase, chrominance, spread)
 
 
 def table_of(
@@ -116,7 +131,7 @@ def table_of(
     nats_each = each[_AT, np.maximum(table, 1) - 1]
     if not _rounded(spectra, table, spread, chrominance, nats_each):
         return None
-    return Found(phase, tuple(table.tolist()), quality or None, nats)
+    return Found(phase, tuple(table.tolist()), quality or None, nats, spread)
 
 
 def _likeliest(gains: Array, single: float) -> int:

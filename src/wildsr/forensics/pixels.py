@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from wildsr.forensics.chroma import read_chroma
 from wildsr.forensics.coding import NONE, PIXELS, Coding, jpeg_coding
-from wildsr.forensics.grid import Found, grids
+from wildsr.forensics.grid import ROUNDING, Found, grids
 from wildsr.forensics.older import read_older
 from wildsr.forensics.planes import planes
 
@@ -30,6 +30,8 @@ def read_pixels(photo: npt.NDArray[np.uint8]) -> Coding:
     if not seen:
         return Coding(NONE)
     last, older = _in_order(seen)
+    if last.spread > ROUNDING:  # what was done since hides chrominance and older codings
+        return replace(jpeg_coding(PIXELS, last.table, phase=last.phase), exact=False)
     if older is None:
         older = read_older(found, last)
     chroma = read_chroma(found, last)
