@@ -39,51 +39,26 @@ from wildsr.degradation import interpolant
 from wildsr.degradation.blur import centred_grid
 from wildsr.network.degrader.processing import RADIUS, denoised, sharpened
 
-PARAMETERS = (
-    "width",
-    "stretch_x",
-    "stretch_d",
-    "noise",
-    "shot",
-    "correlation",
-    "gray",
-    "sharpen",
-    "shape",
-    "bicubic",
-    "denoise",
-    "lift",
-    "blotch",
-    "patches",
-)
-LOWEST = torch.tensor(
-    [
-        math.log(0.13),
-        -1.3,
-        -1.3,
-        math.log(0.12),
-        -4.0,
-        0.2,
-        0.0,
-        -0.3,
-        -0.4,
-        0.0,
-        0.0,
-        -0.6,
-        0.0,
-        0.0,
-    ]
-)
-HIGHEST = torch.tensor(
-    [math.log(1.1), 1.3, 1.3, math.log(22.0), 4.0, 1.1, 0.95, 1.2, 1.4, 1.0, 1.0, 1.2, 2.0, 1.0]
-)
-# Prior of the cameras: mean and standard deviation of each parameter. The mean blur is the Gaussian
-# nearest to bicubic downscaling.
-PRIOR = torch.tensor(
-    [math.log(0.38), 0.0, 0.0, math.log(2.0), 0.0, 0.35, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
-)
-PRIOR_SPREAD = torch.tensor(
-    [0.7, 0.6, 0.6, 1.7, 1.5, 0.35, 0.35, 0.5, 0.5, 0.5, 0.7, 0.5, 0.8, 1.0]
-)
+# Of each parameter: lowest and highest value, mean and standard deviation of the prior. The mean
+# blur is the Gaussian nearest to bicubic downscaling.
+_TABLE = {
+    "width": (math.log(0.13), math.log(1.1), math.log(0.38), 0.7),
+    "stretch_x": (-1.3, 1.3, 0.0, 0.6),
+    "stretch_d": (-1.3, 1.3, 0.0, 0.6),
+    "noise": (math.log(0.12), math.log(22.0), math.log(2.0), 1.7),
+    "shot": (-4.0, 4.0, 0.0, 1.5),
+    "correlation": (0.2, 1.1, 0.35, 0.35),
+    "gray": (0.0, 0.95, 0.2, 0.35),
+    "sharpen": (-0.3, 1.2, 0.0, 0.5),
+    "shape": (-0.4, 1.4, 0.0, 0.5),
+    "bicubic": (0.0, 1.0, 0.0, 0.5),
+    "denoise": (0.0, 1.0, 0.0, 0.7),
+    "lift": (-0.6, 1.2, 0.0, 0.5),
+    "blotch": (0.0, 2.0, 0.0, 0.8),
+    "patches": (0.0, 1.0, 0.0, 1.0),
+}
+PARAMETERS = tuple(_TABLE)
+LOWEST, HIGHEST, PRIOR, PRIOR_SPREAD = torch.tensor(list(_TABLE.values())).T.contiguous()
 POINTS = (-1 / 3, 0.0, 1 / 3)  # sampling points within a pixel, each direction
 SPREAD = 2 / 27  # variance of these points; subtracted, so that the sum has the stated variance
 NARROWEST = 0.02  # squared HR pixels
