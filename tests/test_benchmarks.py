@@ -294,3 +294,15 @@ def test_a_row_that_was_stopped_goes_on(scripts, tmp_path, monkeypatch):
     assert made["planned"] == 60.0
     assert known_truth_rows.train(setting, "it", ["method=wild"], 60.0) == made
     assert len(typed) == 2, "a finished one is not trained again"
+
+
+def test_figures_of_seeds_are_averaged(tmp_path):
+    seeds = []
+    for number, closed in enumerate((0.8, 1.0)):
+        figures = {"a_wild_gap_closed": closed, "a_wild_psnr": 24.5, "a_bicubic-trained_psnr": 24.0}
+        seeds.append(tmp_path / f"{number}.json")
+        seeds[-1].write_text(json.dumps(figures))
+    command = [sys.executable, str(SCRIPTS / "over_seeds.py"), *map(str, seeds)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "90% (80% to 100%) | +0.50 (+0.50 to +0.50) |" in said
+    assert "| mean, Gaussian blur, noise and JPEG | 90% | |" in said

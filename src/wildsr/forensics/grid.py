@@ -13,9 +13,7 @@ from wildsr.forensics.tables import Table, libjpeg_tables
 
 ROUNDING = 0.3  # standard deviation of the coefficients' rounding errors: about 1 / sqrt(12)
 LOOSE = 0.6  # the same after a further conversion: other decoders, colour spaces, levels
-BLOCKY = (
-    0.04  # by how much more coefficients vanish on one grid than on most, if it was coded on it
-)
+BLOCKY = 0.04  # excess of vanished coefficients on one grid over most: coded on it
 WINDOWS = 144  # used to find the grid
 BLOCKS = 1200  # used to find the table
 ENOUGH = 30.0  # nats of evidence required; about e^9 combinations of grid and quality are tried

@@ -13,7 +13,7 @@ from wildsr.forensics.enlargement import read_enlargement
 from wildsr.forensics.grid import Found
 from wildsr.forensics.header import read_header
 from wildsr.forensics.older import read_older
-from wildsr.forensics.pixels import as_older, read_pixels
+from wildsr.forensics.pixels import luminance_only, read_pixels
 from wildsr.forensics.planes import planes
 from wildsr.photo.image import read_image
 
@@ -46,4 +46,4 @@ def _read_coding(path: Path | str, pixels: npt.NDArray[np.uint8]) -> Coding:
     assert stated.phase is not None  # a header with tables tells where the blocks begin
     last = Found(stated.phase, stated.luma, stated.quality if stated.exact else None, 0.0)
     older = read_older(planes(pixels), last)
-    return replace(stated, older=None if older is None else as_older(older))
+    return replace(stated, older=None if older is None else luminance_only(older))

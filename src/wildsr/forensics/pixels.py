@@ -31,7 +31,7 @@ def read_pixels(photo: npt.NDArray[np.uint8]) -> Coding:
         return Coding(NONE)
     last, older = _in_order(seen)
     if last.spread > ROUNDING:  # what was done since hides chrominance and older codings
-        return replace(jpeg_coding(PIXELS, last.table, phase=last.phase), exact=False)
+        return luminance_only(last)
     if older is None:
         older = read_older(found, last)
     chroma = read_chroma(found, last)
@@ -42,12 +42,12 @@ def read_pixels(photo: npt.NDArray[np.uint8]) -> Coding:
         subsampling="4:0:0" if found.chroma is None else None if chroma is None else chroma[0],
         phase=last.phase,
         chroma_phase=None if chroma is None else chroma[1].phase,
-        older=None if older is None else as_older(older),
+        older=None if older is None else luminance_only(older),
     )
 
 
-def as_older(found: Found) -> Coding:
-    """The record of an older coding: luminance only, and not exact."""
+def luminance_only(found: Found) -> Coding:
+    """The record of a coding of which only the luminance shows, and that not exactly."""
     return replace(jpeg_coding(PIXELS, found.table, phase=found.phase), exact=False)
 
 
