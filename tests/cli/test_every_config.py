@@ -178,7 +178,7 @@ TABLES = {
     "maeda": """\
 | update   | trains                          | terms                                                   | tensors computed                                                                             | constants                                |
 | -------- | ------------------------------- | ------------------------------------------------------- | -------------------------------------------------------------------------------------------- | ---------------------------------------- |
-| generate | clean, degrade, upscale         | fool, fool_clean, gap, cycle, identity, geometry, pixel | clean_lr, draws, fake_lr, cleaned, pseudo_clean, sr, restored, same_clean, way, cleaned_laid |                                          |
+| generate | clean, degrade, upscale         | fool, fool_clean, gap, cycle, identity, geometry, pixel | clean_lr, draws, fake_lr, cleaned, pseudo_clean, sr, restored, same_clean, way, cleaned_turned |                                          |
 | judge    | critic, critic_clean, critic_hr | real, clean, hr                                         |                                                                                              | fake_lr, clean_lr, cleaned, restored, sr |""",  # noqa: E501
     "dasr": """\
 | stage   | update   | trains    | terms                  | tensors computed                                                                                      | constants |

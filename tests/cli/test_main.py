@@ -51,6 +51,7 @@ from wildsr.training.module import Training
         ("trainer.accelerator=tpuu", r"`trainer.accelerator` must be .*tpuu"),
         ("logger.kind=wandbb", r"`logger` must be one of .*'wandbb'"),
         ("resume=nowhere", r"The run folder nowhere does not exist"),
+        ("augment=lr", r"`augment` must be true, false or hr, but got 'lr'"),
         ("method.ema=1.5", r"`method.ema` must be .* 1.5"),
         ("method.ema=high", r"`method.ema` must be .* 'high'"),
         (

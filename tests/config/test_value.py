@@ -24,6 +24,8 @@ def test_choices_of_words_and_of_numbers():
 @pytest.mark.parametrize("given", [1, "true", None])
 def test_a_switch_is_true_or_false(given):
     assert "true or false" in refusal(value.check_switch, given, "key")
+    assert "true, false or hr, but got" in refusal(value.check_switch, given, "key", ["hr"])
+    value.check_switch(OmegaConf.create({"key": "hr"}), "key", ["hr"])
 
 
 @pytest.mark.parametrize("given", [0, True, "x", -1])

@@ -1,17 +1,17 @@
-"""Drawing crops and laying them in eight ways."""
+"""Drawing crops and flipping them."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from wildsr.data.crops import draw, laid, large_enough, ways
+from wildsr.data.crops import draw, draw_flips, flipped, large_enough
 from wildsr.data.store import open_store
 from wildsr.error import UserError
 
 
 def augment(images, generator):
-    return laid(images, ways(len(images), generator))
+    return flipped(images, draw_flips(len(images), generator))
 
 
 def _store(tmp_path, sizes, argument="data.lr"):

@@ -279,3 +279,22 @@ def test_what_an_optimiser_refuses_is_one_sentence(fit, plain_batches, wrong):
     with pytest.raises(UserError, match=r"`method.optimizers.upscale` cannot be made: .") as caught:
         fit(["method=supervised", wrong], plain_batches(1))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("augment", "moved"), [("false", ""), ("true", "lr hr pair_lr"), ("hr", "hr")]
+)
+def test_augment_flips_both_photos_or_hr_alone(fit, plain_batches, augment, moved):
+    """The first two HR crops are truths of aligned pairs here, which stay together."""
+    training = fit(["method=supervised", f"augment={augment}"], plain_batches(1))
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda size: torch.rand(8, 3, size, size, generator=generator)  # noqa: E731
+    batch = {"lr": draw(6), "hr": draw(12), "pair_lr": draw(6)[:2]}
+    images = training._images(batch)
+    changed = {
+        n: [not torch.equal(a, b) for a, b in zip(batch[n], images[n], strict=True)] for n in batch
+    }
+    assert " ".join(n for n in batch if any(changed[n])) == moved
+    assert (augment == "true") or not any(changed["hr"][:2])
+    for name, value in batch.items():
+        assert torch.equal(value.flatten(1).sort(1).values, images[name].flatten(1).sort(1).values)

@@ -83,8 +83,9 @@ def check_config(config: DictConfig) -> None:
     least = dict.fromkeys(("iterations", "keep", "validate_every", "checkpoint_every"), 1)
     for key, minimum in {**least, "log_every": 1, "tile": 8, "seed": 0, "snapshots": 0}.items():
         check_least(config, key, minimum)
-    for key in ("augment", "explain", "baseline", "trust"):
+    for key in ("explain", "baseline", "trust"):
         check_switch(config, key)
+    check_switch(config, "augment", ["hr"])
     seconds = config.seconds
     if not (seconds is None or (is_number(seconds) and seconds > 0)):
         raise UserError(f"`seconds` must be a positive number or null, but got {seconds!r}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -21,10 +21,11 @@ def check_choice(config: DictConfig, key: str, choices: Collection[Any]) -> None
         raise UserError(f"`{key}` must be one of {list(choices)}, but got {shortened(value)}.")
 
 
-def check_switch(config: DictConfig, key: str) -> None:
-    """Refuse values other than true and false."""
-    if not isinstance(config[key], bool):
-        raise UserError(f"`{key}` must be true or false, but got {shortened(config[key])}.")
+def check_switch(config: DictConfig, key: str, further: Sequence[str] = ()) -> None:
+    """Refuse values other than true, false and ``further`` ones."""
+    if not isinstance(config[key], bool) and config[key] not in further:
+        choices = " or ".join(", ".join(["true", "false", *further]).rsplit(", ", 1))
+        raise UserError(f"`{key}` must be {choices}, but got {shortened(config[key])}.")
 
 
 def check_least(config: DictConfig, key: str, least: int) -> None:

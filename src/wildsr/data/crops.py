@@ -51,7 +51,7 @@ def draw(store: PackedStore, size: int, batch: int, generator: np.random.Generat
     return torch.from_numpy(store.gather(index, top, left, size)).permute(0, 3, 1, 2)
 
 
-def ways(count: int, generator: torch.Generator) -> Tensor:
+def draw_flips(count: int, generator: torch.Generator) -> Tensor:
     """Draw a flip and transposition for each of ``count`` patches, (count, 3) bits.
 
     Three fair bits each: mirror left to right, mirror top to bottom, transpose. Their eight
@@ -64,12 +64,12 @@ def ways(count: int, generator: torch.Generator) -> Tensor:
     return torch.randint(0, 2, (count, 3), generator=generator)
 
 
-def laid(images: Tensor, bits: Tensor) -> Tensor:
+def flipped(images: Tensor, bits: Tensor) -> Tensor:
     """Flip and transpose each patch by its own three bits.
 
     Args:
         images: square patches (B, C, S, S) of any type, on any device.
-        bits: of each, (B, 3), from :func:`ways`.
+        bits: of each, (B, 3), from :func:`draw_flips`.
 
     Returns:
         A tensor like ``images``.

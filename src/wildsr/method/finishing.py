@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wildsr.error import UserError
-from wildsr.method.dihedral import lay, lay_back
+from wildsr.method.dihedral import turn, turn_back
 from wildsr.method.part import Method, Value, draw, given, network, optional, tensor
 
 FAITHFUL, FINISHED = "upscale", "finished"  # names of the two networks
@@ -57,7 +57,7 @@ class Finishing(Method):
         on the position within an LR pixel, give a difference.
         """
         way = 1 + int(torch.randint(len(WAYS), ()))
-        return lay_back(self.finished(lay(self.upscaled_lr, way)), way)
+        return turn_back(self.finished(turn(self.upscaled_lr, way)), way)
 
     @optional
     def finished_restored(self) -> Tensor:

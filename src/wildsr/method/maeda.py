@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wildsr.method.dihedral import lay, lay_back
+from wildsr.method.dihedral import turn, turn_back
 from wildsr.method.part import draw, network, tensor
 from wildsr.method.translating import Translating
 
@@ -48,7 +48,7 @@ class Maeda(Translating):
         return torch.randint(8, ())
 
     @tensor
-    def cleaned_laid(self) -> Tensor:
+    def cleaned_turned(self) -> Tensor:
         """(B, 3, H, W) the real photo flipped or rotated, cleaned, and flipped back."""
         way = int(self.way)
-        return lay_back(self.clean(lay(self.real_lr, way)), way)
+        return turn_back(self.clean(turn(self.real_lr, way)), way)

@@ -10,7 +10,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from wildsr.data.crops import laid, ways
+from wildsr.data.crops import draw_flips, flipped
 from wildsr.error import UserError, unknown
 from wildsr.method.finishing import FINISHED, STAGE
 from wildsr.method.part import Method
@@ -47,8 +47,8 @@ class Training(lightning.LightningModule):
         scale: HR size / LR size.
         seed: of all random draws.
         decay: of the moving averages.
-        augment: flip and transpose every sample at random. This changes the orientation of a
-            camera's blur and grid, so it is off unless the method asks for it.
+        augment: flip and transpose every crop at random: of both photos (True), or of HR alone
+            ("hr"), because a flipped LR photo has the blur and grid of another camera.
         stages: of the method; schedules count from the stage in which a network is first trained,
             and networks that a stage does not train are in evaluation mode there.
         guard: of the stage ``finish``; None without one.
@@ -67,7 +67,7 @@ class Training(lightning.LightningModule):
         scale: int,
         seed: int,
         decay: float = 0.999,
-        augment: bool = False,
+        augment: bool | str = False,
         stages: Stages | None = None,
         guard: Guard | None = None,
     ) -> None:
@@ -232,10 +232,13 @@ class Training(lightning.LightningModule):
         generator = torch.Generator().manual_seed(mix_seeds(self.seed, self.iteration, -1))
         images = dict(batch)
         if self.augment:
-            bits = {n: ways(len(v), generator) for n, v in batch.items() if n != "pair_lr"}
+            flips = {n: draw_flips(len(v), generator) for n, v in batch.items() if n != "pair_lr"}
             if "pair_lr" in batch:  # as its truth
-                bits["pair_lr"] = bits["hr"][: len(batch["pair_lr"])]
-            images = {name: laid(value, bits[name]) for name, value in batch.items()}
+                flips["pair_lr"] = flips["hr"][: len(batch["pair_lr"])]
+            if self.augment == "hr":
+                flips["hr"][: len(batch.get("pair_lr", ()))] = 0
+                flips = {"hr": flips["hr"]}
+            images |= {name: flipped(batch[name], bits) for name, bits in flips.items()}
         return {name: in_unit(value, self.dtype_in) for name, value in images.items()}
 
     @property

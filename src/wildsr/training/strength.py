@@ -14,7 +14,7 @@ from wildsr.data.module import Folders
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.device import measuring_device, single_precision
 from wildsr.inference.tile import interpolate
-from wildsr.method.dihedral import lay, lay_back
+from wildsr.method.dihedral import turn, turn_back
 from wildsr.method.part import Method
 from wildsr.metric.panel import Panel
 from wildsr.pixels import floats, floats_of
@@ -113,7 +113,7 @@ def turn_discrepancy(upscale: Callable[[Tensor], Tensor], lr: Tensor) -> float:
     """
     made = upscale(lr).clamp(0, 1)
     squares = [
-        (lay_back(upscale(lay(lr, way).contiguous()).clamp(0, 1), way) - made).square().mean()
+        (turn_back(upscale(turn(lr, way).contiguous()).clamp(0, 1), way) - made).square().mean()
         for way in WAYS
     ]
     return 255 * float(torch.stack(squares).mean().sqrt())
