@@ -6,6 +6,7 @@ import math
 
 import torch
 from other_cameras import CAMERAS
+from strange_cameras import STRANGE
 from torch import Tensor, nn
 from unseen_cameras import UNSEEN
 
@@ -24,7 +25,7 @@ SCENARIOS = {
     "x2": "blur, noise, JPEG 75 at x2",
     **{name: title for name, (title, _) in CAMERAS.items()},
 }
-MORE = {name: title for name, (title, _) in UNSEEN.items()}  # run where they are named
+MORE = {name: title for name, (title, _) in (UNSEEN | STRANGE).items()}  # run where they are named
 SCALES = dict.fromkeys([*SCENARIOS, *MORE], 4) | {"x2": 2}
 KERNEL = 21  # HR pixels
 
@@ -51,7 +52,7 @@ class HiddenCamera(nn.Module):
     @torch.no_grad()
     def forward(self, hr: Tensor) -> Tensor:
         """(B, 3, sH, sW) in [0, 1] -> 8-bit values (B, 3, H, W) in [0, 1]."""
-        others = {name: camera for name, (_, camera) in (CAMERAS | UNSEEN).items()}
+        others = {name: camera for name, (_, camera) in (CAMERAS | UNSEEN | STRANGE).items()}
         own = {"c": self._defocus, "d": self._bicubic, **others}
         make = own.get(self.scenario, self._gaussian)
         return torch.cat([make(image[None]) for image in hr])

@@ -24,8 +24,8 @@ def webp(hr: Tensor) -> Tensor:
     """Gaussian 1.6 px, noise, WebP of quality 60; the file is a PNG of it."""
     shown = in_8_bits(noisy(blur_and_sample(hr, gaussian(1.6, 1.6, 0), SCALE), 2, 4))
     file = io.BytesIO()
-    Image.fromarray(_bytes(shown)).save(file, "WEBP", quality=60)
-    return _image(np.asarray(Image.open(file).convert("RGB")))
+    Image.fromarray(to_bytes(shown)).save(file, "WEBP", quality=60)
+    return of_bytes(np.asarray(Image.open(file).convert("RGB")))
 
 
 def nearest(hr: Tensor) -> Tensor:
@@ -36,8 +36,8 @@ def nearest(hr: Tensor) -> Tensor:
 def lanczos(hr: Tensor) -> Tensor:
     """Lanczos, unsharp mask of amount 1, JPEG 80."""
     size = hr.shape[-1] // SCALE, hr.shape[-2] // SCALE
-    small = Image.fromarray(_bytes(hr)).resize(size, Image.Resampling.LANCZOS)
-    return libjpeg(in_8_bits(unsharp(_image(np.asarray(small)), 1.0, 0.8)), 80)
+    small = Image.fromarray(to_bytes(hr)).resize(size, Image.Resampling.LANCZOS)
+    return libjpeg(in_8_bits(unsharp(of_bytes(np.asarray(small)), 1.0, 0.8)), 80)
 
 
 def blotchy(hr: Tensor) -> Tensor:
@@ -130,11 +130,11 @@ def colours(hr: Tensor) -> Tensor:
     return in_8_bits(rgb.permute(2, 0, 1)[None])
 
 
-def _bytes(image: Tensor) -> np.ndarray:
+def to_bytes(image: Tensor) -> np.ndarray:
     return (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-def _image(pixels: np.ndarray) -> Tensor:
+def of_bytes(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
 
 
