@@ -36,6 +36,7 @@ ROOMS = (
     "argument",
     "seed",
     "text_path",
+    "extra",
     "error",
 )
 

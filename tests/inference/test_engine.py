@@ -86,7 +86,9 @@ def test_a_network_of_one_size_is_refused(engine):
 def test_missing_packages_are_named(monkeypatch, weights):
     for engine in ("onnxruntime", "openvino"):
         monkeypatch.setitem(sys.modules, engine, None)
-        with pytest.raises(UserError, match=rf"{engine} is not installed: pip install 'wildsr\["):
+        with pytest.raises(
+            UserError, match=rf"`engine={engine}` needs the package {engine}: pip install 'wildsr\["
+        ):
             load_upscaler(weights=weights, engine=engine)
 
 

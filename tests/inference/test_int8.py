@@ -140,7 +140,9 @@ def test_a_missing_extra_is_named(network, photos, monkeypatch):
     for package in ("openvino", "onnx"):
         pytest.importorskip(package)
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(UserError, match=r"nncf is not installed: pip install 'wildsr\[int8\]'"):
+    with pytest.raises(
+        UserError, match=r"`precision=int8` needs the package nncf: pip install 'wildsr\[int8\]'"
+    ):
         prepare(network, 2, "it", CPU, engine="openvino", precision="int8", photos=photos)
 
 

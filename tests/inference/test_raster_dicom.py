@@ -324,5 +324,7 @@ def test_what_is_no_image_says_so(nearest, tmp_path):
 
 def test_without_pydicom_a_sentence_says_what_to_install(nearest, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pydicom", None)  # importing it fails
-    with pytest.raises(UserError, match=r"A DICOM file needs pydicom: pip install 'wildsr\[dicom"):
+    with pytest.raises(
+        UserError, match=r"A DICOM file needs the package pydicom: pip install 'wildsr\[dicom"
+    ):
         upscale_file(nearest(2), CT, tmp_path / "b.dcm")

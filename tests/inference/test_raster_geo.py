@@ -239,7 +239,9 @@ def test_without_rasterio_a_sentence_says_what_to_install(
     source = scene(bands)
 
     monkeypatch.setitem(sys.modules, "rasterio", None)  # importing it fails
-    with pytest.raises(UserError, match=r"A GeoTIFF needs rasterio: pip install 'wildsr\[geo\]'"):
+    with pytest.raises(
+        UserError, match=r"A GeoTIFF needs the package rasterio: pip install 'wildsr\[geo\]'"
+    ):
         upscale_file(nearest(2), source, tmp_path / "made.tif")
     assert read_image(source).shape == (60, 70, 3)  # to look at it needs none
 

@@ -128,7 +128,7 @@ def test_tensorboard(tmp_path, picture):
 
 
 def test_tensorboard_without_its_package_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(UserError, match=r"needs the package tensorboard: pip install"):
         loggers({"kind": "tensorboard"}, tmp_path, {}, 0, pytest.fail)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import posixpath
 import re
@@ -15,6 +14,7 @@ from typing import Any, ClassVar
 
 from wildsr.archive.manifest import FOLDER
 from wildsr.error import UserError, first_line
+from wildsr.extra import needed
 from wildsr.photo.folder import KINDS, SUFFIXES, say_once
 
 EXTRA = "remote"
@@ -50,12 +50,7 @@ class Store:
         self._open()
 
     def _open(self) -> None:
-        try:
-            core = importlib.import_module("fsspec.core")
-        except ImportError as error:
-            raise UserError(
-                f"`{self.argument}={self}` needs the package fsspec: pip install 'wildsr[{EXTRA}]'."
-            ) from error
+        core = needed("fsspec.core", EXTRA, f"`{self.argument}={self}`")
         try:
             # Listings of a million objects must not stay in memory.
             options = {"use_listings_cache": False} if "::" not in self.url else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import os
 import re
 import subprocess
@@ -12,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,8 @@ from torch import Tensor, nn
 
 from wildsr.atomic import private_folder
 from wildsr.error import UserError, first_line, shortened
-from wildsr.inference.engine import TRACED, to_onnx
+from wildsr.extra import needed
+from wildsr.inference.onnx import TRACED, to_onnx
 from wildsr.inference.tile import channels_of
 from wildsr.network.weights import check_finite
 from wildsr.text_path import text_path
@@ -65,18 +65,8 @@ class Format:
     reopen: Callable[[Path, bool], Upscale]
 
 
-def needed(package: str, fmt: str) -> ModuleType:
-    """Import a package of the optional dependency group ``export``.
-
-    Raises:
-        UserError: it is not installed; the message says how to install it.
-    """
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise UserError(
-            f"`format={fmt}` needs the package {package}: pip install 'wildsr[{EXTRA}]'."
-        ) from error
+def _package(name: str, fmt: str) -> Any:
+    return needed(name, EXTRA, f"`format={fmt}`")
 
 
 def _example(network: nn.Module, size: int | None) -> Tensor:
@@ -119,7 +109,7 @@ def write_onnx(network: nn.Module, path: Path, fp16: bool, size: int | None) -> 
     Raises:
         UserError: the package onnx is not installed.
     """
-    needed("onnx", "onnx")
+    _package("onnx", "onnx")
     to_onnx(Half(network).eval() if fp16 else network, path, size)
 
 
@@ -129,7 +119,7 @@ def reopen_onnx(path: Path, fp16: bool) -> Upscale:
     Raises:
         UserError: the package onnxruntime is not installed.
     """
-    runtime = needed("onnxruntime", "onnx")
+    runtime = _package("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4
@@ -146,7 +136,7 @@ def write_ncnn(network: nn.Module, path: Path, fp16: bool, size: int | None) -> 
     Raises:
         UserError: pnnx is not installed or fails, or the network has a layer that ncnn lacks.
     """
-    pnnx = needed("pnnx", "ncnn")
+    pnnx = _package("pnnx", "ncnn")
     with tempfile.TemporaryDirectory() as folder:
         traced = Path(folder) / "network.pt"
         write_torchscript(network, traced, False, size)
@@ -178,7 +168,7 @@ def reopen_ncnn(path: Path, fp16: bool) -> Upscale:
     Raises:
         UserError: ncnn is not installed, or cannot open the files.
     """
-    ncnn = needed("ncnn", "ncnn")
+    ncnn = _package("ncnn", "ncnn")
     net = ncnn.Net()
     net.opt.num_threads = torch.get_num_threads()
     net.opt.use_vulkan_compute = False

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from wildsr.error import UserError
+from wildsr.extra import needed
 
 PATIENCE = 30.0  # seconds in which a cluster's address must answer; Ray itself waits ten minutes
 AGAIN = 0.5  # seconds between two attempts
@@ -30,13 +31,8 @@ def connected(address: str) -> Any:
     Raises:
         UserError: Ray is not installed, or the cluster does not answer.
     """
-    try:
-        ray = importlib.import_module("ray")
-        importlib.import_module("ray.data")
-    except ImportError as error:
-        raise UserError(
-            f"`cluster={address}` needs the package ray: pip install 'wildsr[ray]'."
-        ) from error
+    ray = needed("ray", "ray", f"`cluster={address}`")
+    needed("ray.data", "ray", f"`cluster={address}`")
     if ray.is_initialized():
         return ray
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import math
-import os
-import sys
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line, unknown
+from wildsr.extra import needed
 from wildsr.inference.device import PRECISIONS, choose_precision, supported
-from wildsr.inference.tile import channels_of, evaluating, place_of
+from wildsr.inference.onnx import to_onnx
+from wildsr.inference.tile import channels_of, evaluating
 from wildsr.network.padding import pad_to
-from wildsr.text_path import text_path
 
-TRACED = (40, 56)  # LR pixels for tracing; different sides, so that they are not confused
 CHECKED = ((39, 57), (72, 41))  # sizes that reveal a trace limited to one size, or to even ones
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)  # of which a network may require the sides
 HINTS = {"fp16": "f16", "bf16": "bf16"}  # OpenVINO's names
@@ -70,8 +65,8 @@ class OnnxRuntime(nn.Module):
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         super().__init__()
-        runtime = needed("onnxruntime", "onnxruntime")
-        needed("onnx", "onnxruntime")
+        runtime = needed("onnxruntime", "onnxruntime", "`engine=onnxruntime`")
+        needed("onnx", "onnxruntime", "`engine=onnxruntime`")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.onnx"
             to_onnx(network, path)
@@ -239,7 +234,7 @@ def engine_precision(engine: str, wanted: str, network: nn.Module, device: torch
 
 
 def _openvino() -> Any:
-    return _core(needed("openvino", "openvino"))
+    return _core(needed("openvino", "openvino", "`engine=openvino`"))
 
 
 @cache
@@ -251,62 +246,6 @@ def _core(package: ModuleType) -> Any:
     the next signal (Ctrl-C, the end of a child process) is a segmentation fault.
     """
     return package.Core()
-
-
-def needed(package: str, extra: str) -> ModuleType:
-    """Import a package of an optional dependency.
-
-    Raises:
-        UserError: it is not installed; says how to install it.
-    """
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise UserError(
-            f"The package {package} is not installed: pip install 'wildsr[{extra}]'."
-        ) from error
-
-
-def to_onnx(network: nn.Module, path: Path, size: int | None = None) -> None:
-    """Export a network to ONNX, opset 17: input ``lr``, output ``sr``, any batch size.
-
-    Args:
-        network: (B, 3, H, W) to (B, 3, sH, sW).
-        path: of the file.
-        size: a fixed side in LR pixels; None: any height and width.
-    """
-    sizes = {0: "batch"} if size else {0: "batch", 2: "height", 3: "width"}
-    traced = (size, size) if size else TRACED
-    lr = torch.rand(1, channels_of(network), *traced, device=place_of(network, torch.empty(0))[0])
-    options: dict[str, Any] = {
-        "input_names": ["lr"],
-        "output_names": ["sr"],
-        "dynamic_axes": {"lr": sizes, "sr": sizes},
-        "opset_version": 17,
-        "dynamo": False,
-    }
-    with evaluating(network), torch.no_grad(), warnings.catch_warnings(), text_path(path) as name:
-        warnings.simplefilter("ignore")
-        with _unsaid():
-            torch.onnx.export(network, (lr,), name, **options)
-
-
-@contextlib.contextmanager
-def _unsaid() -> Iterator[None]:
-    """Discard what C++ libraries write to standard output: the exporter prints torch's graph."""
-    try:
-        sys.stdout.flush()
-        kept = os.dup(1)
-    except (OSError, ValueError):  # there is no output
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 @torch.inference_mode()

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from wildsr.atomic import one_at_a_time, private_folder, refusal
 from wildsr.error import UserError, first_line
+from wildsr.extra import needed
 from wildsr.inference.closeness import patches, psnr_to
-from wildsr.inference.engine import OpenVino, Padded, needed
+from wildsr.inference.engine import OpenVino, Padded
 from wildsr.inference.remembered import cache_folder, machine_facts, network_digest
 from wildsr.inference.sample import opened
 from wildsr.inference.tile import channels_of
@@ -29,6 +30,7 @@ from wildsr.photo.rows import Rows
 
 SIDE = 64  # largest side of a patch in LR pixels
 WANTED = 64  # patches of all photos together; every other one is held out
+WHAT = "`precision=int8`"
 QUIET = "NNCF_CI"  # environment variable that switches NNCF's telemetry off
 NETWORK, COST = "network.xml", "cost.json"
 
@@ -83,7 +85,7 @@ def quantize(
             with private_folder(folder.parent) as private:
                 made = private / folder.name
                 made.mkdir()
-                openvino = needed("openvino", "int8")
+                openvino = needed("openvino", "int8", WHAT)
                 openvino.save_model(graph, str(made / NETWORK), compress_to_fp16=False)
                 (made / COST).write_text(json.dumps({"psnr": cost}) + "\n")
                 os.replace(made, folder)
@@ -172,7 +174,7 @@ def _quiet_nncf() -> ModuleType:
     before = os.environ.get(QUIET)
     os.environ[QUIET] = "1"
     try:
-        nncf = needed("nncf", "int8")
+        nncf = needed("nncf", "int8", WHAT)
     finally:
         os.environ.pop(QUIET) if before is None else os.environ.update({QUIET: before})
     logging.getLogger("nncf").setLevel(logging.ERROR)

@@ -11,8 +11,8 @@ import numpy as np
 
 from wildsr.atomic import Partial
 from wildsr.error import UserError, first_line
+from wildsr.extra import needed
 from wildsr.inference.container import container_of, open_video
-from wildsr.inference.engine import needed
 from wildsr.inference.strips import together, upscale_image
 from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.folder import say_once
@@ -63,7 +63,7 @@ def upscale_video(
         UserError: PyAV is not installed, no video in the file, a damaged file, or ``target`` cannot
             be written.
     """
-    av = needed("av", "video")
+    av = needed("av", "video", "A video")
     if target.suffix.lower() not in CONTAINERS:
         raise UserError(
             f"Argument `output` must end in one of {list(CONTAINERS)}, but got {target}."

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wildsr.photo.extra import needed
+from wildsr.extra import needed
 from wildsr.photo.metadata import exif_of, upright_xmp
 from wildsr.photo.rows import Array
 from wildsr.photo.unreadable import allow

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wildsr.error import UserError, unknown
-from wildsr.photo.extra import needed
+from wildsr.extra import needed
 from wildsr.photo.feed import Feed, png_stream
 from wildsr.photo.folder import RAW
 from wildsr.photo.iptc import iptc_for
@@ -186,7 +186,7 @@ def _save(feed: Feed, path: Path, target: Target, photo: Photo) -> None:
 
 
 def _save_heic(image: Any, path: Path, target: Target, photo: Photo) -> None:
-    package = needed("pillow_heif", "photo", "format=heic")
+    package = needed("pillow_heif", "photo", "`format=heic`")
     mode = {1: "L", 2: "RGBA", 3: "RGB", 4: "RGBA"}[image.bands]
     if image.bands == 2:  # which HEIC's library does not know
         image = image[0].bandjoin([image[0], image[0], image[1]])

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from wildsr.config.search import Choices, Range, Space, Value
 from wildsr.error import UserError, first_line
-from wildsr.inference.engine import needed
+from wildsr.extra import needed
 from wildsr.run.lock import Lock
 from wildsr.seed import mix_seeds
 
@@ -28,7 +28,7 @@ def optuna() -> ModuleType:
     Raises:
         UserError: it is not installed.
     """
-    found = needed("optuna", "sweep")
+    found = needed("optuna", "sweep", "A sweep")
     found.logging.set_verbosity(found.logging.ERROR)
     warnings.filterwarnings("ignore", category=found.exceptions.ExperimentalWarning)
     return found

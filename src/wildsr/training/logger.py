@@ -13,6 +13,7 @@ from wildsr.atomic import write_text, writing
 from wildsr.config.check import LOGGERS as KINDS
 from wildsr.config.plain import printable
 from wildsr.error import UserError, first_line, unknown
+from wildsr.extra import needed
 
 Say = Callable[[str], None]
 
@@ -198,13 +199,9 @@ class TensorBoard:
     """
 
     def __init__(self, run: Path, start: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise UserError(
-                "`logger=tensorboard` needs the package tensorboard: "
-                "pip install 'wildsr[tensorboard]'."
-            ) from error
+        needed("tensorboard", "tensorboard", "`logger=tensorboard`")
+        from torch.utils.tensorboard import SummaryWriter
+
         self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=start or None)
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:

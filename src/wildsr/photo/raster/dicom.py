@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from wildsr.photo.extra import needed
+from wildsr.extra import needed
 from wildsr.photo.raster.base import ROOM, Page, PageRows, Range, Raster, Values, allow_pages
 
 DEFLATED = "1.2.840.10008.1.2.1.99"  # transfer syntax: deflated except for the beginning

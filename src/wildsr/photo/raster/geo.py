@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wildsr.photo.extra import needed
+from wildsr.extra import needed
 from wildsr.photo.folder import say_once
 from wildsr.photo.raster.base import Page, PageRows, Plan, Raster, Values, Writer, allow_pages
 from wildsr.photo.tiff_strips import check_strips

@@ -1,4 +1,4 @@
-"""Import packages of optional dependencies only when a file needs them."""
+"""Import packages of optional dependencies only where they are needed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def needed(package: str, extra: str, what: str) -> Any:
     """Import a package of an optional dependency.
 
     Args:
-        package: its name.
+        package: its name, or that of a module within it.
         extra: the name of the dependency group (``wildsr[extra]``).
-        what: what needs it ("A DICOM file"), which begins the error message.
+        what: what needs it ("A DICOM file", "`engine=openvino`"); begins the error message.
 
     Raises:
         UserError: the package is not installed; the message says how to install it.
@@ -22,4 +22,7 @@ def needed(package: str, extra: str, what: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise UserError(f"{what} needs {package}: pip install 'wildsr[{extra}]'.") from error
+        name = package.partition(".")[0]
+        raise UserError(
+            f"{what} needs the package {name}: pip install 'wildsr[{extra}]'."
+        ) from error
