@@ -1,5 +1,7 @@
 """Enlarged photos are found, with their factor; others are not."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -40,6 +42,20 @@ def test_nothing_where_a_photo_was_not_enlarged(name):
     assert read_enlargement(photo) is None
     assert read_enlargement(coded(photo, 40)) is None
     assert read_enlargement(resized(photo, 0.7)) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("quality", [30, 40, 50])
+def test_the_blocks_of_webp_are_no_enlargement(name, quality):
+    """They are of 4 x 4 pixels: the period of an enlargement by 4/3."""
+    file = io.BytesIO()
+    Image.fromarray(clean(name, 200)).save(file, "WEBP", quality=quality)
+    assert read_enlargement(np.asarray(Image.open(file).convert("RGB"))) is None
+
+
+def test_an_enlargement_by_four_thirds():
+    found = read_enlargement(resized(clean("chelsea", 200), 4 / 3))
+    assert found == pytest.approx(4 / 3, rel=0.02)
 
 
 def test_flat_and_small_photos_show_nothing():

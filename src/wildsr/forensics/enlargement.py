@@ -18,6 +18,8 @@ STRONG = 30.0  # levels; second differences are clipped to this
 ALONE = 3.0  # factor by which a multiple of 1/8 must exceed the others, as JPEG raises all alike
 CERTAIN = 15.0  # required height of a multiple of 1/8, in multiples of the median
 LACK = -1.5  # decades of power; soft scenes lack up to one
+GRID = 0.002  # cycles a pixel from a multiple of 1/8 within which a peak may be a codec's grid
+SOFT = -0.5  # decades of power that an enlarged photo lacks beyond; WebP lacks up to 0.45
 
 
 def read_enlargement(photo: npt.NDArray[np.uint8]) -> float | None:
@@ -27,8 +29,10 @@ def read_enlargement(photo: npt.NDArray[np.uint8]) -> float | None:
     than on them, so that their mean over rows is periodic, with one period per original pixel
     (Gallagher 2005, "Detection of linear and cubic interpolation in JPEG compressed images"). The
     same factor must show along both axes. Reduction cannot be detected, nor can enlargement by less
-    than 1.18, or by 2, which looks like a sensor's colour mosaic. The factors s and s / (s - 1)
-    give the same period: the smaller one is returned, unless the spectrum is as empty as only the
+    than 1.18, or by 2, which looks like a sensor's colour mosaic. Blocks of 4 x 4 pixels (WebP)
+    have the period of an enlargement by 4/3, which is found if frequencies are missing as well:
+    where it was bilinear they are not. The factors s and s / (s - 1) give the same period: the
+    smaller one is returned, unless the spectrum is as empty as only the
     larger one leaves it; so a factor above 2 may come out as the smaller one.
 
     Args:
@@ -47,7 +51,10 @@ def read_enlargement(photo: npt.NDArray[np.uint8]) -> float | None:
     frequency = float(frequencies[place])
     # An enlargement by s repeats itself at 1/s, which below a factor of 2 folds back to 1 - 1/s.
     smaller, larger = 1 / (1 - frequency), 1 / frequency
-    return larger if _is_empty_between(luma, smaller, larger) else smaller
+    if _is_empty_between(luma, smaller, larger):
+        return larger
+    on_grid = abs(frequency * BLOCK - round(frequency * BLOCK)) < GRID * BLOCK
+    return smaller if not on_grid or _is_soft(luma, smaller) else None
 
 
 def _spectrum(luma: Array) -> Array:
@@ -72,19 +79,29 @@ def _without_grid(spectrum: Array, frequencies: npt.NDArray, width: float) -> No
 
 
 def _is_empty_between(luma: Array, smaller: float, larger: float) -> bool:
-    """Whether a plane lacks the frequencies that only an enlargement by ``smaller`` can have.
-
-    Photos have about the same power in each octave; an enlarged one has little of what its original
-    could not contain, frequencies above 1 / (2 s).
-    """
+    """Whether a plane lacks the frequencies that only an enlargement by ``smaller`` can have."""
     low, high = 0.5 / larger, 0.5 / smaller
-    lacks = []
+    return _decades(luma, (0.9 * low + 0.1 * high, high), (0.5 * low, 0.9 * low)) < LACK
+
+
+def _is_soft(luma: Array, factor: float) -> bool:
+    """Whether a plane has little of the frequencies that an enlargement by ``factor`` lacks."""
+    last = 0.5 / factor
+    return _decades(luma, (1.07 * last, 0.49), (0.53 * last, 0.8 * last)) < SOFT
+
+
+def _decades(luma: Array, beyond: tuple[float, float], within: tuple[float, float]) -> float:
+    """Power between two frequencies over that between two lower ones, log10, mean of both axes.
+
+    Photos have about the same power in each octave; one enlarged by s has little of what its
+    original could not contain, frequencies above 1 / (2 s).
+    """
+    ratios = []
     for plane in (luma, luma.T):
         window = np.hanning(plane.shape[1])
         power = (np.abs(np.fft.rfft((plane - plane.mean()) * window, axis=1)) ** 2).mean(0)
         at = np.arange(len(power)) / plane.shape[1]
         even = power * at**2 + 1e-12
-        beyond = np.median(even[(at > 0.9 * low + 0.1 * high) & (at < high)])
-        within = np.median(even[(at > 0.5 * low) & (at < 0.9 * low)])
-        lacks.append(np.log10(beyond / within))
-    return bool(np.mean(lacks) < LACK)
+        upper, lower = (np.median(even[(at > low) & (at < high)]) for low, high in (beyond, within))
+        ratios.append(np.log10(upper / lower))
+    return float(np.mean(ratios))
