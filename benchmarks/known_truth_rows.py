@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hidden_camera import SCALES as HIDDEN
 from hidden_camera import HiddenCamera
+from unseen_cameras import FILES
 
 REAL = "canon"  # photos of a real camera, whose truth is in files; fair.py lays them out
 SCALES = HIDDEN | {REAL: 4}
@@ -135,8 +136,9 @@ def photos(setting: Setting, scenarios: list[str]) -> None:
         scale, camera = SCALES[scenario], HiddenCamera(scenario, SCALES[scenario])
         for number, path in enumerate((*setting.lr, *setting.test)):
             side = "lr" if number < len(setting.lr) else "test_lr"
-            target = root / scenario / side / f"{path.stem}.png"
-            truth = root / scenario / "test_hr" / target.name
+            take, suffix, written = FILES.get(scenario, (camera, ".png", {}))
+            target = root / scenario / side / f"{path.stem}{suffix}"
+            truth = root / scenario / "test_hr" / f"{path.stem}.png"
             if target.exists():
                 continue
             photo = read_image(path)
@@ -144,11 +146,11 @@ def photos(setting: Setting, scenarios: list[str]) -> None:
             photo = np.ascontiguousarray(photo[:height, :width])
             sharp = torch.from_numpy(photo).permute(2, 0, 1)[None].float().div(255)
             torch.manual_seed(number)
-            taken = camera(sharp)[0].permute(1, 2, 0).mul(255).round().byte().numpy()
-            for image, place in ((photo, truth), (taken, target)):
+            taken = take(sharp)[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+            for image, place, how in ((photo, truth, {}), (taken, target, written)):
                 if side == "test_lr" or place is target:
                     place.parent.mkdir(parents=True, exist_ok=True)
-                    Image.fromarray(image).save(place)
+                    Image.fromarray(image).save(place, **how)
 
 
 def cost(typed: list[str], iterations: int) -> tuple[float, float]:
@@ -272,7 +274,7 @@ def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -
     for path in sorted((root / "test_lr").iterdir())[:limit]:
         lr, truth = (
             torch.from_numpy(read_image(p)).permute(2, 0, 1)
-            for p in (path, root / "test_hr" / path.name)
+            for p in (path, next((root / "test_hr").glob(f"{path.stem}.*")))
         )
         sr, hr = floats(restore({"lr": lr})), floats(truth)
         values = {"psnr": psnr(sr, hr, scale, "rgb"), "ssim": ssim(sr, hr, scale, "rgb")}

@@ -1,6 +1,7 @@
 """Hidden cameras made when the default stood: nothing of it was chosen by looking at them.
 
-But for the last one, `colours`, which came with what it shows: a camera found from luma alone.
+But for the last two, which came with what they show: a camera found from luma alone (`colours`),
+and one that knows WebP by its files (`webp_file`: the camera of `webp`, whose files are PNGs).
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from wildsr.degradation.isp import to_linear, to_srgb
 from wildsr.degradation.jpeg.codec import libjpeg
 
 
+def before_webp(hr: Tensor) -> Tensor:
+    """Gaussian 1.6 px, noise."""
+    return in_8_bits(noisy(blur_and_sample(hr, gaussian(1.6, 1.6, 0), SCALE), 2, 4))
+
+
 def webp(hr: Tensor) -> Tensor:
-    """Gaussian 1.6 px, noise, WebP of quality 60; the file is a PNG of it."""
-    shown = in_8_bits(noisy(blur_and_sample(hr, gaussian(1.6, 1.6, 0), SCALE), 2, 4))
+    """Gaussian 1.6 px, noise, WebP of quality 60."""
     file = io.BytesIO()
-    Image.fromarray(to_bytes(shown)).save(file, "WEBP", quality=60)
+    Image.fromarray(to_bytes(before_webp(hr))).save(file, "WEBP", quality=60)
     return of_bytes(np.asarray(Image.open(file).convert("RGB")))
 
 
@@ -151,4 +156,7 @@ UNSEEN = {
     "soft": ("wide blur, little noise", soft),
     "forwarded": ("0.4, JPEG 50, 0.625, JPEG 75", forwarded),
     "colours": ("blur, noise, smoothed colours", colours),
+    "webp_file": ("blur, noise, WebP 60", webp),
 }
+# What is written into a file of a lossy format: the picture before that, and how it is written.
+FILES = {"webp_file": (before_webp, ".webp", {"quality": 60})}

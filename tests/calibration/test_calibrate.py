@@ -22,7 +22,7 @@ from wildsr.calibration.statistics import NAMES, WINDOW, statistics
 from wildsr.calibration.study import Study
 from wildsr.data import demo
 from wildsr.degradation.blur import blur_and_sample
-from wildsr.degradation.coding import Coding, coded
+from wildsr.degradation.coding import JPEGCoding, coded
 from wildsr.error import UserError
 from wildsr.forensics.coding import Coding as Read
 from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
@@ -73,7 +73,7 @@ def test_the_camera_is_found(sides, quality):
     hidden = PRIOR.clone()
     hidden[:4] = torch.tensor([math.log(0.55), 0.35, 0.3, math.log(5.0)])
     hidden[5], hidden[6] = 0.2, 0.0
-    coding = None if quality is None else Coding.libjpeg(quality)
+    coding = None if quality is None else JPEGCoding.libjpeg(quality)
     lr = [taken(photo, hidden, coding, i) for i, photo in enumerate(others)]
     found = calibrate(lr, [coding] * len(lr), hr, SCALE)
     said, true = physical(found.groups[0].solution.camera, SCALE), physical(hidden, SCALE)
@@ -159,8 +159,8 @@ def test_the_blur_of_each_channel_is_found(sides, tmp_path):
     read, _ = read_profile(write_profile(tmp_path, profile(taken, found, sensor)))
     cameras = read.cameras[:, 0].median() + read.blur_of[:, 0]
     assert torch.allclose(cameras.exp(), (hidden[0] + blurs[:, 0]).exp(), rtol=0.1)
-    with pytest.raises(UserError, match="JPEG codes what channels differ in"):
-        channel_blurs(lr, [Coding.libjpeg(75)] * len(lr), hr, SCALE)
+    with pytest.raises(UserError, match="lossy coding keeps less of what channels differ in"):
+        channel_blurs(lr, [JPEGCoding.libjpeg(75)] * len(lr), hr, SCALE)
 
 
 @pytest.mark.parametrize("patches", [0.0, 1.0])
@@ -232,7 +232,7 @@ class Lost(Rounds):
 def test_noise_is_found_where_a_fit_from_none_finds_no_way_out(sides):
     """A Bayer mosaic filled in, whose noise JPEG hides from a camera that starts with none."""
     hr, others = sides
-    random, coding = np.random.default_rng(0), Coding.libjpeg(85)
+    random, coding = np.random.default_rng(0), JPEGCoding.libjpeg(85)
     hidden = PRIOR.clone()
     hidden[0] = math.log(0.5)
     hidden[3:7] = torch.tensor([math.log(0.12), 0.0, 0.2, 0.0])

@@ -8,7 +8,7 @@ from wildsr.calibration.doubt import doubt, doubtful, without_texture
 from wildsr.calibration.fit import Solution
 from wildsr.calibration.simulate import SharpWindows
 from wildsr.calibration.statistics import NAMES
-from wildsr.degradation.coding import Coding
+from wildsr.degradation.coding import JPEGCoding
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR, noise_levels
 
 WIDTH, STRETCH, CORRELATION = 0, [1, 2], 5
@@ -73,7 +73,7 @@ def test_coarse_noise_that_all_channels_share_is_taken_for_texture(name, change)
         camera[PARAMETERS.index(parameter)] = value
     found = Solution(camera, torch.zeros_like(camera), torch.zeros(len(NAMES)), 1.0)
     photos = torch.full((5, len(NAMES)), -10.0 if name == "gray photos" else 8.0)
-    codings = [None] * 4 + [Coding.libjpeg(90) if name == "JPEG" else None]
+    codings = [None] * 4 + [JPEGCoding.libjpeg(90) if name == "JPEG" else None]
     left = without_texture(found, photos, codings).camera
     if name == "texture":
         assert float(left[3].exp()) == pytest.approx(8 * math.sqrt(0.05), rel=1e-4)

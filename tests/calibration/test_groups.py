@@ -1,9 +1,9 @@
 from wildsr.calibration.groups import by_coding
-from wildsr.degradation.coding import Coding
+from wildsr.degradation.coding import JPEGCoding
 
 
 def codings(*qualities):
-    return [None if q is None else Coding.libjpeg(q) for q in qualities]
+    return [None if q is None else JPEGCoding.libjpeg(q) for q in qualities]
 
 
 def test_two_qualities_far_apart_are_two_groups():

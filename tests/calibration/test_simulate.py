@@ -6,7 +6,7 @@ import torch
 
 from wildsr.calibration.simulate import BORDER, TOGETHER, SharpWindows, simulated
 from wildsr.degradation.blur import blur_and_sample
-from wildsr.degradation.coding import Coding
+from wildsr.degradation.coding import JPEGCoding
 from wildsr.network.degrader.physics import PRIOR, kernels
 
 
@@ -35,7 +35,7 @@ def test_threads_share_the_work_and_change_nothing():
     photos = [random.integers(0, 256, (200, 200, 3), np.uint8) for _ in range(2)]
     windows = SharpWindows(photos, 4, 2, 32, random)
     index = torch.arange(2 * TOGETHER + 1) % 4
-    codings = [None if i % 3 else Coding.libjpeg(60) for i in range(len(index))]
+    codings = [None if i % 3 else JPEGCoding.libjpeg(60) for i in range(len(index))]
     threads, shown = torch.get_num_threads(), []
     workers = set()
     try:

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from wildsr.degradation.coding import Coding
+from wildsr.degradation.coding import JPEGCoding
 from wildsr.export.trainers import distance, handover, lost_of, pipeline_of, settings_of, written
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR
@@ -20,7 +20,7 @@ def camera(quality=70, **values):
     made, one = MeasuredCamera(SCALE), PRIOR.clone()
     for name, value in values.items():
         one[PARAMETERS.index(name)] = value
-    made.set(one[None], [None if quality is None else Coding.libjpeg(quality)])
+    made.set(one[None], [None if quality is None else JPEGCoding.libjpeg(quality)])
     return made
 
 
@@ -77,7 +77,7 @@ def test_every_trainer_reads_its_file(sharp):
 def test_colour_at_its_full_size_is_said_to_be_lost():
     assert not any("4:2:0" in sentence for sentence in lost_of(camera()))
     full = camera()
-    full.set(PRIOR[None], [replace(Coding.libjpeg(70), subsampling="4:4:4")])
+    full.set(PRIOR[None], [replace(JPEGCoding.libjpeg(70), subsampling="4:4:4")])
     for made in (full, camera(quality=None)):
         assert any("4:2:0" in sentence and "100% are not" in sentence for sentence in lost_of(made))
 

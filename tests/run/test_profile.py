@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import wildsr
-from wildsr.degradation.coding import Coding
+from wildsr.degradation.coding import JPEGCoding, WebPCoding
 from wildsr.degradation.depth import deepen
 from wildsr.error import UserError
 from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
@@ -22,11 +22,12 @@ from wildsr.run.profile import Profile, checked_profile, of_camera, read_profile
 
 @pytest.fixture
 def camera():
-    """Three cameras at x2: one without JPEG, two with tables."""
+    """Four cameras at x2: one without a coding, two with JPEG's tables, one with WebP."""
     made = MeasuredCamera(2)
-    share = torch.tensor([0.2, 0.5, 0.7])[:, None]
+    share = torch.tensor([0.2, 0.4, 0.6, 0.7])[:, None]
     made.set(
-        LOWEST + share * (HIGHEST - LOWEST), [None, Coding.libjpeg(40), Coding.libjpeg(80, "4:4:4")]
+        LOWEST + share * (HIGHEST - LOWEST),
+        [None, JPEGCoding.libjpeg(40), JPEGCoding.libjpeg(80, "4:4:4"), WebPCoding(60)],
     )
     return made
 
@@ -96,7 +97,7 @@ def put(document, key, value):
         ("population.cameras.1.3", "1", "population.cameras.1.noise"),
         ("population.cameras.1.3", True, "population.cameras.1.noise"),
         ("population.coding", [0], "population.coding"),
-        ("population.coding.0", 2, "population.coding.0"),
+        ("population.coding.0", 3, "population.coding.0"),
         ("population.coding.0", -1, "population.coding.0"),
         ("population.coding.0", False, "population.coding.0"),
         ("population.codings.0", None, "population.codings.0"),

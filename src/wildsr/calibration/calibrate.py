@@ -32,9 +32,9 @@ class Calibration:
     """The result of a calibration.
 
     Attributes:
-        groups: of photos with similar JPEG coding, each with its cameras.
+        groups: of photos with similar lossy coding, each with its cameras.
         members: indices of the photos of each group; photos too small for a window are in none.
-        codings: JPEG coding of every photo; None without JPEG.
+        codings: lossy coding of every photo; None without one.
         seconds: processor time it took.
         sensor: the black level and the channels' noise; for 8-bit gray and RGB nothing.
     """
@@ -48,7 +48,7 @@ class Calibration:
     def population(
         self, count: int = POPULATION, seed: int = 0
     ) -> tuple[Tensor, list[Coding | None]]:
-        """Cameras (count, P), to be drawn with equal probability, and the JPEG coding of each.
+        """Cameras (count, P), to be drawn with equal probability, and the coding of each.
 
         They go through the photos in random order; the part of a photo's camera that could not be
         measured is drawn at random.
@@ -87,13 +87,13 @@ def calibrate(
 
     The method of simulated moments (McFadden 1989), with a quadratic surrogate of the moments
     (after Wood 2010, "Statistical inference for noisy nonlinear ecological dynamic systems")
-    refitted in three rounds of shrinking radius. Because simulated photos with the same JPEG coding
+    refitted in three rounds of shrinking radius. Because simulated photos with the same coding
     are compared with the real ones, the bias of every statistic cancels. Deterministic: the same
     arguments give the same result.
 
     Args:
         lr: real photos (H, W, C): uint8, or floats in [0, 1] for sensors of more than 8 bits.
-        codings: the last JPEG coding of each; None for photos that were never JPEG.
+        codings: the last lossy coding of each; None for photos that never had one.
         hr: sharp photos of any scenes.
         scale: HR pixels for each LR pixel.
         seed: of all random choices.

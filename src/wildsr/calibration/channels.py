@@ -39,11 +39,13 @@ def channel_blurs(
         (C, 3): of ``width``, ``stretch_x`` and ``stretch_d``.
 
     Raises:
-        UserError: photos that went through JPEG, whose colours are coded coarser than their
+        UserError: photos with a lossy coding, whose colours are coded coarser than their
             luma; no photo is large enough.
     """
     if any(coding is not None for coding in codings):
-        raise UserError("JPEG codes what channels differ in coarser than what they share")
+        raise UserError(
+            "lossy coding keeps less of what channels differ in than of what they share"
+        )
     found = []
     for channel in range(lr[0].shape[2]):
         one = slice(channel, channel + 1)

@@ -1,4 +1,4 @@
-"""Group the photos of a folder by their JPEG coding: each group may be of another camera."""
+"""Group the photos of a folder by their lossy coding: each group may be of another camera."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def by_coding(codings: Sequence[Coding | None]) -> list[list[int]]:
     """Group photos whose quantisation tables are clearly finer or coarser than the others'.
 
     Different software uses different tables, so they can tell cameras apart before anything is
-    measured, without the bias of grouping by measurements. Photos that were never JPEG count as the
-    finest. Groups of fewer than ``FEWEST`` photos, or a tenth of all, are merged with a neighbour.
+    measured, without the bias of grouping by measurements. Photos without a lossy coding count as
+    the finest. Groups of fewer than ``FEWEST`` photos, or a tenth of all, are merged with a neighbour.
 
     Returns:
         Lists of indices of the photos.

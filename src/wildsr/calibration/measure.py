@@ -1,4 +1,4 @@
-"""Measure the camera of a folder's photos: JPEG codings first, then camera parameters."""
+"""Measure the camera of a folder's photos: lossy codings first, then camera parameters."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ from torch import Tensor
 from wildsr.calibration.calibrate import Calibration, calibrate
 from wildsr.calibration.channels import channel_blurs
 from wildsr.calibration.simulate import Photo
-from wildsr.degradation.coding import Coding
+from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
 from wildsr.error import UserError
+from wildsr.forensics.coding import WEBP, filled
 from wildsr.forensics.coding import Coding as Seen
-from wildsr.forensics.coding import filled
 from wildsr.forensics.folder import Codings
-from wildsr.network.degrader.measured import (
-    SUBSAMPLINGS,
-    MeasuredCamera,
-    blurs_sentence,
-    sentence,
-)
+from wildsr.network.degrader.measured import SUBSAMPLINGS, MeasuredCamera
 from wildsr.network.degrader.physics import physical
+from wildsr.network.degrader.words import blurs_sentence, sentence
 
 MOST = 100  # LR photos that are used, evenly spaced in the folder
 MOST_SHARP = 200  # sharp photos that are used
@@ -86,7 +82,7 @@ def measured(
     seed: int,
     by_channel: bool = False,
 ) -> Measured:
-    """Measure the cameras of photos whose JPEG codings are known.
+    """Measure the cameras of photos whose codings are known.
 
     Deterministic: the same arguments give the same result, in every process.
 
@@ -99,7 +95,7 @@ def measured(
         seed: of all draws.
         by_channel: whether the blur of each channel is measured, too.
     """
-    codings, reason, found = [as_table(one) for one in seen], None, None
+    codings, reason, found = [as_coding(one) for one in seen], None, None
     blurs, shared = None, None
     with torch.random.fork_rng():
         try:
@@ -115,25 +111,27 @@ def measured(
 
 
 def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:
-    """Store a measured camera in a degrader; without a calibration only its JPEG tables."""
+    """Store a measured camera in a degrader; without a calibration only its codings."""
     if measured.calibration is not None:
         calibration = measured.calibration
         camera.set(*calibration.population(seed=seed), calibration.sensor, measured.blurs)
         return
-    codings = [as_table(one) for one in measured.codings.photos]
+    codings = [as_coding(one) for one in measured.codings.photos]
     camera.set(camera.cameras[: len(codings)].clone(), codings)
 
 
-def as_table(seen: Seen) -> Coding | None:
-    """A coding without gaps in its tables, to compress images anew; None if there is no JPEG."""
+def as_coding(seen: Seen) -> Coding | None:
+    """A coding to compress images anew, without gaps in tables; None if none is known so well."""
+    if seen.kind == WEBP and seen.quality is not None:
+        return WebPCoding(seen.quality)
     if seen.luma is None:
         return None
     luma = filled(seen.luma)
     chroma = filled(seen.chroma, True) if seen.chroma is not None else None
     if chroma is None:
-        chroma = luma if seen.quality is None else Coding.libjpeg(seen.quality).chrominance
+        chroma = luma if seen.quality is None else JPEGCoding.libjpeg(seen.quality).chrominance
     known = seen.subsampling if seen.subsampling in SUBSAMPLINGS else "4:2:0"
-    return Coding(luma, chroma, known)
+    return JPEGCoding(luma, chroma, known)
 
 
 def spread(count: int, most: int = MOST) -> list[int]:

@@ -159,7 +159,7 @@ class Rounds:
 
 
 def _coarseness(codings: Sequence[Coding | None]) -> Tensor:
-    """Each photo's JPEG coarseness minus the mean, (n, 1); (n, 0) where it is the same for all."""
+    """Each photo's coarseness of coding minus the mean, (n, 1); (n, 0) if all have the same."""
     values = torch.tensor([0.0 if c is None else c.coarseness for c in codings])[:, None]
     values = values - values.mean()
     return values if values.abs().max() > 0.1 else values[:, :0]

@@ -109,7 +109,7 @@ def simulated(
     codings: Sequence[Coding | None],
     random: np.random.Generator,
 ) -> Tensor:
-    """Statistics (n, D) of the windows ``index`` (n,), each with its own camera and JPEG coding.
+    """Statistics (n, D) of the windows ``index`` (n,), each with its own camera and coding.
 
     Runs in as many threads as torch has, ``TOGETHER`` windows at a time. All random numbers are
     drawn in one order, so the result does not depend on the number of threads.
@@ -118,7 +118,7 @@ def simulated(
         sharp: the windows.
         index: (n,) of the windows.
         cameras: (n, P).
-        codings: n of them; None for no JPEG.
+        codings: n of them; None for no lossy coding.
         random: source of all random numbers.
     """
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))

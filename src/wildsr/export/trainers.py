@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wildsr.calibration.statistics import NAMES, statistics
-from wildsr.degradation.coding import Coding
+from wildsr.degradation.coding import JPEGCoding
 from wildsr.degradation.pipeline.blur import Blur
 from wildsr.degradation.pipeline.noise import JPEG, Noise
 from wildsr.degradation.pipeline.pipeline import Pipeline
@@ -37,7 +37,7 @@ DATASET = (  # keys that stand under datasets.train
     *("sinc_prob2", "blur_sigma2", "betag_range2", "betap_range2", "final_sinc_prob"),
 )
 QUALITIES = {  # of libjpeg, by how coarse its table is
-    quality: Coding.libjpeg(quality).coarseness for quality in range(5, 100)
+    quality: JPEGCoding.libjpeg(quality).coarseness for quality in range(5, 100)
 }
 
 Settings = dict[str, Any]
@@ -180,10 +180,12 @@ def lost_of(camera: MeasuredCamera) -> tuple[str, ...]:
     """What the settings cannot express of a measured degradation, one sentence each."""
     median = camera.physical()
     found = ["The grid of JPEG begins at the corner, and its tables are libjpeg's."]
-    if median["jpeg_share"] < 1:
-        share = median["jpeg_share"]
+    share = median["jpeg_share"]
+    if share < 1:
         found.append(f"JPEG is for all pictures or none; of this camera's {share:.0%} have it.")
-    halved = camera.subsampling == SUBSAMPLINGS.index("4:2:0")
+    if "webp_share" in median:
+        found.append("WebP is taken for the JPEG that is as coarse.")
+    halved = camera.subsampling >= SUBSAMPLINGS.index("4:2:0")  # WebP's are, too
     if not bool(halved.all()):
         share = float((~halved).float().mean())
         found.append(f"Colour is halved (4:2:0); of this camera's pictures {share:.0%} are not.")
@@ -241,14 +243,8 @@ def _short(value: float) -> float:
 
 
 def _qualities(camera: MeasuredCamera) -> list[int]:
-    """The nearest qualities of libjpeg, or the finest where fewer than half are JPEG."""
-    coded = [
-        Coding(tuple(luma), tuple(chroma), "4:2:0").coarseness
-        for (luma, chroma), index in zip(
-            camera.tables.tolist(), camera.subsampling.tolist(), strict=True
-        )
-        if index >= 0
-    ]
+    """The nearest qualities of libjpeg, or the finest where fewer than half are coded."""
+    coded = [coding.coarseness for coding in camera.codings() if coding is not None]
     if 2 * len(coded) < len(camera.subsampling):
         return [99, 100]
     near = [min(QUALITIES, key=lambda q, c=one: abs(QUALITIES[q] - c)) for one in coded]  # type: ignore[misc]

@@ -10,6 +10,7 @@ import numpy as np
 from wildsr.forensics.tables import Table, libjpeg_tables, nearest_quality, transposed
 
 HEADER, PIXELS, NONE = "header", "pixels", "none"
+WEBP = "WebP"  # a kind
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Coding:
 
     Attributes:
         source: "header" (read from the file), "pixels" (estimated from them) or "none".
-        kind: "JPEG", "WebP", "AVIF" ...; None if no lossy coding is known. For others than JPEG
-            only the kind is known.
+        kind: "JPEG", "WebP", "AVIF" ...; None if no lossy coding is known. Of WebP the kind and
+            the quality are known, of others than these two only the kind.
         luma: quantisation steps of luminance, 64, row by row, vertical frequency growing with the
             row, for the upright photo; 0 for a step that the pixels do not reveal.
         chroma: the same for chrominance; None for a gray photo, or if not known.
@@ -28,7 +29,7 @@ class Coding:
         phase: row and column of the pixel at which the first whole block of 8 x 8 begins, 0 to 7.
         chroma_phase: the same for blocks of chrominance, in pixels of the photo: 0 to 7, or up to
             15 in a direction that is subsampled by 2. None if not known.
-        quality: of libjpeg, 1 to 100, whose luminance table is nearest.
+        quality: of libjpeg, 1 to 100, whose luminance table is nearest; of libwebp, 0 to 100.
         exact: whether it is that table, as far as it is known.
         older: an earlier, coarser coding that shows in the pixels.
         enlarged: factor by which the photo was enlarged before its last coding, if its pixels

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from wildsr.forensics.coding import HEADER, PIXELS, Coding
+from wildsr.forensics.coding import HEADER, PIXELS, WEBP, Coding
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,31 @@ class Codings:
     def __str__(self) -> str:
         return f"{self._coded()}{_enlarged(self.enlargements, len(self.photos))}"
 
+    @property
+    def webps(self) -> tuple[Coding, ...]:
+        """The records of lossy WebP whose quality is known."""
+        return tuple(p for p in self.photos if p.kind == WEBP and p.quality is not None)
+
     def _coded(self) -> str:
         total = len(self.photos)
-        others = Counter(p.kind for p in self.photos if p.kind and p.luma is None)
-        parts = [f"{count} {kind}" for kind, count in sorted(others.items())]
-        beside = f"; {' and '.join(parts)}, whose tables are not known" if parts else ""
-        if not self.jpegs:
-            return f"none of {total} photos show JPEG{beside}"
-        count = len(self.jpegs)
-        verb = "is" if count == 1 else "are"
-        details = [f"{_qualities(self.jpegs)}, {_sources(self.jpegs)}"]
-        resaved = [photo.older.quality for photo in self.photos if photo.older is not None]
-        if resaved:
-            usual = round(median(quality for quality in resaved if quality is not None))
-            details.append(f"{len(resaved)} re-saved, about {usual} before")
-        return f"{count} of {total} photos {verb} JPEG ({'; '.join(details)}){beside}"
+        said = []
+        for kind, photos in (("JPEG", self.jpegs), (WEBP, self.webps)):
+            if not photos:
+                continue
+            details = [f"{_qualities(photos)}, {_sources(photos)}"]
+            resaved = [photo.older.quality for photo in photos if photo.older is not None]
+            if resaved:
+                usual = round(median(quality for quality in resaved if quality is not None))
+                details.append(f"{len(resaved)} re-saved, about {usual} before")
+            verb = "is" if len(photos) == 1 else "are"
+            said.append(f"{len(photos)} of {total} photos {verb} {kind} ({'; '.join(details)})")
+        if not said:
+            said = [f"none of {total} photos show JPEG"]
+        others = Counter(p.kind for p in self.photos if p.kind and p.luma is p.quality is None)
+        if others:
+            parts = [f"{count} {kind}" for kind, count in sorted(others.items())]
+            said.append(f"{' and '.join(parts)}, whose tables are not known")
+        return "; ".join(said)
 
 
 def _enlarged(factors: tuple[float, ...], total: int) -> str:

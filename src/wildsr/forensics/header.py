@@ -8,7 +8,8 @@ from typing import IO, Any
 
 from PIL import Image
 
-from wildsr.forensics.coding import HEADER, NONE, Coding, jpeg_coding, upright
+from wildsr.forensics.coding import HEADER, NONE, WEBP, Coding, jpeg_coding, upright
+from wildsr.forensics.webp import read_quality
 from wildsr.photo.header import open_header
 
 ORIENTATION = 0x0112
@@ -28,8 +29,8 @@ def read_header(path: Path | str) -> Coding:
 
     For JPEG these are the tables of the main image, not those of thumbnails or previews (MPO), also
     for Adobe and CMYK files. They describe the last compression only: a photo that was resized and
-    saved again has no trace of earlier ones in its header. Of WebP, AVIF and others only the kind
-    is known.
+    saved again has no trace of earlier ones in its header. Of lossy WebP the quality is estimated;
+    of AVIF and others only the kind is known.
 
     Returns:
         A record with ``source`` "header", or "none" for PNG, other files without a lossy coding,
@@ -40,8 +41,8 @@ def read_header(path: Path | str) -> Coding:
         with open_header(path) as image:
             if image.format in ("JPEG", "MPO"):
                 return _jpeg(image)
-            if image.format == "WEBP" and _lossy_webp(path):
-                return Coding(HEADER, "WebP")
+            if image.format == "WEBP":
+                return _webp(path)
             if image.format == "TIFF" and "jpeg" in str(image.info.get("compression")):
                 return Coding(NONE)  # its tables can be anywhere in the file; the pixels show them
             if image.format in _LOSSY:
@@ -96,15 +97,15 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _lossy_webp(path: Path | str) -> bool:
-    """Whether the first picture of a WebP file is VP8 and not VP8L, by the chunks of its RIFF."""
+def _webp(path: Path | str) -> Coding:
+    """Of a WebP file, if its first picture is VP8 and not VP8L, by the chunks of its RIFF."""
     with open(path, "rb") as file:
         file.seek(12)
-        return _has_vp8(file, 1 << 40)
+        return Coding(HEADER, WEBP, quality=read_quality(file)) if _at_vp8(file) else Coding(NONE)
 
 
-def _has_vp8(file: IO[bytes], end: int) -> bool:
-    while file.tell() + 8 <= end and len(head := file.read(8)) == 8:
+def _at_vp8(file: IO[bytes]) -> bool:
+    while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
         if name in (b"VP8 ", b"VP8L"):
             return name == b"VP8 "

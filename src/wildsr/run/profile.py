@@ -17,7 +17,7 @@ from wildsr.argument import SCALES
 from wildsr.atomic import write_text
 from wildsr.calibration.measure import Measured
 from wildsr.config.plain import read_json
-from wildsr.degradation.coding import Coding
+from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
 from wildsr.degradation.depth import stored
 from wildsr.error import UserError, shortened
 from wildsr.network.degrader.measured import (
@@ -89,9 +89,12 @@ class Profile(nn.Module):
         return stored(lr, self.deep).clamp(0, 1)
 
     def describe(self) -> list[str]:
-        """The median camera's degradation, and the fraction of images with JPEG, in words."""
-        share = self.camera.physical()["jpeg_share"]
-        return [self.camera.sentence(), f"JPEG: {share:.0%} of the pictures"]
+        """The median camera's degradation, and the fraction of images coded, in words."""
+        said = self.camera.physical()
+        lines = [self.camera.sentence(), f"JPEG: {said['jpeg_share']:.0%} of the pictures"]
+        if "webp_share" in said:
+            lines.append(f"WebP: {said['webp_share']:.0%} of the pictures")
+        return lines
 
 
 def profile(camera: MeasuredCamera, measured: Measured, sensor: Sensor = RGB) -> dict[str, Any]:
@@ -321,6 +324,9 @@ class _Check:
         return [float(number) for number in numbers]
 
     def coding(self, value: Any, key: str) -> Coding:
+        if isinstance(value, dict) and "webp_quality" in value:
+            quality = self.mapping(value, key, ("webp_quality",))["webp_quality"]
+            return WebPCoding(self.whole(quality, f"{key}.webp_quality", 0, 100))
         names = ("luminance", "chrominance", "subsampling")
         found = self.mapping(value, key, names)
         tables = []
@@ -332,4 +338,4 @@ class _Check:
         subsampling = found["subsampling"]
         if not (isinstance(subsampling, str) and subsampling in SUBSAMPLINGS):
             raise self.wrong(f"{key}.subsampling", f"one of {list(SUBSAMPLINGS)}", subsampling)
-        return Coding(tables[0], tables[1], subsampling)
+        return JPEGCoding(tables[0], tables[1], subsampling)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from wildsr.degradation.coding import Coding
+from wildsr.degradation.coding import JPEGCoding, WebPCoding
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import PRIOR
 
@@ -13,7 +13,7 @@ def two_kinds():
     sharp[0], sharp[3] = math.log(0.2), math.log(0.2)
     soft[0], soft[3] = math.log(0.9), math.log(9.0)
     camera = MeasuredCamera(4)
-    camera.set(torch.stack([sharp, soft]), [None, Coding.libjpeg(40)])
+    camera.set(torch.stack([sharp, soft]), [None, JPEGCoding.libjpeg(40)])
     return camera
 
 
@@ -77,3 +77,23 @@ def test_it_can_be_learned_through_in_its_picture():
     torch.testing.assert_close(lr.detach(), camera(hr, draws))
     (gradient,) = torch.autograd.grad(lr.sum(), sharp)
     assert (gradient.abs().sum((1, 2, 3)) > 0).all()
+
+
+def test_webp_is_a_coding_like_jpeg():
+    codings = [WebPCoding(35), JPEGCoding.libjpeg(60), None, WebPCoding(80)]
+    camera, other = MeasuredCamera(4), MeasuredCamera(4)
+    camera.set(PRIOR.repeat(4, 1), codings)
+    other.load_state_dict(camera.state_dict())
+    assert other.codings()[:4] == codings
+    said = camera.physical()
+    assert (said["webp_share"], said["jpeg_share"]) == (0.5, 0.25)
+    hr = torch.rand(4, 3, 96, 96, requires_grad=True)
+    _, noise, phase = camera.draws(hr)
+    lr = camera(hr, (torch.arange(4), noise, phase))
+    assert torch.equal(lr.detach(), lr.detach().mul(255).round().div(255))
+    (gradient,) = torch.autograd.grad(lr.sum(), hr)
+    assert gradient.abs().sum() > 0
+    plain = MeasuredCamera(4)
+    plain.set(PRIOR.repeat(4, 1), [None] * 4)
+    assert (plain(hr, (torch.arange(4), noise, phase))[0] - lr[0]).abs().mean() > 0.005
+    assert "webp_share" not in plain.physical()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from wildsr.argument import check_counts
 from wildsr.degradation.blur import blur_and_sample
-from wildsr.degradation.coding import UNIT, Coding, coded_each
+from wildsr.degradation.coding import UNIT, Coding, JPEGCoding, WebPCoding, coded_each
 from wildsr.error import unknown
 from wildsr.network.degrader.physics import (
     HIGHEST,
@@ -26,8 +25,10 @@ from wildsr.network.degrader.physics import (
     seen,
     whole_kernels,
 )
+from wildsr.network.degrader.words import blurs_sentence, sentence
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+WEBP = len(SUBSAMPLINGS)  # stands in their place for WebP, whose quality is the first table entry
 SHARED, CHANNEL = BLURS = ("shared", "channel")  # whose a blur is
 POPULATION = 256  # cameras to be drawn from
 Draws = tuple[Tensor, Tensor, Tensor]
@@ -87,8 +88,8 @@ class MeasuredCamera(nn.Module):
     """
 
     cameras: Tensor  # (POPULATION, P)
-    tables: Tensor  # (POPULATION, 2, 64); 0 without JPEG
-    subsampling: Tensor  # (POPULATION,) indices of SUBSAMPLINGS, -1 without JPEG
+    tables: Tensor  # (POPULATION, 2, 64), of JPEG; 0 without
+    subsampling: Tensor  # (POPULATION,) indices of SUBSAMPLINGS, or WEBP; -1 without a coding
     black: Tensor | None  # () in [0, 1]
     noise_of: Tensor | None  # (C,) each channel's level of noise, in those of all
     blur_of: Tensor | None  # (C, 3) what each channel adds to the first three parameters
@@ -123,7 +124,7 @@ class MeasuredCamera(nn.Module):
 
         Args:
             cameras: (n, P), drawn with equal probability.
-            codings: the JPEG coding of each; None for no JPEG.
+            codings: the lossy coding of each; None for none.
             sensor: the black level and the channels' noise, where they are measured.
             blurs: (C, 3) what each channel adds to the blur of all; None for nothing.
         """
@@ -139,37 +140,33 @@ class MeasuredCamera(nn.Module):
             coding = codings[index]
             self.subsampling[place] = -1
             self.tables[place] = 0
-            if coding is not None:
+            if isinstance(coding, WebPCoding):
+                self.subsampling[place] = WEBP
+                self.tables[place, 0, 0] = coding.quality
+            elif isinstance(coding, JPEGCoding):
                 self.subsampling[place] = SUBSAMPLINGS.index(coding.subsampling)
                 self.tables[place] = torch.tensor([coding.luminance, coding.chrominance])
         self._forget()
 
     def population(self) -> dict[str, list[Any]]:
-        """The cameras and their JPEG codings as plain data for a file.
+        """The cameras and their codings as plain data for a file.
 
         ``cameras`` (POPULATION, P); ``codings``, each distinct coding once; ``coding``
         (POPULATION,), indices into ``codings`` or None.
         """
-        kinds = list(dict.fromkeys(kind for kind in self._kinds() if kind is not None))
+        kinds = list(dict.fromkeys(kind for kind in self.codings() if kind is not None))
         places = {kind: place for place, kind in enumerate(kinds)}
         return {
             "cameras": [[round(value, 5) for value in row] for row in self.cameras.tolist()],
-            "coding": [None if kind is None else places[kind] for kind in self._kinds()],
-            "codings": [
-                {
-                    "luminance": list(kind.luminance),
-                    "chrominance": list(kind.chrominance),
-                    "subsampling": kind.subsampling,
-                }
-                for kind in kinds
-            ],
+            "coding": [None if kind is None else places[kind] for kind in self.codings()],
+            "codings": [_record(kind) for kind in kinds],
         }
 
     def draws(self, hr: Tensor) -> Draws:
         """Draw the random numbers of one ``forward`` of ``hr`` (B, C, H, W).
 
         Index of the camera (B,); standard normal (B, C + 1, h, w) for the noise, ``MARGIN`` pixels
-        larger on each side than the LR; phase of the JPEG block grid (B, 2).
+        larger on each side than the LR; phase of the grid of blocks (B, 2).
         """
         count, channels, height, width = hr.shape
         which = torch.randint(POPULATION, (count,), device=hr.device)
@@ -180,7 +177,7 @@ class MeasuredCamera(nn.Module):
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
         """Degrade ``hr`` (B, C, H, W) in [0, 1] to LR (B, C, H/s, W/s), with given ``draws``.
 
-        Differentiable in ``hr``; the gradient through JPEG is that of the identity
+        Differentiable in ``hr``; the gradient through the coding is that of the identity
         (straight-through).
         """
         which, noise, phase = draws
@@ -190,7 +187,7 @@ class MeasuredCamera(nn.Module):
             noise = by_channel(noise, SensorNoise(of_channels=tuple(self.noise_of.tolist())))
         black = 0.0 if self.black is None else self.black.to(hr.dtype)
         lr = seen(clean, self.cameras[which].to(hr.dtype), noise, black)
-        codings = [self._kinds()[index] for index in which.tolist()]
+        codings = [self.codings()[index] for index in which.tolist()]
         if all(coding is None for coding in codings):
             return lr
         with torch.no_grad():
@@ -230,12 +227,16 @@ class MeasuredCamera(nn.Module):
     def physical(self) -> dict[str, float]:
         """The median parameters by name, in report units: HR pixels, degrees, 1/255, shares.
 
-        With ``jpeg_share``, the share of cameras that compress, and ``black`` if it is above 0.
+        With ``jpeg_share`` and ``webp_share``, of cameras that compress so, the latter if it is
+        above 0, and ``black`` if it is.
         """
         said = physical(self.cameras.median(0).values.cpu(), self.scale)
         if self.black is not None and self.black > 0:
             said["black"] = float(self.black)
-        return {**said, "jpeg_share": float((self.subsampling >= 0).float().mean())}
+        webp = float((self.subsampling == WEBP).float().mean())
+        if webp > 0:
+            said["webp_share"] = webp
+        return {**said, "jpeg_share": float((self.subsampling >= 0).float().mean()) - webp}
 
     def sentence(self) -> str:
         """Describe the median camera in words."""
@@ -267,48 +268,27 @@ class MeasuredCamera(nn.Module):
         made = self._kernels[channel]
         return made[which.to(made.device)]
 
-    def _kinds(self) -> list[Coding | None]:
+    def codings(self) -> list[Coding | None]:
+        """The lossy coding of each camera; None for none."""
         if self._codings is None:
             tables, chosen = self.tables.tolist(), self.subsampling.tolist()
             self._codings = [
-                None if index < 0 else Coding(tuple(luma), tuple(chroma), SUBSAMPLINGS[index])
-                for (luma, chroma), index in zip(tables, chosen, strict=True)
+                _coding(both[0], both[1], index) for both, index in zip(tables, chosen, strict=True)
             ]
         return self._codings
 
 
-def blurs_sentence(blurs: Tensor) -> str:
-    """Say how wide the blur of each channel is beside that of all, (C, 3)."""
-    widths = ", ".join(f"{float(width):.2f}" for width in blurs[:, 0].exp())
-    return f"blur of the channels {widths} times as wide as that of all"
+def _coding(luma: list[int], chroma: list[int], index: int) -> Coding | None:
+    if index == WEBP:
+        return WebPCoding(luma[0])
+    return None if index < 0 else JPEGCoding(tuple(luma), tuple(chroma), SUBSAMPLINGS[index])
 
 
-def sentence(said: dict[str, float]) -> str:
-    """Describe a camera in words, given its parameters as from :meth:`MeasuredCamera.physical`."""
-    if said.get("bicubic", 0.0) > 0.5:
-        words = "antialiased bicubic downscaling"
-    else:
-        words = f"blur {said['blur_major']:.1f} x {said['blur_minor']:.1f} px"
-        if said["blur_major"] > 1.15 * said["blur_minor"]:
-            words += f" along {said['blur_angle']:.0f} degrees"
-        if said["blur_exponent"] > 1.5:
-            words += " (a plateau, as of motion or a disc)"
-    lift = said.get("noise_lift", 1.0)
-    dark = said["noise_read"] * lift
-    white = math.hypot(said["noise_read"], said["noise_shot"]) / lift
-    words += f", noise {dark:.1f}/255 in the dark and {white:.1f}/255 at white"
-    if "black" in said:
-        words += f", black level {said['black']:.1%} of the range"
-    if said["noise_correlation"] > 0.3:
-        words += f", correlated over {said['noise_correlation']:.1f} px"
-    if said["noise_gray"] > 0.3:
-        words += f", {said['noise_gray']:.0%} of it the same in all channels"
-    if said.get("noise_blotch", 1.0) > 1.2:
-        words += f", in colour {said['noise_blotch']:.1f} times as coarse"
-    if said.get("denoising", 0.0) > 0.05:
-        words += f", denoised by {said['denoising']:.0%}"
-        if said.get("denoising_patches", 0.0) > 0.5:
-            words += " (comparing patches)"
-    if abs(said["sharpening"]) > 0.05:
-        words += f", sharpened by {said['sharpening']:.1f}"
-    return words
+def _record(coding: Coding) -> dict[str, Any]:
+    """A coding as plain data: what its class is made from, under the names of a camera file."""
+    if isinstance(coding, WebPCoding):
+        return {"webp_quality": coding.quality}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in vars(coding).items()
+    }

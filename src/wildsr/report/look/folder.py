@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from wildsr.calibration.groups import by_coding
-from wildsr.calibration.measure import MOST_SHARP, Measured, as_table, measured, spread
+from wildsr.calibration.measure import MOST_SHARP, Measured, as_coding, measured, spread
 from wildsr.error import UserError
 from wildsr.forensics.folder import Codings
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
@@ -106,7 +106,7 @@ def look_into(
             f"Argument `data.lr` must hold photos, but none of {lr} can be read: "
             f"{unreadable[0][0]}: {unreadable[0][1]}"
         )
-    groups = by_coding([as_table(look.coding) for look in looks])
+    groups = by_coding([as_coding(look.coding) for look in looks])
     odd = [found for group in groups for found in odd_ones([looks[i] for i in group])]
     camera: Measured | None = None
     lost: list[tuple[str, str]] = []
@@ -169,7 +169,7 @@ def odd_ones(looks: Sequence[Look]) -> list[Odd]:
     coarse = {
         name: table.coarseness
         for name, look in jpeg.items()
-        if (table := as_table(look.coding)) is not None
+        if (table := as_coding(look.coding)) is not None
     }
     qualities = [look.coding.quality for look in jpeg.values() if look.coding.quality is not None]
     common = round(median(qualities)) if qualities else 0

@@ -11,8 +11,8 @@ from typing import Any
 
 from wildsr import __version__
 from wildsr.forensics.coding import HEADER, PIXELS
-from wildsr.network.degrader.measured import sentence
 from wildsr.network.degrader.physics import physical
+from wildsr.network.degrader.words import sentence
 from wildsr.report.look.folder import Folder
 from wildsr.report.look.photo import Look
 
@@ -228,9 +228,9 @@ def _odd(folder: Folder) -> str:
 def _training(folder: Folder, scale: int) -> str:
     if folder.measured is not None:
         return f"{folder.measured.sentence(scale)}."
-    known = len(folder.codings.jpegs)
+    known = len(folder.codings.jpegs) + len(folder.codings.webps)
     tables = (
-        f"draws its pictures' JPEG from these {known} photos, and "
+        f"draws its pictures' coding from these {known} photos, and "
         if known
         else "makes its pictures without JPEG, and "
     )
