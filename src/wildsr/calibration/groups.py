@@ -17,7 +17,8 @@ def by_coding(codings: Sequence[Coding | None]) -> list[list[int]]:
 
     Different software uses different tables, so they can tell cameras apart before anything is
     measured, without the bias of grouping by measurements. Photos without a lossy coding count as
-    the finest. Groups of fewer than ``FEWEST`` photos, or a tenth of all, are merged with a neighbour.
+    the finest. Groups of fewer than ``FEWEST`` photos, or a tenth of all, are merged with a
+    neighbour.
 
     Returns:
         Lists of indices of the photos.
