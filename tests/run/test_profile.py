@@ -12,6 +12,7 @@ from PIL import Image
 
 import wildsr
 from wildsr.degradation.coding import JPEGCoding, WebPCoding
+from wildsr.degradation.defects import Defects
 from wildsr.degradation.depth import deepen
 from wildsr.error import UserError
 from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
@@ -28,6 +29,7 @@ def camera():
     made.set(
         LOWEST + share * (HIGHEST - LOWEST),
         [None, JPEGCoding.libjpeg(40), JPEGCoding.libjpeg(80, "4:4:4"), WebPCoding(60)],
+        defects=Defects(0.02, 0.75, (0.0, 1.0), 0.01, 0.02),
     )
     return made
 
@@ -45,6 +47,7 @@ def test_a_camera_survives_its_file(camera, document, tmp_path):
     assert torch.allclose(read.cameras, camera.cameras, atol=1e-4)
     assert torch.equal(read.tables, camera.tables)
     assert torch.equal(read.subsampling, camera.subsampling)
+    assert torch.allclose(read.defects_of, camera.defects_of)
 
 
 def test_it_degrades_as_the_camera_does(camera, document, tmp_path):
@@ -100,6 +103,12 @@ def put(document, key, value):
         ("population.coding.0", 3, "population.coding.0"),
         ("population.coding.0", -1, "population.coding.0"),
         ("population.coding.0", False, "population.coding.0"),
+        ("defects", [], "defects"),
+        ("defects.impulses", 1.5, "defects.impulses"),
+        ("defects.rows", None, "defects.rows"),
+        ("defects.values", [], "defects.values"),
+        ("defects.values.0", -1, "defects.values.0"),
+        ("population.codings.2", {"webp_quality": 101}, "population.codings.2.webp_quality"),
         ("population.codings.0", None, "population.codings.0"),
         ("population.codings.0.luminance", [1] * 63, "population.codings.0.luminance"),
         ("population.codings.0.luminance.5", 0, "population.codings.0.luminance.5"),

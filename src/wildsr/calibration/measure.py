@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from wildsr.calibration.calibrate import Calibration, calibrate
 from wildsr.calibration.channels import channel_blurs
+from wildsr.calibration.defects import measure_defects, without_defects
 from wildsr.calibration.simulate import Photo
 from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
+from wildsr.degradation.defects import SOUND, Defects
 from wildsr.error import UserError
 from wildsr.forensics.coding import WEBP, filled
 from wildsr.forensics.coding import Coding as Seen
@@ -36,6 +39,7 @@ class Measured:
         names: of the photos that were looked at.
         blurs: of each channel beside the common one, where it was asked for and could be measured.
         shared: why it could not.
+        defects: impulses and stripes, in photos without a lossy coding.
     """
 
     codings: Codings
@@ -44,6 +48,7 @@ class Measured:
     names: tuple[str, ...]
     blurs: Tensor | None = None
     shared: str | None = None
+    defects: Defects = SOUND
 
     def sentence(self, scale: int) -> str:
         """Describe the measured camera in one sentence."""
@@ -64,13 +69,14 @@ class Measured:
                 said += f" (or bicubic: {group.bicubic:.0%} of the pictures are taken so)"
             words.append(said if len(groups) == 1 else f"{len(members)} of {total} photos: {said}")
         cameras = "" if len(groups) == 1 else f"{len(groups)} cameras, "
+        flaws = f"; {self.defects}" if self.defects else ""
         found = f"found in {self.calibration.seconds:.0f} s, then frozen"
         widths = ""
         if self.blurs is not None:
             widths = f"; {blurs_sentence(self.blurs)}"
         elif self.shared is not None:
             widths = f"; one blur for all channels ({self.shared})"
-        return f"{self.codings}; {cameras}{'; '.join(words)}{widths}; {found}"
+        return f"{self.codings}; {cameras}{'; '.join(words)}{flaws}{widths}; {found}"
 
 
 def measured(
@@ -96,10 +102,16 @@ def measured(
         by_channel: whether the blur of each channel is measured, too.
     """
     codings, reason, found = [as_coding(one) for one in seen], None, None
-    blurs, shared = None, None
+    blurs, shared, defects = None, None, SOUND
+    begun = time.process_time()
+    if all(coding is None for coding in codings):  # a coding smears them
+        defects = measure_defects(photos, sharp, scale)
+        photos = [without_defects(photo, defects) for photo in photos]
+    before = time.process_time() - begun
     with torch.random.fork_rng():
         try:
             found = calibrate(photos, codings, sharp, scale, seed)
+            found.seconds += before
         except UserError as error:
             reason = str(error).rstrip(".")
         if by_channel and found is not None:
@@ -107,14 +119,16 @@ def measured(
                 blurs = channel_blurs(photos, codings, sharp, scale, seed)
             except UserError as error:
                 shared = str(error).rstrip(".")
-    return Measured(Codings.of(seen), found, reason, tuple(names), blurs, shared)
+    return Measured(Codings.of(seen), found, reason, tuple(names), blurs, shared, defects)
 
 
 def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:
     """Store a measured camera in a degrader; without a calibration only its codings."""
     if measured.calibration is not None:
         calibration = measured.calibration
-        camera.set(*calibration.population(seed=seed), calibration.sensor, measured.blurs)
+        camera.set(
+            *calibration.population(seed=seed), calibration.sensor, measured.blurs, measured.defects
+        )
         return
     codings = [as_coding(one) for one in measured.codings.photos]
     camera.set(camera.cameras[: len(codings)].clone(), codings)

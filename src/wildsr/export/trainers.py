@@ -197,6 +197,8 @@ def lost_of(camera: MeasuredCamera) -> tuple[str, ...]:
     ):
         if median.get(key, 0.0) > limit:
             found.append(words)
+    if camera.defects():
+        found.append("There are no impulses and stripes; this camera has them.")
     return tuple(found)
 
 

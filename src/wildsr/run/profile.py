@@ -6,6 +6,7 @@ The file needs neither the run that wrote it nor its photos. ``docs/camera.md`` 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from wildsr.atomic import write_text
 from wildsr.calibration.measure import Measured
 from wildsr.config.plain import read_json
 from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
+from wildsr.degradation.defects import SOUND, Defects
 from wildsr.degradation.depth import stored
 from wildsr.error import UserError, shortened
 from wildsr.network.degrader.measured import (
@@ -26,6 +28,7 @@ from wildsr.network.degrader.measured import (
     QUIET,
     SHARED,
     SUBSAMPLINGS,
+    VALUES,
     MeasuredCamera,
     SensorNoise,
 )
@@ -147,6 +150,7 @@ def of_camera(camera: MeasuredCamera, sensor: Sensor | None = None) -> dict[str,
         **({} if sensor.plain else {"sensor": _of_sensor(camera, sensor)}),
         "parameters": list(PARAMETERS),
         "population": camera.population(),
+        **({"defects": asdict(camera.defects())} if camera.defects() else {}),
         **({} if camera.blur_of is None else {"blur_of_channels": camera.blur_of.tolist()}),
     }
 
@@ -218,6 +222,7 @@ def checked_profile(document: Any, where: str) -> tuple[MeasuredCamera, Sensor]:
     blurs = None
     if "blur_of_channels" in whole:
         blurs = torch.tensor(check.blurs(whole["blur_of_channels"], sensor.channels))
+    defects = check.defects(whole["defects"]) if "defects" in whole else SOUND
     kind = SHARED if blurs is None else CHANNEL
     camera = MeasuredCamera(scale, sensor.channels, sensor.deep, kind)
     own: list[Coding | None] = []
@@ -227,7 +232,7 @@ def checked_profile(document: Any, where: str) -> tuple[MeasuredCamera, Sensor]:
             continue
         place = check.whole(index, f"population.coding.{number}", 0, len(codings) - 1)
         own.append(codings[place])
-    camera.set(torch.tensor(cameras), own, noise, blurs)
+    camera.set(torch.tensor(cameras), own, noise, blurs, defects)
     return camera, sensor
 
 
@@ -313,6 +318,14 @@ class _Check:
             ]
             for n, row in enumerate(rows)
         ]
+
+    def defects(self, value: Any) -> Defects:
+        key, names = "defects", [field.name for field in fields(Defects)]
+        found = self.mapping(value, key, tuple(names))
+        values = self.items(found["values"], f"{key}.values", 1, VALUES)
+        shares = {n: self.number(found[n], f"{key}.{n}", 0, 1) for n in names if n != "values"}
+        taken = tuple(self.number(v, f"{key}.values.{n}", 0, 1) for n, v in enumerate(values))
+        return Defects(**shares, values=taken)
 
     def camera(self, value: Any, key: str) -> list[float]:
         numbers = self.items(value, key, len(PARAMETERS), len(PARAMETERS))

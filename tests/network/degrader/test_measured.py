@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from wildsr.degradation.coding import JPEGCoding, WebPCoding
+from wildsr.degradation.defects import Defects
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import PRIOR
 
@@ -97,3 +98,24 @@ def test_webp_is_a_coding_like_jpeg():
     plain.set(PRIOR.repeat(4, 1), [None] * 4)
     assert (plain(hr, (torch.arange(4), noise, phase))[0] - lr[0]).abs().mean() > 0.005
     assert "webp_share" not in plain.physical()
+
+
+def test_defects_are_part_of_its_state_and_of_its_words():
+    flaws = Defects(0.25, 1.0, (0.0, 1.0), rows=0.25, columns=0.0)
+    camera, other, plain = (MeasuredCamera(4) for _ in range(3))
+    camera.set(PRIOR[None], [None], defects=flaws)
+    other.load_state_dict(camera.state_dict())
+    plain.set(PRIOR[None], [None])
+    assert (other.defects().impulses, other.defects().rows) == (0.25, 0.25)
+    assert set(other.defects().values) == {0.0, 1.0}
+    assert "25.0% of the values are impulses, each row is 63.8/255" in camera.sentence()
+    assert camera.physical()["impulses"] == 0.25
+    assert camera.physical()["stripes_rows"] == 63.75
+    assert "stripes_columns" not in camera.physical()
+    assert not {"impulses", "stripes_rows"} & plain.physical().keys()
+    hr = torch.rand(2, 3, 64, 64)
+    draws = camera.draws(hr)
+    assert torch.equal(camera(hr, draws), other(hr, draws))
+    changed = (camera(hr, draws) - plain(hr, draws[:3])).abs()
+    assert float(changed.mean()) > 0.1
+    assert len(plain.draws(hr)) == 3  # nothing more is drawn without

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from wildsr.argument import check_counts
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import UNIT, Coding, JPEGCoding, WebPCoding, coded_each
+from wildsr.degradation.defects import SOUND, Defects, draw_defects, spoiled
 from wildsr.error import unknown
 from wildsr.network.degrader.physics import (
     HIGHEST,
@@ -31,7 +32,9 @@ SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 WEBP = len(SUBSAMPLINGS)  # stands in their place for WebP, whose quality is the first table entry
 SHARED, CHANNEL = BLURS = ("shared", "channel")  # whose a blur is
 POPULATION = 256  # cameras to be drawn from
-Draws = tuple[Tensor, Tensor, Tensor]
+VALUES = 16  # of impulses to be drawn from
+DEFECTS = ("impulses", "stripes_rows", "stripes_columns")
+Draws = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class MeasuredCamera(nn.Module):
 
     Each image is degraded by one camera drawn from a population
     (:mod:`wildsr.network.degrader.physics`) and compressed with that camera's JPEG tables, with a
-    random phase of the block grid. Nothing here is trained: :mod:`wildsr.calibration` measures the
+    random phase of the block grid. Impulses and stripes, where they were found, come before that.
+    Nothing here is trained: :mod:`wildsr.calibration` measures the
     population before the first iteration. Before that, every camera is the prior mean, without
     JPEG. The population has a fixed size, so that the checkpoints of all runs have the same shapes.
 
@@ -92,6 +96,7 @@ class MeasuredCamera(nn.Module):
     subsampling: Tensor  # (POPULATION,) indices of SUBSAMPLINGS, or WEBP; -1 without a coding
     black: Tensor | None  # () in [0, 1]
     noise_of: Tensor | None  # (C,) each channel's level of noise, in those of all
+    defects_of: Tensor  # impulses: share, together; stripes: of rows, columns; 16 values
     blur_of: Tensor | None  # (C, 3) what each channel adds to the first three parameters
 
     def __init__(
@@ -109,7 +114,9 @@ class MeasuredCamera(nn.Module):
         self.register_buffer("cameras", PRIOR.repeat(POPULATION, 1))
         self.register_buffer("tables", torch.zeros(POPULATION, 2, 64, dtype=torch.int32))
         self.register_buffer("subsampling", torch.full((POPULATION,), -1))
+        self.register_buffer("defects_of", _numbers(SOUND))
         self._codings: list[Coding | None] | None = None
+        self._defects: Defects | None = None
         self._kernels: dict[int, Tensor] = {}
 
     @torch.no_grad()
@@ -119,6 +126,7 @@ class MeasuredCamera(nn.Module):
         codings: Sequence[Coding | None],
         sensor: SensorNoise = QUIET,
         blurs: Tensor | None = None,
+        defects: Defects = SOUND,
     ) -> None:
         """Store measured cameras, repeated until there are ``POPULATION``.
 
@@ -127,6 +135,7 @@ class MeasuredCamera(nn.Module):
             codings: the lossy coding of each; None for none.
             sensor: the black level and the channels' noise, where they are measured.
             blurs: (C, 3) what each channel adds to the blur of all; None for nothing.
+            defects: impulses and stripes.
         """
         if self.blur_of is not None:
             self.blur_of.copy_(torch.zeros_like(self.blur_of) if blurs is None else blurs)
@@ -134,6 +143,7 @@ class MeasuredCamera(nn.Module):
             self.black.fill_(sensor.black)
         if self.noise_of is not None:
             self.noise_of.copy_(torch.tensor(sensor.of_channels or (1.0,) * self.channels))
+        self.defects_of.copy_(_numbers(defects))
         places = torch.arange(POPULATION) % len(cameras)
         self.cameras.copy_(cameras[places].clamp(LOWEST, HIGHEST))
         for place, index in enumerate(places.tolist()):
@@ -166,13 +176,18 @@ class MeasuredCamera(nn.Module):
         """Draw the random numbers of one ``forward`` of ``hr`` (B, C, H, W).
 
         Index of the camera (B,); standard normal (B, C + 1, h, w) for the noise, ``MARGIN`` pixels
-        larger on each side than the LR; phase of the grid of blocks (B, 2).
+        larger on each side than the LR; phase of the grid of blocks (B, 2). With defects those
+        of :func:`~wildsr.degradation.defects.draw_defects` as well.
         """
         count, channels, height, width = hr.shape
         which = torch.randint(POPULATION, (count,), device=hr.device)
         size = (height // self.scale + 2 * MARGIN, width // self.scale + 2 * MARGIN)
         noise = torch.randn(count, channels + 1, *size, device=hr.device, dtype=hr.dtype)
-        return which, noise, torch.randint(0, UNIT, (count, 2))
+        drawn = which, noise, torch.randint(0, UNIT, (count, 2))
+        if not self.defects():
+            return drawn
+        small = hr.new_empty(count, channels, height // self.scale, width // self.scale)
+        return *drawn, *draw_defects(small)
 
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
         """Degrade ``hr`` (B, C, H, W) in [0, 1] to LR (B, C, H/s, W/s), with given ``draws``.
@@ -180,13 +195,15 @@ class MeasuredCamera(nn.Module):
         Differentiable in ``hr``; the gradient through the coding is that of the identity
         (straight-through).
         """
-        which, noise, phase = draws
+        which, noise, phase, *more = draws
         which = which.to(self.cameras.device)
         clean = self._blurred(hr, which)
         if self.noise_of is not None:
             noise = by_channel(noise, SensorNoise(of_channels=tuple(self.noise_of.tolist())))
         black = 0.0 if self.black is None else self.black.to(hr.dtype)
         lr = seen(clean, self.cameras[which].to(hr.dtype), noise, black)
+        if more:
+            lr = spoiled(lr, self.defects(), (more[0], more[1], more[2], more[3]))
         codings = [self.codings()[index] for index in which.tolist()]
         if all(coding is None for coding in codings):
             return lr
@@ -228,7 +245,8 @@ class MeasuredCamera(nn.Module):
         """The median parameters by name, in report units: HR pixels, degrees, 1/255, shares.
 
         With ``jpeg_share`` and ``webp_share``, of cameras that compress so, the latter if it is
-        above 0, and ``black`` if it is.
+        above 0, ``black`` if it is, and ``impulses`` (a share), ``stripes_rows`` and
+        ``stripes_columns`` (1/255), each if it is above 0.
         """
         said = physical(self.cameras.median(0).values.cpu(), self.scale)
         if self.black is not None and self.black > 0:
@@ -236,11 +254,16 @@ class MeasuredCamera(nn.Module):
         webp = float((self.subsampling == WEBP).float().mean())
         if webp > 0:
             said["webp_share"] = webp
+        flaws = self.defects()
+        sizes = (flaws.impulses, 255 * flaws.rows, 255 * flaws.columns)
+        said |= {n: v for n, v in zip(DEFECTS, sizes, strict=True) if v > 0}
         return {**said, "jpeg_share": float((self.subsampling >= 0).float().mean()) - webp}
 
     def sentence(self) -> str:
         """Describe the median camera in words."""
         said = sentence(self.physical())
+        if self.defects():
+            said += f"; {self.defects()}"
         return said if self.blur_of is None else f"{said}; {blurs_sentence(self.blur_of)}"
 
     def _apply(self, fn: Any, recurse: bool = True) -> MeasuredCamera:
@@ -252,7 +275,7 @@ class MeasuredCamera(nn.Module):
         self._forget()
 
     def _forget(self) -> None:
-        self._codings = None
+        self._codings, self._defects = None, None
         self._kernels = {}
 
     def _blurs(self, which: Tensor, channel: int = 0) -> Tensor:
@@ -268,6 +291,13 @@ class MeasuredCamera(nn.Module):
         made = self._kernels[channel]
         return made[which.to(made.device)]
 
+    def defects(self) -> Defects:
+        """Impulses and stripes that images get."""
+        if self._defects is None:
+            share, together, rows, columns, *values = self.defects_of.tolist()
+            self._defects = Defects(share, together, tuple(values), rows, columns)
+        return self._defects
+
     def codings(self) -> list[Coding | None]:
         """The lossy coding of each camera; None for none."""
         if self._codings is None:
@@ -276,6 +306,14 @@ class MeasuredCamera(nn.Module):
                 _coding(both[0], both[1], index) for both, index in zip(tables, chosen, strict=True)
             ]
         return self._codings
+
+
+def _numbers(defects: Defects) -> Tensor:
+    """Defects as numbers; their values are repeated until there are ``VALUES``."""
+    values = [defects.values[n * len(defects.values) // VALUES] for n in range(VALUES)]
+    return torch.tensor(
+        [defects.impulses, defects.together, defects.rows, defects.columns, *values]
+    )
 
 
 def _coding(luma: list[int], chroma: list[int], index: int) -> Coding | None:
