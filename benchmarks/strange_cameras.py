@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import torch
 from other_cameras import SCALE, gaussian, in_8_bits, noisy, unsharp
@@ -73,16 +71,6 @@ def speckle(hr: Tensor) -> Tensor:
     return in_8_bits(clean * (1 + 0.1 * torch.randn_like(clean)))
 
 
-def wavelets(hr: Tensor) -> Tensor:
-    """Gaussian 1.4 px, noise, JPEG 2000 at a twentieth of the bytes."""
-    shown = in_8_bits(noisy(blur_and_sample(hr, gaussian(1.4, 1.4, 0), SCALE), 2, 4))
-    file = io.BytesIO()
-    Image.fromarray(to_bytes(shown)).save(
-        file, "JPEG2000", quality_mode="rates", quality_layers=[20]
-    )
-    return of_bytes(np.asarray(Image.open(file).convert("RGB")))
-
-
 STRANGE = {
     "night": ("very strong noise, JPEG 85", night),
     "aberration": ("colours apart, noise, JPEG 80", aberration),
@@ -92,5 +80,4 @@ STRANGE = {
     "enlarged": ("an eighth, enlarged to a quarter, JPEG 80", enlarged),
     "crisp": ("noise, sharpened by 1.5, JPEG 90", crisp),
     "speckle": ("blur, speckle", speckle),
-    "wavelets": ("blur, noise, JPEG 2000", wavelets),
 }
