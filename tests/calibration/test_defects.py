@@ -89,3 +89,11 @@ def test_photos_too_small_to_tell_show_none():
     tiny = [np.zeros((2, 5, 3), np.uint8), np.full((3, 3, 1), 9, np.uint8)]
     assert measure_defects(tiny, HR, SCALE) == SOUND
     assert without_defects(tiny[0], Defects(0.1)) is tiny[0]
+
+
+def test_a_single_photo_must_show_more_than_any_scene():
+    for photo in taken(SOUND):
+        assert measure_defects([photo], HR, SCALE) == SOUND
+    found = measure_defects([next(taken(Defects(0.05, rows=12 / 255)))], HR, SCALE)
+    assert found.impulses == pytest.approx(0.05, rel=0.3)
+    assert 255 * found.rows == pytest.approx(12, rel=0.3)

@@ -21,6 +21,7 @@ FAR = 0.16  # least distance of an impulse from its neighbours
 RARE = 7.0  # standard deviations of a photo's noise that an impulse is away at least
 FEW = 0.002  # least share of impulses
 FAINT = 0.7 / 255  # least standard deviation of stripes
+MANY = 12  # photos, whose median says what scenes show
 BEYOND = 5.0  # times what sharp photos show that photos with defects show at least
 DAMPED = 0.02  # against division by zero, of frequencies that second differences do not show
 
@@ -32,7 +33,8 @@ def measure_defects(lr: Sequence[Photo], hr: Sequence[Photo], scale: int) -> Def
 
     An impulse differs from eight neighbours that agree. The offset of a row shows in its second
     difference to the rows beside it, which is taken from the left and the right half of the photo:
-    what both share is no noise. Sharp photos, made smaller, show what scenes contribute.
+    what both share is no noise. Sharp photos, made smaller, show what scenes contribute: half of
+    them less than is asked of many photos, nearly all of them less than is asked of a single one.
 
     Args:
         lr: photos (H, W, C) without a lossy coding, uint8 or floats in [0, 1].
@@ -43,7 +45,8 @@ def measure_defects(lr: Sequence[Photo], hr: Sequence[Photo], scale: int) -> Def
     scenes = [_smaller(photo, scale) for photo in hr]
     rows, columns = (_stripes(photos, scenes, axis) for axis in (0, 1))
     share, together, values = _impulses(photos)
-    if share < max(FEW, BEYOND * _impulses(scenes)[0]):
+    usual = _usual([_impulses([scene])[0] for scene in scenes], len(photos))
+    if share < max(FEW, BEYOND * usual):
         share, together, values = 0.0, 1.0, (0.0, 1.0)
     return Defects(share, together, values, rows, columns)
 
@@ -149,13 +152,17 @@ def _shared(photo: Array, axis: int) -> float:
 
 def _stripes(photos: Sequence[Array], scenes: Sequence[Array], axis: int) -> float:
     """Standard deviation of the offsets of rows (0) or columns (1); 0 without a sign of them."""
-    variance, usual = (
-        float(np.median([_shared(photo, axis) for photo in some])) for some in (photos, scenes)
-    )
-    offset = (variance - max(usual, 0.0)) / 1.5
-    if variance < BEYOND * usual or offset < FAINT**2:
+    variance = float(np.median([_shared(photo, axis) for photo in photos]))
+    of_scenes = [_shared(scene, axis) for scene in scenes]
+    offset = (variance - max(_usual(of_scenes, MANY), 0.0)) / 1.5
+    if variance < BEYOND * _usual(of_scenes, len(photos)) or offset < FAINT**2:
         return 0.0
     return offset**0.5
+
+
+def _usual(of_scenes: Sequence[float], photos: int) -> float:
+    """What so many photos show of a defect at most, if they have none."""
+    return float(np.quantile(of_scenes, 1 - 0.5 * min((photos - 1) / (MANY - 1), 1)))
 
 
 def _offsets(plane: Array, axis: int) -> Array:
