@@ -186,7 +186,9 @@ def test_without_the_package_a_sentence_says_what_to_install(name, package, monk
     path = heic(tmp_path / name, smooth()) if name == "a.heic" else dng(tmp_path / name)
 
     monkeypatch.setitem(sys.modules, package, None)  # importing it fails
-    with pytest.raises(UserError, match=rf"needs the package {package}: pip install 'wildsr\[photo\]'"):
+    with pytest.raises(
+        UserError, match=rf"needs the package {package}: pip install 'wildsr\[photo\]'"
+    ):
         read_image(path)
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from wildsr.error import UserError
 from wildsr.photo.rows import Ahead, Still
 from wildsr.photo.sensor import RGB, Ranged, Sensor, made_into, unit_of, values_of
 from wildsr.photo.view import picture, view, views, window_of
@@ -114,3 +116,28 @@ def test_images_of_a_scene_are_shown_in_one_window():
     assert torch.equal(alone["hr"][0], view(bright[0]))
     photo = torch.randint(0, 256, (3, 4, 5), dtype=torch.uint8)
     assert torch.equal(view(photo), photo / 255)  # as it is
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "8 bits",
+        ["channels", 3],
+        {"channels": 3, "Depth": "8"},
+        {"depth": "8"},
+        {"channels": 0, "depth": "8"},
+        {"channels": "3", "depth": "8"},
+        {"channels": 3, "depth": 8},
+        {"channels": 3, "depth": ["8"]},
+        {"channels": 3, "depth": "16", "lr": [0]},
+        {"channels": 3, "depth": "16", "lr": 7},
+        {"channels": 3, "depth": "16", "hr": [5, 5]},
+        {"channels": 3, "depth": "16", "hr": [0, float("nan")]},
+        {"channels": 5, "depth": "16", "bands": [0, 1, 5]},
+        {"channels": 5, "depth": "16", "bands": [0, 1]},
+    ],
+)
+def test_a_damaged_one_is_one_sentence(settings):
+    for given in (settings, OmegaConf.create({"sensor": settings}).sensor):
+        with pytest.raises(UserError, match="`sensor` must have the `channels` and `depth`"):
+            Sensor.of(given)

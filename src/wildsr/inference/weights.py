@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -133,9 +132,8 @@ def _sensor_of(described: Mapping[str, Any], network: nn.Module, what: str) -> S
         return Sensor(channels_of(network))
     try:
         sensor = Sensor.of(described["sensor"])
-        finite = all(math.isfinite(v) for side in ("lr", "hr") for v in sensor.span(side))
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+    except UserError as error:
         raise UserError(f"{what} is damaged: its description of photos cannot be read.") from error
-    if not finite or sensor.channels != channels_of(network):
+    if sensor.channels != channels_of(network):
         raise UserError(f"{what} is damaged: its description of photos is not that of its network.")
     return sensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wildsr.argument import check_integer
+from wildsr.error import UserError, shortened
 from wildsr.photo.rows import Ahead, Rows
 from wildsr.photo.samples import TYPES, Range, Samples
 from wildsr.pixels import LUMA
 
+MOST_CHANNELS = 1024
 WHITES = {"8": 255.0, "16": 65535.0, "float": 1.0}  # value of white by depth
 
 
@@ -67,21 +71,41 @@ class Sensor:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None) -> Sensor:
-        """The sensor in a configuration; 8-bit RGB if it has none."""
+        """The sensor in a configuration; 8-bit RGB if it has none.
+
+        Raises:
+            UserError: it is damaged, as in a run's or a weights file from elsewhere.
+        """
         if settings is None:
             return cls()
 
-        def span(value: Sequence[float] | None) -> Range | None:
-            return None if value is None else (float(value[0]), float(value[1]))
+        def span(key: str) -> Range | None:
+            value = settings.get(key)
+            if value is None:
+                return None
+            low, high = (float(end) for end in value)
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError
+            return low, high
 
-        bands = settings.get("bands")
-        return cls(
-            int(settings["channels"]),
-            str(settings["depth"]),
-            span(settings.get("lr")),
-            span(settings.get("hr")),
-            None if bands is None else tuple(int(band) for band in bands),
-        )
+        try:
+            channels, depth, bands = settings["channels"], settings["depth"], settings.get("bands")
+            check_integer("`sensor.channels`", channels, 1, MOST_CHANNELS)
+            if depth not in WHITES:
+                raise ValueError
+            shown = None if bands is None else tuple(int(band) for band in bands)
+            if shown is not None and (
+                len(shown) != 3 or not 0 <= min(shown) <= max(shown) < channels
+            ):
+                raise ValueError
+            return cls(channels, depth, span("lr"), span("hr"), shown)
+        # What is no mapping, and what OmegaConf finds in it, has errors of every kind.
+        except Exception as error:
+            raise UserError(
+                "`sensor` must have the `channels` and `depth` (8, 16 or float) of photos, their "
+                "black and white (`lr`, `hr`: null or two rising numbers) and `bands` (null or "
+                f"three channels), but got {shortened(str(settings))}."
+            ) from error
 
     def overrides(self) -> list[str]:
         """The configuration overrides that describe this sensor."""

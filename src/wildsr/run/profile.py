@@ -33,11 +33,10 @@ from wildsr.network.degrader.measured import (
     SensorNoise,
 )
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, physical
-from wildsr.photo.sensor import RGB, WHITES, Sensor
+from wildsr.photo.sensor import MOST_CHANNELS, RGB, WHITES, Sensor
 
 FILE = "camera.json"
 SCHEMA = 1
-MOST_CHANNELS = 1024
 LARGEST = 8 << 20  # bytes; one of 256 cameras with 256 tables has less than 1 MB
 STEPS = 32767  # the largest that libjpeg writes
 WIDEST = 5.0  # by which a channel's blur may differ, on the scales of the parameters
