@@ -12,7 +12,7 @@ from wildsr.calibration.simulate import Photo
 from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.defects import Defects
 from wildsr.network.degrader.measured import VALUES
-from wildsr.pixels import floats_of
+from wildsr.pixels import floats_of, in_unit, rounded
 
 SIDE = 160  # pixels of the middle of a photo that are looked at
 QUIET = 0.08  # range of six of eight neighbours up to which they say what a pixel has to be
@@ -65,7 +65,7 @@ def without_defects(photo: Photo, defects: Defects) -> Photo:
         if size > 0:
             whole -= _offsets(whole.mean(2), axis)[..., None]
     if photo.dtype == np.uint8:
-        return (whole.clip(0, 1) * 255).round().astype(np.uint8)
+        return rounded(torch.from_numpy(whole)).byte().numpy()
     return whole
 
 
@@ -76,8 +76,7 @@ def _middle(photo: Photo, side: int) -> Array:
 
 
 def _floats(photo: Photo) -> Array:
-    full = 255.0 if photo.dtype == np.uint8 else 1.0
-    return np.divide(photo, full, dtype=np.float32)
+    return in_unit(torch.from_numpy(photo.copy())).numpy()
 
 
 def _smaller(photo: Photo, scale: int) -> Array:
