@@ -50,6 +50,13 @@ def test_a_camera_survives_its_file(camera, document, tmp_path):
     assert torch.allclose(read.defects_of, camera.defects_of)
 
 
+def test_the_document_is_checked_alike_before_it_is_written(camera, document):
+    assert of_camera(camera) == document
+    assert torch.allclose(
+        checked_profile(of_camera(camera), "it")[0].cameras, camera.cameras, atol=1e-4
+    )
+
+
 def test_it_degrades_as_the_camera_does(camera, document, tmp_path):
     path = write_profile(tmp_path, document)
     hr = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))

@@ -149,9 +149,13 @@ def of_camera(camera: MeasuredCamera, sensor: Sensor | None = None) -> dict[str,
         **({} if sensor.plain else {"sensor": _of_sensor(camera, sensor)}),
         "parameters": list(PARAMETERS),
         "population": camera.population(),
-        **({"defects": asdict(camera.defects())} if camera.defects() else {}),
+        **({"defects": _of_defects(camera.defects())} if camera.defects() else {}),
         **({} if camera.blur_of is None else {"blur_of_channels": camera.blur_of.tolist()}),
     }
+
+
+def _of_defects(defects: Defects) -> dict[str, Any]:
+    return {**asdict(defects), "values": list(defects.values)}
 
 
 def _of_sensor(camera: MeasuredCamera, sensor: Sensor) -> dict[str, Any]:
