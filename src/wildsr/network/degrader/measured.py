@@ -64,10 +64,10 @@ def by_channel(normal: Tensor, sensor: SensorNoise) -> Tensor:
 class MeasuredCamera(nn.Module):
     """Degrades each image with camera parameters measured on one of a folder's photos.
 
-    ``lr = jpeg(process(sample(blur(hr)) + noise))``.
+    ``lr = coding(defects(process(sample(blur(hr)) + noise)))``.
 
     Each image is degraded by one camera drawn from a population
-    (:mod:`wildsr.network.degrader.physics`) and compressed with that camera's JPEG tables, with a
+    (:mod:`wildsr.network.degrader.physics`) and compressed with that camera's coding, with a
     random phase of the block grid. Impulses and stripes, where they were found, come before that.
     Nothing here is trained: :mod:`wildsr.calibration` measures the
     population before the first iteration. Before that, every camera is the prior mean, without
