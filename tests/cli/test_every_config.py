@@ -176,10 +176,10 @@ TABLES = {
 | kernel  | judge   | critic  | real                                  | grain, judged_real, judged_fake | halved    |
 | upscale | upscale | upscale | pixel                                 | draws, fake_lr, sr_levels, sr   |           |""",  # noqa: E501
     "maeda": """\
-| update   | trains                          | terms                                                   | tensors computed                                                                             | constants                                |
-| -------- | ------------------------------- | ------------------------------------------------------- | -------------------------------------------------------------------------------------------- | ---------------------------------------- |
+| update   | trains                          | terms                                                   | tensors computed                                                                               | constants                                |
+| -------- | ------------------------------- | ------------------------------------------------------- | ---------------------------------------------------------------------------------------------- | ---------------------------------------- |
 | generate | clean, degrade, upscale         | fool, fool_clean, gap, cycle, identity, geometry, pixel | clean_lr, draws, fake_lr, cleaned, pseudo_clean, sr, restored, same_clean, way, cleaned_turned |                                          |
-| judge    | critic, critic_clean, critic_hr | real, clean, hr                                         |                                                                                              | fake_lr, clean_lr, cleaned, restored, sr |""",  # noqa: E501
+| judge    | critic, critic_clean, critic_hr | real, clean, hr                                         |                                                                                                | fake_lr, clean_lr, cleaned, restored, sr |""",  # noqa: E501
     "dasr": """\
 | stage   | update   | trains    | terms                  | tensors computed                                                                                      | constants |
 | ------- | -------- | --------- | ---------------------- | ----------------------------------------------------------------------------------------------------- | --------- |
