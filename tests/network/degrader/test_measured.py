@@ -25,7 +25,7 @@ def test_pictures_are_those_of_the_photos_that_were_measured():
     lr = camera(hr, draws).detach()
     assert lr.shape == (40, 3, 24, 24)
     which = draws[0] % 2
-    assert 5 < int(which.sum()) < 35
+    assert 3 < int(which.sum()) < 37  # one in two million draws otherwise
     contrast = lr.std((1, 2, 3))
     assert contrast[which == 0].min() > contrast[which == 1].max()
 
@@ -71,8 +71,7 @@ def test_it_can_be_learned_through_in_its_picture():
     """The gradient reaches ``hr``, through JPEG as if it was not there; the picture is the same."""
     camera = two_kinds()
     hr = torch.rand(6, 3, 64, 64)
-    draws = camera.draws(hr)
-    assert set((draws[0] % 2).tolist()) == {0, 1}
+    draws = (torch.arange(6), *camera.draws(hr)[1:])  # of both kinds
     sharp = hr.clone().requires_grad_()
     lr = camera(sharp, draws)
     torch.testing.assert_close(lr.detach(), camera(hr, draws))
