@@ -25,7 +25,7 @@ def test_pictures_are_those_of_the_photos_that_were_measured():
     lr = camera(hr, draws).detach()
     assert lr.shape == (40, 3, 24, 24)
     which = draws[0] % 2
-    assert 3 < int(which.sum()) < 37  # one in two million draws otherwise
+    assert 3 < int(which.sum()) < 37  # otherwise in one of fifty million draws
     contrast = lr.std((1, 2, 3))
     assert contrast[which == 0].min() > contrast[which == 1].max()
 
