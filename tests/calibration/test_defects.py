@@ -88,6 +88,8 @@ def test_what_is_left_without_them(given, deep):
 def test_photos_too_small_to_tell_show_none():
     tiny = [np.zeros((2, 5, 3), np.uint8), np.full((3, 3, 1), 9, np.uint8)]
     assert measure_defects(tiny, HR, SCALE) == SOUND
+    for few in ([HR[0][:5, :5]], [HR[0][:5]], []):  # of no use as scenes
+        assert measure_defects(list(taken(SOUND)), few, SCALE) == SOUND
     assert without_defects(tiny[0], Defects(0.1)) is tiny[0]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from wildsr.calibration.simulate import Photo
 from wildsr.degradation.bicubic import downscale
-from wildsr.degradation.defects import Defects
+from wildsr.degradation.defects import SOUND, Defects
 from wildsr.network.degrader.measured import VALUES
 from wildsr.pixels import floats_of, in_unit, rounded
 
@@ -38,11 +38,13 @@ def measure_defects(lr: Sequence[Photo], hr: Sequence[Photo], scale: int) -> Def
 
     Args:
         lr: photos (H, W, C) without a lossy coding, uint8 or floats in [0, 1].
-        hr: sharp photos of any scenes.
+        hr: sharp photos of any scenes; those of less than three LR pixels a side are left out.
         scale: HR pixels for each LR pixel.
     """
     photos = [_middle(photo, SIDE) for photo in lr]
-    scenes = [_smaller(photo, scale) for photo in hr]
+    scenes = [_smaller(photo, scale) for photo in hr if min(photo.shape[:2]) >= 3 * scale]
+    if not scenes:
+        return SOUND
     rows, columns = (_stripes(photos, scenes, axis) for axis in (0, 1))
     share, together, values = _impulses(photos)
     usual = _usual([_impulses([scene])[0] for scene in scenes], len(photos))

@@ -85,7 +85,7 @@ class WebPCoding(Coding):
 
     @property
     def coarseness(self) -> float:
-        """Logarithm of the quantiser step of luminance, which is 4 at its finest."""
+        """Logarithm of about the quantiser step of luminance, which is 4 at its finest."""
         return math.log(4 + quantiser(self.quality))
 
     def applied(self, pixels: Pixels) -> Pixels:

@@ -32,8 +32,8 @@ def read_enlargement(photo: npt.NDArray[np.uint8]) -> float | None:
     than 1.18, or by 2, which looks like a sensor's colour mosaic. Blocks of 4 x 4 pixels (WebP)
     have the period of an enlargement by 4/3, which is found if frequencies are missing as well:
     where it was bilinear they are not. The factors s and s / (s - 1) give the same period: the
-    smaller one is returned, unless the spectrum is as empty as only the
-    larger one leaves it; so a factor above 2 may come out as the smaller one.
+    smaller one is returned, unless the spectrum is as empty as only the larger one leaves it; so a
+    factor above 2 may come out as the smaller one.
 
     Args:
         photo: uint8 (H, W, 3), (H, W, 1) or (H, W), as decoded.
