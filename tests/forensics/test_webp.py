@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from support.coded import NAMES, clean
 
+from wildsr.degradation.coding import quantiser
 from wildsr.forensics.coding import NONE, WEBP
 from wildsr.forensics.folder import Codings
 from wildsr.forensics.header import read_header
@@ -27,9 +28,7 @@ def test_the_quality_of_a_file_that_pillow_wrote(name, quality, method, tmp_path
 
 def test_without_segments_it_is_exact():
     for quality in (1, 30, 50, 74, 80, 99):
-        share = quality / 100
-        linear = share * 2 / 3 if share < 0.75 else 2 * share - 1
-        assert abs(quality_of(int(127 * (1 - linear ** (1 / 3)))) - quality) <= 2
+        assert abs(quality_of(int(quantiser(quality))) - quality) <= 2
     assert (quality_of(0), quality_of(127), quality_of(500)) == (100, 0, 0)
 
 

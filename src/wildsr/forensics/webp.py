@@ -35,6 +35,8 @@ def read_quality(file: IO[bytes]) -> int | None:
 def quality_of(quantiser: int, exponent: float = 1.0) -> int:
     """The quality of libwebp, 0 to 100, of a quantiser index, 0 to 127.
 
+    The inverse of :func:`~wildsr.degradation.coding.quantiser` for an exponent of 1.
+
     Args:
         quantiser: of a segment, or of the photo.
         exponent: of the segment: above 1 for one that is coarser than the quality alone says.
