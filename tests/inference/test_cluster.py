@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -36,6 +37,39 @@ def ray(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield ray
     ray.shutdown()
+
+
+def test_processes_of_a_cluster_talk_by_block_and_not_by_photo(ray, fill, tmp_path):
+    """Ray keeps a record of each call for as long as the cluster runs."""
+    from torch import nn
+
+    from wildsr.inference.cluster_actor import Actor, Maker
+    from wildsr.inference.file import Settings
+    from wildsr.inference.job import begin_upscaling
+    from wildsr.inference.tasks import tasks
+    from wildsr.inference.upscaler import Upscaler
+
+    calls = []
+
+    class Attempts:
+        def __getattr__(self, name):
+            def remote(names):
+                calls.append((name, len(names)))
+                return [0] * len(names)
+
+            return SimpleNamespace(remote=remote)
+
+    network = nn.Upsample(scale_factor=2)
+    maker = Maker(
+        lambda: Upscaler(network, network, 2, "it", tile=64),
+        begin_upscaling, Settings(), False, time.time(), 1,
+    )  # fmt: skip
+    actor = Actor(maker, Attempts())
+    actor.get = list
+    todo = list(tasks(fill(tmp_path / "in", 9, (12, 16)), tmp_path / "out", None))
+    rows = actor({"tasks": [ray.cloudpickle.dumps(todo)]})
+    assert rows["error"] == [""] * 9
+    assert calls == [("begin", 9), ("start", 9), ("end", 9)]
 
 
 @pytest.fixture

@@ -76,8 +76,8 @@ class Actor:
                 (suspects if count else fresh).append(task)
         # Photos during which a process died are tried one by one, to find the one that crashes it.
         for some in (fresh, *([task] for task in suspects)):
-            for task in some:
-                self.attempts.start.remote(task.output)
+            # One call for all: Ray keeps some kilobytes about each, for as long as the cluster runs.
+            self.attempts.start.remote([task.output for task in some])
             collected.pixels += self._made(some, collected)
         self.attempts.end.remote([task.output for task in todo])
         return collected.rows(todo)
@@ -138,8 +138,9 @@ def attempts(ray: Any) -> Any:
             """How many processes have begun these and not come back."""
             return [self.counts.get(name, 0) for name in names]
 
-        def start(self, name: str) -> None:
-            self.counts[name] = self.counts.get(name, 0) + 1
+        def start(self, names: list[str]) -> None:
+            for name in names:
+                self.counts[name] = self.counts.get(name, 0) + 1
 
         def end(self, names: list[str]) -> None:
             for name in names:
