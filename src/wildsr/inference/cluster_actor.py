@@ -76,7 +76,7 @@ class Actor:
                 (suspects if count else fresh).append(task)
         # Photos during which a process died are tried one by one, to find the one that crashes it.
         for some in (fresh, *([task] for task in suspects)):
-            # One call for all: Ray keeps some kilobytes about each, for as long as the cluster runs.
+            # One call for all: Ray keeps kilobytes about each, for as long as the cluster runs.
             self.attempts.start.remote([task.output for task in some])
             collected.pixels += self._made(some, collected)
         self.attempts.end.remote([task.output for task in todo])

@@ -158,20 +158,6 @@ class MeasuredCamera(nn.Module):
                 self.tables[place] = torch.tensor([coding.luminance, coding.chrominance])
         self._forget()
 
-    def population(self) -> dict[str, list[Any]]:
-        """The cameras and their codings as plain data for a file.
-
-        ``cameras`` (POPULATION, P); ``codings``, each distinct coding once; ``coding``
-        (POPULATION,), indices into ``codings`` or None.
-        """
-        kinds = list(dict.fromkeys(kind for kind in self.codings() if kind is not None))
-        places = {kind: place for place, kind in enumerate(kinds)}
-        return {
-            "cameras": [[round(value, 5) for value in row] for row in self.cameras.tolist()],
-            "coding": [None if kind is None else places[kind] for kind in self.codings()],
-            "codings": [_record(kind) for kind in kinds],
-        }
-
     def draws(self, hr: Tensor) -> Draws:
         """Draw the random numbers of one ``forward`` of ``hr`` (B, C, H, W).
 
@@ -195,7 +181,11 @@ class MeasuredCamera(nn.Module):
         Differentiable in ``hr``; the gradient through the coding is that of the identity
         (straight-through).
         """
-        which, noise, phase, *more = draws
+        return self.coded(self.taken(hr, draws), draws)
+
+    def taken(self, hr: Tensor, draws: Draws) -> Tensor:
+        """The image (B, C, H/s, W/s) that the camera's sensor takes of ``hr``, before a coding."""
+        which, noise, _, *more = draws
         which = which.to(self.cameras.device)
         clean = self._blurred(hr, which)
         if self.noise_of is not None:
@@ -204,6 +194,11 @@ class MeasuredCamera(nn.Module):
         lr = seen(clean, self.cameras[which].to(hr.dtype), noise, black)
         if more:
             lr = spoiled(lr, self.defects(), (more[0], more[1], more[2], more[3]))
+        return lr
+
+    def coded(self, lr: Tensor, draws: Draws) -> Tensor:
+        """Each image of ``lr`` (B, C, H, W) through its camera's coding."""
+        which, phase = draws[0], draws[2]
         codings = [self.codings()[index] for index in which.tolist()]
         if all(coding is None for coding in codings):
             return lr
@@ -320,13 +315,3 @@ def _coding(luma: list[int], chroma: list[int], index: int) -> Coding | None:
     if index == WEBP:
         return WebPCoding(luma[0])
     return None if index < 0 else JPEGCoding(tuple(luma), tuple(chroma), SUBSAMPLINGS[index])
-
-
-def _record(coding: Coding) -> dict[str, Any]:
-    """A coding as plain data: what its class is made from, under the names of a camera file."""
-    if isinstance(coding, WebPCoding):
-        return {"webp_quality": coding.quality}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in vars(coding).items()
-    }
