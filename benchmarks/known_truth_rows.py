@@ -55,6 +55,7 @@ SMALLER = {
 VARIANTS = {"adversarial_jpeg": ["method=adversarial_camera", "network.degrader.jpeg=80"]}
 METHODS = (
     "wild",
+    "wild_residual",
     "adversarial_camera",
     "adversarial_jpeg",
     "pdm",

@@ -131,6 +131,7 @@ def of():
             "dasr": staged,
             "dsgan": staged,
             "lud_vae": ["network.degrader.features=4"],
+            "wild_residual": ["network.degrader.features=4", "network.degrader.blocks=1"],
             "cincgan": [*translator, *within("shrink", blocks=1), *critic_hr],
             "maeda": [*translator, *within("degrade", blocks=1), *critic_hr],
         }

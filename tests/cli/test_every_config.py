@@ -221,6 +221,13 @@ TABLES = {
 | learn  | upscale      | upscale       | pixel                                             | draws, fake_lr, sr_levels, sr                                                                                                                                                                                      |                |
 | finish | sharpen      | finished      | pixel, seen, fool, artifacts, turned, grid, again | draws, fake_lr, sr_levels, sr, finished_sr, finished_truth, vgg16_shift_tolerant(finished_sr), vgg16_shift_tolerant(finished_truth), finished_mixed, sr_average, finished_average, finished_turned, finished_again |                |
 | finish | judge_finish | critic_finish | mixed                                             |                                                                                                                                                                                                                    | finished_mixed |""",  # noqa: E501
+    "wild_residual": """\
+| stage    | update       | trains        | terms                                             | tensors computed                                                                                                                                                                                                   | constants      |
+| -------- | ------------ | ------------- | ------------------------------------------------- | ------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------ | -------------- |
+| residual | degrade      | degrade       | alike, little                                     | draws, fake_lr, plain_lr                                                                                                                                                                                           |                |
+| learn    | upscale      | upscale       | pixel                                             | draws, fake_lr, sr_levels, sr                                                                                                                                                                                      |                |
+| finish   | sharpen      | finished      | pixel, seen, fool, artifacts, turned, grid, again | draws, fake_lr, sr_levels, sr, finished_sr, finished_truth, vgg16_shift_tolerant(finished_sr), vgg16_shift_tolerant(finished_truth), finished_mixed, sr_average, finished_average, finished_turned, finished_again |                |
+| finish   | judge_finish | critic_finish | mixed                                             |                                                                                                                                                                                                                    | finished_mixed |""",  # noqa: E501
 }
 
 
@@ -447,6 +454,7 @@ TERMS = {  # update, term: where each loss of the catalogue has its place
     "l2": ("upscale", "prediction: sr, target: hr"),
     "charbonnier": ("upscale", "prediction: sr, target: hr"),
     "huber": ("upscale", "prediction: sr, target: hr"),
+    "moments": ("upscale", "real: hr, fake: sr"),
     "ssim": ("upscale", "prediction: sr, target: hr"),
     "ms_ssim": ("upscale", "prediction: sr, target: hr, scales: 2"),
     "content": ("upscale", "prediction: sr, target: hr"),

@@ -4,6 +4,8 @@ import torch
 from support.step_by_hand import adam, descend, draw_again, freeze, move_average, quantise
 from torch.nn import functional as F
 
+from wildsr.loss.moments import LocalMoments
+
 
 def test_supervised(compare):
     def reference(networks, batches, averages):
@@ -60,6 +62,31 @@ def test_adversarial_camera(compare):
         "method.updates.judge.terms.smooth.weight=0.5",
     ]
     compare(["method=adversarial_camera", *tuned], reference)
+
+
+def test_wild_residual(compare, of):
+    """A stage of the camera's network: moments, and little change; then L1 through both."""
+
+    def reference(networks, batches, averages):
+        camera, upscale = networks["degrade"], networks["upscale"]
+        optimizers = adam(camera.residual, 1e-3, (0.9, 0.99)), adam(upscale, 5e-4, (0.9, 0.99))
+        alike = LocalMoments()
+        for iteration, batch in enumerate(batches):
+            hr, real_lr = batch["hr"], batch["real_lr"]
+            draw_again(iteration)
+            draws = camera.draws(hr)
+            fake_lr = quantise(camera(hr, draws))
+            if iteration < 3:
+                plain_lr = quantise(camera.plain(hr, draws)).detach()
+                loss = alike(real_lr, fake_lr) + 0.5 * (fake_lr - plain_lr).abs().mean()
+                descend(optimizers[0], loss)
+            else:
+                descend(optimizers[1], (upscale(fake_lr.detach()) - hr).abs().mean())
+                move_average(averages["upscale"], upscale, iteration - 3)
+
+    stages = ["method.stages={residual: 1, learn: 1}", "finish=none"]
+    little = ["method.updates.degrade.terms.little.weight=0.5"]
+    compare([*of("wild_residual"), *stages, *little], reference)
 
 
 def test_pdm(compare, of):

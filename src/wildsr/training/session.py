@@ -38,6 +38,7 @@ from wildsr.training.progress import ProgressBar
 from wildsr.training.rank import process_rank
 from wildsr.training.schedule import Ending
 from wildsr.training.snapshots import Snapshots
+from wildsr.training.trial import Trial
 from wildsr.training.validation import Validation
 
 _RUN = "WILDSR_RUN"  # passes the run's folder to the processes that Lightning starts
@@ -183,7 +184,9 @@ def fit(
     # The order matters: logs and pictures of an iteration are on disk before its checkpoint, and
     # the time they take does not count as waiting for data.
     watch = [] if job.watch is None else [job.watch]
+    first: list[lightning.Callback]
     first = [] if folder.resumed else [Harvest(data, folder.folder, training.say)]
+    first += [Trial(data, folder.folder, training.say)]
     callbacks = [*first, snapshots, validation, progress, checkpointing, *watch, progress.waiting]
     trainer = build_trainer(config, callbacks, _precision(job, training))
     try:

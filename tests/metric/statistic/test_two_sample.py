@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from wildsr.metric.statistic.local_features import CROP, local_features
+from wildsr.loss.local_features import CROP, local_features
 from wildsr.metric.statistic.two_sample import two_sample
 
 
@@ -30,6 +30,17 @@ def test_what_differs_in_every_photo_is_told():
     found = two_sample(photos(12, 0, 1, scene=0.1), photos(12, 4, 2, scene=0.1))
     assert found.accuracy > 0.99
     assert found.p_value == pytest.approx(1 / 201)
+
+
+def test_the_separation_grows_where_the_accuracy_no_longer_does():
+    """A shift of s along all five features is sqrt(5) s deviations, or more by hidden ones."""
+    sets = [photos(24, shift, 2, scene=0.1, crops=60) for shift in (0, 4, 8)]
+    real = photos(24, 0, 1, scene=0.1, crops=60)
+    none, far, farther = (two_sample(real, one) for one in sets)
+    assert far.accuracy > 0.999
+    assert farther.accuracy > 0.999
+    assert abs(none.separation) < 0.2
+    assert 0.9 * 4 * 5**0.5 < far.separation < farther.separation / 1.2
 
 
 def test_knowing_a_photo_again_is_no_use():

@@ -33,6 +33,9 @@ class TwoSample:
         halves: the mean accuracy between random halves of the first set; None for under 4 photos.
         halves_low: of those accuracies, the 5 % quantile.
         halves_high: the 95 % quantile.
+        separation: distance of the two sets' means along the classifier's direction, in standard
+            deviations of the crops within a set (d'), of held-out crops; above an accuracy of
+            about 98 % it still tells more from less.
     """
 
     accuracy: float
@@ -43,6 +46,7 @@ class TwoSample:
     halves: float | None
     halves_low: float | None
     halves_high: float | None
+    separation: float
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,12 @@ def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) ->
     generator = torch.Generator().manual_seed(seed)
     photos = [_Photo.of(crops) for crops in _hidden([*real, *fake], generator)]
     labels = torch.tensor([True] * len(real) + [False] * len(fake))
-    right = _told(photos, labels, generator)
+    right, score = _told(photos, labels, generator)
     accuracy, margin = _balanced(right, labels)
     shuffled = []
     for _ in range(SHUFFLES):
         other = labels[torch.randperm(len(labels), generator=generator)]
-        shuffled.append(_balanced(_told(photos, other, generator), other)[0])
+        shuffled.append(_balanced(_told(photos, other, generator)[0], other)[0])
     by_chance = torch.tensor(shuffled)
     halves = _halves(photos[: len(real)], generator)
     return TwoSample(
@@ -92,6 +96,7 @@ def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) ->
         halves=halves.mean().item() if len(halves) else None,
         halves_low=halves.quantile(0.05).item() if len(halves) else None,
         halves_high=halves.quantile(0.95).item() if len(halves) else None,
+        separation=float(score[labels].mean() - score[~labels].mean()),
     )
 
 
@@ -101,7 +106,7 @@ def _halves(photos: list[_Photo], generator: torch.Generator) -> Tensor:
     found = []
     for _ in range(HALVINGS):
         half = torch.randperm(len(photos), generator=generator) < len(photos) // 2
-        found.append(_balanced(_told(photos, half, generator), half)[0])
+        found.append(_balanced(_told(photos, half, generator)[0], half)[0])
     return torch.tensor(found)
 
 
@@ -119,12 +124,18 @@ def _hidden(photos: list[Tensor], generator: torch.Generator) -> list[Tensor]:
     return made
 
 
-def _told(photos: list[_Photo], labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Share of each photo's crops that a classifier trained without that photo gets right."""
+def _told(
+    photos: list[_Photo], labels: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """What a classifier trained without a photo says of its crops.
+
+    Share of them that it gets right, and their mean distance from its threshold, in standard
+    deviations within a set; real is positive.
+    """
     means = torch.stack([photo.mean for photo in photos])
     squares = torch.stack([photo.square for photo in photos])
     fold = _folds(labels, generator)
-    right = torch.empty(len(labels), dtype=torch.float64)
+    right, score = torch.empty(2, len(labels), dtype=torch.float64)
     for number in fold.unique():
         seen = fold != number
         real, fake = means[seen & labels].mean(0), means[seen & ~labels].mean(0)
@@ -133,11 +144,14 @@ def _told(photos: list[_Photo], labels: Tensor, generator: torch.Generator) -> T
         within = within + (squares[seen & ~labels].mean(0) - fake.outer(fake)) / 2
         within = within + RIDGE * torch.eye(len(within), dtype=within.dtype)
         direction = torch.linalg.solve(within, real - fake)
+        direction = direction / (direction @ within @ direction).clamp(min=1e-12).sqrt()
         middle = (real + fake) @ direction / 2
         for index in (~seen).nonzero()[:, 0].tolist():
-            taken_for_real = (photos[index].crops @ direction > middle).double().mean()
+            scores = photos[index].crops @ direction - middle
+            taken_for_real = (scores > 0).double().mean()
             right[index] = taken_for_real if labels[index] else 1 - taken_for_real
-    return right
+            score[index] = scores.mean()
+    return right, score
 
 
 def _folds(labels: Tensor, generator: torch.Generator) -> Tensor:

@@ -192,7 +192,7 @@ class MeasuredCamera(nn.Module):
             noise = by_channel(noise, SensorNoise(of_channels=tuple(self.noise_of.tolist())))
         black = 0.0 if self.black is None else self.black.to(hr.dtype)
         lr = seen(clean, self.cameras[which].to(hr.dtype), noise, black)
-        if more:
+        if self.defects():
             lr = spoiled(lr, self.defects(), (more[0], more[1], more[2], more[3]))
         return lr
 

@@ -8,7 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from wildsr.metric.statistic.local_features import local_features
+from wildsr.loss.local_features import local_features
 from wildsr.metric.statistic.two_sample import TwoSample, two_sample
 from wildsr.report.card.chance import ERROR
 from wildsr.report.card.entry.entry import AGREES, BLIND, DIFFERS, FAKE, UNKNOWN, Entry, too_few

@@ -1,4 +1,4 @@
-"""Features of small crops for two-sample tests: noise, sharpness, coding, little of the scene."""
+"""Features of small crops that tell two cameras apart: noise, sharpness, coding, little scene."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ FLOOR = 0.1  # (1/255)^2; about the variance of 8-bit rounding, keeps logarithms
 OPPONENT = torch.tensor(YCBCR, dtype=torch.float64)
 
 
-def local_features(photo: Tensor) -> Tensor:
-    """Features of each 16x16 crop of a photo, from differences of neighbouring pixels.
+def local_features(photo: Tensor, step: int = CROP) -> Tensor:
+    """Features of 16x16 crops of a photo, from differences of neighbouring pixels.
 
     Log energies of first, second and mixed differences (of luma, Cb and Cr), correlations of the
     second differences one and two pixels apart and between red, green and blue, their kurtosis,
@@ -24,11 +24,12 @@ def local_features(photo: Tensor) -> Tensor:
 
     Args:
         photo: (3, H, W), 0 to 255, sides of at least 16 pixels.
+        step: pixels from one crop to the next.
 
     Returns:
         (crops, features), in float64.
     """
-    crops = photo.double().unfold(1, CROP, CROP).unfold(2, CROP, CROP)
+    crops = photo.double().unfold(1, CROP, step).unfold(2, CROP, step)
     crops = crops.flatten(1, 2).transpose(0, 1)  # (n, 3, 16, 16)
     opponent = torch.einsum("dc,nchw->ndhw", OPPONENT, crops)
     right, down = opponent.diff(dim=3), opponent.diff(dim=2)
