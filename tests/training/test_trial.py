@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from wildsr.network.degrader.physics import PRIOR
-from wildsr.network.degrader.remainder import RemainderCamera
+from wildsr.network.degrader.remainder import RemainderCamera, Verdict
 from wildsr.report.card.of_run import Photos
 from wildsr.training import trial
 
@@ -75,6 +75,21 @@ def test_without_photos_to_test_with_it_is_switched_off(monkeypatch):
     found = trial.judged(RemainderCamera(2), None, 1)
     assert not found.kept
     assert found.without is None
+
+
+def test_a_repeated_test_is_noted_once(tmp_path):
+    path = tmp_path / "camera.json"
+    for text in ("[]", '{"sentence": 3}', "{"):
+        path.write_text(text)
+        trial._note(tmp_path, Verdict(True, 1.0, 2.0, 1.0))
+        assert path.read_text() == text  # changed by hand: left alone
+    path.write_text('{"sentence": "a camera"}')
+    for kept in (True, False):
+        trial._note(tmp_path, Verdict(kept, 1.0, 2.0, 1.0))
+    document = json.loads(path.read_text())
+    assert document["sentence"].startswith("a camera; residual network: switched off, 1.0/255 (")
+    assert document["sentence"].count("residual network") == 1
+    assert document["residual"] == {"kept": False, "energy": 1.0, "without": 2.0, "beside": 1.0}
 
 
 @pytest.mark.heavy

@@ -21,6 +21,7 @@ from wildsr.run.profile import FILE, write_profile
 from wildsr.training.module import Training
 
 LEAST = 2  # photos of a kind that a test needs
+SAID = "; residual network: "  # before the verdict, in the sentence of camera.json
 BETTER = 0.1  # share by which real and generated LR must come closer
 
 
@@ -105,8 +106,9 @@ def _note(folder: Path, verdict: Verdict) -> None:
     """Add the verdict to the run's ``camera.json``."""
     try:
         document = json.loads((folder / FILE).read_text("utf-8"))
-        document["sentence"] += f"; residual network: {verdict}"
+        camera = document["sentence"].partition(SAID)[0]  # a killed run may repeat its test
+        document["sentence"] = f"{camera}{SAID}{verdict}"
         document["residual"] = vars(verdict)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # deleted or changed by hand
     write_profile(folder, document)
