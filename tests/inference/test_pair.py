@@ -7,9 +7,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from wildsr.archive.place import PairPaths
 from wildsr.error import UserError
 from wildsr.inference.degrading import FileDegrader, PairSettings
-from wildsr.inference.pair import write_pair
+from wildsr.inference.pair import PairMaking
 from wildsr.inference.settings import Settings
 from wildsr.photo.sensor import Sensor
 from wildsr.photo.unreadable import UnreadableImage
@@ -26,7 +27,11 @@ def make(tmp_path):
         module = options.pop("module", nn.AvgPool2d(2))
         suffix = suffix or source.suffix
         targets = tmp_path / "hr" / f"a{suffix}", tmp_path / "lr" / f"a{lr or suffix}"
-        write_pair(FileDegrader(module, 2, **options), source, targets, settings, seed)
+        degrader = FileDegrader(module, 2, **options)
+        paths = PairPaths(*targets)
+        making = PairMaking(degrader, source, paths, settings or PairSettings(), seed)
+        making.compute()
+        making.finish()
         left = [path for path in tmp_path.rglob(".*") if path.suffix == ".part"]
         assert not left, "no half of a file"
         return targets

@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from wildsr.error import UserError
-from wildsr.photo.samples import is_raw, kind_of, read_samples, write_samples
+from wildsr.photo.samples import kind_of, read_samples, write_samples
 
 WHITE = {"uint8": 255, "uint16": 60000, "float32": 3.5}
 
@@ -118,7 +118,6 @@ def test_transparent_values_are_composited_on_white(dtype, tmp_path):
     values[:2, :, 4] = 0
     options = {"photometric": "minisblack", "planarconfig": "contig", "metadata": None}
     tifffile.imwrite(tmp_path / "a.tif", values, extrasamples=(0, 0, 0, 2), **options)
-    assert is_raw(tmp_path / "a.tif")
     assert kind_of(tmp_path / "a.tif").channels == 4
     found = read_samples(tmp_path / "a.tif")
     assert found.dtype == dtype
@@ -136,6 +135,7 @@ def test_a_channel_without_any_value_becomes_0(tmp_path):
     assert (found[..., [0, 2]] == 1).all()
 
 
-def test_a_photo_is_not_raw(tmp_path):
+def test_a_photo_has_its_own_kind(tmp_path):
     Image.new("RGB", (9, 8)).save(tmp_path / "a.png")
-    assert not is_raw(tmp_path / "a.png")
+    found = kind_of(tmp_path / "a.png")
+    assert (found.height, found.width, found.channels, found.dtype) == (8, 9, 3, np.uint8)

@@ -90,28 +90,3 @@ def begin_pair(
     assert isinstance(task.target, Pair)
     paths = task.target.paths(scratch)
     return PairMaking(degrader, source, paths, settings, task.seed)
-
-
-def write_pair(
-    degrader: FileDegrader,
-    source: Path,
-    targets: tuple[Path, Path],
-    settings: PairSettings | None = None,
-    seed: int | None = None,
-) -> None:
-    """Make the pair of one photo: its HR, cut to whole LR pixels, and its LR.
-
-    Args:
-        degrader: the degradation.
-        source: the sharp photo.
-        targets: the files of the HR and of the LR.
-        settings: how they are written; None for the defaults.
-        seed: of what is drawn; None goes on with torch's generator.
-
-    Raises:
-        UserError: see :class:`PairMaking`.
-    """
-    paths = PairPaths(*targets)
-    making = PairMaking(degrader, source, paths, settings or PairSettings(), seed)
-    making.compute()
-    making.finish()

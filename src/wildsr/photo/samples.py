@@ -80,17 +80,6 @@ def kind_of(path: Path | str, limit: float | None = LIMIT) -> Kind:
     return Kind(photo.height, photo.width, _colours(photo.channels), photo.dtype)
 
 
-def is_raw(path: Path | str) -> bool:
-    """Whether a file is not an ordinary photo: floats, or other channels than gray and RGB.
-
-    Raises:
-        UnreadableImage: its header cannot be read.
-        UserError: a package that the format needs is not installed.
-    """
-    with readable(path):
-        return _raw(Path(path)) is not None
-
-
 def read_samples(path: Path | str, limit: float | None = LIMIT) -> Samples:
     """Decode a file to (H, W, C) in its own data type; :func:`kind_of` tells which that is.
 
