@@ -1,7 +1,7 @@
 """Many tiny photos: one process for each core, by shards, beside the same cores as a Ray cluster.
 
     python benchmarks/archive_cluster.py                    20,000 photos of 8x8 pixels
-    python benchmarks/archive_cluster.py --photos 100000
+    python benchmarks/archive_cluster.py --photos 100000 [--way shards|ray]
     python benchmarks/archive_cluster.py --quick            figures that mean nothing
 
 Photos so small that what counts is what is done for each: finding, opening, writing, the manifest,
@@ -122,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--photos", type=int, default=20_000)
+    parser.add_argument("--way", choices=("shards", "ray"), help="one of both alone")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     given = parser.parse_args()
     count = 200 if given.quick else given.photos
@@ -145,6 +146,8 @@ def main() -> None:
         print("| way | photos/s | ms a photo | without the start | MB at a tenth | MB, most |")
         print("|---|---|---|---|---|---|")
         for (name, commands), results in zip(ways.items(), ("shards", "ray"), strict=True):
+            if given.way not in (None, results):
+                continue
             found = carried_out(commands, place / results, count, place)
             numbers = [f"{found['photos_s']:.0f}", f"{found['ms']:.2f}"]
             numbers += [f"{found['ms_without_start']:.2f}"]
