@@ -23,7 +23,7 @@ from wildsr.training.module import Training
         ("method.updates.upscal.every=2", r"`method.updates.upscal` needs `trains`"),
         (
             "method=wld",
-            r"`method` must be one of \['adversarial_camera', .*'bulat', .*'wild'\], "
+            r"`method` must be one of \['adversarial_camera', .*'bulat', .*'wild', .*\], "
             r"but got 'wld'\. Did",
         ),
         ("network/front=[grey]", r"`network/front` must be of .*'grey'\. Did you mean 'gray'\?"),
