@@ -48,9 +48,8 @@ class LocalMoments(nn.Module):
             plain = ((found - mean) / spread).clamp(-FARTHEST, FARTHEST)
             return torch.cat([plain.mean(0), plain.square().mean(0) / 2])
 
-        half = len(real) // 2
-        first = moments(fake[:half]) - moments(real[:half])
-        second = moments(fake[half:]) - moments(real[half:])
+        halves = zip(fake.tensor_split(2), real.tensor_split(2), strict=True)
+        first, second = (moments(one) - moments(other) for one, other in halves)
         return (first * second).mean().to(fake.dtype)
 
 

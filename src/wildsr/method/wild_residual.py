@@ -12,8 +12,8 @@ class WildResidual(Wild):
     """As :class:`~wildsr.method.wild.Wild`, with a residual network for what its camera lacks.
 
     A first stage trains a small stochastic network between the camera's sensor and its coding until
-    local features of generated LR have the moments of real LR's. A two-sample test then keeps it or
-    switches it off (:mod:`wildsr.training.trial`), and the upscaler is trained through both.
+    local features of generated LR have the moments of real LR's. A two-sample test keeps it or
+    switches it off (:mod:`wildsr.training.residual_test`). Then the upscaler is trained through both.
     """
 
     @tensor

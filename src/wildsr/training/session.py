@@ -36,9 +36,9 @@ from wildsr.training.module import Training
 from wildsr.training.precision import SINGLE, choose_training_precision
 from wildsr.training.progress import ProgressBar
 from wildsr.training.rank import process_rank
+from wildsr.training.residual_test import ResidualTest
 from wildsr.training.schedule import Ending
 from wildsr.training.snapshots import Snapshots
-from wildsr.training.trial import Trial
 from wildsr.training.validation import Validation
 
 _RUN = "WILDSR_RUN"  # passes the run's folder to the processes that Lightning starts
@@ -184,10 +184,10 @@ def fit(
     # The order matters: logs and pictures of an iteration are on disk before its checkpoint, and
     # the time they take does not count as waiting for data.
     watch = [] if job.watch is None else [job.watch]
-    first: list[lightning.Callback]
     first = [] if folder.resumed else [Harvest(data, folder.folder, training.say)]
-    first += [Trial(data, folder.folder, training.say)]
-    callbacks = [*first, snapshots, validation, progress, checkpointing, *watch, progress.waiting]
+    tested = ResidualTest(data, folder.folder, training.say)
+    looking = [snapshots, validation, progress, checkpointing, *watch, progress.waiting]
+    callbacks: list[lightning.Callback] = [*first, tested, *looking]
     trainer = build_trainer(config, callbacks, _precision(job, training))
     try:
         trainer.fit(training, datamodule=Crops(data))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wildsr.loss.local_features import CROP, local_features
-from wildsr.metric.statistic.two_sample import two_sample
+from wildsr.metric.statistic.two_sample import separation, two_sample
 
 
 def photos(count, shift, seed, scene=1.0, crops=20, features=5):
@@ -40,6 +40,7 @@ def test_the_separation_grows_where_the_accuracy_no_longer_does():
     assert far.accuracy > 0.999
     assert farther.accuracy > 0.999
     assert abs(none.separation) < 0.2
+    assert separation(real, sets[1]) == far.separation
     assert 0.9 * 4 * 5**0.5 < far.separation < farther.separation / 1.2
 
 

@@ -76,8 +76,7 @@ def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) ->
         seed: of the random features, the folds and the permutations.
     """
     generator = torch.Generator().manual_seed(seed)
-    photos = [_Photo.of(crops) for crops in _hidden([*real, *fake], generator)]
-    labels = torch.tensor([True] * len(real) + [False] * len(fake))
+    photos, labels = _labelled(real, fake, generator)
     right, score = _told(photos, labels, generator)
     accuracy, margin = _balanced(right, labels)
     shuffled = []
@@ -96,8 +95,33 @@ def two_sample(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) ->
         halves=halves.mean().item() if len(halves) else None,
         halves_low=halves.quantile(0.05).item() if len(halves) else None,
         halves_high=halves.quantile(0.95).item() if len(halves) else None,
-        separation=float(score[labels].mean() - score[~labels].mean()),
+        separation=_apart(score, labels),
     )
+
+
+def separation(real: Sequence[Tensor], fake: Sequence[Tensor], seed: int = 0) -> float:
+    """The separation of :class:`TwoSample` alone, without what tells it from chance.
+
+    Args:
+        real: (crops, features) of each photo of the first set.
+        fake: of the second; at least 2 photos in each.
+        seed: of the random features and the folds.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    photos, labels = _labelled(real, fake, generator)
+    return _apart(_told(photos, labels, generator)[1], labels)
+
+
+def _labelled(
+    real: Sequence[Tensor], fake: Sequence[Tensor], generator: torch.Generator
+) -> tuple[list[_Photo], Tensor]:
+    """All photos, and which of them are of the first set."""
+    photos = [_Photo.of(crops) for crops in _hidden([*real, *fake], generator)]
+    return photos, torch.tensor([True] * len(real) + [False] * len(fake))
+
+
+def _apart(score: Tensor, labels: Tensor) -> float:
+    return float(score[labels].mean() - score[~labels].mean())
 
 
 def _halves(photos: list[_Photo], generator: torch.Generator) -> Tensor:

@@ -7,7 +7,7 @@ from wildsr.degradation.defects import Defects
 from wildsr.error import UserError
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import PRIOR
-from wildsr.network.degrader.remainder import LARGEST, RemainderCamera, Verdict
+from wildsr.network.degrader.residual_camera import LARGEST, ResidualCamera, Verdict
 
 FOUND = Verdict(True, 3.0, 2.0, 1.0)
 
@@ -15,14 +15,14 @@ FOUND = Verdict(True, 3.0, 2.0, 1.0)
 @pytest.fixture
 def camera():
     """A camera that codes half of its images, with impulses, and a network that changes much."""
-    made = RemainderCamera(2, features=4, blocks=1)
+    made = ResidualCamera(2, features=4, blocks=1)
     made.set(PRIOR.repeat(2, 1), [None, JPEGCoding.libjpeg(50)], defects=Defects(0.01))
     nn.init.normal_(made.residual[-1].weight, std=1.0)
     return made
 
 
 def test_a_fresh_network_changes_nothing():
-    made = RemainderCamera(2)
+    made = ResidualCamera(2)
     hr = torch.rand(3, 3, 48, 48)
     draws = made.draws(hr)
     assert torch.equal(made(hr, draws), MeasuredCamera(2)(hr, draws[:-1]))
@@ -65,7 +65,7 @@ def test_a_verdict_switches_it_off_or_names_its_energy(camera):
     camera.take(FOUND)
     assert camera.physical()["residual"] == 3.0
     assert camera.sentence().endswith("; a residual of 3.0/255")
-    other = RemainderCamera(2, features=4, blocks=1)
+    other = ResidualCamera(2, features=4, blocks=1)
     other.load_state_dict(camera.state_dict())
     assert torch.equal(other(hr, draws), camera(hr, draws))
     camera.take(Verdict(False, 3.0, 2.0, 2.1))
@@ -86,4 +86,4 @@ def test_verdicts_in_words():
 @pytest.mark.parametrize("name", ["features", "blocks", "noises"])
 def test_counts_that_cannot_be(name):
     with pytest.raises(UserError, match=f"`{name}`"):
-        RemainderCamera(2, **{name: 0})
+        ResidualCamera(2, **{name: 0})

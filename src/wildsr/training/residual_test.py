@@ -13,8 +13,8 @@ from torch import Tensor
 
 from wildsr.data.module import Folders
 from wildsr.loss.local_features import CROP, local_features
-from wildsr.metric.statistic.two_sample import two_sample
-from wildsr.network.degrader.remainder import RemainderCamera, Verdict
+from wildsr.metric.statistic.two_sample import separation
+from wildsr.network.degrader.residual_camera import ResidualCamera, Verdict
 from wildsr.pixels import floats
 from wildsr.report.card.of_run import MOST, eight_bits, photos_of
 from wildsr.run.profile import FILE, write_profile
@@ -25,7 +25,7 @@ SAID = "; residual network: "  # before the verdict, in the sentence of camera.j
 BETTER = 0.1  # share by which real and generated LR must come closer
 
 
-class Trial(lightning.Callback):
+class ResidualTest(lightning.Callback):
     """Tests the residual network of a camera at the end of the stage that trained it.
 
     A classifier learns to tell real LR from LR that the camera generates, with the network and
@@ -57,7 +57,7 @@ class Trial(lightning.Callback):
         ended = training.objective.trained(before) - training.objective.trained(now)
         for name in sorted(ended):
             camera = training.networks[name]
-            if isinstance(camera, RemainderCamera):
+            if isinstance(camera, ResidualCamera):
                 found = judged(camera, self.data, training.seed) if trainer.is_global_zero else None
                 verdict: Any = trainer.strategy.broadcast(found, src=0)
                 camera.take(verdict)
@@ -67,7 +67,7 @@ class Trial(lightning.Callback):
 
 
 @torch.no_grad()
-def judged(camera: RemainderCamera, data: Folders, seed: int) -> Verdict:
+def judged(camera: ResidualCamera, data: Folders, seed: int) -> Verdict:
     """Whether a camera's images are more like the real photos with its residual network.
 
     Args:
@@ -79,8 +79,8 @@ def judged(camera: RemainderCamera, data: Folders, seed: int) -> Verdict:
     device = camera.cameras.device
     real = [_features(eight_bits(lr)) for lr in photos.lr if min(lr.shape[1:]) >= CROP]
     plain: list[Tensor] = []
-    whole: list[Tensor] = []
-    changes: list[Tensor] = []
+    changed: list[Tensor] = []
+    energies: list[Tensor] = []
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for sharp in photos.hr:
@@ -88,14 +88,19 @@ def judged(camera: RemainderCamera, data: Folders, seed: int) -> Verdict:
             if min(hr.shape[2:]) < CROP * camera.scale:
                 continue
             draws = camera.draws(hr)
-            changes.append(camera.change(camera.taken(hr, draws), draws[-1]).square().mean())
-            for kept, lr in ((plain, camera.plain(hr, draws)), (whole, camera(hr, draws))):
-                kept.append(_features(eight_bits(lr.clamp(0, 1)[0])))
-    energy = 255 * float(torch.stack(changes).mean().sqrt()) if changes else 0.0
+            lr = camera.taken(hr, draws)
+            change = camera.change(lr, draws[-1])
+            energies.append(change.square().mean())
+            for kept, made in ((plain, lr), (changed, lr + change)):
+                coded = camera.coded(made, draws).clamp(0, 1)
+                kept.append(_features(eight_bits(coded[0])))
+    energy = 255 * float(torch.stack(energies).mean().sqrt()) if energies else 0.0
     if min(len(real), len(plain)) < LEAST:
         return Verdict(False, energy, None, None)
-    without, beside = (two_sample(real, fake, seed).separation for fake in (plain, whole))
-    return Verdict(beside < (1 - BETTER) * without, energy, without, beside)
+    without, beside = (separation(real, fake, seed) for fake in (plain, changed))
+    # Chance alone makes a separation negative: then there is nothing to be gained.
+    closer = without > 0 and beside < (1 - BETTER) * without
+    return Verdict(closer, energy, without, beside)
 
 
 def _features(image: Tensor) -> Tensor:

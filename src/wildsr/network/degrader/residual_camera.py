@@ -21,28 +21,28 @@ class Verdict:
     Attributes:
         kept: it is.
         energy: root mean square of what it changes, in 1/255.
-        without: how far apart real and generated LR are without the network, in standard
-            deviations (the separation of :class:`~wildsr.metric.statistic.two_sample.TwoSample`);
+        separation_without: how far apart real and generated LR are without the network, in standard
+            deviations (:func:`~wildsr.metric.statistic.two_sample.separation`);
             None if there were too few photos for a test.
-        beside: the same with it.
+        separation_with: the same with it.
     """
 
     kept: bool
     energy: float
-    without: float | None
-    beside: float | None
+    separation_without: float | None
+    separation_with: float | None
 
     def __str__(self) -> str:
         told = "too few photos for a test"
-        if self.without is not None and self.beside is not None:
+        if self.separation_without is not None and self.separation_with is not None:
             told = (
-                f"real and generated LR are {self.beside:.2f} standard deviations apart with it, "
-                f"{self.without:.2f} without"
+                f"real and generated LR are {self.separation_with:.2f} standard deviations apart "
+                f"with it, {self.separation_without:.2f} without"
             )
         return f"{'kept' if self.kept else 'switched off'}, {self.energy:.1f}/255 ({told})"
 
 
-class RemainderCamera(MeasuredCamera):
+class ResidualCamera(MeasuredCamera):
     """A measured camera, and a stochastic residual network between its sensor and its coding.
 
     ``lr = coding(taken + share * residual(taken, normal))``: the camera's parameters stay as they
