@@ -13,7 +13,7 @@ class WildResidual(Wild):
 
     A first stage trains a small stochastic network between the camera's sensor and its coding until
     local features of generated LR have the moments of real LR's. A two-sample test keeps it or
-    switches it off (:mod:`wildsr.training.residual_test`). Then the upscaler is trained through both.
+    switches it off (:mod:`wildsr.training.residual_test`); then the upscaler is trained through it.
     """
 
     @tensor
