@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 
+import psutil
 import pytest
 
 from wildsr.error import UserError
@@ -70,8 +71,12 @@ def test_a_crash_leaves_it_free(tmp_path):
 def test_another_process_of_the_same_number_is_not_the_holder(tmp_path):
     in_a_process(die_with_it, tmp_path)
     path = tmp_path / PLACE / "00000001.held"
-    held = json.loads(path.read_text())
-    path.write_text(json.dumps({**held, "process": os.getpid(), "begun": held["begun"] - 100}))
+    held = {**json.loads(path.read_text()), "process": os.getpid()}
+    own = psutil.Process().create_time()  # not a time before now: this process may be as old
+    path.write_text(json.dumps({**held, "begun": own}))
+    with pytest.raises(UserError, match="is being used by"):
+        Lock(tmp_path).take()
+    path.write_text(json.dumps({**held, "begun": own - 100}))
     with Lock(tmp_path):
         pass
 
