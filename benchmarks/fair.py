@@ -18,9 +18,10 @@ Beside it, of what a method generates from the sharp test photos: its noise over
 higher is better). The last column says whether the losses have settled: how far the one that moved
 most moved between the last two quarters of its time.
 
-Finished rows are kept in --work, and a row that was stopped goes on. Every row below bicubic is
-listed with the reason, if somebody has looked for it. --quick: a moment of some rows on
-scikit-image's photos; it shows that the script works.
+Finished rows are kept in --kept, benchmarks/fair, which is part of the repository: only rows that
+are not there are trained (another folder trains all of them). What they need is kept in --work, and
+a row that was stopped goes on. Every row below bicubic is listed with the reason, if somebody has
+looked for it. --quick: a moment of some rows on scikit-image's photos, to see that it works.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from statistics import fmean
 from typing import Any
 
 from crew import crew
-from fair_rows import MINUTES, SCENARIOS, SEEDS, of_row, verdict
+from fair_rows import MINUTES, SCENARIOS, SEEDS, of_row, tag_of, verdict
 from fair_table import below, draw_curves, gap, table
 from hidden_camera import SCENARIOS as TITLES
 from hidden_camera import HiddenCamera
@@ -60,6 +61,7 @@ from known_truth_rows import (
     weights,
 )
 
+KEPT = Path(__file__).with_name("fair")
 DRAWS, LOOKED_AT = 6, 6  # of the generated LR, of the test photos
 HALVES = "even", "odd"
 
@@ -85,10 +87,10 @@ class Job:
             name = f"{REAL}-{HALVES[1]}{own.tag}"
         return setting.work / "runs" / name
 
-    def result(self, setting: Setting) -> Path:
-        """The file of its figures."""
-        tag = self.of(setting).tag
-        return setting.work / "results" / f"{self.scenario}-{self.row}{tag}.json"
+    @property
+    def name(self) -> str:
+        """What names its file of figures."""
+        return f"{self.scenario}-{self.row}{tag_of(self.minutes, self.seed)}.json"
 
 
 def jobs_of(options: argparse.Namespace) -> list[Job]:
@@ -172,13 +174,13 @@ def generated(setting: Setting, job: Job) -> dict[str, float]:
     return {"noise": made / true, "lr_psnr": fmean(near)} if true else {"lr_psnr": fmean(near)}
 
 
-def fulfil(setting: Setting, job: Job) -> str:
-    """Train and measure a row, in a process of its own; the file of its figures."""
+def fulfil(setting: Setting, job: Job, kept: Path) -> str:
+    """Train and measure a row, in a process of its own; the file of its figures in ``kept``."""
     import torch
 
     torch.set_num_threads(1)
-    own, file = job.of(setting), job.result(setting)
-    if file.exists() and "settled" in json.loads(file.read_text()):
+    own, file = job.of(setting), kept / job.name
+    if file.exists():
         return str(file)
     if (job.scenario, job.row) == (REAL, ORACLE):
         path = of_pairs(own)
@@ -189,15 +191,24 @@ def fulfil(setting: Setting, job: Job) -> str:
     figures["settled"], figures["moved"] = said or (None, "")
     if job.scenario != REAL and job.row not in (BICUBIC, ORACLE):
         figures |= generated(setting, job)
-    return keep(Path(path), figures)
+    return keep(file, short(figures))
 
 
-def collected(setting: Setting, scenario: str, minutes: dict[str, float]) -> dict[str, list[dict]]:
+def short(figures: Any) -> Any:
+    """The figures in as many digits as anybody reads."""
+    if isinstance(figures, dict):
+        return {name: short(value) for name, value in figures.items()}
+    if isinstance(figures, list):
+        return [short(value) for value in figures]
+    return round(figures, 4) if isinstance(figures, float) else figures
+
+
+def collected(kept: Path, scenario: str, minutes: dict[str, float]) -> dict[str, list[dict]]:
     """The finished rows of a scenario, each with its seeds."""
     found: dict[str, list[dict]] = {}
     for row in MINUTES:
         for seed in range(max(SEEDS.values()) + 1):
-            file = Job(scenario, row, minutes[row], seed).result(setting)
+            file = kept / Job(scenario, row, minutes[row], seed).name
             if file.exists():
                 found.setdefault(row, []).append(json.loads(file.read_text()))
     return found
@@ -207,7 +218,7 @@ def show(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
     """Print the tables of what there is, and draw its curves; the figures."""
     figures: dict[str, Any] = {}
     for scenario in options.scenario:
-        found = collected(setting, scenario, options.minutes)
+        found = collected(options.kept, scenario, options.minutes)
         if not found:
             continue
         print(f"\n{scenario}: {TITLES.get(scenario, 'a real camera')}\n")
@@ -232,14 +243,15 @@ def work(setting: Setting, options: argparse.Namespace) -> None:
     photos(setting, hidden)
     if REAL in options.scenario:
         lay_out(setting, options.canon)
-    jobs = jobs_of(options)
+    kept: Path = options.kept
+    jobs = [job for job in jobs_of(options) if not (kept / job.name).exists()]
     shared = {replace(job, scenario=""): job for job in jobs if job.row in ANYWHERE}
     with crew(options.jobs) as pool:
         pool.submit(prepare, setting, options.scenario[0]).result()
         # One run serves all scenarios of such a row: its first measurement before the others.
         first = list(shared.values())
         for batch in (first, [job for job in jobs if job not in first]):
-            for job, future in [(job, pool.submit(fulfil, setting, job)) for job in batch]:
+            for job, future in [(job, pool.submit(fulfil, setting, job, kept)) for job in batch]:
                 try:
                     future.result()
                 except Exception as error:  # one row's failure is not that of the others
@@ -275,6 +287,7 @@ def parsed() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--photos", type=int, help="test photos, at most")
     parser.add_argument("--jobs", type=int, default=1, help="rows at a time")
     parser.add_argument("--work", type=Path, default=Path("runs/fair"))
+    parser.add_argument("--kept", type=Path, default=KEPT, help="folder of finished rows' figures")
     parser.add_argument("--show", action="store_true", help="train nothing: what there is so far")
     parser.add_argument("--curves", type=Path, help="a folder for a picture of each run's losses")
     parser.add_argument("--json", type=Path)
@@ -292,7 +305,8 @@ def main() -> None:
         parser.error(str(error))
     if options.quick:
         scratch = tempfile.TemporaryDirectory()
-        options.work, options.seed, options.scenario = Path(scratch.name), 0, ["a"]
+        options.work = options.kept = Path(scratch.name)
+        options.seed, options.scenario = 0, ["a"]
         options.row = [BICUBIC, "lud_vae"]
         options.minutes = dict.fromkeys(MINUTES, 0.02)
     hidden = [scenario for scenario in SCENARIOS if scenario != REAL]

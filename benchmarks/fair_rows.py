@@ -64,9 +64,13 @@ Verdict = tuple[bool, str]
 
 def of_row(setting: Setting, row: str, minutes: float, seed: int) -> Setting:
     """The setting of one row, its time, start and seed."""
-    tag = f"-{minutes:g}min" + (f"-seed{seed}" if seed else "")
     more = (*setting.more, *MORE.get(row, ()))
-    return replace(setting, seconds=60 * minutes, seed=seed, tag=tag, more=more)
+    return replace(setting, seconds=60 * minutes, seed=seed, tag=tag_of(minutes, seed), more=more)
+
+
+def tag_of(minutes: float, seed: int) -> str:
+    """What ends the names of a row's run and of its file of figures."""
+    return f"-{minutes:g}min" + (f"-seed{seed}" if seed else "")
 
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:

@@ -168,13 +168,10 @@ def test_what_is_measured_of_a_camera_is_printed_beside_the_truth():
     assert " / 2.40, 1.40 |" in done.stdout
 
 
-def fair_result(setting, name, psnr, **facts):
+def fair_result(kept, name, psnr, **facts):
     images = [{"image": "1", "psnr": psnr - 1, "ssim": 0.5}]
     images += [{"image": "2", "psnr": psnr + 1, "ssim": 0.5}]
-    (setting.work / "results").mkdir(exist_ok=True)
-    (setting.work / "results" / f"a-{name}.json").write_text(
-        json.dumps({"images": images, **facts})
-    )
+    (kept / f"a-{name}.json").write_text(json.dumps({"images": images, **facts}))
 
 
 FAIR_JOBS = [
@@ -191,15 +188,20 @@ def test_a_fair_table_by_hand(scripts, tmp_path, monkeypatch):
 
     setting = Setting(tmp_path, (), (), (), 1.0, 1.0)
     spent = {"iterations": 90, "planned": 900.0, "settled": True, "moved": "upscale/pixel 1%"}
-    fair_result(setting, "bicubic-0min", 21.0)
-    fair_result(setting, "bicubic-trained-15min", 22.0, **spent)
-    fair_result(setting, "oracle-15min", 24.0, **spent)
-    fair_result(setting, "wild-15min", 23.5, noise=1.1, lr_psnr=40.0, **spent)
-    fair_result(setting, "wild-15min-seed2", 23.7, **spent)
+    fair_result(tmp_path, "bicubic-0min", 21.0)
+    fair_result(tmp_path, "bicubic-trained-15min", 22.0, **spent)
+    fair_result(tmp_path, "oracle-15min", 24.0, **spent)
+    fair_result(tmp_path, "wild-15min", 23.5, noise=1.1, lr_psnr=40.0, **spent)
+    fair_result(tmp_path, "wild-15min-seed2", 23.7, **spent)
     fair_result(
-        setting, "dsgan-45min", 20.5, **spent | {"settled": False, "moved": "judge/real 9%"}
+        tmp_path, "dsgan-45min", 20.5, **spent | {"settled": False, "moved": "judge/real 9%"}
     )
-    found = fair.collected(setting, "a", fair.MINUTES)
+    found = fair.collected(tmp_path, "a", fair.MINUTES)
+    assert fair.short({"noise": 1.123456, "images": [{"psnr": 2.00004}], "seed": 1}) == {
+        "noise": 1.1235,
+        "images": [{"psnr": 2.0}],
+        "seed": 1,
+    }
     runs = [fair.Job(*job).run(setting).name for job in FAIR_JOBS]
     assert runs == ["a-wild-15min-seed2", "x4-bicubic-trained-15min", "canon-odd-15min"]
     lines = {line.split(" | ")[0].strip("| "): line for line in fair_table.table(found)}
