@@ -16,6 +16,7 @@ from wildsr.calibration.calibrate import calibrate
 from wildsr.calibration.channels import channel_blurs
 from wildsr.calibration.fit import Solution
 from wildsr.calibration.measure import measured, take_over
+from wildsr.calibration.population import with_few
 from wildsr.calibration.rounds import Rounds, Seen
 from wildsr.calibration.simulate import SharpWindows, cut
 from wildsr.calibration.statistics import NAMES, WINDOW, statistics
@@ -268,7 +269,7 @@ def filled_in(rgb):
 def test_a_few_photos_are_trained_through_bicubic_too(sides, count):
     hr, others = sides
     hidden = PRIOR.clone()
-    hidden[:4] = torch.tensor([math.log(0.7), 0.0, 0.0, math.log(5.0)])
+    hidden[:4] = torch.tensor([math.log(0.4), 0.0, 0.0, math.log(5.0)])
     lr = [taken(photo, hidden, None, i) for i, photo in enumerate(others[:count])]
     found = calibrate(lr, [None] * count, hr, SCALE)
     cameras, codings = found.population()
@@ -276,6 +277,22 @@ def test_a_few_photos_are_trained_through_bicubic_too(sides, count):
     assert share == pytest.approx(found.groups[0].bicubic, abs=0.05)
     assert 0.4 < share < 1
     assert len(codings) == len(cameras) == 256
+
+
+def test_a_few_photos_of_a_far_wider_blur_are_not_trained_through_bicubic(sides):
+    hr, others = sides
+    hidden = PRIOR.clone()  # at 30 degrees, as no scene is blurred
+    hidden[:4] = torch.tensor([math.log(0.7), 0.5, 0.9, math.log(3.0)])
+    lr = [taken(photo, hidden, None, i) for i, photo in enumerate(others[:6])]
+    assert calibrate(lr, [None] * 6, hr, SCALE).groups[0].bicubic < 0.1
+
+
+@pytest.mark.parametrize(
+    ("photos", "worse", "least"),
+    [(1, 0.0, 0.64), (6, 0.0, 0.35), (6, 28.0, 0.175), (6, 24.0, 0.35), (6, 32.0, 0), (12, 0.0, 0)],
+)
+def test_few_photos_leave_a_share_to_bicubic_unless_it_is_far_worse(photos, worse, least):
+    assert with_few(0.0, photos, worse) == pytest.approx(least, abs=0.005)
 
 
 def test_it_is_a_function_of_its_arguments(sides):

@@ -153,6 +153,13 @@ def test_no_switch_number_or_list_takes_another_type(verb, every, capsys):
     assert tried > 1
 
 
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize("value", ["true", "false", "hr"])
+def test_a_switch_with_a_third_value_takes_all_three(value):
+    with pytest.raises(Begun):
+        main.start("train", [*WHOLE["train"], f"augment={value}"])
+
+
 @pytest.mark.parametrize(
     ("verb", "typed", "message"),
     thinned(

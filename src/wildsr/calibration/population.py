@@ -12,6 +12,7 @@ from wildsr.calibration.fit import FEWEST, SHARPEN, WORTH, Solution
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR
 
 AT_LEAST, AT_MOST = 0.7, 0.25  # shares if there is a single photo: at least bicubic, and blur
+CLOSE, FAR = 1.5 * WORTH, 2 * WORTH  # chi^2 up to which few photos leave room for bicubic, and none
 SURE = 0.75  # share of a measured sharpening that is drawn
 ROWS = 32  # least number of cameras of a group
 NEAR = 0.35  # difference of the log blur width, or log ratio of widths, that counts as small
@@ -95,11 +96,18 @@ def evidence(bicubic: Solution, solution: Solution) -> float:
     return min(max(0.5 - (bicubic.chi2 - solution.chi2 - WORTH) / WORTH, 0.0), 1.0)
 
 
-def with_few(share: float, photos: int) -> float:
+def with_few(share: float, photos: int, worse: float) -> float:
     """The share of bicubic downscaling in the population, given its likelihood ``share``.
 
-    Few photos are no evidence either way: a soft scene looks blurred, a sharp scene does not. Then
-    both bicubic downscaling and a blur get a minimum share.
+    Few photos are little evidence either way: a soft scene looks blurred, a sharp scene does not.
+    Then both bicubic downscaling and a blur get a minimum share; bicubic downscaling loses its own
+    where the photos tell the two apart by more than scenes of one camera differ.
+
+    Args:
+        share: likelihood of bicubic downscaling, 0 to 1.
+        photos: their number.
+        worse: by how much chi^2 of bicubic downscaling is above that of the measured blur.
     """
     thin = max(1 - photos / FEWEST, 0.0)
-    return min(max(share, thin * AT_LEAST), 1 - thin * AT_MOST)
+    open_yet = min(max((FAR - worse) / (FAR - CLOSE), 0.0), 1.0)
+    return min(max(share, thin * AT_LEAST * open_yet), 1 - thin * AT_MOST)

@@ -108,11 +108,11 @@ class Study:
         solution = with_processing(self.rounds, solution, parts, seen)
         if solution.unexplained > BELIEVED and float(photos[:, COLOURS].std()) > 0:
             solution, seen = self._by_luma(solution, wide, seen)
-        share = 0.0
+        share, worse = 0.0, 0.0
         bicubic = solution
         if len(photos) < FEWEST or near_bicubic(solution):
             bicubic = self._as_bicubic(solution.camera, seen)
-            share = evidence(bicubic, solution)
+            share, worse = evidence(bicubic, solution), bicubic.chi2 - solution.chi2
         solution = without_texture(solution, photos, codings)
         bicubic = without_texture(bicubic, photos, codings)
         chosen = bicubic if share > 0.5 else solution
@@ -121,7 +121,7 @@ class Study:
             chosen,
             chosen.unexplained,
             doubt(chosen.unexplained),
-            with_few(share, len(photos)),
+            with_few(share, len(photos), worse),
         )
         order = torch.from_numpy(self.rounds.random.permutation(len(group.cameras)))
         group.replace(order[: round(group.bicubic * len(order))], bicubic)

@@ -10,8 +10,8 @@ from omegaconf import DictConfig, ListConfig, Node, ValueNode
 
 from wildsr.error import UserError, shortened
 
-# Keys that take several types (Lightning's, stages), or are checked by wildsr.training.objective.
-FREE = ("trainer.", "method.updates.", "method.stages.", "finish.updates.")
+# Keys that take several types and are checked elsewhere: by Lightning, the objective, config.check.
+FREE = ("trainer.", "method.updates.", "method.stages.", "finish.updates.", "augment")
 LARGEST = 2**63 - 1  # largest integer that torch and most file formats can hold
 
 
