@@ -25,8 +25,8 @@ from hidden_camera import SCALES, HiddenCamera
 from known_truth import sources
 from PIL import Image
 
-FOLDERS = 6  # of each kind and size
-SIZES = (1, 2, 4, 8)
+FOLDERS = 4  # of each kind and size
+SIZES = (1, 4, 8)
 QUALITY = 30
 
 

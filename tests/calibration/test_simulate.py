@@ -7,25 +7,23 @@ import torch
 from wildsr.calibration.simulate import BORDER, TOGETHER, SharpWindows, simulated
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import JPEGCoding
-from wildsr.network.degrader.physics import PRIOR, kernels
+from wildsr.network.degrader.physics import PARAMETERS, PRIOR, kernels
+from wildsr.pixels import in_unit
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
 def test_sampling_in_the_spectrum_changes_nothing(scale):
     random = np.random.default_rng(0)
-    photos = [random.integers(0, 256, (400, 380, 3), np.uint8) for _ in range(2)]
-    windows = SharpWindows(photos, 3, scale, 32, random)
+    side = (32 + 2 * BORDER) * scale  # of a window, so that it is the whole photo
+    photo = random.integers(0, 256, (side, side, 3), np.uint8)
+    windows = SharpWindows([photo], 3, scale, 32, random)
     cameras = PRIOR.repeat(3, 1)
     cameras[:, 1], cameras[:, 2] = 0.4, torch.tensor([0.2, 0.0, -0.5])
-    index = torch.tensor([2, 0, 1])
-    shown = windows.blurred(index, cameras)
-    sharp = torch.fft.irfft2(windows.spectra[index], s=(windows.side, windows.side))
-    plain = torch.cat(
-        [
-            blur_and_sample(photo[None], kernel[None], scale)
-            for photo, kernel in zip(sharp, kernels(cameras, scale), strict=True)
-        ]
-    )
+    cameras[:, PARAMETERS.index("bicubic")] = torch.tensor([0.0, 0.5, 1.0])
+    shown = windows.blurred(torch.tensor([2, 0, 1]), cameras)
+    sharp = in_unit(torch.from_numpy(photo).permute(2, 0, 1)[None])
+    taps = kernels(cameras, scale)
+    plain = torch.cat([blur_and_sample(sharp, kernel[None], scale) for kernel in taps])
     assert shown.shape == (3, 3, 32, 32)
     assert torch.allclose(shown, plain[..., BORDER:-BORDER, BORDER:-BORDER], atol=2e-6)
 

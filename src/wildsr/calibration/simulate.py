@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from wildsr.calibration.statistics import statistics
+from wildsr.degradation.blur import centred_grid
 from wildsr.degradation.coding import Coding, coded_each
 from wildsr.network.degrader.measured import QUIET, by_channel
 from wildsr.network.degrader.physics import MARGIN, kernel_size, kernels, seen
@@ -49,13 +50,16 @@ class SharpWindows:
         large = [photo for photo in photos if min(photo.shape[:2]) >= self.side]
         order = [random.permutation(len(large)) for _ in range(-(-count // max(len(large), 1)))]
         chosen = [large[i] for i in np.concatenate(order)[:count]] if large else []
+        # A kernel is even around its centre; so its spectrum is real: cosines less sines.
+        # The centre is where the first pixel is sampled; the windows are shifted by that once.
+        half, taps = self.side // 2 + 1, centred_grid(kernel_size(scale), scale)[0, 0]
+        index = torch.arange(self.side)
+        angles = 2 * math.pi / self.side * index[:half, None] * taps
+        self.cosines, self.sines = angles.cos(), angles.sin()
+        signed = torch.where(index < half, index, index - self.side) / self.side
+        shift = torch.exp(1j * math.pi * (scale - 1) * signed)
         self.spectra = torch.fft.rfft2(cut(chosen, self.side, random))
-        # A kernel's spectrum is two matrix products; its centre is at the first sampled pixel.
-        size, start = kernel_size(scale), (scale - 1) // 2
-        taps = (torch.arange(size) - size // 2 + start) / self.side
-        phase = 2j * math.pi * torch.arange(self.side)[:, None] * taps
-        self.rows = torch.exp(phase)
-        self.columns = self.rows[: self.side // 2 + 1].T.contiguous()
+        self.spectra *= shift[:, None] * shift[:half]
         self.folded = _folds(self.side, scale)
 
     def __len__(self) -> int:
@@ -70,8 +74,8 @@ class SharpWindows:
             index: (B,) of the windows.
             cameras: (B, P).
         """
-        taps = kernels(cameras, self.scale).to(self.rows.dtype)
-        seen = self.spectra[index].mul_((self.rows @ taps @ self.columns)[:, None])
+        seen = self.spectra[index]
+        self._filter(seen, kernels(cameras, self.scale))
         count, side = self.scale, self.side // self.scale
         seen = torch.fft.ifft(seen.unflatten(2, (count, side)).sum(2), dim=2)
         places, mirrored = self.folded
@@ -79,6 +83,15 @@ class SharpWindows:
         parts = torch.where(mirrored, parts.conj(), parts).sum(-2) / count**2
         lr = torch.fft.irfft(parts, side, dim=3)
         return lr[..., BORDER:-BORDER, BORDER:-BORDER]
+
+    def _filter(self, spectra: Tensor, taps: Tensor) -> None:
+        """Multiply spectra (B, C, side, side // 2 + 1) by those of kernels (B, k, k), in place."""
+        even = self.cosines @ taps @ self.cosines.T
+        odd = self.sines @ taps @ self.sines.T
+        half, parts = even.shape[1], torch.view_as_real(spectra)
+        mirrored = (even + odd)[:, 1 : self.side - half + 1].flip(1)
+        parts[:, :, :half] *= (even - odd)[:, None, ..., None]
+        parts[:, :, half:] *= mirrored[:, None, ..., None]
 
 
 def _folds(side: int, scale: int) -> tuple[Tensor, Tensor]:

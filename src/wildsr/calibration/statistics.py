@@ -7,7 +7,6 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from wildsr.pixels import LUMA
 
@@ -16,6 +15,7 @@ PIECE = 16  # LR pixels a side of the pieces whose spectra are taken, overlappin
 QUIET = 0.15  # quantile over the pieces: noise is measured in the flattest ones
 FLOOR = 0.1  # (1/255)^2, about 8-bit rounding noise; added, as JPEG leaves blocks with 0 power
 STEEP = 0.015  # share of the pixels that count as edges
+STEEPEST = 0.993  # quantile of the slopes that is the steepest slope
 BANDS = (0.5, 2.3, 4.3, 6.3, 8.01)  # limits in cycles per piece; above the last: the corners
 DIRECTIONS = (0, 45, 90, 135)  # degrees of a gradient or a wave, from right to down
 FINE, COARSE = 0.6, 1.3  # LR pixels; standard deviations of the two derivatives of an edge
@@ -60,7 +60,9 @@ def statistics(windows: Tensor) -> Tensor:
     pieces = pieces.reshape(len(windows), ycc.shape[1], -1, PIECE, PIECE)
     level = pieces.mean((3, 4), keepdim=True)
     directed, rings, taper = (part.to(windows) for part in _bands())
-    power = torch.fft.rfft2((pieces - level) * taper).abs().square().flatten(3)
+    power = (
+        torch.view_as_real(torch.fft.rfft2((pieces - level) * taper)).square().sum(-1).flatten(3)
+    )
     luma = power[:, 0] @ rings.T  # (B, pieces, bands)
     found = [_decibel((power[:, 0] @ directed.T).mean(1)), _decibel(luma[..., 4:].mean(1))]
     found.append(_decibel(_quantile(luma.transpose(1, 2), QUIET)))
@@ -93,8 +95,10 @@ def _planes(windows: Tensor) -> Tensor:
 
 def _edges(luma: Tensor) -> list[Tensor]:
     fine, coarse = (_slopes(luma, width).abs().flatten(2) for width in (FINE, COARSE))
-    steep_fine, steep_coarse = _quantile(fine, 0.993), _quantile(coarse, 0.993)
-    top = fine.topk(max(int(STEEP * fine.shape[-1]), 8), -1)
+    steeper = fine.shape[-1] - round(STEEPEST * (fine.shape[-1] - 1))  # pixels from there on
+    top = fine.topk(max(int(STEEP * fine.shape[-1]), 8, steeper), -1)
+    steep_fine = top.values[..., steeper - 1]
+    steep_coarse = coarse.topk(steeper, -1).values[..., -1]
     ratio = top.values / (coarse.gather(2, top.indices) + 0.3)
     return [
         20 * ((steep_fine + 0.1) / (steep_coarse + 0.1)).log10(),
@@ -108,10 +112,21 @@ def _slopes(luma: Tensor, width: float) -> Tensor:
     taps = torch.arange(-5, 6, device=luma.device, dtype=luma.dtype)
     smooth = torch.softmax(-0.5 * (taps / width) ** 2, 0)
     slope = taps * smooth / (taps.square() * smooth).sum()  # a ramp has its slope
-    plane = luma[:, None]
-    x = F.conv2d(F.conv2d(plane, slope.view(1, 1, 1, -1)), smooth.view(1, 1, -1, 1))
-    y = F.conv2d(F.conv2d(plane, smooth.view(1, 1, 1, -1)), slope.view(1, 1, -1, 1))
+    height, width_ = luma.shape[1:]
+    along, across = _banded(slope, width_), _banded(smooth, width_)
+    down, beside = _banded(slope, height).T, _banded(smooth, height).T
+    x, y = (
+        (rows @ (luma @ columns))[:, None] for rows, columns in ((beside, along), (down, across))
+    )
     return torch.cat([x, (x + y) / math.sqrt(2), y, (x - y) / math.sqrt(2)], 1)
+
+
+def _banded(taps: Tensor, length: int) -> Tensor:
+    """The matrix (length, length - n + 1) that correlates rows with n taps, without borders."""
+    places = torch.arange(length, device=taps.device)
+    offsets = places[:, None] - places[: length - len(taps) + 1]
+    inside = (offsets >= 0) & (offsets < len(taps))
+    return torch.where(inside, taps[offsets.clamp(0, len(taps) - 1)], taps.new_zeros(()))
 
 
 def _decibel(power: Tensor) -> Tensor:
