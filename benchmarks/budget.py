@@ -12,10 +12,11 @@ seconds; six iterations at least, so that a point may lie right of its budget.
 
     gap closed = (method - start) / (oracle at the longest budget - start), in PSNR over all photos.
 
-Finished points are kept in --work, whatever part of them a call asks for, and a point that was
-stopped goes on; with the same --work known_truth.py's photos and start are used. Prints a Markdown
-table of all points that there are, and draws them (--plot, or budget.png in --work). --quick: four
-points that mean nothing.
+Finished points are kept in --kept, benchmarks/budget, which is part of the repository: only points
+that are not there are trained (another folder trains all of them). What they need is kept in
+--work, and a point that was stopped goes on; with the same --work known_truth.py's photos and start
+are used. Prints a Markdown table of all points that there are, and draws them (--plot, or
+budget.png in --work). --quick: four points that mean nothing.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ from pathlib import Path
 
 from crew import crew
 from hidden_camera import SCALES, SCENARIOS
+from kept import keep
 from known_truth import means, settled
 from known_truth_rows import ORACLE, ROWS, Setting, carry_out, measured, photos, prepare
 
+KEPT = Path(__file__).with_name("budget")
 BUDGETS = 10.0, 30.0, 60.0, 300.0, 1800.0
 SHOWN = "wild", "pdm", "impressionism", ORACLE
 
@@ -49,37 +52,39 @@ def ending(setting: Setting) -> str:
     return f"-seed{setting.seed}" if setting.seed else ""
 
 
-def budgets_of(setting: Setting, scenario: str, row: str) -> list[float]:
+def name_of(setting: Setting, scenario: str, row: str, seconds: float) -> str:
+    """The file of a point."""
+    return f"{scenario}-{row}{tagged(setting, seconds).tag}.json"
+
+
+def budgets_of(setting: Setting, kept: Path, scenario: str, row: str) -> list[float]:
     """The budgets of the finished points of a row."""
     pattern = re.compile(rf"{re.escape(f'{scenario}-{row}')}-([0-9.e+]+)s{ending(setting)}\.json")
-    names = (setting.work / "results").glob("*.json")
+    names = kept.glob("*.json")
     return sorted(float(match[1]) for name in names if (match := pattern.fullmatch(name.name)))
 
 
-def start(setting: Setting, scenario: str) -> float:
+def start(setting: Setting, kept: Path, scenario: str) -> float:
     """PSNR of the start of all rows."""
-    kept = setting.work / "results" / f"{scenario}-start.json"
-    if not kept.exists():
+    file = kept / f"{scenario}-start.json"
+    if not file.exists():
         folder = setting.work / "runs" / f"start-x{SCALES[scenario]}"
-        images = measured(setting, scenario, folder, len(setting.test))
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps({"images": images}))
-    return means(json.loads(kept.read_text()))["psnr"]
+        keep(file, {"images": measured(setting, scenario, folder, len(setting.test))})
+    return means(json.loads(file.read_text()))["psnr"]
 
 
-def curves(setting: Setting, scenario: str) -> dict[str, list[dict[str, float]]]:
+def curves(setting: Setting, kept: Path, scenario: str) -> dict[str, list[dict[str, float]]]:
     """The points that there are of every row, in the order of their time."""
     found: dict[str, list[dict[str, float]]] = {}
     for row in [*SHOWN, *(row for row in ROWS if row not in SHOWN)]:
-        for seconds in budgets_of(setting, scenario, row):
-            name = f"{scenario}-{row}{tagged(setting, seconds).tag}.json"
-            point = json.loads((setting.work / "results" / name).read_text())
+        for seconds in budgets_of(setting, kept, scenario, row):
+            point = json.loads((kept / name_of(setting, scenario, row, seconds)).read_text())
             spent = point.get("planned", point["seconds"])
             facts = {"iterations": point["iterations"], **means(point)}
             found.setdefault(row, []).append({"budget": seconds, "seconds": spent, **facts})
     if not found:
         return found
-    low = start(setting, scenario)
+    low = start(setting, kept, scenario)
     high = max(found.get(ORACLE, []), key=lambda p: p["budget"], default=None)
     for point in (p for points in found.values() for p in points):
         if high is not None and high["psnr"] > low:
@@ -141,6 +146,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="points at a time")
     parser.add_argument("--work", type=Path, default=Path("runs/budget"))
+    parser.add_argument("--kept", type=Path, default=KEPT, help="folder of finished points")
     parser.add_argument("--plot", type=Path, help="a PNG (budget.png in --work)")
     parser.add_argument("--show", action="store_true", help="train nothing: what there is so far")
     parser.add_argument("--json", type=Path)
@@ -152,37 +158,42 @@ def main() -> None:
     options.full = False
     if options.quick:
         scratch = tempfile.TemporaryDirectory()
-        options.work = Path(scratch.name)
+        options.work = options.kept = Path(scratch.name)
         options.row, options.seconds = [ORACLE, "pdm"], [0.5, 1.0]
     budgets = sorted(set(options.seconds))
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "WANDB_MODE": "offline"}
     setting = settled(options_of(options))
     try:
         if not options.show:
-            fill(setting, options.scenario, options.row, budgets, options.jobs)
+            fill(setting, options, budgets)
     finally:  # a call that is stopped shows what it had
-        found = curves(setting, options.scenario)
+        found = curves(setting, options.kept, options.scenario)
         print("\n".join(table(found)))
         plot(found, options.plot or setting.work / "budget.png")
         if options.json:
             options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def fill(setting: Setting, scenario: str, rows: list[str], budgets: list[float], jobs: int) -> None:
+def fill(setting: Setting, options: argparse.Namespace, budgets: list[float]) -> None:
     """Train and measure the points that are not there yet, the cheap ones first."""
+    scenario, kept = options.scenario, options.kept
+    wanted = [(row, seconds) for seconds in budgets for row in options.row]
+    wanted = [p for p in wanted if not (kept / name_of(setting, scenario, *p)).exists()]
     photos(setting, [scenario])
-    with crew(jobs) as pool:
+    with crew(options.jobs) as pool:
         pool.submit(prepare, setting, scenario).result()
-        points = {
-            pool.submit(carry_out, tagged(setting, seconds), scenario, row): (row, seconds)
-            for seconds in budgets
-            for row in rows
-        }
+        points = {pool.submit(fulfil, setting, kept, scenario, *p): p for p in wanted}
         for future, (row, seconds) in points.items():
             try:
                 future.result()
             except Exception as error:  # one point's failure is not that of the others
                 print(f"{row} {seconds:g} s failed: {error}", file=sys.stderr)
+
+
+def fulfil(setting: Setting, kept: Path, scenario: str, row: str, seconds: float) -> None:
+    """Train and measure a point, in a process of its own."""
+    made = Path(carry_out(tagged(setting, seconds), scenario, row))
+    keep(kept / name_of(setting, scenario, row, seconds), json.loads(made.read_text()))
 
 
 def options_of(options: argparse.Namespace) -> argparse.Namespace:

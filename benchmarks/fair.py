@@ -42,6 +42,7 @@ from fair_rows import MINUTES, SCENARIOS, SEEDS, of_row, tag_of, verdict
 from fair_table import below, draw_curves, gap, table
 from hidden_camera import SCENARIOS as TITLES
 from hidden_camera import HiddenCamera
+from kept import keep
 from known_truth import means, settled
 from known_truth_rows import (
     ANYWHERE,
@@ -138,14 +139,6 @@ def of_pairs(setting: Setting) -> str:
     return keep(result, {"scenario": REAL, "row": ORACLE, **facts, "images": images})
 
 
-def keep(path: Path, figures: dict) -> str:
-    """Write a file of figures, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".partial").write_text(json.dumps(figures))
-    path.with_suffix(".partial").rename(path)
-    return str(path)
-
-
 def generated(setting: Setting, job: Job) -> dict[str, float]:
     """The noise and the mean of what a run generates, beside the hidden camera's own."""
     import torch
@@ -191,16 +184,7 @@ def fulfil(setting: Setting, job: Job, kept: Path) -> str:
     figures["settled"], figures["moved"] = said or (None, "")
     if job.scenario != REAL and job.row not in (BICUBIC, ORACLE):
         figures |= generated(setting, job)
-    return keep(file, short(figures))
-
-
-def short(figures: Any) -> Any:
-    """The figures in as many digits as anybody reads."""
-    if isinstance(figures, dict):
-        return {name: short(value) for name, value in figures.items()}
-    if isinstance(figures, list):
-        return [short(value) for value in figures]
-    return round(figures, 4) if isinstance(figures, float) else figures
+    return keep(file, figures)
 
 
 def collected(kept: Path, scenario: str, minutes: dict[str, float]) -> dict[str, list[dict]]:

@@ -136,18 +136,18 @@ def test_a_budget_curve_by_hand(scripts, tmp_path):
         images += [{"image": "2", "psnr": psnr + 1, "ssim": 0.5}]
         (results / f"a-{name}.json").write_text(json.dumps({"images": images, **facts}))
 
-    assert budget.curves(setting, "a") == {}
+    assert budget.curves(setting, results, "a") == {}
     write("start", 20.0)
     write("oracle-10s", 22.0, iterations=5, seconds=11.0)
     write("oracle-60s", 24.0, iterations=50, seconds=61.0, planned=59.0)
     write("wild-10s", 21.0, iterations=3, seconds=30.0, planned=12.0)
     write("wild-10s-seed1", 22.0, iterations=3, seconds=30.0, planned=12.0)
-    found = budget.curves(setting, "a")
+    found = budget.curves(setting, results, "a")
     assert [(p["seconds"], p["gap"]) for p in found["wild"]] == [(12.0, 0.25)]
     assert [(p["seconds"], p["gap"]) for p in found["oracle"]] == [(11.0, 0.5), (59.0, 1.0)]
     lines = list(budget.table(found))
     assert lines[2] == "| wild | 21.00 dB, 25% (12 s, 3) |  |"
-    other = budget.curves(replace(setting, seed=1), "a")
+    other = budget.curves(replace(setting, seed=1), results, "a")
     assert [(p["psnr"], "gap" in p) for p in other["wild"]] == [(22.0, False)], "no oracle yet"
     budget.plot(found, tmp_path / "it.png")
     assert (tmp_path / "it.png").stat().st_size > 1000
@@ -184,6 +184,7 @@ FAIR_JOBS = [
 def test_a_fair_table_by_hand(scripts, tmp_path, monkeypatch):
     import fair
     import fair_table
+    import kept
     from known_truth_rows import Setting
 
     setting = Setting(tmp_path, (), (), (), 1.0, 1.0)
@@ -197,7 +198,7 @@ def test_a_fair_table_by_hand(scripts, tmp_path, monkeypatch):
         tmp_path, "dsgan-45min", 20.5, **spent | {"settled": False, "moved": "judge/real 9%"}
     )
     found = fair.collected(tmp_path, "a", fair.MINUTES)
-    assert fair.short({"noise": 1.123456, "images": [{"psnr": 2.00004}], "seed": 1}) == {
+    assert kept.short({"noise": 1.123456, "images": [{"psnr": 2.00004}], "seed": 1}) == {
         "noise": 1.1235,
         "images": [{"psnr": 2.0}],
         "seed": 1,
