@@ -112,9 +112,9 @@ def _slopes(luma: Tensor, width: float) -> Tensor:
     taps = torch.arange(-5, 6, device=luma.device, dtype=luma.dtype)
     smooth = torch.softmax(-0.5 * (taps / width) ** 2, 0)
     slope = taps * smooth / (taps.square() * smooth).sum()  # a ramp has its slope
-    height, width_ = luma.shape[1:]
-    along, across = _banded(slope, width_), _banded(smooth, width_)
-    down, beside = _banded(slope, height).T, _banded(smooth, height).T
+    high, wide = luma.shape[1:]
+    along, across = _banded(slope, wide), _banded(smooth, wide)
+    down, beside = _banded(slope, high).T, _banded(smooth, high).T
     x, y = (
         (rows @ (luma @ columns))[:, None] for rows, columns in ((beside, along), (down, across))
     )
