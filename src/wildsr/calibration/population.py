@@ -109,5 +109,5 @@ def with_few(share: float, photos: int, worse: float) -> float:
         worse: by how much chi^2 of bicubic downscaling is above that of the measured blur.
     """
     thin = max(1 - photos / FEWEST, 0.0)
-    open_yet = min(max((FAR - worse) / (FAR - CLOSE), 0.0), 1.0)
-    return min(max(share, thin * AT_LEAST * open_yet), 1 - thin * AT_MOST)
+    room = min(max((FAR - worse) / (FAR - CLOSE), 0.0), 1.0)
+    return min(max(share, thin * AT_LEAST * room), 1 - thin * AT_MOST)
