@@ -195,12 +195,7 @@ def test_metrics_mix_no_devices():
     with torch.no_grad(), Pretend():
         there = panel.measure(*(image.to(PRETEND) for image in (sr, hr, lr)))
         panel.gather().add(sr.to(PRETEND))
-    assert there.keys() == here.keys()
-    for name, value in here.items():  # sums depend on where memory begins
-        same = (
-            there[name] is None if value is None else there[name] == pytest.approx(value, rel=1e-5)
-        )
-        assert same, name
+    assert there == pytest.approx(here)
     known = [name for name, value in here.items() if value is not None]
     assert {"psnr", "ssim", "vif", "lr_consistency_learned", "lr_discrepancy"} <= set(known)
 

@@ -163,7 +163,7 @@ def drift(sr: Tensor, lr: Tensor) -> Tensor:
     scale = scale_of(sr, lr)
     sr, lr = as_rgb(sr), as_rgb(lr)
     a, b = (
-        rgb_to_lab(F.avg_pool2d(image, side, ceil_mode=True))
+        rgb_to_lab(F.avg_pool2d(image, side, ceil_mode=True).double())  # differences are small
         for image, side in ((_at_least(sr, scale), REGION * scale), (_at_least(lr, 1), REGION))
     )
     return (a - b).square().sum(dim=1).sqrt().mean(dim=(1, 2))
