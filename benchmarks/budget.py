@@ -33,9 +33,18 @@ from pathlib import Path
 
 from crew import crew
 from hidden_camera import SCALES, SCENARIOS
-from kept import keep
+from kept import check_photos, keep
 from known_truth import means, settled
-from known_truth_rows import ORACLE, ROWS, Setting, carry_out, measured, photos, prepare
+from known_truth_rows import (
+    ORACLE,
+    ROWS,
+    Setting,
+    carry_out,
+    measured,
+    photos,
+    prepare,
+    test_names,
+)
 
 KEPT = Path(__file__).with_name("budget")
 BUDGETS = 10.0, 30.0, 60.0, 300.0, 1800.0
@@ -178,8 +187,11 @@ def fill(setting: Setting, options: argparse.Namespace, budgets: list[float]) ->
     """Train and measure the points that are not there yet, the cheap ones first."""
     scenario, kept = options.scenario, options.kept
     wanted = [(row, seconds) for seconds in budgets for row in options.row]
-    wanted = [p for p in wanted if not (kept / name_of(setting, scenario, *p)).exists()]
     photos(setting, [scenario])
+    for point in [*wanted]:
+        if (file := kept / name_of(setting, scenario, *point)).exists():
+            check_photos(file, test_names(setting, scenario))
+            wanted.remove(point)
     with crew(options.jobs) as pool:
         pool.submit(prepare, setting, scenario).result()
         points = {pool.submit(fulfil, setting, kept, scenario, *p): p for p in wanted}

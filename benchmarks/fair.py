@@ -42,7 +42,7 @@ from fair_rows import MINUTES, SCENARIOS, SEEDS, of_row, tag_of, verdict
 from fair_table import below, draw_curves, gap, table
 from hidden_camera import SCENARIOS as TITLES
 from hidden_camera import HiddenCamera
-from kept import keep
+from kept import check_photos, keep
 from known_truth import means, settled
 from known_truth_rows import (
     ANYWHERE,
@@ -58,6 +58,7 @@ from known_truth_rows import (
     photos,
     prepare,
     run_name,
+    test_names,
     train,
     weights,
 )
@@ -124,7 +125,7 @@ def of_pairs(setting: Setting) -> str:
     result = setting.work / "results" / f"{REAL}-{ORACLE}{setting.tag}.json"
     if result.exists():
         return str(result)
-    names = sorted(p.name for p in (setting.work / "photos" / REAL / "test_lr").iterdir())
+    names = test_names(setting, REAL)
     images: list[dict] = []
     facts: dict[str, Any] = {}
     for number, half in enumerate(HALVES):
@@ -228,7 +229,12 @@ def work(setting: Setting, options: argparse.Namespace) -> None:
     if REAL in options.scenario:
         lay_out(setting, options.canon)
     kept: Path = options.kept
-    jobs = [job for job in jobs_of(options) if not (kept / job.name).exists()]
+    jobs = []
+    for job in jobs_of(options):
+        if (kept / job.name).exists():
+            check_photos(kept / job.name, test_names(setting, job.scenario))
+        else:
+            jobs.append(job)
     shared = {replace(job, scenario=""): job for job in jobs if job.row in ANYWHERE}
     with crew(options.jobs) as pool:
         pool.submit(prepare, setting, options.scenario[0]).result()

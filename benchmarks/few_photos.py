@@ -14,48 +14,29 @@ Without --hr and --lr: scikit-image's photos. --quick: two folders.
 from __future__ import annotations
 
 import argparse
-import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
-from hidden_camera import SCALES, HiddenCamera
+from hidden_camera import HiddenCamera
 from known_truth import sources
-from PIL import Image
+
+from wildsr.degradation.bicubic import downscale
+from wildsr.pixels import array_of, floats
 
 FOLDERS = 4  # of each kind and size
 SIZES = (1, 4, 8)
-QUALITY = 30
+Camera = Callable[[torch.Tensor], torch.Tensor]
 
 
-def bicubic(photo: np.ndarray, scale: int) -> np.ndarray:
-    """A photo (H, W, 3) of 8 bits, shrunk."""
-    from wildsr.degradation.bicubic import downscale
-
+def taken(photo: np.ndarray, camera: Camera, scale: int) -> np.ndarray:
+    """The LR photo, uint8 (H, W, 3), that a camera takes of a photo."""
     height, width = (side // scale * scale for side in photo.shape[:2])
-    small = downscale(tensor(photo[:height, :width]), scale)[0]
-    return small.permute(1, 2, 0).clamp(0, 1).mul(255).round().byte().numpy()
-
-
-def by_camera(photo: np.ndarray, name: str) -> np.ndarray:
-    """A photo (H, W, 3) of 8 bits as one of the hidden cameras takes it."""
-    scale = SCALES[name]
-    height, width = (side // scale * scale for side in photo.shape[:2])
-    taken = HiddenCamera(name, scale)(tensor(photo[:height, :width]))[0]
-    return taken.permute(1, 2, 0).clamp(0, 1).mul(255).round().byte().numpy()
-
-
-def tensor(photo: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() / 255
-
-
-def saved(photo: np.ndarray) -> np.ndarray:
-    """A photo after JPEG."""
-    buffer = io.BytesIO()
-    Image.fromarray(photo).save(buffer, "JPEG", quality=QUALITY)
-    return np.asarray(Image.open(buffer))
+    sharp = torch.from_numpy(np.ascontiguousarray(photo[:height, :width])).permute(2, 0, 1)
+    return array_of(camera(floats(sharp)))
 
 
 def detail(photo: np.ndarray) -> float:
@@ -71,24 +52,14 @@ def folders(photos: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
 
 def judged(lr: list[np.ndarray], hr: list[np.ndarray], scale: int) -> tuple[float, float]:
     """By how much bicubic fits a folder worse, and its share in training."""
-    from wildsr.calibration import study
     from wildsr.calibration.measure import measured
     from wildsr.forensics.pixels import read_pixels
 
-    worse, own = [], study.with_few
-
-    def noted(share: float, photos: int, by: float) -> float:
-        worse.append(by)
-        return own(share, photos, by)
-
-    study.with_few = noted
-    try:
-        names = [str(number) for number in range(len(lr))]
-        found = measured(names, lr, [read_pixels(photo) for photo in lr], hr, scale, 0)
-    finally:
-        study.with_few = own
+    names = [str(number) for number in range(len(lr))]
+    found = measured(names, lr, [read_pixels(photo) for photo in lr], hr, scale, 0)
     assert found.calibration is not None, found.reason
-    return worse[0], found.calibration.groups[0].bicubic
+    group = found.calibration.groups[0]
+    return group.worse, group.bicubic
 
 
 def main() -> None:
@@ -104,21 +75,23 @@ def main() -> None:
     sharp, lr, test = sources(options.hr, options.lr)
     hr, others = ([read_image(path) for path in paths] for paths in (sharp, (*lr, *test)))
     softest = sorted(others, key=detail)
-    kinds = {
-        "bicubic x2": (others, 2, lambda photo: bicubic(photo, 2)),
-        "bicubic x2 of the softest": (softest, 2, lambda photo: bicubic(photo, 2)),
-        "bicubic x4 of the softest": (softest, 4, lambda photo: bicubic(photo, 4)),
-        "bicubic x2, JPEG 30": (others, 2, lambda photo: saved(bicubic(photo, 2))),
-        "camera a": (others, SCALES["a"], lambda photo: by_camera(photo, "a")),
-        "camera c": (others, SCALES["c"], lambda photo: by_camera(photo, "c")),
+    kinds: dict[str, tuple[list[np.ndarray], Camera, int]] = {
+        "bicubic x2": (others, partial(downscale, scale=2), 2),
+        "bicubic x2 of the softest": (softest, partial(downscale, scale=2), 2),
+        "bicubic x4 of the softest": (softest, partial(downscale, scale=4), 4),
+        "bicubic x2, JPEG 30": (others, HiddenCamera("d", 2), 2),
+        "camera a": (others, HiddenCamera("a", 4), 4),
+        "camera c": (others, HiddenCamera("c", 4), 4),
     }
     print("| photos | in a folder | folders | bicubic worse by: median, most | share of bicubic |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    for kind, (photos, scale, taken) in list(kinds.items())[: 1 if options.quick else None]:
+    for kind, (photos, camera, scale) in list(kinds.items())[: 1 if options.quick else None]:
         for size in SIZES[:1] if options.quick else SIZES:
             torch.manual_seed(0)
             chosen = list(folders(photos, size))[: 2 if options.quick else None]
-            found = [judged([taken(photo) for photo in one], hr, scale) for one in chosen]
+            found = [
+                judged([taken(photo, camera, scale) for photo in one], hr, scale) for one in chosen
+            ]
             worse, shares = zip(*found, strict=True)
             cells = [kind, str(size), str(len(found)), f"{median(worse):.0f}, {max(worse):.0f}"]
             cells.append(f"{min(shares):.0%} to {max(shares):.0%}")

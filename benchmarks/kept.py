@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,18 @@ def keep(path: Path, figures: dict[str, Any]) -> str:
     path.with_suffix(".partial").write_text(json.dumps(short(figures)))
     path.with_suffix(".partial").rename(path)
     return str(path)
+
+
+def check_photos(path: Path, test: list[str]) -> None:
+    """Refuse kept figures of other photos than these.
+
+    Args:
+        path: a file of figures, whose ``images`` name the photos that they are means of.
+        test: names of the test photos, in the order in which they are restored.
+    """
+    names = [image["image"] for image in json.loads(path.read_text())["images"]]
+    if sorted(names) != sorted(test[: len(names)]):
+        sys.exit(f"{path} is of other photos: choose another folder with --kept.")
 
 
 def short(figures: Any) -> Any:

@@ -255,6 +255,11 @@ def thin_folder(setting: Setting, scenario: str, kind: str) -> Path:
     return target
 
 
+def test_names(setting: Setting, scenario: str) -> list[str]:
+    """The names of a scenario's test photos, in the order in which they are restored."""
+    return sorted(path.name for path in (setting.work / "photos" / scenario / "test_lr").iterdir())
+
+
 def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -> list[dict]:
     """PSNR and SSIM of each test photo; of plain interpolation without a run."""
     import torch
@@ -272,7 +277,8 @@ def measured(setting: Setting, scenario: str, folder: Path | None, limit: int) -
         options = {"device": device, "precision": "fp32", "tile": 512, "trust": True}
         restore = delivered(load_upscaler(folder, **options))
     found = []
-    for path in sorted((root / "test_lr").iterdir())[:limit]:
+    for name in test_names(setting, scenario)[:limit]:
+        path = root / "test_lr" / name
         lr, truth = (
             torch.from_numpy(read_image(p)).permute(2, 0, 1)
             for p in (path, next((root / "test_hr").glob(f"{path.stem}.*")))

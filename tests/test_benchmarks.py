@@ -168,6 +168,14 @@ def test_what_is_measured_of_a_camera_is_printed_beside_the_truth():
     assert " / 2.40, 1.40 |" in done.stdout
 
 
+@pytest.mark.heavy
+def test_a_folder_of_one_clean_photo_is_given_to_bicubic():
+    done = carry_out("few_photos.py", "--quick")
+    assert done.returncode == 0, done.stderr
+    assert "| bicubic x2 | 1 | 2 | " in done.stdout
+    assert " | 77% to 77% |" in done.stdout  # all but what few photos leave to a blur
+
+
 def fair_result(kept, name, psnr, **facts):
     images = [{"image": "1", "psnr": psnr - 1, "ssim": 0.5}]
     images += [{"image": "2", "psnr": psnr + 1, "ssim": 0.5}]
@@ -203,6 +211,9 @@ def test_a_fair_table_by_hand(scripts, tmp_path, monkeypatch):
         "images": [{"psnr": 2.0}],
         "seed": 1,
     }
+    kept.check_photos(tmp_path / "a-oracle-15min.json", ["1", "2", "3"])
+    with pytest.raises(SystemExit, match="is of other photos: choose another folder with --kept"):
+        kept.check_photos(tmp_path / "a-oracle-15min.json", ["1", "3"])
     runs = [fair.Job(*job).run(setting).name for job in FAIR_JOBS]
     assert runs == ["a-wild-15min-seed2", "x4-bicubic-trained-15min", "canon-odd-15min"]
     lines = {line.split(" | ")[0].strip("| "): line for line in fair_table.table(found)}

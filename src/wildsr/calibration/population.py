@@ -35,6 +35,8 @@ class Group:
         misfit: chi^2 per statistic; about 1 or less if the model explains the photos.
         doubt: share, 0 to 1, of cameras that replace the measured one.
         bicubic: share, 0 to 1, of cameras that are bicubic downscaling.
+        worse: by how much chi^2 of bicubic downscaling is above that of the measured blur, where
+            that was asked; else 0.
     """
 
     cameras: Tensor
@@ -43,6 +45,7 @@ class Group:
     misfit: float
     doubt: float
     bicubic: float
+    worse: float = 0.0
 
     def replace(self, rows: Tensor, bicubic: Solution) -> None:
         """Make these rows (indices, (k,)) bicubic downscaling, with the noise measured for it."""

@@ -122,6 +122,7 @@ class Study:
             chosen.unexplained,
             doubt(chosen.unexplained),
             with_few(share, len(photos), worse),
+            worse,
         )
         order = torch.from_numpy(self.rounds.random.permutation(len(group.cameras)))
         group.replace(order[: round(group.bicubic * len(order))], bicubic)
