@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
-from torch.nn import functional as F
 
 from wildsr.calibration.statistics import NAMES
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR, PRIOR_SPREAD
@@ -20,8 +23,11 @@ BLOTCH, PATCHES = PARAMETERS.index("blotch"), PARAMETERS.index("patches")
 MISFIT = 0.15  # dB (or levels): assumed model error of every statistic
 OWN = 0.2  # shrinkage of the covariance of the statistics towards its diagonal
 WORTH = 16.0  # chi^2 must fall by this for an optional part to be used: four standard errors
+OUTSIDE = 200.0  # weight of the squared distance to the range of what was simulated
 FEWEST = 12  # with fewer photos, differences between them are not estimated
 FEW = 40  # with fewer photos, their covariance is taken from the simulated windows
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass
@@ -42,6 +48,20 @@ class Surrogate:
     def mean(self, place: Tensor) -> Tensor:
         """The mean statistics (D,) at a camera (P,), in units of the radius from the centre."""
         return self.level + features(place[None])[0] @ self.slopes
+
+    def tilt(self, place: Tensor) -> Tensor:
+        """The derivative of the mean statistics (P, D) by the camera (P,), both in such units."""
+        return self.slopes[: len(place)] + 2 * torch.tensordot(place, self.curvature, 1)
+
+    @cached_property
+    def curvature(self) -> Tensor:
+        """Half of the second derivatives, (P, P, D)."""
+        count = len(self.centre)
+        first, second = torch.triu_indices(count, count)
+        found = self.slopes.new_zeros(count, count, self.slopes.shape[1])
+        found[first, second] += self.slopes[count:] / 2
+        found[second, first] += self.slopes[count:] / 2
+        return found
 
 
 def features(place: Tensor) -> Tensor:
@@ -144,35 +164,39 @@ def solve(
     generator = torch.Generator().manual_seed(0)
     starts = [torch.zeros(len(prior))]
     starts += [1.6 * torch.rand(len(prior), generator=generator) - 0.8 for _ in range(3)]
-    best, place = math.inf, starts[0]
-    for start in starts:
-        free_place = start.clone().requires_grad_(True)
-        optimizer = torch.optim.LBFGS([free_place], max_iter=60, line_search_fn="strong_wolfe")
+    level, linear = _plain(target - model.level), _plain(model.slopes[: len(prior)])
+    curvature, inverse = _plain(model.curvature), _plain(weight)
+    expected, tight = _plain(prior), _plain(spread**-2)
+    least, most, moves, still = map(_plain, (low, high, free, fixed))
 
-        def cost(at: Tensor) -> Tensor:
-            at = at * free + fixed
-            rest = target - model.mean(at)
-            outside = F.relu(at - high).square().sum() + F.relu(low - at).square().sum()
-            return rest @ weight @ rest + ((at - prior) / spread).square().sum() + 200 * outside
+    def cost(place: Floats) -> tuple[float, Floats]:
+        """What is minimised, and its gradient."""
+        at = place * moves + still
+        bent = np.tensordot(at, curvature, 1)
+        rest = level - at @ (linear + bent)
+        weighted, apart = inverse @ rest, at - expected
+        above, below = np.maximum(at - most, 0), np.maximum(least - at, 0)
+        value = (
+            rest @ weighted + apart @ (tight * apart) + OUTSIDE * (above @ above + below @ below)
+        )
+        slope = tight * apart - (linear + 2 * bent) @ weighted + OUTSIDE * (above - below)
+        return float(value), 2 * moves * slope
 
-        def closure(at: Tensor = free_place, opt: torch.optim.Optimizer = optimizer) -> Tensor:
-            opt.zero_grad()
-            value = cost(at)
-            value.backward()
-            return value
-
-        optimizer.step(closure)
-        value = float(cost(free_place.detach()))
-        if value < best:
-            best, place = value, free_place.detach() * free + fixed
+    found = [minimize(cost, _plain(start), jac=True, method="BFGS") for start in starts]
+    best = min(found, key=lambda one: one.fun)
+    place = torch.from_numpy(best.x).float() * free + fixed
     rest = target - model.mean(place)
-    slopes = torch.autograd.functional.jacobian(model.mean, place) * free
-    information = slopes.T @ weight @ slopes + torch.diag(spread**-2)
+    slopes = model.tilt(place) * free[:, None]
+    information = slopes @ weight @ slopes.T + torch.diag(spread**-2)
     error = torch.linalg.inv(information).diag().sqrt() * model.radius
     camera = (model.centre + place * model.radius).clamp(LOWEST, HIGHEST)
     return Solution(
         camera, error, rest / variance.diag().sqrt(), float(rest @ weight @ rest), len(chosen)
     )
+
+
+def _plain(values: Tensor) -> Floats:
+    return values.double().numpy()
 
 
 def deviations_of(
@@ -192,7 +216,7 @@ def deviations_of(
         (n, P), and the same for ``alike`` (m, P), what chance alone gives.
     """
     place = (camera - model.centre) / model.radius
-    slopes = torch.autograd.functional.jacobian(model.mean, place)[:, varied]
+    slopes = model.tilt(place)[varied].T
     scatter = (1 - OWN) * model.scatter + torch.diag(OWN * model.scatter.diag() + MISFIT**2)
     weight = torch.linalg.inv(scatter)
     gain = torch.linalg.solve(slopes.T @ weight @ slopes + 0.05 * torch.eye(len(varied)), slopes.T)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from wildsr.network.degrader.physics import MARGIN, kernel_size, kernels, seen
 from wildsr.pixels import in_unit
 
 BORDER = 6  # LR pixels around a window, where the Fourier transform wraps around
-TOGETHER = 25  # windows rendered at once
+TOGETHER = 15  # windows rendered at once
 Photo = npt.NDArray[Any]  # (H, W, C): uint8, or floats in [0, 1] for sensors of more than 8 bits
 
 
@@ -50,17 +51,19 @@ class SharpWindows:
         large = [photo for photo in photos if min(photo.shape[:2]) >= self.side]
         order = [random.permutation(len(large)) for _ in range(-(-count // max(len(large), 1)))]
         chosen = [large[i] for i in np.concatenate(order)[:count]] if large else []
-        # A kernel is even around its centre; so its spectrum is real: cosines less sines.
+        # A kernel is even around its centre, so its spectrum is real: products of cosines of rows
+        # and columns, less those of sines; each column twice, as it filters complex numbers.
         # The centre is where the first pixel is sampled; the windows are shifted by that once.
         half, taps = self.side // 2 + 1, centred_grid(kernel_size(scale), scale)[0, 0]
         index = torch.arange(self.side)
-        angles = 2 * math.pi / self.side * index[:half, None] * taps
-        self.cosines, self.sines = angles.cos(), angles.sin()
         signed = torch.where(index < half, index, index - self.side) / self.side
+        angles = 2 * math.pi * signed[:, None] * taps
+        self.rows = torch.cat([angles.cos(), -angles.sin()], 1)
+        columns = angles[:half].T.repeat_interleave(2, 1)
+        self.cosines, self.sines = columns.cos(), columns.sin()
         shift = torch.exp(1j * math.pi * (scale - 1) * signed)
         self.spectra = torch.fft.rfft2(cut(chosen, self.side, random))
         self.spectra *= shift[:, None] * shift[:half]
-        self.folded = _folds(self.side, scale)
 
     def __len__(self) -> int:
         return len(self.spectra)
@@ -74,35 +77,38 @@ class SharpWindows:
             index: (B,) of the windows.
             cameras: (B, P).
         """
-        seen = self.spectra[index]
-        self._filter(seen, kernels(cameras, self.scale))
-        count, side = self.scale, self.side // self.scale
-        seen = torch.fft.ifft(seen.unflatten(2, (count, side)).sum(2), dim=2)
-        places, mirrored = self.folded
-        parts = seen[..., places]
-        parts = torch.where(mirrored, parts.conj(), parts).sum(-2) / count**2
-        lr = torch.fft.irfft(parts, side, dim=3)
+        taps = kernels(cameras, self.scale)
+        response = self.rows @ torch.cat([taps @ self.cosines, taps @ self.sines], 1)
+        spectra = torch.view_as_real(_chosen(self.spectra, index)).flatten(3)
+        side = self.side // self.scale
+        seen = spectra[:, :, :side] * response[:, None, :side]
+        for start in range(side, self.side, side):
+            rows = slice(start, start + side)
+            seen.addcmul_(spectra[:, :, rows], response[:, None, rows])
+        seen = torch.fft.ifft(torch.view_as_complex(seen.unflatten(3, (-1, 2))), dim=2)
+        lr = torch.fft.irfft(_folded(seen, side, self.scale), side, dim=3) / self.scale**2
         return lr[..., BORDER:-BORDER, BORDER:-BORDER]
 
-    def _filter(self, spectra: Tensor, taps: Tensor) -> None:
-        """Multiply spectra (B, C, side, side // 2 + 1) by those of kernels (B, k, k), in place."""
-        even = self.cosines @ taps @ self.cosines.T
-        odd = self.sines @ taps @ self.sines.T
-        half, parts = even.shape[1], torch.view_as_real(spectra)
-        mirrored = (even + odd)[:, 1 : self.side - half + 1].flip(1)
-        parts[:, :, :half] *= (even - odd)[:, None, ..., None]
-        parts[:, :, half:] *= mirrored[:, None, ..., None]
+
+def _chosen(windows: Tensor, index: Tensor) -> Tensor:
+    """Those windows; without a copy if they follow each other."""
+    first = int(index[0])
+    if torch.equal(index, torch.arange(first, first + len(index))):
+        return windows[first : first + len(index)]
+    return windows[index]
 
 
-def _folds(side: int, scale: int) -> tuple[Tensor, Tensor]:
-    """Where each frequency of a sampled row comes from, (scale, side / scale / 2 + 1).
+def _folded(rows: Tensor, side: int, scale: int) -> Tensor:
+    """Half spectra (..., scale side / 2 + 1) of rows of real numbers, after sampling: side / 2 + 1.
 
-    Indices into a half spectrum of ``side // 2 + 1``, and which are of its mirrored half.
+    Every frequency gets those that sampling cannot tell from it; the upper half of the spectrum is
+    the lower one, mirrored and conjugated.
     """
-    sampled = side // scale
-    whole = torch.arange(sampled // 2 + 1) + sampled * torch.arange(scale)[:, None]
-    mirrored = whole > side // 2
-    return torch.where(mirrored, side - whole, whole), mirrored
+    half = side // 2
+    lower = [rows[..., side * n : side * n + half + 1] for n in range((scale + 1) // 2)]
+    upper = [rows[..., side * n - half : side * n + 1] for n in range(1, scale // 2 + 1)]
+    found = reduce(torch.add, lower)
+    return found + reduce(torch.add, upper).flip(-1).conj() if upper else found
 
 
 def cut(photos: Sequence[Photo], side: int, random: np.random.Generator) -> Tensor:

@@ -62,6 +62,7 @@ LOWEST, HIGHEST, PRIOR, PRIOR_SPREAD = torch.tensor(list(_TABLE.values())).T.con
 POINTS = (-1 / 3, 0.0, 1 / 3)  # sampling points within a pixel, each direction
 SPREAD = 2 / 27  # variance of these points; subtracted, so that the sum has the stated variance
 NARROWEST = 0.02  # squared HR pixels
+FARTHEST = 60.0  # beyond, exp(-x) is 0; numbers below 1e-38 are slow to compute with
 MARGIN = 4  # LR pixels to each side that filtering the noise uses up
 COARSEST = 2.0  # LR pixels, standard deviation of the widest filter of noise
 WHITE = 0.25  # LR pixels; noise filtered by a narrower Gaussian is white
@@ -212,7 +213,7 @@ def _bells(covariances: Tensor, exponent: Tensor, grid: Tensor) -> Tensor:
     distance = distance / size + 1e-12
     if exponent.requires_grad or bool((exponent != 1).any()):  # a power takes long
         distance = distance**power
-    height = torch.exp(-distance).sum(1)
+    height = torch.exp(-distance.clamp(max=FARTHEST)).sum(1)
     return height / height.sum((1, 2), keepdim=True)
 
 

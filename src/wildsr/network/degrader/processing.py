@@ -13,6 +13,7 @@ REACH, NEAR = 2, 1.2  # LR pixels: radius and spatial standard deviation of the 
 UNLIKE = 3.0  # its range standard deviation, in standard deviations of the noise
 FAR, AROUND = 3, 1  # LR pixels: radius of the search and of the patches of non-local means
 ALIKE = 1.5  # its filtering parameter h, in standard deviations of the noise
+NOTHING = -60.0  # its exponential is 0; numbers below 1e-38 are slow to compute with
 RADIUS = 1.0  # LR pixels, standard deviation of the unsharp mask
 TAPS = 4  # LR pixels, half the support of the mask
 
@@ -47,8 +48,10 @@ def _bilateral(image: Tensor, level: Tensor) -> Tensor:
     for y, x in _around(REACH):
         other = _at(padded, y + REACH, x + REACH, image.shape[-2:])
         unlike = (other - image).square().mean(1, keepdim=True)
-        weight = torch.exp(unlike * scale - (y * y + x * x) / (2 * NEAR**2))
-        total, weights = total + weight * other, weights + weight
+        distance = unlike * scale - (y * y + x * x) / (2 * NEAR**2)
+        weight = torch.exp(distance.clamp(min=NOTHING))
+        total.addcmul_(weight, other)
+        weights += weight
     return total / weights
 
 
@@ -63,11 +66,12 @@ def _non_local_means(image: Tensor, level: Tensor) -> Tensor:
         if (y, x) > (0, 0):  # two pixels weigh the same for each other
             other = _at(padded, FAR + y, FAR + x, pixels.shape[-2:])
             unlike = (other - pixels).square().sum(1, keepdim=True)
-            weight = torch.exp(_patch_sums(unlike) * scale)  # FAR more on each side
+            distance = _patch_sums(unlike) * scale  # FAR more on each side
+            weight = torch.exp(distance.clamp(min=NOTHING))
             ahead, behind = _at(weight, FAR, FAR, size), _at(weight, FAR - y, FAR - x, size)
-            total = total + ahead * _at(padded, edge + FAR + y, edge + FAR + x, size)
-            total = total + behind * _at(padded, edge + FAR - y, edge + FAR - x, size)
-            weights = weights + ahead + behind
+            total.addcmul_(ahead, _at(padded, edge + FAR + y, edge + FAR + x, size))
+            total.addcmul_(behind, _at(padded, edge + FAR - y, edge + FAR - x, size))
+            weights += ahead + behind
     return total / weights
 
 
