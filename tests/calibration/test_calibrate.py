@@ -23,7 +23,7 @@ from wildsr.calibration.statistics import NAMES, WINDOW, statistics
 from wildsr.calibration.study import Study
 from wildsr.data import demo
 from wildsr.degradation.blur import blur_and_sample
-from wildsr.degradation.coding import JPEGCoding, coded
+from wildsr.degradation.coding import JPEGCoding, WebPCoding, coded
 from wildsr.error import UserError
 from wildsr.forensics.coding import Coding as Read
 from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
@@ -201,6 +201,25 @@ def test_colours_that_no_camera_explains_do_not_hide_the_blur(sides):
     assert not group.solution.by_all
     quiet = group.solution.misfit[[NAMES.index("quiet blue, high"), NAMES.index("quiet red, high")]]
     assert float(quiet.max()) < -3
+
+
+def test_webp_that_was_stored_without_loss_is_found(sides):
+    """It leaves no grid; the folder's colours show it, and that a folder never was WebP."""
+    sharp, others = sides
+    camera = PRIOR.clone()
+    camera[0], camera[NOISE] = math.log(0.7), math.log(3.0)
+    plain = [taken(photo, camera, None, i) for i, photo in enumerate(others)]
+    webp = [WebPCoding(50).applied(photo) for photo in plain]
+    names = [str(i) for i in range(len(others))]
+    for photos, kinds in ((plain, {None}), (webp, {"WebP"})):
+        found = measured(names, photos, [Read()] * len(photos), sharp, SCALE, 0)
+        assert {coding.kind for coding in found.codings.photos} == kinds
+    assert all(abs(coding.quality - 50) < 20 for coding in found.codings.photos)
+    assert f"{len(webp)} of {len(webp)} photos are WebP (quality about" in found.sentence(SCALE)
+    degrader = MeasuredCamera(SCALE)
+    take_over(degrader, found, 0)
+    assert {type(coding) for coding in degrader.codings()} == {WebPCoding}
+    assert physical(found.calibration.groups[0].solution.camera, SCALE)["blur_major"] < 1.8
 
 
 @pytest.mark.parametrize("read", [0.5, 4.0])

@@ -34,7 +34,7 @@ class Calibration:
     Attributes:
         groups: of photos with similar lossy coding, each with its cameras.
         members: indices of the photos of each group; photos too small for a window are in none.
-        codings: lossy coding of every photo; None without one.
+        codings: lossy coding of every photo, also one that was not known before; None without one.
         seconds: processor time it took.
         sensor: the black level and the channels' noise; for 8-bit gray and RGB nothing.
     """
@@ -120,7 +120,12 @@ def calibrate(
         for group in groups:
             group.cameras[:, GRAY] = group.jitter[:, GRAY] = group.solution.camera[GRAY] = 0.0
     members = [[chosen[i] for i in part] for part in parts]
-    return Calibration(groups, members, list(codings), time.process_time() - begun, sensor)
+    found = list(codings)
+    for group, member in zip(groups, members, strict=True):
+        if group.coding is not None:
+            for photo in member:
+                found[photo] = group.coding
+    return Calibration(groups, members, found, time.process_time() - begun, sensor)
 
 
 def _window(lr: Sequence[Photo], hr: Sequence[Photo], scale: int) -> int:

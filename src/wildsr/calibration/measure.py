@@ -17,7 +17,7 @@ from wildsr.calibration.simulate import Photo
 from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
 from wildsr.degradation.defects import SOUND, Defects
 from wildsr.error import UserError
-from wildsr.forensics.coding import WEBP, filled
+from wildsr.forensics.coding import PIXELS, WEBP, filled
 from wildsr.forensics.coding import Coding as Seen
 from wildsr.forensics.folder import Codings
 from wildsr.network.degrader.measured import SUBSAMPLINGS, MeasuredCamera
@@ -119,6 +119,8 @@ def measured(
                 blurs = channel_blurs(photos, codings, sharp, scale, seed)
             except UserError as error:
                 shared = str(error).rstrip(".")
+    if found is not None:
+        seen = [_behind(*one) for one in zip(seen, found.codings, strict=True)]
     return Measured(Codings.of(seen), found, reason, tuple(names), blurs, shared, defects)
 
 
@@ -146,6 +148,13 @@ def as_coding(seen: Seen) -> Coding | None:
         chroma = luma if seen.quality is None else JPEGCoding.libjpeg(seen.quality).chrominance
     known = seen.subsampling if seen.subsampling in SUBSAMPLINGS else "4:2:0"
     return JPEGCoding(luma, chroma, known)
+
+
+def _behind(seen: Seen, coding: Coding | None) -> Seen:
+    """The record of a photo, with the WebP that its folder's statistics show."""
+    if isinstance(coding, WebPCoding) and seen.kind is None:
+        return Seen(PIXELS, WEBP, quality=coding.quality)
+    return seen
 
 
 def spread(count: int, most: int = MOST) -> list[int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wildsr.calibration.doubt import EXPLAINED, WIDTH
 from wildsr.calibration.fit import FEWEST, SHARPEN, WORTH, Solution
+from wildsr.degradation.coding import Coding
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR
 
 AT_LEAST, AT_MOST = 0.7, 0.25  # shares if there is a single photo: at least bicubic, and blur
@@ -37,6 +38,7 @@ class Group:
         bicubic: share, 0 to 1, of cameras that are bicubic downscaling.
         worse: by how much chi^2 of bicubic downscaling is above that of the measured blur, where
             that was asked; else 0.
+        coding: a lossy coding that photos stored without loss went through before, if they show it.
     """
 
     cameras: Tensor
@@ -46,6 +48,7 @@ class Group:
     doubt: float
     bicubic: float
     worse: float = 0.0
+    coding: Coding | None = None
 
     def replace(self, rows: Tensor, bicubic: Solution) -> None:
         """Make these rows (indices, (k,)) bicubic downscaling, with the noise measured for it."""

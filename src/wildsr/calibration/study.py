@@ -38,6 +38,7 @@ from wildsr.calibration.population import (
     STRETCH,
     Group,
     evidence,
+    explains,
     near_bicubic,
     rows_of,
     with_few,
@@ -51,6 +52,7 @@ from wildsr.calibration.rounds import (
     Seen,
 )
 from wildsr.calibration.statistics import NAMES
+from wildsr.calibration.webp import webp_behind
 from wildsr.degradation.coding import Coding
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS, PRIOR
 
@@ -104,9 +106,15 @@ class Study:
         solution = self._plainer(solution, parts, seen)
         if solution.unexplained > EXPLAINED and noise_hidden(solution, codings):
             solution, parts = self._from_usual_noise(solution, parts, seen)
+        coloured = float(photos[:, COLOURS].std()) > 0
+        if not explains(solution) and coloured and not any(codings):
+            webp = webp_behind(self.rounds, self._of_luma(wide, seen), seen, solution)
+            if webp is not None:
+                own = [webp[1]] * len(codings)
+                return replace(self.measure(webp[0].camera, photos, own), coding=webp[1])
         solution, parts = with_smooth(self.rounds, solution, parts, seen)
         solution = with_processing(self.rounds, solution, parts, seen)
-        if solution.unexplained > BELIEVED and float(photos[:, COLOURS].std()) > 0:
+        if solution.unexplained > BELIEVED and coloured:
             solution, seen = self._by_luma(solution, wide, seen)
         share, worse = 0.0, 0.0
         bicubic = solution
@@ -143,8 +151,7 @@ class Study:
         from.
         """
         luma = replace(seen, figures=LUMA)
-        begun = self.rounds.solve(wide, luma, dict.fromkeys(OPTIONAL, 0.0))
-        found = self.rounds.near(_with_usual_noise(begun.camera), frozenset(), luma, FAR)
+        found = self.rounds.near(self._of_luma(wide, seen), frozenset(), luma, FAR)
         if not self._confirmed(found, luma):  # growing takes longer
             return solution, seen
         grown, _ = with_smooth(self.rounds, found, frozenset(), luma, OF_LUMA)
@@ -158,6 +165,12 @@ class Study:
         camera = found.camera.clone()
         camera[GRAY] = self.rounds.solve(model, seen, held).camera[GRAY]
         return replace(found, camera=camera), luma
+
+    def _of_luma(self, wide: Surrogate, seen: Seen) -> Tensor:
+        """A camera (P,) to begin with: the blur that luma shows, ordinary noise, no other part."""
+        luma = replace(seen, figures=LUMA)
+        found = self.rounds.solve(wide, luma, dict.fromkeys(OPTIONAL, 0.0))
+        return _with_usual_noise(found.camera)
 
     def _confirmed(self, found: Solution, seen: Seen) -> bool:
         """Whether the steepest edges show the blur that the spectrum shows."""
