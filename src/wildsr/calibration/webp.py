@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from wildsr.calibration.doubt import EXPLAINED
+from wildsr.calibration.doubt import BELIEVED
 from wildsr.calibration.fit import Solution
 from wildsr.calibration.rounds import RADII, Rounds, Seen
 from wildsr.degradation.coding import WebPCoding
@@ -50,6 +50,6 @@ def webp_behind(
     camera = found[near].camera
     finer = {q: fitted(q, camera, RADII[1]) for q in (near - FINE, near, near + FINE)}
     best = min(finer, key=lambda quality: finer[quality].chi2)
-    if finer[best].unexplained > EXPLAINED:
+    if finer[best].unexplained > BELIEVED:
         return None
     return finer[best], WebPCoding(best)
