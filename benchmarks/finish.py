@@ -200,9 +200,8 @@ def upscalers(
     if published is not None:
         yield PUBLISHED, load_upscaler(weights=published, **device), wild
         tune = ["network/upscaler=published", f"weights={published}"]
-        tune += ["method.optimizers.upscale.lr=2e-5", "finish.optimizers.finished.lr=2e-5"]
-        tune += [f"{TERMS}.turned.weight=0.2"]  # of its detail more hangs on how a photo lies
-        tune += plan.finishing(plan.tuned, plan.tuned)
+        tune += ["method.optimizers.upscale.lr=2e-5", *plan.finishing(plan.tuned, plan.tuned)]
+        tune[tune.index("finish=gan")] = "finish=tuned"
         run = train(plan, folder, "tuned", seed, tune)
         for strength in (0.0, 1.0):
             row = f"{TUNED}, strength {strength:g}"

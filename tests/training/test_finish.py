@@ -130,6 +130,24 @@ def test_it_resumes_bit_for_bit(made, tiny, tmp_path, carry_out):
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
+@pytest.mark.heavy
+def test_a_finish_keeps_a_share_of_the_weights_it_started_from(made, tiny, tmp_path, carry_out):
+    """Also when it is killed and resumed: what it moves towards is read again."""
+    file = made / "without" / "weights" / "4x_without.safetensors"
+    common = [*tiny, f"runs_dir={tmp_path}", *RUN, "metric.metrics=[psnr]", f"weights={file}"]
+    common += ["method.ema=0", "~finish.updates.sharpen.terms.artifacts", "checkpoint_every=4"]
+    assert carry_out("train", [*common, "name=free"]) == 0
+    assert carry_out("train", [*common, "finish.anchor=0.75", "name=near", "keep=9"]) == 0
+    start, free = load_file(file), weights(tmp_path / "free")["4x_free_finished.safetensors"]
+    near = weights(tmp_path / "near")["4x_near_finished.safetensors"]
+    for key, value in near.items():
+        torch.testing.assert_close(value, torch.lerp(free[key], start[key], 0.75))
+    (tmp_path / "near" / "checkpoints" / "iteration-00000006.ckpt").unlink()
+    assert carry_out("train", [f"resume={tmp_path / 'near'}"]) == 0
+    again = weights(tmp_path / "near")["4x_near_finished.safetensors"]
+    assert all(torch.equal(again[key], near[key]) for key in near)
+
+
 EXPLOSION = ["finish.optimizers.finished.lr=1000", "finish.guard.every=1", "finish.guard.most=2"]
 
 
@@ -239,3 +257,7 @@ def test_what_a_finish_cannot_be_on_is_refused(small):
         build_training(configure("train", [*folders, "method=cincgan", "finish=gan"]))
     with pytest.raises(wildsr.UserError, match=r"`finish.share` must be a number between 0 and 1"):
         configure("train", [*folders, "finish.share=1"])
+    with pytest.raises(wildsr.UserError, match=r"`finish.anchor` must be a number from 0 to below"):
+        configure("train", [*folders, "finish.anchor=1"])
+    with pytest.raises(wildsr.UserError, match=r"`finish.anchor` is 0.5.*: give `weights`"):
+        build_training(configure("train", [*folders, "finish=tuned", "iterations=5"]))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from wildsr.error import UserError
-from wildsr.training.ema import EMA
+from wildsr.training.ema import EMA, Anchor
 from wildsr.training.image_pool import ImagePool
 from wildsr.training.schedule import (
     Constant,
@@ -209,3 +209,17 @@ def test_an_average_is_its_network_until_training_of_it_begins():
         network.weight += 1  # as when published weights are loaded
     ema.update({"it": network}, {"it": -5})
     assert torch.equal(ema.networks["it"].weight, network.weight)
+
+
+def test_an_average_stays_near_its_anchor():
+    network, anchor = nn.Linear(1, 1), nn.Linear(1, 1)
+    with torch.no_grad():
+        network.weight.fill_(3)
+        anchor.weight.fill_(1)
+    ema = EMA({"it": network, "free": network}, 0, {"it": Anchor(anchor, 0.25)})
+    with torch.no_grad():
+        anchor.weight.fill_(100)  # it was copied
+    ema.update({"it": network, "free": network}, {"it": 7, "free": 7})
+    assert ema.networks["it"].weight.item() == pytest.approx(0.75 * 3 + 0.25 * 1)
+    assert ema.networks["free"].weight.item() == 3
+    assert not any(parameter.requires_grad for parameter in ema.parameters())

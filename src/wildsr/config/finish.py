@@ -30,8 +30,8 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
         The changed configuration.
 
     Raises:
-        UserError: an invalid share, a name that the method has already, a method without the
-            network ``upscale``.
+        UserError: an invalid share or anchor, a name that the method has already, a method without
+            the network ``upscale``.
     """
     config = dict(plain)
     finish, method = dict(config.get("finish") or {}), dict(config["method"])
@@ -44,6 +44,9 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
     share = finish.get("share")
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
         raise UserError(f"`finish.share` must be a number between 0 and 1, but got {share!r}.")
+    anchor = finish.get("anchor", 0)
+    if isinstance(anchor, bool) or not isinstance(anchor, int | float) or not 0 <= anchor < 1:
+        raise UserError(f"`finish.anchor` must be a number from 0 to below 1, but got {anchor!r}.")
     shaped = (method.get("networks"), method.get("updates"), method.get("stages") or {})
     whole = isinstance(config["iterations"], int) and all(isinstance(m, Mapping) for m in shaped)
     if not whole or round(share * config["iterations"]) < 1:
@@ -58,7 +61,7 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
     last = {"share": total * share / (1 - share), "starts": {FINISHED: FAITHFUL}}
     made = {
         **method,
-        "finish": {"guard": finish.get("guard") or {}},
+        "finish": {"guard": finish.get("guard") or {}, "anchor": anchor},
         "stages": {**before, STAGE: last},
         "updates": {
             name: {**update, "stages": list(before)}

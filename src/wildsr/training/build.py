@@ -22,7 +22,9 @@ from wildsr.config.make import (
 )
 from wildsr.config.updates import known
 from wildsr.error import UserError
+from wildsr.method.finishing import FAITHFUL, FINISHED
 from wildsr.network.protocol import Settles
+from wildsr.training.ema import Anchor
 from wildsr.training.explain import explain, restored_from
 from wildsr.training.guard import Guard, limits_of
 from wildsr.training.module import Training
@@ -64,6 +66,12 @@ def build_training(config: DictConfig) -> Training:
             known(f"`method.stages.{name}.starts`: an origin", [origin], averaged)
             averaged |= {started}
     finish = plain.get("finish")
+    share = finish["anchor"] if finish else 0
+    if share and config.weights is None:
+        raise UserError(
+            f"`finish.anchor` is {share}, a share of the weights that a training starts from, but "
+            "none are given: give `weights`, or finish.anchor=0."
+        )
 
     def optimizer(name: str) -> Any:
         node, what = config.method.optimizers[name], f"method.optimizers.{name}"
@@ -84,6 +92,7 @@ def build_training(config: DictConfig) -> Training:
         config.augment,
         stages,
         Guard(limits_of(finish["guard"])) if finish else None,
+        {FINISHED: Anchor(made[FAITHFUL], share)} if share else None,
     )
     for term in objective.terms:
         encoder = getattr(term.loss, "encoder", None)

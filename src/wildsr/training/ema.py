@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from wildsr.error import UserError
+
+
+class Anchor(NamedTuple):
+    """Weights that a moving average stays near, and the share of them in it, 0 to 1."""
+
+    network: nn.Module
+    share: float
 
 
 class EMA(nn.Module):
@@ -17,20 +25,33 @@ class EMA(nn.Module):
     ``d = min(decay, (1 + n) / (10 + n))`` at update ``n``, so that the random initial weights are
     soon forgotten. Buffers (running statistics and the like) are copied.
 
+    An average with an anchor moves towards weights between the anchor's and the network's: what was
+    fine-tuned on a narrow task keeps part of what it knew (Wortsman et al., CVPR 2022, "Robust
+    fine-tuning of zero-shot models", equation 1).
+
     Args:
         networks: what to average, by name.
         decay: in [0, 1); 0 keeps a plain copy.
+        anchors: by the same names; of some networks.
 
     Raises:
         UserError: another decay.
     """
 
-    def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        decay: float,
+        anchors: Mapping[str, Anchor] | None = None,
+    ) -> None:
         super().__init__()
         if not (isinstance(decay, int | float) and 0 <= decay < 1):
             raise UserError(f"`method.ema` must be a number from 0 to below 1, but got {decay!r}.")
         self.decay = decay
         self.networks = nn.ModuleDict({n: copy.deepcopy(m) for n, m in networks.items()})
+        anchors = anchors or {}
+        self.anchors = nn.ModuleDict({n: copy.deepcopy(a.network) for n, a in anchors.items()})
+        self.shares = {name: anchor.share for name, anchor in anchors.items()}
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
@@ -47,8 +68,12 @@ class EMA(nn.Module):
             decay = min(self.decay, (1 + earlier) / (10 + earlier)) if earlier >= 0 else 0.0
             pairs = list(zip(average.parameters(), source.parameters(), strict=True))
             if pairs:
-                averages, weights = (list(side) for side in zip(*pairs, strict=True))
-                torch._foreach_lerp_(averages, [w.detach() for w in weights], 1 - decay)
+                averages: list[Tensor] = [own for own, _ in pairs]
+                weights: list[Tensor] = [weight.detach() for _, weight in pairs]
+                if name in self.shares:
+                    known: list[Tensor] = list(self.anchors[name].parameters())
+                    weights = [*torch._foreach_lerp(weights, known, self.shares[name])]
+                torch._foreach_lerp_(averages, weights, 1 - decay)
             for buffer, value in zip(average.buffers(), source.buffers(), strict=True):
                 buffer.copy_(value)
 

@@ -18,7 +18,7 @@ from wildsr.network.protocol import Settles
 from wildsr.network.weights import fill
 from wildsr.pixels import in_unit
 from wildsr.seed import mix_seeds
-from wildsr.training.ema import EMA, copy_weights
+from wildsr.training.ema import EMA, Anchor, copy_weights
 from wildsr.training.guard import Guard
 from wildsr.training.objective import Objective, Update
 from wildsr.training.rollback import copies, go_back
@@ -52,6 +52,7 @@ class Training(lightning.LightningModule):
         stages: of the method; schedules count from the stage in which a network is first trained,
             and networks that a stage does not train are in evaluation mode there.
         guard: of the stage ``finish``; None without one.
+        anchors: weights that the moving averages of some networks stay near.
 
     Raises:
         UserError: an optimiser or schedule of an unknown network, or a missing optimiser.
@@ -70,6 +71,7 @@ class Training(lightning.LightningModule):
         augment: bool | str = False,
         stages: Stages | None = None,
         guard: Guard | None = None,
+        anchors: Mapping[str, Anchor] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -85,7 +87,7 @@ class Training(lightning.LightningModule):
             raise UserError(f"`method.optimizers` lacks {name!r}, which an update trains.")
         self.optimizer_names = sorted(trained)
         self._make_optimizer, self.schedules = optimizers, schedules
-        self.ema = EMA({name: self.networks[name] for name in sorted(averaged)}, decay)
+        self.ema = EMA({name: self.networks[name] for name in sorted(averaged)}, decay, anchors)
         self.augment, self.stages = augment, stages or Stages({}, 1)
         self.settling = Settling(SETTLING)
         self.guard = guard
