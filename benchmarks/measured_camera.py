@@ -60,7 +60,9 @@ def lines(scenario: str, lr: list[Path], hr: list[np.ndarray], seed: int) -> lis
     begun = time.process_time()
     seen = [read_pixels(photo) for photo in taken]
     read = (time.process_time() - begun) / len(taken)
+    begun = time.perf_counter()
     found = measured([p.name for p in lr], taken, seen, hr, SCALES[scenario], seed)
+    took = time.perf_counter() - begun
     if found.calibration is None:
         return [f"| {scenario} | {found.reason} |"]
     made, groups = [], found.calibration
@@ -82,7 +84,7 @@ def lines(scenario: str, lr: list[Path], hr: list[np.ndarray], seed: int) -> lis
         level_said = f"{noise:.1f} / " + ("-" if level is None else f"{level:.1f}")
         coded = f"{', '.join(map(str, qualities)) or '-'} / {quality or '-'}"
         shares = f"{len(members) / total:.0%} / {share:.0%}"
-        seconds = f"{groups.seconds:.0f} + {read:.2f} a photo"
+        seconds = f"{groups.seconds:.0f} in {took:.0f} + {read:.2f} a photo"
         cells = [scenario, widths, level_said, coded, shares, f"{group.misfit:.2f}", seconds]
         made.append("| " + " | ".join(cells) + " |")
     return made

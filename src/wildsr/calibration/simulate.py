@@ -85,8 +85,8 @@ class SharpWindows:
         for start in range(side, self.side, side):
             rows = slice(start, start + side)
             seen.addcmul_(spectra[:, :, rows], response[:, None, rows])
-        seen = torch.fft.ifft(torch.view_as_complex(seen.unflatten(3, (-1, 2))), dim=2)
-        lr = torch.fft.irfft(_folded(seen, side, self.scale), side, dim=3) / self.scale**2
+        seen = _folded(torch.view_as_complex(seen.unflatten(3, (-1, 2))), side, self.scale)
+        lr = torch.fft.irfft2(seen, (side, side)) / self.scale**2
         return lr[..., BORDER:-BORDER, BORDER:-BORDER]
 
 
@@ -98,17 +98,20 @@ def _chosen(windows: Tensor, index: Tensor) -> Tensor:
     return windows[index]
 
 
-def _folded(rows: Tensor, side: int, scale: int) -> Tensor:
-    """Half spectra (..., scale side / 2 + 1) of rows of real numbers, after sampling: side / 2 + 1.
+def _folded(spectra: Tensor, side: int, scale: int) -> Tensor:
+    """Half spectra (..., side, scale side / 2 + 1) of real images, after sampling their columns.
 
-    Every frequency gets those that sampling cannot tell from it; the upper half of the spectrum is
-    the lower one, mirrored and conjugated.
+    Every frequency gets those that sampling cannot tell from it: (..., side, side / 2 + 1). The
+    upper half of a spectrum is the lower one, conjugated, at the negative frequencies.
     """
     half = side // 2
-    lower = [rows[..., side * n : side * n + half + 1] for n in range((scale + 1) // 2)]
-    upper = [rows[..., side * n - half : side * n + 1] for n in range(1, scale // 2 + 1)]
+    lower = [spectra[..., side * n : side * n + half + 1] for n in range((scale + 1) // 2)]
+    upper = [spectra[..., side * n - half : side * n + 1] for n in range(1, scale // 2 + 1)]
     found = reduce(torch.add, lower)
-    return found + reduce(torch.add, upper).flip(-1).conj() if upper else found
+    if upper:
+        negative = -torch.arange(side) % side
+        found = found + reduce(torch.add, upper)[..., negative, :].flip(-1).conj()
+    return found
 
 
 def cut(photos: Sequence[Photo], side: int, random: np.random.Generator) -> Tensor:
