@@ -60,9 +60,8 @@ def statistics(windows: Tensor) -> Tensor:
     pieces = pieces.reshape(len(windows), ycc.shape[1], -1, PIECE, PIECE)
     level = pieces.mean((3, 4), keepdim=True)
     directed, rings, taper = (part.to(windows) for part in _bands())
-    power = (
-        torch.view_as_real(torch.fft.rfft2((pieces - level) * taper)).square().sum(-1).flatten(3)
-    )
+    waves = torch.fft.rfft2((pieces - level) * taper)
+    power = (waves.real.square() + waves.imag.square()).flatten(3)
     luma = power[:, 0] @ rings.T  # (B, pieces, bands)
     found = [_decibel((power[:, 0] @ directed.T).mean(1)), _decibel(luma[..., 4:].mean(1))]
     found.append(_decibel(_quantile(luma.transpose(1, 2), QUIET)))

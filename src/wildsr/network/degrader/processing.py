@@ -42,44 +42,52 @@ def denoised(image: Tensor, amount: Tensor, level: Tensor, patches: Tensor) -> T
 
 
 def _bilateral(image: Tensor, level: Tensor) -> Tensor:
-    padded = F.pad(image, [REACH] * 4, mode="replicate")
-    scale = -0.5 / (UNLIKE * level).clamp(min=1e-4).square()[:, None, None, None]
-    total, weights = image.clone(), torch.ones_like(image[:, :1])
-    for y, x in _around(REACH):
-        other = _at(padded, y + REACH, x + REACH, image.shape[-2:])
-        unlike = (other - image).square().mean(1, keepdim=True)
-        distance = unlike * scale - (y * y + x * x) / (2 * NEAR**2)
-        weight = torch.exp(distance.clamp(min=NOTHING))
-        total.addcmul_(weight, other)
-        weights += weight
-    return total / weights
+    scale = 0.5 / (UNLIKE * level).clamp(min=1e-4).square() / image.shape[1]
+    return _means_of_alike(image, scale, REACH, 0, 0.5 / NEAR**2)
 
 
 def _non_local_means(image: Tensor, level: Tensor) -> Tensor:
-    size, edge = image.shape[-2:], FAR + AROUND
-    padded = F.pad(image, [edge + FAR] * 4, mode="replicate")
-    pixels = padded[..., FAR:-FAR, FAR:-FAR]  # those of the image, and ``edge`` more on each side
     values = image.shape[1] * (2 * AROUND + 1) ** 2  # of a patch
-    scale = -1 / (values * (ALIKE * level).clamp(min=1e-4).square()[:, None, None, None])
+    return _means_of_alike(
+        image, 1 / (values * (ALIKE * level).clamp(min=1e-4).square()), FAR, AROUND
+    )
+
+
+def _means_of_alike(
+    image: Tensor, scale: Tensor, far: int, around: int, fall: float = 0.0
+) -> Tensor:
+    """Replace each pixel by a mean of the square of pixels around it, weighted by likeness.
+
+    Args:
+        image: (B, C, H, W).
+        scale: (B,); a weight is exp(-scale * squared difference of the patches).
+        far: radius of the square, pixels.
+        around: radius of the patches; 0 compares pixels.
+        fall: a weight falls by exp(-fall * squared distance), too.
+    """
+    size, edge = image.shape[-2:], far + around
+    padded = F.pad(image, [edge + far] * 4, mode="replicate")
+    pixels = padded[..., far:-far, far:-far]  # those of the image, and ``edge`` more on each side
+    scale = -scale[:, None, None, None]
     total, weights = image.clone(), torch.ones_like(image[:, :1])
-    for y, x in _around(FAR):
-        if (y, x) > (0, 0):  # two pixels weigh the same for each other
-            other = _at(padded, FAR + y, FAR + x, pixels.shape[-2:])
-            unlike = (other - pixels).square().sum(1, keepdim=True)
-            distance = _patch_sums(unlike) * scale  # FAR more on each side
-            weight = torch.exp(distance.clamp(min=NOTHING))
-            ahead, behind = _at(weight, FAR, FAR, size), _at(weight, FAR - y, FAR - x, size)
-            total.addcmul_(ahead, _at(padded, edge + FAR + y, edge + FAR + x, size))
-            total.addcmul_(behind, _at(padded, edge + FAR - y, edge + FAR - x, size))
-            weights += ahead + behind
+    for y, x in _ahead(far):
+        other = _at(padded, far + y, far + x, pixels.shape[-2:])
+        unlike = (other - pixels).square().sum(1, keepdim=True)
+        distance = _patch_sums(unlike, around) * scale - fall * (y * y + x * x)
+        weight = torch.exp(distance.clamp(min=NOTHING))  # ``far`` more on each side
+        # Two pixels weigh the same for each other.
+        ahead, behind = _at(weight, far, far, size), _at(weight, far - y, far - x, size)
+        total.addcmul_(ahead, _at(padded, edge + far + y, edge + far + x, size))
+        total.addcmul_(behind, _at(padded, edge + far - y, edge + far - x, size))
+        weights += ahead + behind
     return total / weights
 
 
-def _patch_sums(image: Tensor) -> Tensor:
+def _patch_sums(image: Tensor, around: int) -> Tensor:
     """Sums over the patch around each pixel of (B, C, H, W), without those next to the border."""
     for dim in (2, 3):
-        inner = image.shape[dim] - 2 * AROUND
-        shifted = [image.narrow(dim, start, inner) for start in range(2 * AROUND + 1)]
+        inner = image.shape[dim] - 2 * around
+        shifted = [image.narrow(dim, start, inner) for start in range(2 * around + 1)]
         image = reduce(torch.add, shifted)
     return image
 
@@ -88,9 +96,10 @@ def _at(image: Tensor, top: int, left: int, size: Sequence[int]) -> Tensor:
     return image[..., top : top + size[0], left : left + size[1]]
 
 
-def _around(reach: int) -> list[tuple[int, int]]:
+def _ahead(reach: int) -> list[tuple[int, int]]:
+    """One of each two opposite steps, down and to the right, of at most ``reach``."""
     steps = range(-reach, reach + 1)
-    return [(y, x) for y in steps for x in steps if (y, x) != (0, 0)]
+    return [(y, x) for y in steps for x in steps if (y, x) > (0, 0)]
 
 
 def sharpened(image: Tensor, amount: Tensor) -> Tensor:
