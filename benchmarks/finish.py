@@ -13,7 +13,8 @@ test_lr and test_hr, for the scenario `canon`. Rows: interpolation; the same ups
 bicubic pairs; `wild`, faithful and at each strength of its finish; a supervised finish on Real-
 ESRGAN's degradation; a published file as it is and fine-tuned through the measured camera. Figures:
 means over test photos and seeds, RGB, border = scale; LR discrepancy by wild's measured camera.
---sheet: a JPEG of crops of the first scenario. Everything lives in --work; finished trainings and
+--sheet: a JPEG of crops of the first scenario, of the first photos or of those that --show names
+(of the test's, without their suffixes). Everything lives in --work; finished trainings and
 rows are kept, so a stopped benchmark goes on. --quick trains for a moment only, and wild alone: it
 shows that the script works, not how good anything is.
 """
@@ -243,10 +244,13 @@ SHOWN = (BICUBIC, WILD, "wild + finish, strength 1", SUPERVISED, PUBLISHED)
 LARGEST = 300_000  # bytes of a sheet that is kept beside a page
 
 
-def sheet(plan: Plan, folder: Path, shown: dict[str, object], kept: Path | None) -> Path:
-    """Crops of the first test photos under some rows; as a small JPEG ``kept``."""
-    rows = []
-    for path in list_images(folder / "test_lr", "test_lr")[: min(plan.tests, 6)]:
+def sheet(
+    plan: Plan, folder: Path, shown: dict[str, object], kept: Path | None, names: Sequence[str]
+) -> Path:
+    """Crops of test photos under some rows: the named, else the first; as a small JPEG ``kept``."""
+    rows, paths = [], list_images(folder / "test_lr", "test_lr")
+    named = [path for name in names for path in paths if path.stem == name]
+    for path in named or paths[: min(plan.tests, 6)]:
         lr = read_image(path)
         row = {"real LR": floats_of(lr)}
         for name, upscale in shown.items():
@@ -276,6 +280,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--scenario", nargs="*", default=["a", "b", "d"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--show", nargs="*", default=[], help="names of test photos for the sheet")
     for name in ("learn", "finish", "tune", "tests"):
         parser.add_argument(f"--{name}", type=int, help="in place of the setting's")
     parser.add_argument("--ablation", nargs="*", choices=ABLATIONS)
@@ -306,8 +311,9 @@ def main() -> None:
                 Image.fromarray(np.ascontiguousarray(photo(name))).save(target / f"{name}.png")
     hr, sources = (tuple(list_images(d, "folder")) for d in (options.hr, options.lr))
     half = min(100, len(sources) // 2)
-    test = sources[half : half + plan.tests]
-    photos(Setting(work, hr, sources[:half], test, 0, 0), scenarios)
+    rest = sources[half : 2 * half]  # in their order, so that those that are measured come first
+    test = [p for i, p in enumerate(rest) if i < plan.tests or p.stem in options.show]
+    photos(Setting(work, hr, sources[:half], tuple(test), 0, 0), scenarios)
     folders = {name: work / "photos" / name for name in scenarios}
     if options.canon is not None:
         folders[CANON] = options.canon
@@ -329,7 +335,7 @@ def main() -> None:
                 flat |= {f"{scenario}/{seed}/{row}/{m}": v for m, v in means.items()}
         kept = options.sheet if scenario == next(iter(folders)) else None
         print(f"\n{scenario}\n", *table(found), sep="\n")
-        print(f"\n{sheet(plan, folder, shown, kept)}")
+        print(f"\n{sheet(plan, folder, shown, kept, options.show)}")
         if options.json:
             options.json.write_text(json.dumps(flat, indent=1))
 
