@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wildsr.calibration.measure import Measured
+from wildsr.forensics.coding import Coding
+from wildsr.forensics.folder import Codings
+
+WEBP_60 = Coding("pixels", "WebP", quality=60)
 HOSTILE = ("[b]x.jpg", "<img src=x>.png")
 
 
@@ -116,6 +121,25 @@ def test_with_sharp_photos_it_measures_the_camera_and_leaves_it(mixed, tmp_path,
     typed = [*pairs, f"hr={hr}", f"output={tmp_path / 'pairs'}"]
     assert carry_out("degrade", typed) == 0
     assert len(list((tmp_path / "pairs" / "lr").iterdir())) == 4
+
+
+def test_what_all_photos_show_together_is_said_of_each(tmp_path, carry_out, monkeypatch):
+    """WebP that was stored without loss shows in no single photo."""
+
+    def behind(names, *rest):
+        return Measured(Codings((WEBP_60,) * len(names)), None, "too small", tuple(names))
+
+    monkeypatch.setattr("wildsr.report.look.folder.measured", behind)
+    for side, name in (("lr", "a"), ("lr", "b"), ("hr", "c")):
+        (tmp_path / side).mkdir(exist_ok=True)
+        scene(0).save(tmp_path / side / f"{name}.png")
+    typed = [f"data.{side}={tmp_path / side}" for side in ("lr", "hr")]
+    assert carry_out("look", [*typed, f"output={tmp_path / 'out'}"]) == 0
+    found = json.loads((tmp_path / "out" / "look.json").read_text())
+    said = "2 of 2 photos are WebP (quality about 60, read from the pixels)."
+    assert found["findings"]["coding"] == said
+    assert {photo["coding"]["kind"] for photo in found["photos"]} == {"WebP"}
+    assert found["codings"]["kinds"] == {"WebP": 2}
 
 
 def test_a_photo_that_cannot_be_read_is_said_and_counts(mixed, tmp_path, carry_out, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -112,6 +112,8 @@ def look_into(
     lost: list[tuple[str, str]] = []
     if sharp:
         camera, lost = _camera(looks, sharp, scale, seed, limit)
+        known = zip(looks, camera.codings.photos, strict=True)  # more than each shows by itself
+        looks = tuple(replace(look, coding=coding) for look, coding in known)
     return Folder(
         len(paths), looks, unreadable, tuple(map(tuple, groups)), tuple(odd), camera, tuple(lost)
     )
