@@ -14,6 +14,7 @@ BLOCK = 8
 STEPS = 255  # the largest step of 8-bit tables
 FINE = 8  # histogram bins per unit of a coefficient
 NEAR = 3.5  # standard deviations within which a coefficient counts as quantised to 0
+FEW = 4  # samples for each bin of magnitudes, for all columns together
 STRAY = 0.03  # share of outliers (clipping, retouching)
 ASTRAY = 0.1  # share of outliers among coefficients below half a step
 
@@ -92,4 +93,8 @@ def evidence(coefficients: Array, spread: float, reach: int) -> Array:
     place = np.rint(np.abs(coefficients) * FINE).astype(np.int64)
     place = np.where(place < bins, place, 0) + np.arange(columns) * bins
     counts = np.bincount(place.ravel(), minlength=columns * bins).astype(np.float32)
-    return counts.reshape(columns, bins) @ gains(spread, reach)
+    counts, worth = counts.reshape(columns, bins), gains(spread, reach)
+    if len(coefficients) * columns < FEW * bins:  # most magnitudes do not occur at all
+        held = np.flatnonzero(counts.any(0))
+        counts, worth = counts[:, held], worth[held]
+    return counts @ worth
