@@ -59,6 +59,12 @@ def enlarged(hr: Tensor) -> Tensor:
     return libjpeg(in_8_bits(F.interpolate(shown, size, mode="bicubic", align_corners=False)), 80)
 
 
+def reduced(hr: Tensor) -> Tensor:
+    """Gaussian 1.6 px at half the size, noise, JPEG 30, half the size, stored without loss."""
+    large = noisy(blur_and_sample(hr, gaussian(1.6, 1.6, 0), SCALE // 2), 3, 5)
+    return in_8_bits(downscale(libjpeg(in_8_bits(large), 30), 2))
+
+
 def crisp(hr: Tensor) -> Tensor:
     """Gaussian 2 px, noise, sharpened with it by an unsharp mask of amount 1.5, JPEG 90."""
     shown = noisy(blur_and_sample(hr, gaussian(2.0, 2.0, 0), SCALE), 2, 4)
@@ -78,6 +84,7 @@ STRANGE = {
     "palette": ("bicubic, 64 dithered colours", palette),
     "rows": ("blur, noise, uneven rows", rows),
     "enlarged": ("an eighth, enlarged to a quarter, JPEG 80", enlarged),
+    "reduced": ("half, noise, JPEG 30, half in a PNG", reduced),
     "crisp": ("noise, sharpened by 1.5, JPEG 90", crisp),
     "speckle": ("blur, speckle", speckle),
 }
