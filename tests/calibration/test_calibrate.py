@@ -212,10 +212,13 @@ def test_webp_that_was_stored_without_loss_is_found(sides):
     webp = [WebPCoding(50).applied(photo) for photo in plain]
     names = [str(i) for i in range(len(others))]
     for photos, kinds in ((plain, {None}), (webp, {"WebP"})):
-        found = measured(names, photos, [Read()] * len(photos), sharp, SCALE, 0)
+        seen = [Read()] * len(photos)
+        found = measured(names, photos, seen, sharp, SCALE, 0, by_channel=kinds != {None})
         assert {coding.kind for coding in found.codings.photos} == kinds
     assert all(abs(coding.quality - 50) < 20 for coding in found.codings.photos)
     assert f"{len(webp)} of {len(webp)} photos are WebP (quality about" in found.sentence(SCALE)
+    assert found.blurs is None
+    assert "lossy coding" in found.shared
     degrader = MeasuredCamera(SCALE)
     take_over(degrader, found, 0)
     assert {type(coding) for coding in degrader.codings()} == {WebPCoding}

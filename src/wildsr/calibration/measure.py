@@ -116,7 +116,7 @@ def measured(
             reason = str(error).rstrip(".")
         if by_channel and found is not None:
             try:
-                blurs = channel_blurs(photos, codings, sharp, scale, seed)
+                blurs = channel_blurs(photos, found.codings, sharp, scale, seed)
             except UserError as error:
                 shared = str(error).rstrip(".")
     if found is not None:
