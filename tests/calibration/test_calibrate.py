@@ -225,6 +225,31 @@ def test_webp_that_was_stored_without_loss_is_found(sides):
     assert physical(found.calibration.groups[0].solution.camera, SCALE)["blur_major"] < 1.8
 
 
+@pytest.mark.parametrize(("misfit", "taken"), [(0.6, True), (1.3, False)])
+def test_a_camera_of_luma_alone_has_to_explain_it_well(monkeypatch, misfit, taken):
+    """What fits luma halfway, as on a real camera's softer scenes, is no camera at all."""
+    count = len(NAMES) - 4
+    blank = torch.zeros(len(PARAMETERS))
+    found = Solution(PRIOR.clone(), blank, torch.zeros(len(NAMES)), misfit * count, count)
+    poor = Solution(PRIOR.clone(), blank, torch.zeros(len(NAMES)), 8.0 * len(NAMES))
+
+    class Fixed:
+        def near(self, *_):
+            return found
+
+        def around(self, *_):
+            return None
+
+        def solve(self, *_):
+            return found
+
+    monkeypatch.setattr(Study, "_confirmed", lambda *_: True)
+    monkeypatch.setattr("wildsr.calibration.study.with_smooth", lambda *_: (found, frozenset()))
+    seen = Seen.alike(torch.zeros(3, len(NAMES)), [None] * 3)
+    solution, _ = Study(Fixed())._by_luma(poor, None, seen)
+    assert (solution is not poor) == taken
+
+
 @pytest.mark.parametrize("read", [0.5, 4.0])
 def test_the_edges_confirm_the_blur_and_no_other_one(sides, read):
     """Whatever the noise is: the first guess may have been far from it."""

@@ -24,8 +24,8 @@ def sharp():
 
 def test_a_camera_that_explains_is_believed_and_one_that_does_not_is_not():
     assert doubt(0.3) == doubt(1.0) == 0
-    assert 0 < doubt(2.0) < 1
-    assert doubt(4.0) == 1
+    assert 0 < doubt(1.75) < 1
+    assert doubt(2.0) == doubt(4.0) == 1
 
 
 def test_widths_reach_from_the_expected_one_to_that_of_the_edges(sharp):

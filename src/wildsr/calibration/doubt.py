@@ -16,7 +16,7 @@ from wildsr.degradation.coding import Coding
 from wildsr.network.degrader.physics import LOWEST, PARAMETERS, PRIOR
 
 EXPLAINED = 1.0  # up to this misfit a camera explains the photos
-BELIEVED, DOUBTED = 1.5, 2.5  # misfits below which a camera is fully, above which not trusted
+BELIEVED, DOUBTED = 1.5, 2.0  # misfits below which a camera is fully, above which not trusted
 SHARED = 0.8  # of the noise's variance, the same in all channels, from which on it may be texture
 COARSE = 0.4  # LR pixels, correlation from which on noise may be something else
 COLOUR = NAMES.index("quiet blue, low")

@@ -144,7 +144,7 @@ class Study:
         return group
 
     def _by_luma(self, solution: Solution, wide: Surrogate, seen: Seen) -> tuple[Solution, Seen]:
-        """The camera that luma alone shows, if it explains that and edges confirm its blur.
+        """The camera that luma alone shows, if it explains that well and edges confirm its blur.
 
         Codecs and in-camera processing treat colour in ways of their own. How much of the noise the
         channels share is then what fits the colours best. With the camera comes what it was found
@@ -155,9 +155,7 @@ class Study:
         if not self._confirmed(found, luma):  # growing takes longer
             return solution, seen
         grown, _ = with_smooth(self.rounds, found, frozenset(), luma, OF_LUMA)
-        if grown.unexplained > BELIEVED or (
-            grown is not found and not self._confirmed(grown, luma)
-        ):
+        if not explains(grown) or (grown is not found and not self._confirmed(grown, luma)):
             return solution, seen
         found = grown
         model = self.rounds.around(found.camera, REACH * RADII[1], seen)
