@@ -122,13 +122,13 @@ class Plan:
             *("metric.metrics=[psnr]", "checkpoint_every=200"),
         ]
 
-    def finishing(self, learn: int, finish: int) -> list[str]:
-        """A finish of so many iterations after so many others."""
+    def finishing(self, learn: int, finish: int, kind: str = "gan") -> list[str]:
+        """A finish of so many iterations after so many others; its kind names a file in conf."""
         critic = f"finish.networks.critic_finish.features={self.critic}"
         crop = "null" if self.crop is None else self.crop
         share = finish / (learn + finish)
         return [
-            *("finish=gan", f"iterations={learn + finish}", f"finish.share={share}", critic),
+            *(f"finish={kind}", f"iterations={learn + finish}", f"finish.share={share}", critic),
             f"finish.updates.sharpen.terms.seen.crop={crop}",
         ]
 
@@ -201,8 +201,8 @@ def upscalers(
     if published is not None:
         yield PUBLISHED, load_upscaler(weights=published, **device), wild
         tune = ["network/upscaler=published", f"weights={published}"]
-        tune += ["method.optimizers.upscale.lr=2e-5", *plan.finishing(plan.tuned, plan.tuned)]
-        tune[tune.index("finish=gan")] = "finish=tuned"
+        tune += ["method.optimizers.upscale.lr=2e-5"]
+        tune += plan.finishing(plan.tuned, plan.tuned, "tuned")
         run = train(plan, folder, "tuned", seed, tune)
         for strength in (0.0, 1.0):
             row = f"{TUNED}, strength {strength:g}"
