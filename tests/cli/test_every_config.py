@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 import wildsr
 from wildsr.config.compose import CONF, configure
 from wildsr.config.help import bases
-from wildsr.loss.encoder import STAND_IN
-from wildsr.loss.weights import MissingWeights, missing_trunk
 from wildsr.network.degrader.measured import MeasuredCamera
+from wildsr.network.trunk.encoder import STAND_IN
+from wildsr.network.trunk.files import MissingWeights, missing_trunk
 from wildsr.network.upscaler.compact import Compact
 from wildsr.run.profile import of_camera, write_profile
 from wildsr.training.build import build_trainer, build_training

@@ -5,11 +5,11 @@ from torch.autograd import gradcheck
 from torch.nn import functional as F
 
 from wildsr.error import UserError
-from wildsr.loss import shift_tolerant
 from wildsr.loss.content import Content
 from wildsr.loss.perceptual import LPIPS
 from wildsr.loss.texture import Texture
-from wildsr.loss.weights import MissingWeights, load_trunk
+from wildsr.network.trunk import shift_tolerant
+from wildsr.network.trunk.files import MissingWeights, load_trunk
 
 
 def compare(loss, prediction, target):

@@ -10,7 +10,7 @@ from torchvision import models
 from wildsr.error import UserError
 from wildsr.loss import dists
 from wildsr.loss.dists import DISTS
-from wildsr.loss.weights import MissingWeights, load_trunk
+from wildsr.network.trunk.files import MissingWeights, load_trunk
 
 
 def skip_classifier(monkeypatch):

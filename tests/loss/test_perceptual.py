@@ -7,7 +7,7 @@ from torchvision import models
 
 from wildsr.error import UserError
 from wildsr.loss.perceptual import LPIPS, NETS, MissingWeights, unit
-from wildsr.loss.weights import load_trunk
+from wildsr.network.trunk.files import load_trunk
 
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 

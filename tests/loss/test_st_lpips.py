@@ -10,11 +10,11 @@ from skimage import data
 from torch.autograd import gradcheck
 
 from wildsr.error import UserError
-from wildsr.loss import shift_tolerant
 from wildsr.loss.content import Content
-from wildsr.loss.encoder import load_encoder
 from wildsr.loss.st_lpips import NETS, STLPIPS, shifted
-from wildsr.loss.weights import MissingWeights, load_trunk, missing_trunk
+from wildsr.network.trunk import shift_tolerant
+from wildsr.network.trunk.encoder import load_encoder
+from wildsr.network.trunk.files import MissingWeights, load_trunk, missing_trunk
 
 # By stlpips-pytorch 0.0.2, LPIPS(net, variant="shift_tolerant"), of `waves`, in [0, 1].
 RECORDED = {

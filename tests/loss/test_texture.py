@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from wildsr.error import UserError
-from wildsr.loss.encoder import load_encoder
 from wildsr.loss.texture import Texture, absolute, frobenius, gram, windows
+from wildsr.network.trunk.encoder import load_encoder
 
 
 def compare(loss, prediction, target):

@@ -9,9 +9,9 @@ from torch import nn
 
 from wildsr.error import UserError
 from wildsr.loss.perceptual import NETS
-from wildsr.loss.weights import MissingWeights, missing_trunk
 from wildsr.metric.kind import Couple, Needs, Setting, TooSmall
 from wildsr.metric.perceptual import SMALLEST, Lpips, lpips
+from wildsr.network.trunk.files import MissingWeights, missing_trunk
 
 
 class Distance(nn.Module):

@@ -5,12 +5,12 @@ import hashlib
 import pytest
 import torch
 
-from wildsr.loss import shift_tolerant
-from wildsr.loss.encoder import load_encoder
 from wildsr.loss.st_lpips import NETS, STLPIPS
-from wildsr.loss.weights import missing_trunk, trunk_file
 from wildsr.metric import st_lpips
 from wildsr.metric.panel import Panel
+from wildsr.network.trunk import shift_tolerant
+from wildsr.network.trunk.encoder import load_encoder
+from wildsr.network.trunk.files import missing_trunk, trunk_file
 
 needs_weights = pytest.mark.skipif(
     missing_trunk(NETS["vgg"]) is not None, reason="needs pip install stlpips-pytorch"

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torchvision import models
 
-from wildsr.loss.encoder import load_encoder
 from wildsr.metric.panel import Panel
+from wildsr.network.trunk.encoder import load_encoder
 
 FILE = "squeezenet1_1-b8a52dc0.pth"
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from wildsr.error import UserError
-from wildsr.loss.encoder import Encoder, Features
 from wildsr.method.part import Method, given, network, optional, tensor
+from wildsr.network.trunk.encoder import Encoder, Features
 from wildsr.training.explain import explain
 from wildsr.training.objective import Objective
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from wildsr.config.compose import configure
-from wildsr.loss import shift_tolerant
-from wildsr.loss.encoder import STAND_IN, load_encoder
-from wildsr.loss.weights import missing_trunk
+from wildsr.network.trunk import shift_tolerant
+from wildsr.network.trunk.encoder import STAND_IN, load_encoder
+from wildsr.network.trunk.files import missing_trunk
 from wildsr.training.build import build_training
 from wildsr.training.pretrained import pretrained, stand_ins
 

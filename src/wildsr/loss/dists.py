@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError
 from wildsr.loss.pixel import comparable
-from wildsr.loss.weights import Frozen, reading
+from wildsr.network.trunk.files import Frozen, reading
 
 TRUNK = "vgg16"
 
@@ -17,7 +17,7 @@ def load_dists() -> nn.Module:
 
     Raises:
         MissingWeights: VGG16's weights are absent or cannot be read; see
-            :func:`wildsr.loss.weights.reading`.
+            :func:`wildsr.network.trunk.files.reading`.
         UserError: torchmetrics is too old to have DISTS.
     """
     try:

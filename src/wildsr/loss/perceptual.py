@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import unknown
-from wildsr.loss.encoder import Features, load_encoder
 from wildsr.loss.pixel import comparable
-from wildsr.loss.weights import Frozen, MissingWeights
+from wildsr.network.trunk.encoder import Features, load_encoder
+from wildsr.network.trunk.files import Frozen, MissingWeights
 
 __all__ = ["LPIPS", "NETS", "MissingWeights"]
 
@@ -39,7 +39,7 @@ class LPIPS(nn.Module):
     other losses on its trunk. Computed in float32 at least.
 
     No gradient reaches the target. The network is not registered as a submodule, so its parameters
-    are neither trained nor saved: see :class:`wildsr.loss.weights.Frozen`.
+    are neither trained nor saved: see :class:`wildsr.network.trunk.files.Frozen`.
 
     Args:
         net: "alex" (what papers report), "vgg" (what papers train with) or "squeeze".

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from wildsr.argument import check_integer
 from wildsr.error import UserError, unknown
-from wildsr.loss import shift_tolerant
-from wildsr.loss.encoder import Features, load_encoder, weighted_layers
 from wildsr.loss.perceptual import unit
 from wildsr.loss.pixel import comparable
-from wildsr.loss.weights import Frozen, reading
+from wildsr.network.trunk import shift_tolerant
+from wildsr.network.trunk.encoder import Features, load_encoder, weighted_layers
+from wildsr.network.trunk.files import Frozen, reading
 from wildsr.pixels import at_least_float32
 
 NETS = {"vgg": "vgg16_shift_tolerant", "alex": "alexnet_shift_tolerant"}  # their trunks
@@ -35,7 +35,7 @@ class STLPIPS(nn.Module):
     at a position to which the network is less sensitive.
 
     No gradient reaches the target. The network is not registered as a submodule, so its parameters
-    are neither trained nor saved: see :class:`wildsr.loss.weights.Frozen`.
+    are neither trained nor saved: see :class:`wildsr.network.trunk.files.Frozen`.
 
     Args:
         net: "vgg" or "alex".

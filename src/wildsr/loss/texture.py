@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
-from wildsr.loss.encoder import Features, load_encoder_or_stand_in, weighted_layers
 from wildsr.loss.pixel import comparable
+from wildsr.network.trunk.encoder import Features, load_encoder_or_stand_in, weighted_layers
 from wildsr.pixels import at_least_float32
 
 
@@ -66,11 +66,12 @@ class Texture(nn.Module):
     No gradient reaches the target. Losses with the same trunk share its forward passes.
 
     Args:
-        layers: layer -> weight, at least 0; see :class:`wildsr.loss.encoder.Encoder` for names.
+        layers: layer -> weight, at least 0; names as in
+            :class:`wildsr.network.trunk.encoder.Encoder`.
         trunk: "vgg19" (what papers use), "vgg16", "alexnet", "squeezenet1_1", or the shift-tolerant
             "vgg16_shift_tolerant", "alexnet_shift_tolerant". If torchvision's weights of a VGG are
             not on disk, the shift-tolerant VGG16 is used instead: see
-            :func:`wildsr.loss.encoder.load_encoder_or_stand_in`.
+            :func:`wildsr.network.trunk.encoder.load_encoder_or_stand_in`.
         kind: "frobenius" or "l1".
         patch: side of the squares in image pixels, a multiple of each layer's stride; remainders
             at the right and the bottom are left out. None for the whole image.

@@ -26,7 +26,6 @@ from torch import Tensor
 
 from wildsr.argument import check_integer
 from wildsr.error import UserError, unknown
-from wildsr.loss.weights import fingerprint
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.fidelity import CHANNELS
 from wildsr.metric.kind import (
@@ -40,6 +39,7 @@ from wildsr.metric.kind import (
     TooSmall,
     levels_of,
 )
+from wildsr.network.trunk.files import fingerprint
 from wildsr.photo.sensor import RGB, Sensor
 from wildsr.pixels import as_rgb, unit
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from wildsr.loss.weights import MissingWeights, trunk_file
 from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least
+from wildsr.network.trunk.files import MissingWeights, trunk_file
 from wildsr.pixels import round8, unit
 
 if TYPE_CHECKING:
-    from wildsr.loss.encoder import Features
     from wildsr.loss.perceptual import LPIPS
+    from wildsr.network.trunk.encoder import Features
 
 SMALLEST = 32  # pixels; of smaller images nothing is left after the pooling layers
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from wildsr.loss import shift_tolerant
-from wildsr.loss.encoder import Features
 from wildsr.loss.st_lpips import NETS, STLPIPS
-from wildsr.loss.weights import MissingWeights, trunk_file
 from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least
+from wildsr.network.trunk import shift_tolerant
+from wildsr.network.trunk.encoder import Features
+from wildsr.network.trunk.files import MissingWeights, trunk_file
 
 SMALLEST = 32  # pixels, as for LPIPS
 LARGEST = 768  # pixels: largest side that is processed in one piece

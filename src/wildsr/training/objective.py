@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from wildsr.config.updates import check_term, check_update, known, named_values, stage_names
 from wildsr.error import UserError, unknown
-from wildsr.loss.encoder import Features
 from wildsr.method.part import Method, given, network, tensor
+from wildsr.network.trunk.encoder import Features
 from wildsr.training.image_pool import ImagePool
 
 

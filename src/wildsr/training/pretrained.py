@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wildsr.loss.weights import fingerprint, missing_trunk, trunk_file
+from wildsr.network.trunk.files import fingerprint, missing_trunk, trunk_file
 from wildsr.training.objective import Objective
 
 

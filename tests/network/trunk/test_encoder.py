@@ -5,8 +5,8 @@ from torch.autograd import gradcheck
 from torchvision import models
 
 from wildsr.error import UserError
-from wildsr.loss.encoder import MEAN, STD, Encoder, load_encoder, weighted_layers
-from wildsr.loss.weights import MissingWeights, load_trunk
+from wildsr.network.trunk.encoder import MEAN, STD, Encoder, load_encoder, weighted_layers
+from wildsr.network.trunk.files import MissingWeights, load_trunk
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Published weights of classifiers: find them, say what is missing, keep them frozen."""
+"""Published weights files of classifiers: find them, say what is missing, keep them frozen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
-from wildsr.loss import shift_tolerant
+from wildsr.network.trunk import shift_tolerant
 
 # torchvision's names, and those of ST-LPIPS.
 TRUNKS = ("vgg19", "vgg16", "alexnet", "squeezenet1_1", *shift_tolerant.TRUNKS)

@@ -7,8 +7,8 @@ from torch import nn
 from torchvision import models
 
 from wildsr.error import UserError
-from wildsr.loss import shift_tolerant
-from wildsr.loss.weights import TRUNKS, Frozen, MissingWeights, load_trunk, missing_trunk
+from wildsr.network.trunk import shift_tolerant
+from wildsr.network.trunk.files import TRUNKS, Frozen, MissingWeights, load_trunk, missing_trunk
 
 FILES = {
     "vgg19": "vgg19-dcbb9e9d.pth",

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from wildsr.error import UserError, unknown
-from wildsr.loss.shift_tolerant import BlurPool, MaxBlurPool
-from wildsr.loss.weights import Frozen, load_trunk, may_download, missing_trunk
+from wildsr.network.trunk.files import Frozen, load_trunk, may_download, missing_trunk
+from wildsr.network.trunk.shift_tolerant import BlurPool, MaxBlurPool
 from wildsr.pixels import as_rgb, at_least_float32
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in [0, 1]
@@ -71,7 +71,7 @@ class Encoder:
     images in float64, also under autocast, and on the image's device.
 
     Args:
-        name: of the trunk, one of :data:`wildsr.loss.weights.TRUNKS`.
+        name: of the trunk, one of :data:`wildsr.network.trunk.files.TRUNKS`.
         features: its layers. Use :func:`load_encoder` for the published weights.
     """
 
@@ -191,7 +191,7 @@ def load_encoder(trunk: str) -> Encoder:
     """Load an encoder with its published weights, once in a process.
 
     Raises:
-        MissingWeights: see :func:`wildsr.loss.weights.reading`.
+        MissingWeights: see :func:`wildsr.network.trunk.files.reading`.
         UserError: an unknown trunk.
     """
     return Encoder(trunk, load_trunk(trunk))
@@ -207,12 +207,12 @@ def load_encoder_or_stand_in(
 
     If the file of "vgg19" or "vgg16" is not on disk and WILDSR_DOWNLOAD is not 1, the VGG16 of
     ST-LPIPS is used: the same blocks, trained for a perceptual distance, its features divided by
-    their standard deviation on photos (:func:`wildsr.loss.shift_tolerant.load`). Layers that VGG16
-    lacks (``conv3_4``, ``relu5_4``, ...) become the third of their block. The loss has another
-    magnitude, so published weights are only a starting point.
+    their standard deviation on photos (:func:`wildsr.network.trunk.shift_tolerant.load`). Layers
+    that VGG16 lacks (``conv3_4``, ``relu5_4``, ...) become the third of their block. The loss has
+    another magnitude, so published weights are only a starting point.
 
     Args:
-        trunk: see :data:`wildsr.loss.weights.TRUNKS`.
+        trunk: see :data:`wildsr.network.trunk.files.TRUNKS`.
         layers: layer -> weight.
 
     Returns:

@@ -1,0 +1,1 @@
+"""Pretrained classifiers, frozen: their weights files, and their features."""
