@@ -92,6 +92,18 @@ ABLATIONS = {  # of the finish: what is typed in addition
     "critic on wavelet bands": [
         "finish.networks.critic_finish.front={haar: {_target_: wildsr.network.front.front.Haar}}"
     ],
+    "critic on frozen features": [
+        "~finish.networks.critic_finish",
+        "+finish.networks.critic_finish={_target_: wildsr.network.critic.frozen.FrozenCritic, "
+        "features: 32}",
+    ],
+    "critic on frozen features, six times the weight": [
+        "~finish.networks.critic_finish",
+        "+finish.networks.critic_finish={_target_: wildsr.network.critic.frozen.FrozenCritic, "
+        "features: 32}",
+        f"{TERMS}.fool.weight=0.03",
+        f"{TERMS}.fool.ramp=20",
+    ],
 }
 
 

@@ -49,6 +49,16 @@ def test_a_run_says_what_stands_in_once_and_in_its_results(
         assert stated["weights"] == {"vgg_shift_tolerant.pth": digest}
 
 
+def test_a_critic_that_looks_through_one_is_named(small):
+    typed = ["method=adversarial_camera", "network/critic=frozen"]
+    training = build_training(configure("train", [*small, *typed]))
+    assert pretrained(training.objective) == {}
+    stated = pretrained(training.objective, dict(training.networks.items()))
+    assert stated["critic"]["trunk"] == STAND_IN
+    assert stated["critic"]["layers"] == {"relu1_2": 1, "relu2_2": 1, "relu3_3": 1}
+    assert list(stated["critic"]["weights"]) == ["vgg_shift_tolerant.pth"]
+
+
 def test_nothing_is_said_where_nothing_is_looked_through(small):
     training = build_training(configure("train", [*small, "method=supervised"]))
     assert pretrained(training.objective) == {}

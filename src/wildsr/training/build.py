@@ -24,6 +24,7 @@ from wildsr.config.updates import known
 from wildsr.error import UserError
 from wildsr.method.finishing import FAITHFUL, FINISHED
 from wildsr.network.protocol import Settles
+from wildsr.network.trunk.encoder import Encoder
 from wildsr.training.ema import Anchor
 from wildsr.training.explain import explain, restored_from
 from wildsr.training.guard import Guard, limits_of
@@ -94,9 +95,8 @@ def build_training(config: DictConfig) -> Training:
         Guard(limits_of(finish["guard"])) if finish else None,
         {FINISHED: Anchor(made[FAITHFUL], share)} if share else None,
     )
-    for term in objective.terms:
-        encoder = getattr(term.loss, "encoder", None)
-        if encoder is not None:
+    for viewer in (*(term.loss for term in objective.terms), *made.values()):
+        if isinstance(encoder := getattr(viewer, "encoder", None), Encoder):
             encoder.bands = sensor_of(config).bands
     loop.configure_optimizers()  # to find invalid arguments now rather than after the set-up
     return loop

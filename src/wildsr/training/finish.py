@@ -167,7 +167,7 @@ def report_run(
         **({"camera": camera} if (camera := said_of(folder.folder)) is not None else {}),
         "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
     }
-    if looked_through := pretrained(training.objective):
+    if looked_through := pretrained(training.objective, dict(training.networks.items())):
         protocol["losses"] = looked_through
     if finish is not None:
         protocol["finish"] = finish.record

@@ -1,28 +1,33 @@
-"""List the published weights that the losses of a training use, for the log and the results."""
+"""List the published weights that losses and critics look through, for log and results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
+from wildsr.network.trunk.encoder import Encoder
 from wildsr.network.trunk.files import fingerprint, missing_trunk, trunk_file
 from wildsr.training.objective import Objective
 
 
-def pretrained(objective: Objective) -> dict[str, dict[str, Any]]:
-    """For each loss with an encoder: its trunk, the trunk it replaces, layers, file and SHA-256.
+def pretrained(
+    objective: Objective, networks: Mapping[str, nn.Module] | None = None
+) -> dict[str, dict[str, Any]]:
+    """For each loss and network with an encoder: trunk, what it replaces, layers, file, SHA-256.
 
     In plain types, for ``protocol["losses"]`` of ``results.json``.
     """
+    found: dict[str, Any] = {term.name: term.loss for term in objective.terms}
     stated: dict[str, dict[str, Any]] = {}
-    for term in objective.terms:
-        loss: Any = term.loss
-        encoder = getattr(loss, "encoder", None)
-        if encoder is None:
+    for name, viewer in (found | dict(networks or {})).items():
+        encoder = getattr(viewer, "encoder", None)
+        if not isinstance(encoder, Encoder):
             continue
-        file, layers = trunk_file(encoder.name), loss.layers
-        wanted = getattr(loss, "trunk", encoder.name)
-        stated[term.name] = {
+        file, layers = trunk_file(encoder.name), viewer.layers
+        wanted = getattr(viewer, "trunk", encoder.name)
+        stated[name] = {
             "trunk": encoder.name,
             "instead of": wanted if wanted != encoder.name else None,
             "layers": dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0),

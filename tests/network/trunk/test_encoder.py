@@ -152,6 +152,14 @@ def test_smallest_side(trunk, on_disk):
             encoder._smallest[layer] = side
 
 
+@pytest.mark.parametrize("trunk", ["vgg16", "alexnet", "squeezenet1_1", "vgg16_shift_tolerant"])
+def test_channels_of_every_layer(trunk, on_disk):
+    encoder = load_encoder(trunk)
+    seen = encoder(torch.rand(1, 3, 64, 64))
+    for layer in encoder.layers:
+        assert encoder.channels(layer) == seen[layer].shape[1]
+
+
 def test_sides_and_strides_by_hand(encoder):
     sides = {"conv1_2": 1, "pool1": 2, "relu3_4": 4, "conv5_4": 16, "pool5": 32}
     assert {layer: encoder.smallest_side(layer) for layer in sides} == sides
@@ -169,6 +177,7 @@ def test_mistakes_are_named(encoder):
         lambda: encoder.expect(["conv5_5"]),
         lambda: encoder.smallest_side("conv5_5"),
         lambda: encoder.stride("conv5_5"),
+        lambda: encoder.channels("conv5_5"),
         lambda: weighted_layers(encoder, {"conv5_5": 0}),
     ):
         with pytest.raises(UserError, match=layer):

@@ -167,6 +167,20 @@ class Encoder:
         """
         return math.prod(_window(module)[1] for module in self._up_to(layer))
 
+    def channels(self, layer: str) -> int:
+        """The number of channels of ``layer``.
+
+        Raises:
+            UserError: an unknown layer.
+        """
+        # Of the last convolution before it; a Fire module concatenates the outputs of two.
+        for module in reversed(self._up_to(layer)):
+            made = (module,) if isinstance(module, nn.Conv2d) else module.children()
+            outputs = [m.out_channels for m in made if isinstance(m, nn.Conv2d)]
+            if outputs:
+                return sum(outputs[-2:])
+        raise AssertionError(f"{layer} has no convolution before it")
+
     def _position(self, layer: str) -> int:
         if layer not in self.layers:
             raise unknown(f"A layer of {self.name}", layer, self.layers)
