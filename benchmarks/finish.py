@@ -9,10 +9,12 @@
 
 HR = the photos of --hr; LR = the first hundred of --lr through a scenario's hidden camera; test =
 photos of the next hundred through the same camera, with their truth. --canon: a folder with lr,
-test_lr and test_hr, for the scenario `canon`. Rows: interpolation; the same upscaler trained on
-bicubic pairs; `wild`, faithful and at each strength of its finish; a supervised finish on Real-
-ESRGAN's degradation; a published file as it is and fine-tuned through the measured camera. Figures:
-means over test photos and seeds, RGB, border = scale; LR discrepancy by wild's measured camera.
+test_lr and test_hr, for the scenario `canon`. Rows: interpolation; the ground truth itself, as far
+as a figure needs nothing to compare with (its LR discrepancy is that of a perfect result); the same
+upscaler trained on bicubic pairs; `wild`, faithful and at each strength of its finish; a supervised
+finish on Real-ESRGAN's degradation; a published file as it is and fine-tuned through the measured
+camera. Figures: means over test photos and seeds, RGB, border = scale; LR discrepancy by wild's
+measured camera.
 --sheet: a JPEG of crops of the first scenario, of the first photos or of those that --show names
 (of the test's, without their suffixes). Everything lives in --work; finished trainings and
 rows are kept, so a stopped benchmark goes on. --quick trains for a moment only, and wild alone: it
@@ -50,7 +52,7 @@ METRICS = (
     *("lr_discrepancy", "colour_drift", "checkerboard", "ringing"),
 )
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
-BICUBIC, TRAINED, WILD = "bicubic", "bicubic-trained L1", "wild L1"
+TRUTH, BICUBIC, TRAINED, WILD = "ground truth", "bicubic", "bicubic-trained L1", "wild L1"
 SUPERVISED, PUBLISHED, TUNED = "Real-ESRGAN-style + finish", "published", "published, fine-tuned"
 TERMS = "finish.updates.sharpen.terms"
 ABLATIONS = {  # of the finish: what is typed in addition
@@ -170,7 +172,8 @@ def measured(
         found: dict[str, float] = json.loads(kept.read_text())
         return found
     degrader = load_degrader(camera, 256 * SCALE)
-    panel = Panel("rgb", SCALE, plan.metrics, degrader)
+    alone = ("lr_discrepancy", "checkerboard", "ringing")  # what needs no other image
+    panel = Panel("rgb", SCALE, alone if name == TRUTH else plan.metrics, degrader)
     rows = []
 
     def enlarged(lr: torch.Tensor) -> torch.Tensor:
@@ -182,8 +185,9 @@ def measured(
         lr = floats_of(read_image(path))
         hr = floats_of(read_image(folder / "test_hr" / path.name))
         with torch.no_grad():
-            rows.append(panel.measure(enlarged(lr), hr, lr))
-            rows[-1][TURNED] = turn_discrepancy(enlarged, lr)
+            rows.append(panel.measure(hr if name == TRUTH else enlarged(lr), hr, lr))
+            if name != TRUTH:
+                rows[-1][TURNED] = turn_discrepancy(enlarged, lr)
     means = {m: sum(r[m] for r in rows) / len(rows) for m in rows[0] if rows[0][m] is not None}  # type: ignore[misc]
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(means))
@@ -198,6 +202,8 @@ def upscalers(
     wild = train(plan, folder, "wild", seed, [*own, *plan.finishing(plan.iterations, plan.finish)])
     device = {"device": "auto" if plan.accelerator != "cpu" else "cpu"}
     yield BICUBIC, "bicubic", wild
+    if len(plan.metrics) == len(METRICS):
+        yield TRUTH, TRUTH, wild
     plain = [*own, "method=supervised", "degradation=bicubic", f"iterations={plan.iterations}"]
     yield TRAINED, load_upscaler(train(plan, folder, "bicubic", seed, plain), **device), wild
     yield WILD, load_upscaler(wild, strength=0.0, **device), wild
@@ -212,8 +218,7 @@ def upscalers(
     yield SUPERVISED, load_upscaler(run, strength=1.0, **device), wild
     if published is not None:
         yield PUBLISHED, load_upscaler(weights=published, **device), wild
-        tune = ["network/upscaler=published", f"weights={published}"]
-        tune += ["method.optimizers.upscale.lr=2e-5"]
+        tune = ["experiment=fine_tune", f"weights={published}"]
         tune += plan.finishing(plan.tuned, plan.tuned, "tuned")
         run = train(plan, folder, "tuned", seed, tune)
         for strength in (0.0, 1.0):
@@ -246,9 +251,11 @@ def table(found: dict[str, list[dict[str, float]]]) -> Iterator[str]:
     yield "| row | " + " | ".join(columns) + " |"
     yield "| --- |" + " ---: |" * len(columns)
     for row, seeds in found.items():
-        means = [sum(one[m] for one in seeds) / len(seeds) for m in columns]
         places = [2 if m in ("psnr", "ringing", "lr_discrepancy", TURNED) else 3 for m in columns]
-        cells = [f"{mean:.{n}f}" for mean, n in zip(means, places, strict=True)]
+        cells = [
+            f"{sum(one[m] for one in seeds) / len(seeds):.{n}f}" if m in seeds[0] else ""
+            for m, n in zip(columns, places, strict=True)
+        ]
         yield f"| {row} | " + " | ".join(cells) + " |"
 
 

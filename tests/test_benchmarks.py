@@ -320,3 +320,12 @@ def test_figures_of_seeds_are_averaged(tmp_path):
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "90% (80% to 100%) | +0.50 (+0.50 to +0.50) |" in said
     assert "| mean, Gaussian blur, noise and JPEG | 90% | |" in said
+
+
+def test_a_figure_that_a_row_has_not_leaves_its_cell_empty(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    from finish import table
+
+    whole = {"psnr": 30.0, "ringing": 1.0}
+    lines = list(table({"ground truth": [{"ringing": 0.5}], "wild L1": [whole, whole]}))
+    assert lines[2:] == ["| ground truth |  | 0.50 |", "| wild L1 | 30.00 | 1.00 |"]

@@ -426,8 +426,13 @@ def test_data(name, photos, small, tmp_path, carry_out):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", within("experiment"))
-def test_experiment(name, tiny, tmp_path, carry_out, refused):
+def test_experiment(name, tiny, tmp_path, carry_out, refused, published_file):
     overrides = [*tiny, f"experiment={name}", "iterations=2", f"runs_dir={tmp_path}", "name=it"]
+    if name == "fine_tune":
+        overrides = [
+            o for o in overrides if not o.startswith(("network/upscaler", "network.upscaler"))
+        ]
+        overrides += [f"weights={published_file}"]
     if name.endswith("_published"):  # but for the loss that needs weights, and its size
         overrides += [
             "network.critic.features=2",
