@@ -18,6 +18,7 @@ from wildsr.pixels import (
     levels,
     luma,
     round8,
+    round_into,
     rounded,
     studio_luma,
     to_8_bit,
@@ -65,6 +66,13 @@ def test_rounding_has_one_result_however_it_is_asked_for():
     torch.testing.assert_close(to_8_bit(image), expected / 255)
     scaled = (image.clamp(0, 1) * 255).numpy()
     assert np.array_equal(whole_numbers(scaled, np.dtype(np.uint8)), expected.byte().numpy())
+    target = np.zeros((2, *scaled.shape), np.uint8)
+    round_into(target[1], scaled)
+    assert np.array_equal(target[1], expected.byte().numpy())
+    assert not target[0].any()
+    floats = np.zeros(scaled.shape, np.float32)
+    round_into(floats, scaled)
+    assert np.array_equal(floats, scaled)
 
 
 def test_files_hold_no_nan():

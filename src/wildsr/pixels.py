@@ -136,6 +136,14 @@ def whole_numbers(image: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[
     return (np.rint(image) if dtype.kind in "ui" else image).astype(dtype)
 
 
+def round_into(target: npt.NDArray[Any], image: npt.NDArray[Any]) -> None:
+    """As :func:`whole_numbers`, written into an array of the same shape, without a copy between."""
+    if target.dtype.kind in "ui":
+        np.rint(image, out=target, casting="unsafe")
+    else:
+        target[...] = image
+
+
 def save_png(image: Tensor, path: Path) -> None:
     """Write uint8 (3, H, W) as a PNG, which appears when it is complete.
 

@@ -286,10 +286,19 @@ def test_tiles_follow_the_free_memory(monkeypatch):
         sides.append(tile_for(1000.0, CPU, 16))
     assert sides == sorted(sides)
     assert sides[0] == memory.SMALLEST
-    assert sides[-1] == memory.LARGEST["cpu"]
+    assert sides[-1] == 480  # 256 MiB of pixels of 1000 bytes, however much is free
+    assert tile_for(100.0, CPU, 16) == memory.LARGEST["cpu"]
     # A quarter of 100 MB in pixels of 1000 bytes: 158 a side, less twice 16, in whole cells.
     assert sides[1] == 120
     assert tile_for(1e5, CPU, 16) == memory.SMALLEST
+
+
+def test_a_small_photo_is_one_tile_of_the_published_network():
+    """Tiles of 384 pixels made two of 481, and a sixth of the work was done twice."""
+    published = Compact(4, features=64, convolutions=32).eval()
+    side = tile_for(bytes_per_pixel(published), CPU, 32)
+    assert side >= 512
+    assert side**2 * bytes_per_pixel(published) < 512 * 2**20
 
 
 def test_free_memory_is_some():

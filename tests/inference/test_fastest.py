@@ -12,7 +12,7 @@ from torch import nn
 from wildsr.error import UserError
 from wildsr.inference import prepare as preparing
 from wildsr.inference import remembered
-from wildsr.inference.fastest import MARGIN, ROUNDS, fastest, noise_patch
+from wildsr.inference.fastest import LEAST, MARGIN, ROUNDS, fastest, noise_patch
 from wildsr.inference.prepare import prepare
 from wildsr.inference.sample import MOST, first_photos
 from wildsr.inference.upscaler import Upscaler
@@ -59,13 +59,19 @@ def chosen(clock, **others):
 
 
 def test_the_fastest_is_chosen_although_other_programs_disturb_it():
-    clock = Clock(torch=3.0, openvino=2.0, onnxruntime=2.5)
-    clock.spoiled = {("openvino", 1): 99, ("openvino", 2): 99, ("openvino", 5): 99}
+    clock = Clock(torch=0.3, openvino=0.2, onnxruntime=0.25)
+    clock.spoiled = {("openvino", 1): 2, ("openvino", 2): 2, ("openvino", 5): 2}
     assert chosen(clock) == "openvino"
     assert {clock.calls.count(name) for name in clock.seconds} == {ROUNDS + 1}
     rounds = [tuple(clock.calls[3 * n : 3 * n + 3]) for n in range(ROUNDS + 1)]
     assert all(len(set(turn)) == 3 for turn in rounds)  # they take turns,
     assert {turn[0] for turn in rounds} == set(clock.seconds)  # and each is the first in its turn
+
+
+def test_a_slow_network_is_timed_in_fewer_rounds():
+    clock = Clock(torch=30.0, openvino=20.0)
+    assert chosen(clock) == "openvino"
+    assert {clock.calls.count(name) for name in clock.seconds} == {LEAST + 1}
 
 
 @pytest.mark.parametrize(("share", "name"), [(MARGIN - 0.01, "openvino"), (MARGIN + 0.01, "torch")])
@@ -121,7 +127,7 @@ def test_where_nothing_can_be_kept_torch_is_taken(network, cache, monkeypatch, c
 
 
 def test_it_is_timed_on_the_first_photo_in_what_that_bears(network, tmp_path, monkeypatch):
-    Image.fromarray(np.full((120, 130, 3), 200, np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(np.full((190, 180, 3), 200, np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "0.png").write_bytes(b"damaged")
     seen, looked = [], []
 
@@ -138,7 +144,7 @@ def test_it_is_timed_on_the_first_photo_in_what_that_bears(network, tmp_path, mo
     )
     photos = first_photos(tmp_path)
     assert prepare(network, 2, "it", CPU, engine="auto", photos=photos).carrier == "torch"
-    torch.testing.assert_close(seen[0], torch.full((1, 3, 96, 96), 200 / 255))
+    torch.testing.assert_close(seen[0], torch.full((1, 3, 160, 160), 200 / 255))
     assert looked == [1]
 
 

@@ -16,7 +16,7 @@ from wildsr.inference.tile import CELL, channels_of, evaluating, place_of
 PROBE = 64  # side in LR pixels of the image on which the memory is measured
 SHARE = 0.25  # of free memory to use, as other programs and convolutions' buffers need some, too
 ENOUGH = {"cpu": 256 << 20, "cuda": 4 << 30, "mps": 1 << 30}  # bytes; more is not faster
-LARGEST = {"cpu": 384, "cuda": 1024, "mps": 512}  # LR pixels
+LARGEST = {"cpu": 1024, "cuda": 1024, "mps": 512}  # LR pixels; larger tiles overlap less
 SMALLEST = 64  # LR pixels; smaller tiles are used only after running out of memory
 
 
@@ -60,11 +60,14 @@ LIMITS = (
 
 
 def bytes_per_pixel(network: nn.Module) -> float:
-    """Measure a network's peak memory in live tensors, in bytes per LR pixel."""
+    """Measure a network's peak memory in live tensors, in bytes per LR pixel.
+
+    With its result in float32, which is what tiles are joined in.
+    """
     device, dtype = place_of(network, torch.empty(0))
     lr = torch.rand(1, channels_of(network), PROBE, PROBE, device=device, dtype=dtype)
     with evaluating(network), torch.inference_mode(), Peak() as peak:
-        network(lr)
+        network(lr).float()
     return peak.most / PROBE**2
 
 

@@ -167,7 +167,7 @@ def _fastest(
         return fastest({engine: partial(ready, engine) for engine in CANDIDATES}, lr)
 
     key = {**machine_facts(device), "precision": precision, "network": network_digest(network)}
-    chosen = remembered("engine", key, decide)
+    chosen = remembered("engine", {**key, "timed on": TIMED}, decide)
     if chosen is None:
         say_once(f"engine=auto takes torch: its choice cannot be kept in {cache_folder()}")
     return chosen if chosen in CANDIDATES else PLAIN

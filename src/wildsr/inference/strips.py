@@ -16,7 +16,7 @@ from wildsr.inference.tile import SMALLEST_TILE, out_of_memory, whole_cells
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import Overlap, Span, span, spans
 from wildsr.photo.rows import Array, Rows, Still, Window
-from wildsr.pixels import luma, white, whole_numbers
+from wildsr.pixels import luma, round_into, white, whole_numbers
 
 STRIP = 96 << 20  # bytes that a strip of output may take, or as little as the smallest tile gives
 EIGHT_BITS = np.dtype(np.uint8)
@@ -159,7 +159,10 @@ def _strip(
                 piece = _fade(piece.swapaxes(0, 1), turned, across, overlap.feather, scale)
                 piece = piece.swapaxes(0, 1)
             columns = slice(across.fresh * scale, across.faded * scale)
-            strip[:, columns] = piece if overlap.feather else whole_numbers(piece, dtype)
+            if overlap.feather:
+                strip[:, columns] = piece
+            else:
+                round_into(strip[:, columns], piece)
         waiting.clear()
 
     for across in spans(width, side, overlap):
@@ -230,8 +233,9 @@ def _tiles(
     out = sr if alpha is None else torch.cat([sr, sr_alpha], dim=1)
     if not out.sum().isfinite():  # NaN and infinities are kept by a sum, and clamping hides them
         raise UserError(f"The network of {upscaler.name} makes pixels that are NaN or infinite.")
-    scaled = out.clamp(0, 1) * white(dtype)
-    yield from scaled.permute(0, 2, 3, 1).cpu().numpy()
+    del sr, sr_alpha, lr, colour, alpha  # a large tile's result is not kept twice
+    out = out.clamp(0, 1).mul_(white(dtype))
+    yield from out.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def colours_of(upscaler: Upscaler, channels: int) -> int:
