@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from support.reach import Strided, convolutions
 from torch import nn
 
 from wildsr.error import UserError
-from wildsr.inference import device, memory
+from wildsr.inference import device, memory, remembered
 from wildsr.inference.colour import REACH, ColourFix
 from wildsr.inference.device import choose_device, choose_precision
 from wildsr.inference.engine import ENGINES, choose_engine
@@ -188,8 +189,9 @@ def test_devices():
 
 @pytest.fixture
 def capable(monkeypatch):
-    """A CPU that says that it has half precision; any network is enough for it."""
+    """A CPU that has half precision and is faster in it; any network is enough for it."""
     monkeypatch.setattr(device, "supported", lambda dtype, place: True)
+    monkeypatch.setattr(device, "quicker", lambda *which: True)
     monkeypatch.setattr(device, "WORK", {"cpu": 1})
 
 
@@ -229,6 +231,36 @@ def test_half_precision_needs_the_operations_and_finite_numbers(capable):
     large = nn.Conv2d(3, 3, 1)
     nn.init.constant_(large.weight, 3.4e38)
     assert choose_precision("auto", large, CPU) == torch.float32
+
+
+class Sleeping(nn.Module):
+    """A network that takes longer in one of the formats."""
+
+    def __init__(self, single, half):
+        super().__init__()
+        self.weight, self.times = nn.Parameter(torch.ones(())), (single, half)
+
+    def forward(self, lr):
+        time.sleep(self.times[lr.dtype == torch.bfloat16])
+        return lr * self.weight
+
+
+def test_half_precision_must_be_faster_here(monkeypatch, tmp_path):
+    """One CPU that has bf16 takes twice as long in it as in fp32, another half as long."""
+    monkeypatch.setattr(remembered, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(device, "supported", lambda dtype, place: True)
+    monkeypatch.setattr(device, "WORK", {"cpu": 0})
+    monkeypatch.setattr(device, "architecture", lambda network: str(network.times))
+    slow, quick = Sleeping(0.001, 0.01), Sleeping(0.01, 0.001)
+    assert choose_precision("auto", slow, CPU) == torch.float32
+    assert choose_precision("auto", quick, CPU) == torch.bfloat16
+    monkeypatch.setattr(device, "fastest", lambda choices, lr: pytest.fail("timed again"))
+    assert choose_precision("auto", slow, CPU) == torch.float32
+    assert choose_precision("auto", quick, CPU) == torch.bfloat16
+    assert slow.weight.dtype == torch.float32
+    (tmp_path / "other").write_text("a file in the way: nothing can be kept")
+    monkeypatch.setattr(remembered, "cache_folder", lambda: tmp_path / "other")
+    assert choose_precision("auto", quick, CPU) == torch.float32
 
 
 def test_the_trial_leaves_the_weights_alone(capable):

@@ -179,6 +179,10 @@ def test_openvino_computes_in_bf16(able, network):
 
 def test_auto_asks_each_photo_in_openvino_too(able, network, noise, monkeypatch):
     monkeypatch.setattr(device, "WORK", {"cpu": 1})
+    monkeypatch.setattr("wildsr.inference.prepare.quicker", lambda *which: False)
+    made = prepare(network, 2, "it", CPU, engine="openvino", precision="auto")
+    assert (made.kind, made.means) == ("float32", "openvino, float32")  # it is slower here
+    monkeypatch.setattr("wildsr.inference.prepare.quicker", lambda *which: True)
     made = prepare(network, 2, "it", CPU, engine="openvino", precision="auto")
     assert (made.kind, made.means) == ("bfloat16", "openvino, bfloat16 or float32")
     image = noise(40, 50, 3)

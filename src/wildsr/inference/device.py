@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from wildsr.argument import check_device
 from wildsr.error import UserError, unknown
-from wildsr.inference.tile import channels_of, evaluating
+from wildsr.inference.fastest import fastest, noise_patch
+from wildsr.inference.remembered import architecture, machine_facts, remembered
+from wildsr.inference.tile import channels_of, evaluating, place_of
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 TRIAL = 64  # side in LR pixels of the image on which half precision is tried
-# Operations per LR pixel above which half precision is faster; below, memory is the bottleneck.
+TIMED = 96  # and of the one on which it is timed
+# Operations per LR pixel above which half precision can be faster; below, memory is the bottleneck.
 WORK = {"cpu": 80_000, "cuda": 20_000}
 
 
@@ -84,11 +87,12 @@ def supported(dtype: torch.dtype, device: torch.device) -> bool:
 def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> torch.dtype:
     """Choose the number format for ``network``, which is on ``device`` in single precision.
 
-    ``auto`` chooses half precision (fp16 on a GPU, bf16 on a CPU) if the device has instructions
-    for it, the network does enough work per pixel for it to be faster, and every operation exists
-    in that format. Whether the difference is visible is checked for each photo: see
-    :mod:`wildsr.inference.closeness`. Nothing is timed, so the same network on the same kind of
-    device always gets the same format, and the same photo the same result.
+    ``auto`` chooses half precision if :func:`half_precision` allows it, on a CPU only if it is
+    clearly faster: that is timed once for each architecture on a machine and stored in the user's
+    cache folder, so that the same photo always gives the same result. (Of the CPUs with
+    instructions for bf16 some take twice as long as in fp32, others half as long.) Where nothing
+    can be stored, it is single precision. Whether the difference is visible is checked for each
+    photo: see :mod:`wildsr.inference.closeness`.
 
     Raises:
         UserError: an unknown precision, or one that the device can only emulate.
@@ -102,6 +106,22 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
                 "for it and would be slower than with 'fp32'."
             )
         return PRECISIONS[wanted]
+    half = half_precision(network, device)
+    if half == torch.float32 or device.type != "cpu":
+        return half
+
+    def rounded() -> nn.Module:
+        return copy.deepcopy(network).to(half)
+
+    return half if quicker("torch", network, lambda: network, rounded) else torch.float32
+
+
+def half_precision(network: nn.Module, device: torch.device) -> torch.dtype:
+    """The half precision that a network can be computed in: fp16 on a GPU, bf16 on a CPU.
+
+    Single precision if the device has no instructions for it, the network does too little work per
+    pixel for it to be faster, or an operation does not exist in that format.
+    """
     if device.type == "mps":
         return torch.float32
     half = torch.bfloat16 if device.type == "cpu" else torch.float16
@@ -120,6 +140,34 @@ def choose_precision(wanted: str, network: nn.Module, device: torch.device) -> t
     return half if bool(rounded.isfinite().all()) else torch.float32
 
 
+def quicker(
+    engine: str,
+    network: nn.Module,
+    single: Callable[[], nn.Module],
+    half: Callable[[], nn.Module],
+) -> bool:
+    """Whether half precision is clearly faster for this architecture on this machine's CPU.
+
+    Args:
+        engine: that computes it.
+        network: in single precision.
+        single: makes what is timed in single precision, of images in float32.
+        half: makes what is timed in half precision, of images in its own format.
+    """
+
+    def ready(make: Callable[[], nn.Module]) -> Callable[[Tensor], Tensor]:
+        made = make()
+        dtype = place_of(made, torch.empty(0))[1]
+        return lambda lr: _trial(made, lr.to(dtype))
+
+    def decide() -> str:
+        lr = noise_patch(channels_of(network), TIMED).contiguous(memory_format=torch.channels_last)
+        return fastest({"single": lambda: ready(single), "half": lambda: ready(half)}, lr)
+
+    key = {**machine_facts(torch.device("cpu")), "engine": engine, "timed on": TIMED}
+    return remembered("precision", {**key, "network": architecture(network)}, decide) == "half"
+
+
 def work(network: nn.Module, device: torch.device) -> float:
     """Number of operations of a network per LR pixel."""
     lr = torch.zeros(1, channels_of(network), TRIAL, TRIAL, device=device)
@@ -131,7 +179,7 @@ def work(network: nn.Module, device: torch.device) -> float:
 
 
 @torch.inference_mode()
-def _trial(network: nn.Module, lr: torch.Tensor) -> torch.Tensor:
+def _trial(network: nn.Module, lr: Tensor) -> Tensor:
     with evaluating(network):
-        sr: torch.Tensor = network(lr)
+        sr: Tensor = network(lr)
     return sr

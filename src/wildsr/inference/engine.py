@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import tempfile
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from wildsr.error import UserError, first_line, unknown
 from wildsr.extra import needed
-from wildsr.inference.device import PRECISIONS, choose_precision, supported
+from wildsr.inference.device import PRECISIONS, half_precision, supported
 from wildsr.inference.onnx import to_onnx
 from wildsr.inference.tile import channels_of, evaluating
 from wildsr.network.padding import pad_to
@@ -121,6 +122,12 @@ class OpenVino(nn.Module):
         if told != hint:
             raise UserError(f"Argument `precision`: OpenVINO computes in {told} here, not {hint}.")
 
+    def other(self, hint: str) -> OpenVino:
+        """The same network in another format; see :meth:`compute`."""
+        made = copy.copy(self)
+        made.compute(self.graph, hint)
+        return made
+
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W)."""
         out = self.model(np.ascontiguousarray(lr.float().cpu().numpy()))[0]
@@ -194,8 +201,8 @@ def choose_engine(name: str, network: nn.Module, device: torch.device, scale: in
 def engine_precision(engine: str, wanted: str, network: nn.Module, device: torch.device) -> str:
     """Choose the precision of OpenVINO or ONNX Runtime: "fp32", "fp16", "bf16" or "int8".
 
-    ``auto`` chooses half precision under the conditions of
-    :func:`~wildsr.inference.device.choose_precision`, if the engine has it, too; never int8.
+    ``auto`` chooses half precision if :func:`~wildsr.inference.device.half_precision` allows it and
+    the engine has it, too (whether it is faster is timed later); never int8.
 
     Args:
         engine: "onnxruntime" or "openvino".
@@ -219,7 +226,7 @@ def engine_precision(engine: str, wanted: str, network: nn.Module, device: torch
         return wanted
     # OpenVINO names formats that it would only emulate, so torch is asked, too.
     kind = {value: key for key, value in PRECISIONS.items()}
-    chosen = kind[choose_precision(wanted, network, device)] if wanted == "auto" else wanted
+    chosen = kind[half_precision(network, device)] if wanted == "auto" else wanted
     if chosen == "fp32":
         return chosen
     able = chosen.upper() in _openvino().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -15,7 +15,7 @@ from torch import nn
 from wildsr.error import UserError
 from wildsr.inference.closeness import patches
 from wildsr.inference.colour import ColourFix
-from wildsr.inference.device import PRECISIONS, choose_precision
+from wildsr.inference.device import PRECISIONS, choose_precision, quicker
 from wildsr.inference.engine import HINTS, OpenVino, Padded, choose_engine, engine_precision
 from wildsr.inference.ensemble import Ensemble
 from wildsr.inference.fastest import CANDIDATES, PLAIN, fastest, noise_patch
@@ -116,9 +116,10 @@ def prepare(
         if format == "int8":
             computed, cost = torch.int8, quantize(carried, network, photos, device)
         else:
-            computed = PRECISIONS[format]
-            carried.engine.compute(carried.engine.graph, HINTS[format])
-            reference = network if precision == "auto" else None
+            plain, half = carried.engine, carried.engine.other(HINTS[format])
+            if precision != "auto" or quicker(engine, network, lambda: plain, lambda: half):
+                carried.engine, computed = half, PRECISIONS[format]
+                reference = network if precision == "auto" else None
     if reference is not None:
         single = partial(prepare, reference, scale, name, device, engine=engine, **given)
 

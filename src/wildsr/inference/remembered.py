@@ -32,6 +32,12 @@ def network_digest(network: nn.Module) -> str:
     return found.hexdigest()
 
 
+def architecture(network: nn.Module) -> str:
+    """What decides a network's speed: its modules and the shapes of its weights."""
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    return f"{network!r} {shapes}"
+
+
 def machine_facts(device: torch.device) -> dict[str, object]:
     """What determines which engine is fastest: processor, threads, device, package versions."""
     name = platform.processor()

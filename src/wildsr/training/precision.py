@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from wildsr.inference.device import WORK, supported, work
-from wildsr.inference.remembered import machine_facts, remembered
+from wildsr.inference.remembered import architecture, machine_facts, remembered
 from wildsr.inference.tile import channels_of
 
 SINGLE, MIXED = "32-true", "bf16-mixed"
@@ -46,15 +46,9 @@ def choose_training_precision(
         return SINGLE
     if not supported(torch.bfloat16, device) or work(network, device) < WORK["cpu"]:
         return SINGLE
-    key = {**machine_facts(device), "network": _shapes(network), "patch": patch}
+    key = {**machine_facts(device), "network": architecture(network), "patch": patch}
     chosen = remembered("training-precision", key, lambda: _faster(network, patch))
     return chosen if chosen in (SINGLE, MIXED) else SINGLE
-
-
-def _shapes(network: nn.Module) -> str:
-    """The properties that decide a network's speed: its modules and the shapes of its weights."""
-    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    return f"{network!r} {shapes}"
 
 
 def _faster(network: nn.Module, patch: int) -> str:
