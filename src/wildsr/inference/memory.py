@@ -16,7 +16,7 @@ from wildsr.inference.tile import CELL, channels_of, evaluating, place_of
 PROBE = 64  # side in LR pixels of the image on which the memory is measured
 SHARE = 0.25  # of free memory to use, as other programs and convolutions' buffers need some, too
 ENOUGH = {"cpu": 256 << 20, "cuda": 4 << 30, "mps": 1 << 30}  # bytes; more is not faster
-LARGEST = {"cpu": 1024, "cuda": 1024, "mps": 512}  # LR pixels; larger tiles overlap less
+LARGEST = {"cpu": 768, "cuda": 1024, "mps": 512}  # LR pixels; larger tiles overlap less
 SMALLEST = 64  # LR pixels; smaller tiles are used only after running out of memory
 
 
