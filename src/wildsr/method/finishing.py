@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -31,7 +31,8 @@ class Finishing(Method):
     hr: Tensor
     real_lr: Tensor
     fake_lr: Tensor
-    upscaled_lr: Tensor
+    redrawn_lr: Tensor
+    paired: Callable[[Tensor], Tensor]
     sr: Tensor
     sr_average: Tensor
     restored: Tensor
@@ -50,14 +51,16 @@ class Finishing(Method):
 
     @optional
     def finished_turned(self) -> Tensor:
-        """(B, 3, sH, sW) the generated LR flipped or rotated, upscaled, and flipped back.
+        """(B, 3, sH, sW) another photo of the same, flipped or rotated, upscaled, flipped back.
 
-        One of the seven flips and rotations, drawn for each iteration. An equivariant upscaler
-        gives ``finished_sr`` again; invented patterns that depend on the direction of the rows, or
-        on the position within an LR pixel, give a difference.
+        The generated LR with new noise, where the method can draw that alone (``redrawn_lr``), in
+        one of the seven flips and rotations, drawn for each iteration. An equivariant upscaler that
+        takes no noise for detail gives ``finished_sr`` again; patterns that depend on the direction
+        of the rows or on the position within an LR pixel, and amplified noise, give a difference.
         """
         way = 1 + int(torch.randint(len(WAYS), ()))
-        return turn_back(self.finished(turn(self.upscaled_lr, way)), way)
+        seen = self.paired(self.redrawn_lr)
+        return turn_back(self.finished(turn(seen, way)), way)
 
     @optional
     def finished_restored(self) -> Tensor:

@@ -25,10 +25,19 @@ class Upscaling(Method):
         return self.fake_lr
 
     @property
+    def redrawn_lr(self) -> Tensor:
+        """(B, 3, H, W) ``seen_lr`` with new noise, if a method can draw that alone; else itself."""
+        return self.seen_lr
+
+    @property
     def upscaled_lr(self) -> Tensor:
         """(B, 3, H, W) ``seen_lr``; samples with a true LR (real pairs) have that instead."""
+        return self.paired(self.seen_lr)
+
+    def paired(self, made: Tensor) -> Tensor:
+        """Generated LR ``made`` (B, 3, H, W), with the true LR of samples that have one."""
         true: Tensor | None = self.batch.get("pair_lr")
-        return self.seen_lr if true is None else torch.cat([true, self.seen_lr[len(true) :]])
+        return made if true is None else torch.cat([true, made[len(true) :]])
 
     @tensor
     def sr_levels(self) -> tuple[Tensor, ...]:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from wildsr.method.part import draw, network, tensor
 from wildsr.method.upscaling import Upscaling
+from wildsr.network.protocol import Redraws
 
 
 class Wild(Upscaling):
@@ -27,3 +28,11 @@ class Wild(Upscaling):
     def fake_lr(self) -> Tensor:
         """(B, 3, H, W) the HR crop degraded by the measured camera, rounded to 8 bits."""
         return self.rounded(self.degrade(self.hr, self.draws))
+
+    @tensor
+    def redrawn_lr(self) -> Tensor:
+        """(B, 3, H, W) the HR crop taken once more by the same camera: its noise is drawn anew."""
+        degrade: object = self.degrade
+        if not isinstance(degrade, Redraws):
+            return self.fake_lr
+        return self.rounded(self.degrade(self.hr, degrade.redraw(self.hr, self.draws)))

@@ -78,6 +78,15 @@ class Draws(Protocol):
 
 
 @runtime_checkable
+class Redraws(Draws, Protocol):
+    """A degrader that can take a photo once more with the same cameras: only noise is new."""
+
+    def redraw(self, hr: Tensor, draws: Any) -> Any:
+        """Draw anew what differs between two photos that one camera takes of ``hr``."""
+        ...
+
+
+@runtime_checkable
 class Harvests(Protocol):
     """A degrader whose pools of kernels and noise are filled from the real photos in advance."""
 

@@ -175,6 +175,10 @@ class MeasuredCamera(nn.Module):
         small = hr.new_empty(count, channels, height // self.scale, width // self.scale)
         return *drawn, *draw_defects(small)
 
+    def redraw(self, hr: Tensor, draws: Draws) -> Draws:
+        """Draw random numbers for another photo of ``hr`` by the same cameras as in ``draws``."""
+        return draws[0], *self.draws(hr)[1:]
+
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
         """Degrade ``hr`` (B, C, H, W) in [0, 1] to LR (B, C, H/s, W/s), with given ``draws``.
 
