@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from wildsr.method.part import draw, network, tensor
+from wildsr.method.part import draw, network, optional, tensor
 from wildsr.method.upscaling import Upscaling
 from wildsr.network.protocol import Redraws
 
@@ -29,10 +29,12 @@ class Wild(Upscaling):
         """(B, 3, H, W) the HR crop degraded by the measured camera, rounded to 8 bits."""
         return self.rounded(self.degrade(self.hr, self.draws))
 
-    @tensor
+    @optional
     def redrawn_lr(self) -> Tensor:
-        """(B, 3, H, W) the HR crop taken once more by the same camera: its noise is drawn anew."""
+        """(B, 3, H, W) the HR crop taken once more by the same camera: its noise is drawn anew.
+
+        Of images that pass a lossy coding it is ``fake_lr``.
+        """
         degrade: object = self.degrade
-        if not isinstance(degrade, Redraws):
-            return self.fake_lr
-        return self.rounded(self.degrade(self.hr, degrade.redraw(self.hr, self.draws)))
+        again = degrade.redraw(self.hr, self.draws) if isinstance(degrade, Redraws) else self.draws
+        return self.fake_lr if again is self.draws else self.rounded(self.degrade(self.hr, again))

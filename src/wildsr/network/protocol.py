@@ -82,7 +82,7 @@ class Redraws(Draws, Protocol):
     """A degrader that can take a photo once more with the same cameras: only noise is new."""
 
     def redraw(self, hr: Tensor, draws: Any) -> Any:
-        """Draw anew what differs between two photos that one camera takes of ``hr``."""
+        """Draw anew the noise by which two photos of ``hr`` differ; ``draws`` itself if nothing."""
         ...
 
 

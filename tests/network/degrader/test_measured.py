@@ -37,6 +37,22 @@ def test_the_same_draws_make_the_same_picture():
     assert torch.equal(camera(hr, draws), camera(hr, draws))
 
 
+def test_another_photo_of_the_same_has_other_noise_where_no_lossy_coding_follows():
+    camera = two_kinds()
+    hr = torch.rand(40, 3, 32, 32)
+    draws = camera.draws(hr)
+    again = camera.redraw(hr, draws)
+    coded = draws[0] % 2 == 1
+    assert 0 < int(coded.sum()) < 40
+    assert torch.equal(again[0], draws[0])
+    assert torch.equal(again[2], draws[2])
+    assert torch.equal(again[1][coded], draws[1][coded])
+    assert ((again[1] - draws[1])[~coded].abs().mean((1, 2, 3)) > 0.5).all()
+    camera.set(PRIOR.repeat(2, 1), [JPEGCoding.libjpeg(40)] * 2)
+    draws = camera.draws(hr)
+    assert camera.redraw(hr, draws) is draws
+
+
 def test_a_fresh_one_takes_over_the_state_of_any_folder():
     camera, other = two_kinds(), MeasuredCamera(4)
     other.load_state_dict(camera.state_dict())

@@ -176,8 +176,17 @@ class MeasuredCamera(nn.Module):
         return *drawn, *draw_defects(small)
 
     def redraw(self, hr: Tensor, draws: Draws) -> Draws:
-        """Draw random numbers for another photo of ``hr`` by the same cameras as in ``draws``."""
-        return draws[0], *self.draws(hr)[1:]
+        """New noise for another photo of ``hr`` by the same cameras.
+
+        Images that pass a lossy coding keep theirs (behind it two photos differ in blocks as well);
+        if all do, these are ``draws`` themselves.
+        """
+        which, noise, *others = draws
+        plain = torch.tensor([self.codings()[index] is None for index in which.tolist()])
+        if not plain.any():
+            return draws
+        fresh = self.draws(hr)[1]
+        return which, torch.where(plain.to(hr.device).view(-1, 1, 1, 1), fresh, noise), *others
 
     def forward(self, hr: Tensor, draws: Draws) -> Tensor:
         """Degrade ``hr`` (B, C, H, W) in [0, 1] to LR (B, C, H/s, W/s), with given ``draws``.
