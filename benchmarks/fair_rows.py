@@ -62,6 +62,9 @@ WHY: dict[str, str] = {
     "the upscaler undoes a blur that is not there, with halos around every edge. `wild` measures "
     "about the same blur (3.1 pixels), finds that it does not explain the photos, and trains on "
     "milder ones.",
+    "canon-pdm": "its critic gains on the degrader until the end (`degrade/fool` rises, "
+    "`judge/real` falls), and the degrader's noise grows with it (`degrade/noise`): the upscaler "
+    "draws halos, and its results have a green tint.",
 }
 
 SMALL = 0.05  # a change of a loss that is none
