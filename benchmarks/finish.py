@@ -55,6 +55,11 @@ STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 TRUTH, BICUBIC, TRAINED, WILD = "ground truth", "bicubic", "bicubic-trained L1", "wild L1"
 SUPERVISED, PUBLISHED, TUNED = "Real-ESRGAN-style + finish", "published", "published, fine-tuned"
 TERMS = "finish.updates.sharpen.terms"
+FROZEN = [
+    "~finish.networks.critic_finish",
+    "+finish.networks.critic_finish={_target_: wildsr.network.critic.frozen.FrozenCritic, "
+    "features: 32}",
+]
 ABLATIONS = {  # of the finish: what is typed in addition
     "as shipped": [],
     "no perceptual term": [f"~{TERMS}.seen"],
@@ -94,15 +99,9 @@ ABLATIONS = {  # of the finish: what is typed in addition
     "critic on wavelet bands": [
         "finish.networks.critic_finish.front={haar: {_target_: wildsr.network.front.front.Haar}}"
     ],
-    "critic on frozen features": [
-        "~finish.networks.critic_finish",
-        "+finish.networks.critic_finish={_target_: wildsr.network.critic.frozen.FrozenCritic, "
-        "features: 32}",
-    ],
+    "critic on frozen features": FROZEN,
     "critic on frozen features, six times the weight": [
-        "~finish.networks.critic_finish",
-        "+finish.networks.critic_finish={_target_: wildsr.network.critic.frozen.FrozenCritic, "
-        "features: 32}",
+        *FROZEN,
         f"{TERMS}.fool.weight=0.03",
         f"{TERMS}.fool.ramp=20",
     ],
