@@ -11,7 +11,7 @@ import torch
 from wildsr.calibration.simulate import Photo
 from wildsr.degradation.bicubic import downscale
 from wildsr.degradation.defects import SOUND, Defects
-from wildsr.network.degrader.measured import VALUES
+from wildsr.network.degrader.stored import VALUES
 from wildsr.pixels import floats_of, in_unit, rounded
 
 SIDE = 160  # pixels of the middle of a photo that are looked at

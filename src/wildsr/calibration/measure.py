@@ -20,8 +20,9 @@ from wildsr.error import UserError
 from wildsr.forensics.coding import PIXELS, WEBP, filled
 from wildsr.forensics.coding import Coding as Seen
 from wildsr.forensics.folder import Codings
-from wildsr.network.degrader.measured import SUBSAMPLINGS, MeasuredCamera
+from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import physical
+from wildsr.network.degrader.stored import SUBSAMPLINGS
 from wildsr.network.degrader.words import blurs_sentence, sentence
 
 MOST = 100  # LR photos that are used, evenly spaced in the folder

@@ -17,8 +17,9 @@ from wildsr.degradation.pipeline.blur import Blur
 from wildsr.degradation.pipeline.noise import JPEG, Noise
 from wildsr.degradation.pipeline.pipeline import Pipeline
 from wildsr.degradation.pipeline.resize import RandomResize, ToLR
-from wildsr.network.degrader.measured import SUBSAMPLINGS, MeasuredCamera
+from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import PARAMETERS, PRIOR, covariance
+from wildsr.network.degrader.stored import SUBSAMPLINGS
 from wildsr.pixels import to_8_bit
 
 SUFFIX = {"realesrgan": ".yml", "trainner": ".yml", "neosr": ".toml"}

@@ -8,8 +8,9 @@ from typing import Any
 from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
 from wildsr.degradation.defects import Defects
 from wildsr.error import UserError, shortened
-from wildsr.network.degrader.measured import SUBSAMPLINGS, VALUES, SensorNoise
+from wildsr.network.degrader.measured import SensorNoise
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS
+from wildsr.network.degrader.stored import SUBSAMPLINGS, VALUES
 from wildsr.photo.sensor import MOST_CHANNELS, WHITES, Sensor
 
 STEPS = 32767  # the largest that libjpeg writes

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wildsr.argument import check_counts
 from wildsr.degradation.blur import blur_and_sample
-from wildsr.degradation.coding import UNIT, Coding, JPEGCoding, WebPCoding, coded_each
+from wildsr.degradation.coding import UNIT, Coding, coded_each
 from wildsr.degradation.defects import SOUND, Defects, draw_defects, spoiled
 from wildsr.error import unknown
 from wildsr.network.degrader.physics import (
@@ -26,13 +26,17 @@ from wildsr.network.degrader.physics import (
     seen,
     whole_kernels,
 )
+from wildsr.network.degrader.stored import (
+    WEBP,
+    coding_of,
+    defects_of,
+    numbers_of_coding,
+    numbers_of_defects,
+)
 from wildsr.network.degrader.words import blurs_sentence, sentence
 
-SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
-WEBP = len(SUBSAMPLINGS)  # stands in their place for WebP, whose quality is the first table entry
 SHARED, CHANNEL = BLURS = ("shared", "channel")  # whose a blur is
 POPULATION = 256  # cameras to be drawn from
-VALUES = 16  # of impulses to be drawn from
 DEFECTS = ("impulses", "stripes_rows", "stripes_columns")
 Draws = tuple[Tensor, ...]
 
@@ -114,7 +118,7 @@ class MeasuredCamera(nn.Module):
         self.register_buffer("cameras", PRIOR.repeat(POPULATION, 1))
         self.register_buffer("tables", torch.zeros(POPULATION, 2, 64, dtype=torch.int32))
         self.register_buffer("subsampling", torch.full((POPULATION,), -1))
-        self.register_buffer("defects_of", _numbers(SOUND))
+        self.register_buffer("defects_of", numbers_of_defects(SOUND))
         self._codings: list[Coding | None] | None = None
         self._defects: Defects | None = None
         self._kernels: dict[int, Tensor] = {}
@@ -143,19 +147,11 @@ class MeasuredCamera(nn.Module):
             self.black.fill_(sensor.black)
         if self.noise_of is not None:
             self.noise_of.copy_(torch.tensor(sensor.of_channels or (1.0,) * self.channels))
-        self.defects_of.copy_(_numbers(defects))
+        self.defects_of.copy_(numbers_of_defects(defects))
         places = torch.arange(POPULATION) % len(cameras)
         self.cameras.copy_(cameras[places].clamp(LOWEST, HIGHEST))
         for place, index in enumerate(places.tolist()):
-            coding = codings[index]
-            self.subsampling[place] = -1
-            self.tables[place] = 0
-            if isinstance(coding, WebPCoding):
-                self.subsampling[place] = WEBP
-                self.tables[place, 0, 0] = coding.quality
-            elif isinstance(coding, JPEGCoding):
-                self.subsampling[place] = SUBSAMPLINGS.index(coding.subsampling)
-                self.tables[place] = torch.tensor([coding.luminance, coding.chrominance])
+            self.tables[place], self.subsampling[place] = numbers_of_coding(codings[index])
         self._forget()
 
     def draws(self, hr: Tensor) -> Draws:
@@ -302,29 +298,12 @@ class MeasuredCamera(nn.Module):
     def defects(self) -> Defects:
         """Impulses and stripes that images get."""
         if self._defects is None:
-            share, together, rows, columns, *values = self.defects_of.tolist()
-            self._defects = Defects(share, together, tuple(values), rows, columns)
+            self._defects = defects_of(self.defects_of)
         return self._defects
 
     def codings(self) -> list[Coding | None]:
         """The lossy coding of each camera; None for none."""
         if self._codings is None:
-            tables, chosen = self.tables.tolist(), self.subsampling.tolist()
-            self._codings = [
-                _coding(both[0], both[1], index) for both, index in zip(tables, chosen, strict=True)
-            ]
+            chosen = zip(self.tables.cpu(), self.subsampling.tolist(), strict=True)
+            self._codings = [coding_of(tables, index) for tables, index in chosen]
         return self._codings
-
-
-def _numbers(defects: Defects) -> Tensor:
-    """Defects as numbers; their values are repeated until there are ``VALUES``."""
-    values = [defects.values[n * len(defects.values) // VALUES] for n in range(VALUES)]
-    return torch.tensor(
-        [defects.impulses, defects.together, defects.rows, defects.columns, *values]
-    )
-
-
-def _coding(luma: list[int], chroma: list[int], index: int) -> Coding | None:
-    if index == WEBP:
-        return WebPCoding(luma[0])
-    return None if index < 0 else JPEGCoding(tuple(luma), tuple(chroma), SUBSAMPLINGS[index])
