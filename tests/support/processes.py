@@ -14,6 +14,7 @@ from wildsr.config.compose import configure
 from wildsr.data.demo import Demo
 from wildsr.degradation.camera import KnownCamera
 from wildsr.training.build import build_trainer, build_training
+from wildsr.training.state import whole_state
 
 
 def one_of_two(rank, port, carry_out, arguments):
@@ -39,7 +40,7 @@ def fit_and_save(overrides, batches, folder):
     training = build_training(configure("train", overrides))
     trainer = build_trainer(configure("train", overrides), [])
     trainer.fit(training, DataLoader(Given(batches[rank]), batch_size=None))
-    state, values = training.state(), training.values
+    state, values = whole_state(training), training.values
     torch.save(
         {"state": state, "values": values, "world": trainer.world_size}, folder / f"{rank}.pt"
     )

@@ -80,7 +80,8 @@ def test_the_state_is_saved_only_if_the_run_is_still_ours(saving, tmp_path, monk
         raise RuntimeError("another process goes on with it")
 
     trainer = SimpleNamespace(world_size=1, is_global_zero=True, should_stop=False)
-    training = SimpleNamespace(iteration=20, seconds=7.0, state=lambda: {"iteration": 20})
+    monkeypatch.setattr(checkpointing, "whole_state", lambda training: {"iteration": 20})
+    training = SimpleNamespace(iteration=20, seconds=7.0)
     callback = saving(check=lost)
     with pytest.raises(RuntimeError, match="another process"):
         callback.on_train_batch_end(trainer, training)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from wildsr.error import UserError
+from wildsr.training.state import restore, whole_state
 
 
 def same(one, other):
@@ -21,17 +22,17 @@ def same(one, other):
 def test_a_state_is_plain_and_restores_to_the_same_state(fit, plain_batches):
     overrides = ["method=adversarial_camera", "+method.updates.judge.terms.real.pool=3"]
     trained = fit(overrides, plain_batches(2))
-    state = trained.state()
+    state = whole_state(trained)
     assert [len(images) for images in state["pools"][0]] == [0, 3, 0, 0]
     restored = []
 
-    def restore(training):
-        training.restore(state)
+    def resume(training):
+        restore(training, state)
         assert training.iteration == 2
         restored.append(training)
 
-    training = fit(overrides, [], restore)
-    assert same(training.state() | {"seconds": 0}, state | {"seconds": 0})
+    training = fit(overrides, [], resume)
+    assert same(whole_state(training) | {"seconds": 0}, state | {"seconds": 0})
     assert training.seconds == trained.seconds
     _assert_plain(state)
 
@@ -57,12 +58,12 @@ def _assert_plain(value):
     ],
 )
 def test_a_state_of_another_architecture_is_refused_by_name(fit, plain_batches, change, message):
-    state = fit(["method=adversarial_camera"], plain_batches(1)).state()
+    state = whole_state(fit(["method=adversarial_camera"], plain_batches(1)))
     with pytest.raises(UserError, match=message):
-        fit(["method=adversarial_camera", change], [], lambda training: training.restore(state))
+        fit(["method=adversarial_camera", change], [], lambda training: restore(training, state))
 
 
 def test_a_state_of_another_method_is_refused(fit, plain_batches):
-    state = fit(["method=supervised"], plain_batches(1)).state()
+    state = whole_state(fit(["method=supervised"], plain_batches(1)))
     with pytest.raises(UserError, match=re.escape("The checkpoint's network `degrade`")):
-        fit(["method=adversarial_camera"], [], lambda training: training.restore(state))
+        fit(["method=adversarial_camera"], [], lambda training: restore(training, state))

@@ -16,6 +16,7 @@ import torch
 
 from wildsr.run.checkpoint import save_checkpoint
 from wildsr.training.module import Training
+from wildsr.training.state import whole_state
 
 # Ctrl-C; a scheduler that needs the machine; a closed terminal or connection; and the signals that
 # schedulers can send before a job's time is up.
@@ -117,7 +118,7 @@ class Checkpointing(lightning.Callback):
     def _save(self, trainer: lightning.Trainer, training: Training) -> None:
         if training.iteration == self._saved:
             return
-        state = training.state()  # on every rank: the pools are gathered
+        state = whole_state(training)  # on every rank: the pools are gathered
         if trainer.is_global_zero:
             if self.check is not None:
                 self.check()

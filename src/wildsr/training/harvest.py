@@ -16,10 +16,10 @@ from wildsr.network.protocol import Harvests
 from wildsr.photo.sensor import RGB
 from wildsr.report.degradation.pools import harvested, pools_sheet
 from wildsr.run.profile import profile, write_profile
+from wildsr.training.copied import copied
 from wildsr.training.kernel_estimate import estimate_kernel
 from wildsr.training.measure import measure
 from wildsr.training.module import Training
-from wildsr.training.state import copied
 
 CPU = torch.device("cpu")
 

@@ -15,7 +15,6 @@ from wildsr.error import UserError, unknown
 from wildsr.method.finishing import FINISHED, STAGE
 from wildsr.method.part import Method
 from wildsr.network.protocol import Settles
-from wildsr.network.weights import fill
 from wildsr.pixels import in_unit
 from wildsr.seed import mix_seeds
 from wildsr.training.ema import EMA, Anchor, copy_weights
@@ -24,10 +23,8 @@ from wildsr.training.objective import Objective, Update
 from wildsr.training.rollback import copies, go_back
 from wildsr.training.settling import Settling
 from wildsr.training.stage import Stages
-from wildsr.training.state import check_optimizer, copied, gathered, own_rank
 
 Schedule = Callable[[int], float]
-CPU = torch.device("cpu")
 SETTLING = 150  # iterations over which a network's parameters must not change, to end a stage
 
 
@@ -86,7 +83,7 @@ class Training(lightning.LightningModule):
         for name in sorted(trained - optimizers.keys()):
             raise UserError(f"`method.optimizers` lacks {name!r}, which an update trains.")
         self.optimizer_names = sorted(trained)
-        self._make_optimizer, self.schedules = optimizers, schedules
+        self.make_optimizer, self.schedules = optimizers, schedules
         self.ema = EMA({name: self.networks[name] for name in sorted(averaged)}, decay, anchors)
         self.augment, self.stages = augment, stages or Stages({}, 1)
         self.settling = Settling(SETTLING)
@@ -95,7 +92,7 @@ class Training(lightning.LightningModule):
         self.iteration = 0
         self.seconds = 0.0  # spent in iterations so far, over all parts of the run
         self.values: dict[str, Tensor] = {}  # losses of the last iteration, by update/term
-        self._restored_optimizers: dict[str, Any] = {}
+        self.restored_optimizers: dict[str, Any] = {}
 
     # Lightning's hooks
 
@@ -103,13 +100,13 @@ class Training(lightning.LightningModule):
         """Make one optimiser for each trained network."""
         made = []
         for name in self.optimizer_names:
-            optimizer = self._make_optimizer[name](self.networks[name].parameters())
+            optimizer = self.make_optimizer[name](self.networks[name].parameters())
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
-            if name in self._restored_optimizers:
-                optimizer.load_state_dict(self._restored_optimizers[name])
+            if name in self.restored_optimizers:
+                optimizer.load_state_dict(self.restored_optimizers[name])
             made.append(optimizer)
-        self._restored_optimizers = {}
+        self.restored_optimizers = {}
         return made
 
     def on_fit_start(self) -> None:
@@ -215,9 +212,10 @@ class Training(lightning.LightningModule):
     def _finish(self) -> tuple[dict[str, nn.Module], dict[str, Any], nn.Module]:
         """The networks of the finish, all optimisers, the average of what is finished."""
         networks = {name: self.networks[name] for name in sorted(self.objective.trained(STAGE))}
-        return networks, self._plain_optimizers(), self.ema.networks[FINISHED]
+        return networks, self.plain_optimizers(), self.ema.networks[FINISHED]
 
-    def _plain_optimizers(self) -> dict[str, Any]:
+    def plain_optimizers(self) -> dict[str, Any]:
+        """The optimisers by network, without Lightning's wrapper."""
         listed = self.optimizers(use_pl_optimizer=False)
         listed = listed if isinstance(listed, list) else [listed]
         return dict(zip(self.optimizer_names, listed, strict=True))
@@ -266,7 +264,7 @@ class Training(lightning.LightningModule):
             named = f"Term {' and '.join(f'`{c}`' for c in culprits or values)}"
             if self._guarded(update):
                 return f"{named} became NaN or infinite"
-            raise self._diverged(named)
+            raise self.diverged(named)
         if not any(weights.values()):
             return None  # only logged
         optimizers = self._optimizers(update)
@@ -290,7 +288,8 @@ class Training(lightning.LightningModule):
     def _guarded(self, update: Update) -> bool:
         return self.guard is not None and update.stages == frozenset({STAGE})
 
-    def _diverged(self, what: str) -> UserError:
+    def diverged(self, what: str) -> UserError:
+        """The error of a term or network that is no longer finite."""
         return UserError(
             f"{what} became NaN or infinite at iteration {self.iteration}; training stopped, and "
             "nothing of that is in a checkpoint."
@@ -301,68 +300,3 @@ class Training(lightning.LightningModule):
         listed = all_of_them if isinstance(all_of_them, list) else [all_of_them]
         named = zip(self.optimizer_names, listed, strict=True)
         return {name: optimizer for name, optimizer in named if name in update.trains}
-
-    # What a checkpoint holds
-
-    def state(self) -> dict[str, Any]:
-        """The whole training state for a checkpoint, on the CPU, as plain containers.
-
-        Raises:
-            UserError: a network is not finite; its state would replace a good one.
-        """
-        for name, network in self.networks.items():
-            if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
-                raise self._diverged(f"Network `{name}`")
-        pools = [term.pool.state() for term in self.objective.terms]
-        return {
-            "iteration": self.iteration,
-            "seconds": self.seconds,
-            "networks": {
-                name: copied(net.state_dict(), CPU) for name, net in self.networks.items()
-            },
-            "ema": {name: copied(net.state_dict(), CPU) for name, net in self.ema.networks.items()},
-            "optimizers": {
-                n: copied(o.state_dict(), CPU) for n, o in self._plain_optimizers().items()
-            },
-            "pools": gathered(pools),
-            "stages": self.stages.state(),
-            "settling": self.settling.state(),
-            "guard": {} if self.guard is None else copied(self.guard.state(), CPU),
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` returned; call before the trainer's fit.
-
-        Raises:
-            UserError: the state is of other networks, optimisers, terms or stages, or damaged.
-        """
-        lacking = [key for key in _STATE if key not in state]
-        if lacking:
-            raise UserError(f"The checkpoint is damaged: it has no `{lacking[0]}`.")
-        for name, net in self.networks.items():
-            fill(net, state["networks"].get(name, {}), f"The checkpoint's network `{name}`")
-        for name, net in self.ema.networks.items():
-            fill(net, state["ema"].get(name, {}), f"The checkpoint's average of `{name}`")
-        missing = [name for name in self.optimizer_names if name not in state["optimizers"]]
-        if missing:
-            raise UserError(f"The checkpoint has no optimiser state of {missing}.")
-        for name in self.optimizer_names:
-            parameters = list(self.networks[name].parameters())
-            check_optimizer(name, self._make_optimizer[name], parameters, state["optimizers"][name])
-        self._restored_optimizers = dict(state["optimizers"])
-        ranks = state["pools"]
-        rank = own_rank()
-        if rank < len(ranks):
-            if len(ranks[rank]) != len(self.objective.terms):
-                raise UserError("The checkpoint has the pools of other terms.")
-            for term, images in zip(self.objective.terms, ranks[rank], strict=True):
-                term.pool.restore(images, CPU)
-        self.stages.restore(state["stages"])
-        self.settling.restore(state["settling"])
-        if self.guard is not None and state.get("guard"):
-            self.guard.restore(state["guard"])
-        self.iteration, self.seconds = state["iteration"], state["seconds"]
-
-
-# Keys that a checkpoint must have.
-_STATE = ("iteration", "seconds", "networks", "ema", "optimizers", "pools", "stages", "settling")

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from wildsr.training.state import copied
+from wildsr.training.copied import copied
 
 
 def copies(

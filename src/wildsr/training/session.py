@@ -39,6 +39,7 @@ from wildsr.training.rank import process_rank
 from wildsr.training.residual_test import ResidualTest
 from wildsr.training.schedule import Ending
 from wildsr.training.snapshots import Snapshots
+from wildsr.training.state import restore
 from wildsr.training.validation import Validation
 
 _RUN = "WILDSR_RUN"  # passes the run's folder to the processes that Lightning starts
@@ -90,7 +91,7 @@ def prepare(config: DictConfig, resumed: Path | None) -> Training:
     build_trainer(config, [])
     training = build_training(config)
     if resumed is not None and checkpoints(resumed / "checkpoints"):
-        training.restore(newest_checkpoint(resumed))
+        restore(training, newest_checkpoint(resumed))
     return training
 
 
