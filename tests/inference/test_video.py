@@ -113,6 +113,32 @@ def test_pixels_that_are_not_square_stay_so(tmp_path, nearest):
         assert next(made.decode(video=0)).colorspace == 1
 
 
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "gbrp"])
+def test_colours_stay_where_the_file_does_not_say_its_matrix(tmp_path, nearest, pixel_format):
+    """Players take BT.601 for small videos that do not say, and BT.709 for large ones."""
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    colour = np.array([30, 200, 60], np.uint8)
+    with av.open(str(source), "w") as written:
+        rgb = pixel_format == "gbrp"
+        stream = written.add_stream("libx264rgb" if rgb else "libx264", rate=5)
+        stream.width, stream.height = 480, 480
+        stream.pix_fmt = "rgb24" if rgb else pixel_format
+        stream.options = {"crf": "1"}
+        frame = av.VideoFrame.from_ndarray(np.tile(colour, (480, 480, 1)), format="rgb24")
+        if not rgb:
+            frame = frame.reformat(format=pixel_format, dst_colorspace=5)
+        written.mux(stream.encode(frame))
+        written.mux(stream.encode(None))
+    upscale_video(nearest, source, target)
+    with av.open(str(target)) as made:
+        frame = next(made.decode(video=0))
+        assert frame.height == 960
+        said = int(frame.colorspace)
+        matrix = {0: 1, 2: 1}.get(said, said)
+        pixels = frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray()
+    assert np.abs(pixels.reshape(-1, 3).mean(0) - colour).max() <= 3
+
+
 def test_frames_computed_together_are_all_there(tmp_path):
     """Two at once, of three."""
     network = nn.Upsample(scale_factor=2)

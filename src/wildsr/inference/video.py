@@ -227,6 +227,8 @@ class _Frames:
         self.out.codec_context.time_base = frame.time_base
         for name in COLOURS:
             setattr(self.out.codec_context, name, getattr(self.video.codec_context, name))
+        # Also where the source does not say: the result is of a size that may imply another.
+        self.out.codec_context.colorspace = self._matrix(frame)
         if _range(frame) == FULL:  # also declared by pixel formats such as yuvj420p
             self.out.codec_context.color_range = FULL
         if self.video.sample_aspect_ratio:
@@ -236,7 +238,7 @@ class _Frames:
         for stream in self.carried:
             self.sound[stream] = self.written.add_stream_from_template(stream)
 
-    def _matrix(self, frame: Any) -> int | None:
+    def _matrix(self, frame: Any) -> int:
         """The colour matrix of a frame: the one it declares, else by its size."""
         said = int(frame.colorspace)
         if said not in (UNSAID, 0):
