@@ -8,7 +8,7 @@ import torch
 
 from wildsr.data.store import default_cache
 from wildsr.data.validation import ValidationPhotos
-from wildsr.evaluation.evaluate import Measured, of_sets
+from wildsr.evaluation.evaluate import Measured, interpolating, measure, of_sets
 from wildsr.evaluation.evaluate import Outcome as One
 from wildsr.evaluation.fits import FOLDER, fit_file
 from wildsr.metric.niqe import describe
@@ -86,3 +86,27 @@ def test_the_fingerprint_is_of_names_sizes_and_dates(photos):
     assert fit_file(photos, 200.0, sensor) == file
     assert fit_file(photos[1:], 200.0, sensor) != file
     assert fit_file(photos, None, sensor) != file
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_sharp_photos_of_several_sets_count_once(paired, tmp_path):
+    """All photos as one set or as two: the figure of all of them is the same."""
+    draw = np.random.default_rng(0)
+    files = {}
+    for name, side in (("a", 24), ("b", 24), ("c", 24), ("d", 24), ("x", 48), ("y", 48)):
+        files[name] = tmp_path / f"{name}.png"
+        write_samples(files[name], draw.integers(0, 256, (side, side, 3)).astype(np.uint8))
+    sharp = [] if paired else [files["x"], files["y"]]
+    panel = Panel("rgb", 0, ["swd"])
+    found = []
+    for names in (["ab", "cd"], ["abcd"]):
+        sets = {
+            part: ValidationPhotos(
+                [(files[n], files["xy"[n in "bd"]] if paired else None) for n in part], 2
+            )
+            for part in names
+        }
+        measured = measure({"it": lambda: interpolating("bicubic", 2)}, sets, panel)
+        found.append(of_sets(measured, ["it"], sets, panel, sharp))
+    assert found[0]["it", None] == found[1]["it", None]
+    assert found[0]["it", None]["swd"] > 0

@@ -32,6 +32,28 @@ def test_psnr_and_ssim_are_those_of_the_whole(images, channel, border, monkeypat
     assert tiled["lr_consistency"] == pytest.approx(whole["lr_consistency"], abs=0.5)
 
 
+def test_what_is_wrong_in_one_tile_counts_whatever_the_others_are(monkeypatch):
+    """A discrepancy is better when lower, and no PSNR whose error could be averaged."""
+    generator = torch.Generator().manual_seed(0)
+    sr = torch.full((3, 64, 128), 0.5)
+    lr = sr.clone()
+    lr[..., 64:] += 0.2
+    lr += 0.02 * torch.randn(lr.shape, generator=generator)
+    noisy = Panel("rgb", 0, ["lr_discrepancy"], lambda it: it + 0.02 * torch.randn(it.shape))
+    monkeypatch.setattr(bounded, "LARGE", 1000)
+    monkeypatch.setattr(bounded, "SIDE", 64)
+    found = Bounded(noisy).measure(sr, None, lr, gray=False)["lr_discrepancy"]
+    wrong = Bounded(noisy).measure(sr[..., 64:], None, lr[..., 64:], gray=False)["lr_discrepancy"]
+    right = Bounded(noisy).measure(sr[..., :64], None, lr[..., :64], gray=False)["lr_discrepancy"]
+    assert wrong > 15 > 1 > right
+    assert found == pytest.approx((wrong + right) / 2, rel=0.01)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
+def test_tiles_begin_with_whole_blocks_of_a_coding(scale):
+    assert bounded._of_lr(scale) % 16 == 0
+
+
 def test_equal_images_are_infinitely_alike_in_tiles_too(images, monkeypatch):
     monkeypatch.setattr(bounded, "LARGE", 1000)
     measure = Bounded(Panel("rgb", 0, ["psnr"]))

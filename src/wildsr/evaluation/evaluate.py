@@ -225,23 +225,26 @@ def of_sets(
     """
     bounded = Bounded(panel, measuring_device(device))
     gathered = {(row, name): panel.gather() for row in rows for name in sets}
-    reference = {name: panel.gather() for name in sets}
+    # Sets with the same sharp photos share their reference, which counts once in that of all sets.
+    seen = {name: tuple(sharp) or _truths(photos) for name, photos in sets.items()}
+    references = {paths: panel.gather() for paths in seen.values()}
     if any(isinstance(metric, Set) for metric in panel.parts.values()):
-        for name, photos in sets.items():
-            _take_sharp(reference[name], bounded, photos, sharp)
+        photos_of = {paths: sets[name] for name, paths in seen.items()}
+        for paths, gathering in references.items():
+            _take_sharp(gathering, bounded, photos_of[paths], sharp)
         for one in measured:
             whole = gathered[one.outcome.row, one.outcome.photo_set]
             for kept, tensor in zip(whole.kept.values(), one.described, strict=False):
                 if tensor is not None:
                     kept.append(tensor)
-    return _of_sets(panel, rows, gathered, reference)
+    return _of_sets(panel, rows, gathered, {name: references[seen[name]] for name in sets})
 
 
 def _take_sharp(
     gathering: Gathering, bounded: Bounded, photos: ValidationPhotos, sharp: Sequence[Path]
 ) -> None:
     """Describe the sharp photos; the model of NIQE is fitted once, and kept beside the photos'."""
-    paths = list(sharp) or [hr for _, hr in photos.photos if hr is not None]
+    paths = list(sharp) or _truths(photos)
     keeps = niqe.describe in gathering.kept and bool(paths) and not photos.elsewhere
     file = fit_file(paths, photos.limit, photos.sensor) if keeps else None
     fit = None if file is None else read_fit(file)
@@ -258,15 +261,23 @@ def _take_sharp(
 def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Tensor]:
     """The reference images of set metrics, (3, H, W): the given files, else the ground truth.
 
-    Unreadable files are skipped.
+    Unreadable files are skipped, and so is the truth of a photo that was that of another.
     """
     for path in paths:
         with contextlib.suppress(UserError):
             yield torch.from_numpy(photos.read(path)).permute(2, 0, 1)
+    seen: set[Path] = set()
     for index in range(0 if paths else len(photos)):
-        if photos.photos[index][1] is not None:
+        truth = photos.photos[index][1]
+        if truth is not None and truth not in seen:
             with contextlib.suppress(UserError):
                 yield photos[index]["hr"]
+                seen.add(truth)
+
+
+def _truths(photos: ValidationPhotos) -> tuple[Path, ...]:
+    """The files of the ground truth, each once."""
+    return tuple(dict.fromkeys(hr for _, hr in photos.photos if hr is not None))
 
 
 def _of_sets(
@@ -281,7 +292,7 @@ def _of_sets(
         for name, sharp in reference.items():
             values[row, name] = panel.compare(gathered[row, name], sharp)
         together = [_together(panel, [gathered[row, name] for name in reference])]
-        together.append(_together(panel, list(reference.values())))
+        together.append(_together(panel, list({id(g): g for g in reference.values()}.values())))
         values[row, None] = panel.compare(*together)
     return values
 

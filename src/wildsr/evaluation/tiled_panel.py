@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 
 from wildsr.inference.device import single_precision
-from wildsr.metric.kind import Pair, Single
+from wildsr.metric.kind import HIGHER, Pair, Single
 from wildsr.metric.panel import Gathering, Panel
 from wildsr.pixels import floats
 
 CPU = torch.device("cpu")
 LARGE = 2**22  # pixels of a result; smaller ones are measured whole
 SIDE = 1024  # pixels of a tile, the largest multiple of the scale in it
+BLOCKS = 16  # LR pixels of a block of chrominance
 WINDOW = 11  # taps of SSIM's window: tiles that overlap by 10 hold every position of it once
 STATED = (
     f"results of more than {LARGE} pixels are measured in tiles of {SIDE} x {SIDE}: PSNR and SSIM "
-    "come out the same, other numbers are means over tiles (decibels: of the error), and set "
+    "come out the same, other numbers are means over tiles (PSNRs: of the error), and set "
     f"metrics look at the middle {2 * SIDE} x {2 * SIDE} pixels"
 )
 
@@ -74,7 +75,7 @@ class Bounded:
         if singles:
             scale = sr.shape[1] // lr.shape[1]
             found = []
-            for top, left, bottom, right in tiles(lr.shape[1], lr.shape[2], SIDE // scale, 0):
+            for top, left, bottom, right in tiles(lr.shape[1], lr.shape[2], _of_lr(scale), 0):
                 small = lr[:, top:bottom, left:right]
                 large = sr[:, top * scale : bottom * scale, left * scale : right * scale]
                 measured = self._panel(singles).measure(
@@ -119,10 +120,11 @@ class Bounded:
     def _joined(
         self, names: tuple[str, ...], found: list[tuple[int, dict[str, float | None]]]
     ) -> dict[str, float | None]:
+        parts = self.panel.parts
         return {
             name: _mean(
                 [(weight, measured[name]) for weight, measured in found],
-                self.panel.parts[name].unit == "dB",
+                parts[name].unit == "dB" and parts[name].better == HIGHER,
             )
             for name in names
         }
@@ -135,13 +137,19 @@ def tiles(height: int, width: int, side: int, overlap: int) -> Iterator[tuple[in
             yield top, left, min(top + side + overlap, height), min(left + side + overlap, width)
 
 
-def _mean(weighted: list[tuple[int, float | None]], decibels: bool) -> float | None:
-    """The mean of the tiles that have a value; of decibels that of the errors they stand for."""
+def _of_lr(scale: int) -> int:
+    """LR pixels of a tile: whole blocks of what a degradation may code as JPEG."""
+    side = SIDE // scale
+    return side // BLOCKS * BLOCKS or side
+
+
+def _mean(weighted: list[tuple[int, float | None]], psnr: bool) -> float | None:
+    """The mean of the tiles that have a value; of PSNRs that of the errors they stand for."""
     known = [(weight, value) for weight, value in weighted if value is not None]
     total = sum(weight for weight, _ in known)
     if not total:
         return None
-    if not decibels:
+    if not psnr:
         return sum(weight * value for weight, value in known) / total
     error = sum(weight * 10 ** (-value / 10) for weight, value in known) / total
     return -10 * math.log10(error) if error else math.inf
