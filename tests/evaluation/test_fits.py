@@ -8,9 +8,11 @@ import torch
 
 from wildsr.data.store import default_cache
 from wildsr.data.validation import ValidationPhotos
-from wildsr.evaluation.evaluate import Measured, interpolating, measure, of_sets
-from wildsr.evaluation.evaluate import Outcome as One
+from wildsr.evaluation.evaluate import interpolating, measure
 from wildsr.evaluation.fits import FOLDER, fit_file
+from wildsr.evaluation.outcome import Measured
+from wildsr.evaluation.outcome import Outcome as One
+from wildsr.evaluation.sets import of_sets
 from wildsr.metric.niqe import describe
 from wildsr.metric.panel import Panel
 from wildsr.photo.samples import write_samples

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from wildsr.evaluation.evaluate import Outcome
+from wildsr.evaluation.outcome import Outcome
 from wildsr.evaluation.summary import summarise
 from wildsr.metric.panel import Panel
 from wildsr.report import results

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from wildsr.data.validation import ValidationPhotos
-from wildsr.evaluation.evaluate import Outcome
+from wildsr.evaluation.outcome import Outcome
 from wildsr.evaluation.summary import summarise
 from wildsr.metric.panel import Panel
 

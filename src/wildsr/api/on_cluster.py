@@ -10,7 +10,7 @@ from wildsr.api.plan import measure_part
 from wildsr.archive.mirror import elsewhere
 from wildsr.archive.shard import Shard
 from wildsr.error import UserError
-from wildsr.evaluation.evaluate import Measured
+from wildsr.evaluation.outcome import Measured
 from wildsr.inference.cluster import connected, sentence
 
 RETRIES = 3  # of a part whose node dies

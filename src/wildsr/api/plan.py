@@ -22,7 +22,8 @@ from wildsr.config.paths import paths_by_name
 from wildsr.config.trust import trusts
 from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
-from wildsr.evaluation.evaluate import Measured, measure
+from wildsr.evaluation.evaluate import measure
+from wildsr.evaluation.outcome import Measured
 from wildsr.evaluation.photo_sets import photo_sets
 from wildsr.evaluation.rows import Row, one_sensor, table_rows
 from wildsr.inference.device import choose_device, measuring_device

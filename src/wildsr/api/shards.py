@@ -14,7 +14,7 @@ from wildsr.archive.shard import Shard, shard_of
 from wildsr.atomic import write_text
 from wildsr.config.plain import read_json
 from wildsr.error import UserError
-from wildsr.evaluation.evaluate import Measured
+from wildsr.evaluation.outcome import Measured
 from wildsr.evaluation.parts import FOLDER, complete, join_parts, part_file, write_part
 from wildsr.run.folder import plain_config
 from wildsr.run.lock import Lock

@@ -23,9 +23,11 @@ from wildsr.config.paths import paths_by_name
 from wildsr.config.trust import trusts
 from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError
-from wildsr.evaluation.evaluate import Measured, OfSets, of_sets, upscaling_protocol
+from wildsr.evaluation.evaluate import upscaling_protocol
+from wildsr.evaluation.outcome import Measured
 from wildsr.evaluation.parts import FOLDER as PARTS
 from wildsr.evaluation.rows import Row
+from wildsr.evaluation.sets import OfSets, of_sets
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
 from wildsr.inference.device import choose_device

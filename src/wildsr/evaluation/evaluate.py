@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +12,14 @@ from torch import Tensor
 from wildsr.atomic import file_name
 from wildsr.data.validation import ValidationPhotos
 from wildsr.error import UserError, first_line
-from wildsr.evaluation.fits import fit_file, read_fit, write_fit
+from wildsr.evaluation.outcome import Measured, Outcome
+from wildsr.evaluation.sets import OfSets, of_sets
 from wildsr.evaluation.tiled_panel import Bounded
 from wildsr.inference.device import measuring_device
 from wildsr.inference.strips import upscale_image
 from wildsr.inference.tile import interpolate
 from wildsr.inference.upscaler import Upscaler
 from wildsr.inference.windows import UNBOUNDED_OVERLAP, overlap_for
-from wildsr.metric import niqe
 from wildsr.metric.kind import Set
 from wildsr.metric.panel import Gathering, Panel
 from wildsr.photo.folder import say_once
@@ -33,42 +31,6 @@ CPU = torch.device("cpu")
 Upscale = Callable[[Tensor], Tensor]  # (1, C, H, W) in [0, 1] to (1, C, sH, sW)
 # A photo to its SR (C, sH, sW): uint8, or floats in [0, 1] where the photo is of more bits.
 Restore = Callable[[Mapping[str, Any]], Tensor]
-OfSets = Mapping[tuple[str, str | None], Mapping[str, float | None]]  # by row and set
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of one upscaler on one photo.
-
-    Args:
-        row: the upscaler's name.
-        photo_set: the name of the photo's set.
-        image: the photo's name.
-        values: the value of each metric; None if it cannot be computed.
-        error: why the photo failed; None for a success.
-        picture: file of the SR image, if it was kept.
-    """
-
-    row: str
-    photo_set: str
-    image: str
-    values: Mapping[str, float | None] = field(default_factory=dict)
-    error: str | None = None
-    picture: Path | None = None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """An outcome with the features that set metrics (FID and the like) need of its SR image.
-
-    Args:
-        outcome: of one upscaler on one photo.
-        described: one tensor per feature extractor, as :class:`~wildsr.metric.panel.Gathering`
-            keeps them; None if the image is too small for it. Empty if there are no set metrics.
-    """
-
-    outcome: Outcome
-    described: tuple[Tensor | None, ...] = ()
 
 
 def interpolation(kind: str, scale: int, deep: bool = False) -> Upscale:
@@ -203,106 +165,6 @@ def measure(
                 measured.append(Measured(outcome, tuple(it[0] if it else None for it in kept)))
                 advance(f"{row}: {outcome.image}")
     return measured
-
-
-def of_sets(
-    measured: Sequence[Measured],
-    rows: Sequence[str],
-    sets: Mapping[str, ValidationPhotos],
-    panel: Panel,
-    sharp: Sequence[Path] = (),
-    device: torch.device = CPU,
-) -> OfSets:
-    """The second half of :func:`evaluate`: compute set metrics over all photos.
-
-    Args:
-        measured: all photos on all rows.
-        rows: names of the upscalers.
-        sets: see :func:`evaluate`.
-        panel: the metrics.
-        sharp: reference photos; if empty, the ground truth of each set.
-        device: where networks run.
-    """
-    bounded = Bounded(panel, measuring_device(device))
-    gathered = {(row, name): panel.gather() for row in rows for name in sets}
-    # Sets with the same sharp photos share their reference, which counts once in that of all sets.
-    seen = {name: tuple(sharp) or _truths(photos) for name, photos in sets.items()}
-    references = {paths: panel.gather() for paths in seen.values()}
-    if any(isinstance(metric, Set) for metric in panel.parts.values()):
-        photos_of = {paths: sets[name] for name, paths in seen.items()}
-        for paths, gathering in references.items():
-            _take_sharp(gathering, bounded, photos_of[paths], sharp)
-        for one in measured:
-            whole = gathered[one.outcome.row, one.outcome.photo_set]
-            for kept, tensor in zip(whole.kept.values(), one.described, strict=False):
-                if tensor is not None:
-                    kept.append(tensor)
-    return _of_sets(panel, rows, gathered, {name: references[seen[name]] for name in sets})
-
-
-def _take_sharp(
-    gathering: Gathering, bounded: Bounded, photos: ValidationPhotos, sharp: Sequence[Path]
-) -> None:
-    """Describe the sharp photos; the model of NIQE is fitted once, and kept beside the photos'."""
-    paths = list(sharp) or _truths(photos)
-    keeps = niqe.describe in gathering.kept and bool(paths) and not photos.elsewhere
-    file = fit_file(paths, photos.limit, photos.sensor) if keeps else None
-    fit = None if file is None else read_fit(file)
-    if fit is not None:
-        del gathering.kept[niqe.describe]
-    for image in sharp_images(photos, sharp) if gathering.kept else ():
-        bounded.add(gathering, image)
-    if fit is None and file is not None:
-        fit = write_fit(file, gathering.kept[niqe.describe])
-    if fit is not None:
-        gathering.kept[niqe.describe] = [fit]
-
-
-def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Tensor]:
-    """The reference images of set metrics, (3, H, W): the given files, else the ground truth.
-
-    Unreadable files are skipped, and so is the truth of a photo that was that of another.
-    """
-    for path in paths:
-        with contextlib.suppress(UserError):
-            yield torch.from_numpy(photos.read(path)).permute(2, 0, 1)
-    seen: set[Path] = set()
-    for index in range(0 if paths else len(photos)):
-        truth = photos.photos[index][1]
-        if truth is not None and truth not in seen:
-            with contextlib.suppress(UserError):
-                yield photos[index]["hr"]
-                seen.add(truth)
-
-
-def _truths(photos: ValidationPhotos) -> tuple[Path, ...]:
-    """The files of the ground truth, each once."""
-    return tuple(dict.fromkeys(hr for _, hr in photos.photos if hr is not None))
-
-
-def _of_sets(
-    panel: Panel,
-    names: Sequence[str],
-    gathered: Mapping[tuple[str, str], Gathering],
-    reference: Mapping[str, Gathering],
-) -> OfSets:
-    """The set metrics of each row on each set, and on all photos together (None)."""
-    values: dict[tuple[str, str | None], Mapping[str, float | None]] = {}
-    for row in names:
-        for name, sharp in reference.items():
-            values[row, name] = panel.compare(gathered[row, name], sharp)
-        together = [_together(panel, [gathered[row, name] for name in reference])]
-        together.append(_together(panel, list({id(g): g for g in reference.values()}.values())))
-        values[row, None] = panel.compare(*together)
-    return values
-
-
-def _together(panel: Panel, parts: Sequence[Gathering]) -> Gathering:
-    whole = panel.gather()
-    for part in parts:
-        for describe, kept in part.kept.items():
-            whole.kept[describe] += kept
-    return whole
 
 
 def _failing(error: Exception) -> Restore:

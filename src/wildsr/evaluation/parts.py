@@ -15,7 +15,7 @@ from torch import Tensor
 from wildsr.archive.shard import Shard
 from wildsr.atomic import writing
 from wildsr.error import UserError, first_line
-from wildsr.evaluation.evaluate import Measured, Outcome
+from wildsr.evaluation.outcome import Measured, Outcome
 
 FOLDER = ".parts"  # in the output
 

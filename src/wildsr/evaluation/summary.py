@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from wildsr.evaluation.evaluate import OfSets, Outcome
+from wildsr.evaluation.outcome import Outcome
+from wildsr.evaluation.sets import OfSets
 from wildsr.evaluation.significance import Difference, difference, interval
 from wildsr.metric.kind import Metric
 
