@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from wildsr.degradation.bicubic import Bicubic, downscale
+from wildsr.degradation.defects import Defects
 from wildsr.error import UserError
 from wildsr.inference.degrader import MARGIN, Degrader
 from wildsr.method.dasr import DASR
@@ -14,10 +15,12 @@ from wildsr.method.part import Method, draw, given, network, tensor
 from wildsr.method.pdm import PDM
 from wildsr.method.supervised import Supervised
 from wildsr.method.wild import Wild
+from wildsr.method.wild_residual import WildResidual
 from wildsr.network.degrader.camera import Camera
 from wildsr.network.degrader.lud_vae import LUDVAE as VariationalNetwork  # noqa: N811
 from wildsr.network.degrader.pdm import PDMDegrader
 from wildsr.network.degrader.residual import ResidualDegrader
+from wildsr.network.degrader.residual_camera import ResidualCamera
 from wildsr.run.degradation import Learned
 
 CAMERAS = {
@@ -71,6 +74,18 @@ def test_tiles_of_residual_degraders_equal_the_whole_photo(method, scale):
     assert whole.sources(hr) == {"degrade"}
     tiled = Degrader(method, networks, 4, tile=64).eval()
     assert (tiled(hr) - whole(hr)).abs().max() <= 1 / 255 + 1e-6
+
+
+@pytest.mark.parametrize("defects", [Defects(rows=0.02), Defects(columns=0.02, impulses=0.01)])
+def test_tiles_of_a_camera_with_defects_equal_the_whole_photo(defects):
+    """Rows and columns have random numbers of their own, each of which a tile sees a part."""
+    torch.manual_seed(0)
+    camera = ResidualCamera(4)
+    camera.set(camera.cameras[:1].clone(), [None], defects=defects)
+    hr = photo(4 * 150, 4 * 140)
+    whole = degraded(Degrader(WildResidual, {"degrade": camera}, 4).eval(), hr)
+    tiled = degraded(Degrader(WildResidual, {"degrade": camera}, 4, tile=64).eval(), hr)
+    assert (tiled - whole).abs().max() <= 1 / 255 + 1e-6
 
 
 def test_tiles_of_a_latent_model_equal_the_whole_photo():

@@ -112,14 +112,18 @@ class Degrader(nn.Module):
 def _crop(drawn: Value, size: tuple[int, int], rows: slice, columns: slice) -> Value:
     """The part of a draw that belongs to a tile: of maps a window, all of everything else.
 
-    A map is (B, C, H + m, W + m) for LR of (H, W), with a margin m of what filters it.
+    A map is (B, C, H + m, W + m) for LR of (H, W), with a margin m of what filters it; a side of 1
+    is of all rows or columns.
     """
     if isinstance(drawn, tuple):
         return tuple(_crop(part, size, rows, columns) for part in drawn)  # type: ignore[misc]
     if not isinstance(drawn, Tensor) or drawn.ndim != 4:
         return drawn
-    margins = {drawn.shape[-2] - size[0], drawn.shape[-1] - size[1]}
-    if len(margins) > 1 or min(margins) < 0:
+    margins = {has - side for has, side in zip(drawn.shape[-2:], size, strict=True) if has != 1}
+    if len(margins) != 1 or min(margins) < 0:
         return drawn
     (margin,) = margins
-    return drawn[..., rows.start : rows.stop + margin, columns.start : columns.stop + margin]
+    for dim, part in ((-2, rows), (-1, columns)):
+        if drawn.shape[dim] != 1:
+            drawn = drawn.narrow(dim, part.start, part.stop - part.start + margin)
+    return drawn
