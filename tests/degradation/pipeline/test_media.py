@@ -70,15 +70,19 @@ def test_gray_speckle_is_the_default_and_may_be_of_each_channel():
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: Halftone(period=(0.5, 3)), "`period` must be above 1 pixel"),
+        (lambda: Halftone(period=(0.5, 3)), "`period` must be two numbers above 1,"),
         (lambda: Dither({"floyd": 1}), "`kinds` must be one of"),
         (lambda: Dither({"ordered": 1}, levels=(1, 4)), "`levels`: each must be an integer"),
         (lambda: Dither({"ordered": 1}, sides=[3]), "`sides` must be some of"),
         (lambda: TextureBlocks("bc7"), "`kind` must be one of"),
-        (lambda: Tape(chroma=(0, 2)), "`chroma` must be above 0 pixels"),
+        (lambda: Tape(chroma=(0, 2)), "`chroma` must be two numbers above 0,"),
         (lambda: Stripes(along={"diagonals": 1}), "`along` must be one of"),
+        (lambda: Stripes(gain=(-1, 0)), "`gain` must be two numbers from 0 on"),
         (lambda: Speckle({"sar": 1}), "`kinds` must be one of"),
-        (lambda: Speckle({"sar_amplitude": 1}, looks=(0, 2)), "`looks` must be above 0"),
+        (
+            lambda: Speckle({"sar_amplitude": 1}, looks=(0, 2)),
+            "`looks` must be two numbers above 0,",
+        ),
     ],
 )
 def test_what_is_refused(call, said):

@@ -14,9 +14,15 @@ from wildsr.degradation import kernel as kernels
 from wildsr.degradation.blur import blur
 from wildsr.degradation.pipeline.canvas import Canvas
 from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
-from wildsr.degradation.pipeline.ranges import Range, kernel_sizes, ordered, uniform
+from wildsr.degradation.pipeline.ranges import (
+    Range,
+    kernel_sizes,
+    ordered,
+    positive,
+    share,
+    uniform,
+)
 from wildsr.degradation.sharpen import usm
-from wildsr.error import unknown
 
 
 class Blur(Step):
@@ -51,14 +57,11 @@ class Blur(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        for name in kinds:
-            if name not in SHAPES:
-                raise unknown("Argument `kinds`", name, SHAPES)
-        self.kinds = frequencies("kinds", kinds)
+        self.kinds = frequencies("kinds", kinds, SHAPES)
         self.ranges = ordered(
-            sigma=sigma, beta_generalized=beta_generalized, beta_plateau=beta_plateau
+            above=0, sigma=sigma, beta_generalized=beta_generalized, beta_plateau=beta_plateau
         )
-        self.power, self.sinc = float(power), float(sinc)
+        self.power, self.sinc = positive("power", power), share("sinc", sinc)
         self.sizes = kernel_sizes(sizes)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
@@ -123,7 +126,7 @@ class Sinc(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        self.cutoff, self.sizes = ordered(cutoff=cutoff)["cutoff"], kernel_sizes(sizes)
+        self.cutoff, self.sizes = ordered(above=0, cutoff=cutoff)["cutoff"], kernel_sizes(sizes)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a cutoff for each sample and filter."""

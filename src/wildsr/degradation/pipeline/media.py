@@ -18,7 +18,7 @@ from wildsr.degradation.dither import (
 from wildsr.degradation.halftone import halftone
 from wildsr.degradation.pipeline.canvas import Canvas
 from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
-from wildsr.degradation.pipeline.ranges import Range, ordered, uniform
+from wildsr.degradation.pipeline.ranges import Range, ordered, share, uniform
 from wildsr.degradation.texture import bc1, bc4
 from wildsr.error import UserError, unknown
 
@@ -47,9 +47,7 @@ class Halftone(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        self.ranges, self.black = ordered(period=period, turn=turn), bool(black)
-        if self.ranges["period"][0] <= 1:
-            raise UserError(f"Argument `period` must be above 1 pixel, but got {period!r}.")
+        self.ranges, self.black = ordered(above=1, period=period) | ordered(turn=turn), bool(black)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a period and an angle for each sample, and print it."""
@@ -91,10 +89,7 @@ class Dither(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        for name in kinds:
-            if name not in DITHERS:
-                raise unknown("Argument `kinds`", name, DITHERS)
-        self.kinds, self.own = frequencies("kinds", kinds), float(own)
+        self.kinds, self.own = frequencies("kinds", kinds, DITHERS), share("own", own)
         ordered(levels=levels, colours=colours)
         self.levels, self.colours = list(levels), list(colours)
         for name, counts in (("levels", levels), ("colours", colours)):
@@ -181,12 +176,8 @@ class Tape(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        self.ranges = ordered(luma=luma, chroma=chroma, delay=delay, motion=motion, jitter=jitter)
-        for name in ("luma", "chroma"):
-            if self.ranges[name][0] <= 0:
-                raise UserError(
-                    f"Argument `{name}` must be above 0 pixels, but got {self.ranges[name]}."
-                )
+        self.ranges = ordered(above=0, luma=luma, chroma=chroma)
+        self.ranges |= ordered(delay=delay, motion=motion) | ordered(least=0, jitter=jitter)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a recorder's parameters for each sample, and apply them."""

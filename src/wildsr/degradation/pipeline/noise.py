@@ -11,11 +11,12 @@ from torch import Tensor
 
 from wildsr.degradation import isp
 from wildsr.degradation.bayer import demosaic, mosaic
+from wildsr.degradation.jpeg.chrominance import SUBSAMPLINGS
 from wildsr.degradation.jpeg.jpeg import jpeg
 from wildsr.degradation.noise import correlated, gaussian, speckle
 from wildsr.degradation.pipeline.canvas import Canvas
 from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
-from wildsr.degradation.pipeline.ranges import Range, ordered, uniform
+from wildsr.degradation.pipeline.ranges import Range, ordered, share, uniform
 from wildsr.degradation.sensor_noise import poisson, poisson_gauss, poisson_normal
 from wildsr.error import UserError, unknown
 
@@ -49,11 +50,8 @@ class Noise(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        for name in kinds:
-            if name not in KINDS:
-                raise unknown("Argument `kinds`", name, KINDS)
-        self.kinds, self.gray = frequencies("kinds", kinds), float(gray)
-        self.ranges = ordered(sigma=sigma, poisson=poisson)
+        self.kinds, self.gray = frequencies("kinds", kinds, KINDS), share("gray", gray)
+        self.ranges = ordered(least=0, sigma=sigma, poisson=poisson)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a kind and a strength for each sample; samples of one kind are batched."""
@@ -130,13 +128,15 @@ class JPEG(Step):
         probability: that a sample is compressed.
 
     Raises:
-        UserError: a range or probability that cannot be.
+        UserError: an unknown subsampling; a range or probability that cannot be.
     """
 
     def __init__(
         self, quality: Range, subsampling: str = "4:2:0", probability: float = 1.0
     ) -> None:
         super().__init__(probability)
+        if subsampling not in SUBSAMPLINGS:
+            raise unknown("Argument `subsampling`", subsampling, SUBSAMPLINGS)
         self.quality, self.subsampling = ordered(quality=quality)["quality"], subsampling
         if not 1 <= self.quality[0] <= self.quality[1] <= 100:
             raise UserError(f"Argument `quality` must be within 1 to 100, but got {quality!r}.")
@@ -177,7 +177,8 @@ class Sensor(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        self.ranges = ordered(read=read, shot=shot, red=red, blue=blue)
+        self.ranges = ordered(least=0, read=read, shot=shot)
+        self.ranges |= ordered(above=0, red=red, blue=blue)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a sensor's parameters for each sample, and apply them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from wildsr.argument import check_counts, check_integer
 from wildsr.degradation.depth import stored
 from wildsr.degradation.pipeline.canvas import Canvas, Drawn, join
-from wildsr.error import UserError
+from wildsr.degradation.pipeline.ranges import is_number, share
+from wildsr.error import UserError, unknown
 
 
 class Step(nn.Module):
@@ -28,9 +29,7 @@ class Step(nn.Module):
 
     def __init__(self, probability: float = 1.0) -> None:
         super().__init__()
-        if not (isinstance(probability, int | float) and 0 <= probability <= 1):
-            raise UserError(f"Argument `probability` must be in [0, 1], but got {probability!r}.")
-        self.probability = float(probability)
+        self.probability = share("probability", probability)
 
     def forward(self, canvas: Canvas) -> Canvas:
         """Apply the step to each sample with its probability; others pass unchanged."""
@@ -252,13 +251,23 @@ def in_parallel(work: Callable[[Canvas], Canvas], parts: Sequence[Canvas]) -> li
         torch.set_num_threads(threads)
 
 
-def frequencies(argument: str, weights: Mapping[str, float]) -> dict[str, float]:
+def frequencies(
+    argument: str, weights: Mapping[str, float], choices: Collection[str] | None = None
+) -> dict[str, float]:
     """Normalise ``weights`` to probabilities.
 
+    Args:
+        argument: what they are called.
+        weights: by name.
+        choices: the names that there are; None for any.
+
     Raises:
-        UserError: negative weights, or none above 0.
+        UserError: an unknown name, weights that are no numbers or negative, or none above 0.
     """
-    total = sum(weights.values())
+    for name in weights:
+        if choices is not None and name not in choices:
+            raise unknown(f"Argument `{argument}`", name, choices)
+    total = sum(weights.values()) if all(map(is_number, weights.values())) else 0
     if not total > 0 or min(weights.values()) < 0:
         raise UserError(
             f"Argument `{argument}` must be numbers from 0 on, one of them above 0, "

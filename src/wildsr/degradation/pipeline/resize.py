@@ -13,7 +13,7 @@ from wildsr.degradation.pipeline.blur import Blur, blurred
 from wildsr.degradation.pipeline.canvas import Canvas, join
 from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
 from wildsr.degradation.pipeline.ranges import Range, ordered, uniform
-from wildsr.degradation.resize import resize
+from wildsr.degradation.resize import KINDS, resize
 from wildsr.error import UserError
 
 
@@ -47,9 +47,9 @@ class RandomResize(Step):
         super().__init__(probability)
         if of not in ("hr", "lr"):
             raise UserError(f"Argument `of` must be one of ['hr', 'lr'], but got {of!r}.")
-        self.bounds, self.of = ordered(bounds=bounds)["bounds"], of
+        self.bounds, self.of = ordered(above=0, bounds=bounds)["bounds"], of
         self.ways = frequencies("up, down, keep", {"up": up, "down": down, "keep": keep})
-        self.kinds = frequencies("kinds", kinds or ALIKE)
+        self.kinds = frequencies("kinds", kinds or ALIKE, KINDS)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a factor and an interpolation for each sample, and resize it."""
@@ -76,15 +76,15 @@ class InverseResize(Step):
         probability: that a sample is resized.
 
     Raises:
-        UserError: ranges or frequencies that cannot be.
+        UserError: an unknown kind; ranges or frequencies that cannot be.
     """
 
     def __init__(
         self, bounds: Range, kinds: Mapping[str, float] | None = None, probability: float = 1.0
     ) -> None:
         super().__init__(probability)
-        self.bounds = ordered(bounds=bounds)["bounds"]
-        self.kinds = frequencies("kinds", kinds or ALIKE)
+        self.bounds = ordered(above=0, bounds=bounds)["bounds"]
+        self.kinds = frequencies("kinds", kinds or ALIKE, KINDS)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a factor and an interpolation for each sample, and resize it."""
@@ -138,12 +138,12 @@ class ToLR(Step):
         kinds: name -> frequency, of the interpolation.
 
     Raises:
-        UserError: frequencies that cannot be.
+        UserError: an unknown kind, or frequencies that cannot be.
     """
 
     def __init__(self, kinds: Mapping[str, float] | None = None) -> None:
         super().__init__()
-        self.kinds = frequencies("kinds", kinds or ALIKE)
+        self.kinds = frequencies("kinds", kinds or ALIKE, KINDS)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw an interpolation for each sample, and resize it."""

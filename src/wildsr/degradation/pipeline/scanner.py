@@ -8,9 +8,8 @@ import torch
 
 from wildsr.degradation.pipeline.canvas import Canvas
 from wildsr.degradation.pipeline.pipeline import Step, frequencies, pick
-from wildsr.degradation.pipeline.ranges import Range, ordered, uniform
+from wildsr.degradation.pipeline.ranges import Range, ordered, share, uniform
 from wildsr.degradation.scanner import ALONG, gamma_speckle, rayleigh_speckle, stripes
-from wildsr.error import UserError, unknown
 
 SPECKLES = ("sar_intensity", "sar_amplitude", "ultrasound")
 
@@ -36,11 +35,8 @@ class Stripes(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        self.ranges = ordered(gain=gain, offset=offset)
-        for name in along or {}:
-            if name not in ALONG:
-                raise unknown("Argument `along`", name, ALONG)
-        self.along = frequencies("along", along or {"columns": 1.0})
+        self.ranges = ordered(least=0, gain=gain, offset=offset)
+        self.along = frequencies("along", along or {"columns": 1.0}, ALONG)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a sensor's parameters for each sample, and apply them one by one."""
@@ -92,14 +88,9 @@ class Speckle(Step):
         probability: float = 1.0,
     ) -> None:
         super().__init__(probability)
-        for name in kinds:
-            if name not in SPECKLES:
-                raise unknown("Argument `kinds`", name, SPECKLES)
-        self.kinds, self.gray = frequencies("kinds", kinds), float(gray)
-        self.ranges = ordered(looks=looks, lateral=lateral, axial=axial, strength=strength)
-        for name in ("looks", "lateral", "axial"):
-            if self.ranges[name][0] <= 0:
-                raise UserError(f"Argument `{name}` must be above 0, but got {self.ranges[name]}.")
+        self.kinds, self.gray = frequencies("kinds", kinds, SPECKLES), share("gray", gray)
+        self.ranges = ordered(above=0, looks=looks, lateral=lateral, axial=axial)
+        self.ranges |= ordered(least=0, strength=strength)
 
     def apply_to(self, canvas: Canvas) -> Canvas:
         """Draw a kind and a strength for each sample, and apply them one by one."""
