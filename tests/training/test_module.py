@@ -282,14 +282,15 @@ def test_what_an_optimiser_refuses_is_one_sentence(fit, plain_batches, wrong):
 
 
 @pytest.mark.parametrize(
-    ("augment", "moved"), [("false", ""), ("true", "lr hr pair_lr"), ("hr", "hr")]
+    ("augment", "moved"),
+    [("false", ""), ("true", "real_lr hr other_hr pair_lr"), ("hr", "hr other_hr")],
 )
-def test_augment_flips_both_photos_or_hr_alone(fit, plain_batches, augment, moved):
+def test_augment_flips_both_photos_or_sharp_ones_alone(fit, plain_batches, augment, moved):
     """The first two HR crops are truths of aligned pairs here, which stay together."""
     training = fit(["method=supervised", f"augment={augment}"], plain_batches(1))
     generator = torch.Generator().manual_seed(0)
     draw = lambda size: torch.rand(8, 3, size, size, generator=generator)  # noqa: E731
-    batch = {"lr": draw(6), "hr": draw(12), "pair_lr": draw(6)[:2]}
+    batch = {"real_lr": draw(6), "hr": draw(12), "other_hr": draw(12), "pair_lr": draw(6)[:2]}
     images = training._images(batch)
     changed = {
         n: [not torch.equal(a, b) for a, b in zip(batch[n], images[n], strict=True)] for n in batch

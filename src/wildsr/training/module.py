@@ -25,6 +25,7 @@ from wildsr.training.settling import Settling
 from wildsr.training.stage import Stages
 
 Schedule = Callable[[int], float]
+SHARP = ("hr", "other_hr")  # crops of sharp photos
 SETTLING = 150  # iterations over which a network's parameters must not change, to end a stage
 
 
@@ -229,7 +230,8 @@ class Training(lightning.LightningModule):
 
     def _images(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The batch as floats in [0, 1] on the device."""
-        generator = torch.Generator().manual_seed(mix_seeds(self.seed, self.iteration, -1))
+        seed = mix_seeds(self.seed, self.iteration, -1 - self.global_rank)
+        generator = torch.Generator().manual_seed(seed)
         images = dict(batch)
         if self.augment:
             flips = {n: draw_flips(len(v), generator) for n, v in batch.items() if n != "pair_lr"}
@@ -237,7 +239,7 @@ class Training(lightning.LightningModule):
                 flips["pair_lr"] = flips["hr"][: len(batch["pair_lr"])]
             if self.augment == "hr":
                 flips["hr"][: len(batch.get("pair_lr", ()))] = 0
-                flips = {"hr": flips["hr"]}
+                flips = {name: bits for name, bits in flips.items() if name in SHARP}
             images |= {name: flipped(batch[name], bits) for name, bits in flips.items()}
         return {name: in_unit(value, self.dtype_in) for name, value in images.items()}
 
