@@ -207,6 +207,24 @@ def test_what_cannot_be_said_is_said_to_be_unknown():
     assert "Nothing was measured: there was no ground truth." in card
 
 
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"lr": 1, "hr": 2}, "1 real LR photo and 2 unrelated sharp photos, no pairs"),
+        ({"lr": 0, "hr": 0, "pairs": 9}, "9 pairs of an LR photo and its truth"),
+        (
+            {"lr": 5, "hr": 1, "pairs": 1},
+            "5 real LR photos and 1 unrelated sharp photo, 1 pair of an LR photo and its truth",
+        ),
+        ({"lr": 1, "hr": 0}, "1 real LR photo, which it restores, and no sharp ones"),
+    ],
+)
+def test_the_card_says_what_it_was_trained_on(counts, said):
+    results = {"protocol": {"trained_on": counts}, "rows": []}
+    card = markdown_card(ModelCard("4x_x", 4, "Net", 1234, [], results=results))
+    assert f"\n- **Training data:** {said}\n" in card
+
+
 def test_differences_are_of_clipped_images_and_infinite_where_it_fails():
     class Times(nn.Module):
         def __init__(self, factor):

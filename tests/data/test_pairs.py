@@ -94,3 +94,26 @@ def test_a_share_of_a_batch_is_at_least_one_crop(folders):
     assert Folders("a", "b", SCALE, 8, 4, 0, **sides, pairs_share=0.01).paired == 1
     assert Folders("a", "b", SCALE, 8, 4, 0, **sides, pairs_share=1).paired == 4
     assert Folders("a", "b", SCALE, 8, 4, 0).paired == 0
+
+
+@pytest.mark.parametrize("which", ["none", "some", "aligned"])
+def test_what_a_training_was_of(folders, tmp_path, which):
+    more = {
+        "none": {},
+        "some": {"pairs_lr": str(folders / "lr"), "pairs_hr": str(folders / "hr")},
+        "aligned": {"aligned": True, "pairs_share": 1.0},
+    }[which]
+    lr, hr = ("lr", "hr") if which == "aligned" else ("hr", "lr")
+    more |= {"cache": str(tmp_path), "trust": True}
+    data = Folders(str(folders / lr), str(folders / hr), SCALE, 4, 4, 0, **more)
+    data.prepare_data()
+    data.setup()
+    count = len(list((folders / "lr").iterdir()))
+    assert (
+        data.trained_on()
+        == {
+            "none": {"lr": count, "hr": count},
+            "some": {"lr": count, "hr": count, "pairs": count},
+            "aligned": {"lr": 0, "hr": 0, "pairs": count},
+        }[which]
+    )

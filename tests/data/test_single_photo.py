@@ -41,6 +41,7 @@ def test_both_domains_are_crops_of_the_photo(picture):
 
 
 def test_what_it_says(picture):
+    assert opened(picture).trained_on() == {"lr": 1, "hr": 0}
     (line,) = opened(picture).report.lines()
     assert line == (
         "data.lr: photo0.png, 52x40; its own crops of 32x32 are shrunk, "

@@ -186,6 +186,14 @@ class Folders(LightningDataModule):
         self._opened.clear()  # frees the lists of file names
         self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
 
+    def trained_on(self) -> dict[str, int]:
+        """How many LR photos and unrelated sharp ones there are, and how many pairs, if any."""
+        pairs = 0 if self.pairs is None else len(self.pairs.truth)
+        if pairs and (self.pairs_lr, self.pairs_hr) == (self.lr, self.hr):
+            return {"lr": 0, "hr": 0, "pairs": pairs}
+        found = {"lr": len(self.lr_store), "hr": len(self.hr_store)}
+        return {**found, "pairs": pairs} if pairs else found
+
     def _paths(self, folder: str, argument: str) -> list[Path]:
         """The files of a folder."""
         if (folder, argument) not in self._listed:

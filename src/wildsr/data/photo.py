@@ -118,6 +118,10 @@ class Photo(Folders):
         )
         self.report = Alone(path.name, (height, width), self.patch, self.scale)
 
+    def trained_on(self) -> dict[str, int]:
+        """One LR photo, and no sharp ones."""
+        return {"lr": 1, "hr": 0}
+
     def _list(self, folder: str, argument: str) -> list[Path]:
         return [self._photo()]
 

@@ -183,7 +183,19 @@ def first_sentence(text: str | None) -> str:
 def _data(counts: Mapping[str, int] | None) -> str:
     if not counts:
         return "not known"
-    return f"{counts['lr']} real LR photos and {counts['hr']} unrelated sharp photos, no pairs"
+    lr, hr, pairs = counts["lr"], counts["hr"], counts.get("pairs", 0)
+    paired = f"{_count(pairs, 'pair')} of an LR photo and its truth"
+    if pairs and not lr:
+        return paired
+    unpaired = _count(lr, "real LR photo")
+    if not hr:
+        return f"{unpaired}, which it restores, and no sharp ones"
+    sharp = _count(hr, "unrelated sharp photo")
+    return f"{unpaired} and {sharp}, {paired if pairs else 'no pairs'}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _training(protocol: dict[str, Any]) -> str:

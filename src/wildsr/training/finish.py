@@ -165,7 +165,7 @@ def report_run(
         "iterations": training.iteration,
         "training_seconds": round(training.seconds, 1),
         **({"camera": camera} if (camera := said_of(folder.folder)) is not None else {}),
-        "trained_on": {"lr": len(job.data.lr_store), "hr": len(job.data.hr_store)},
+        "trained_on": job.data.trained_on(),
     }
     if looked_through := pretrained(training.objective, dict(training.networks.items())):
         protocol["losses"] = looked_through
