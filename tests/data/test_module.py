@@ -217,7 +217,7 @@ def test_truth_that_is_swapped(tmp_path):
 def test_validation_photos_are_read_late_and_named_apart(tmp_path):
     paths = [tmp_path / "x/a.png", tmp_path / "y/A.png", tmp_path / "b.png"]
     photos = ValidationPhotos([(path, None) for path in paths], 4)
-    assert photos.names == ["x_a.png", "y_A.png", "b.png"]
+    assert photos.names == ["x_a", "y_A", "b"]
     _fill(tmp_path / "y", {"A": (5, 7)})
     assert photos[1].keys() == {"name", "lr"}
     with pytest.raises(UserError, match="No such file"):

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 
 from wildsr.data.pairs import check_pair
 from wildsr.data.store import read_kind
-from wildsr.photo.image import LIMIT, one_channel, read_image, relative_names
+from wildsr.photo.folder import flat_names
+from wildsr.photo.image import LIMIT, one_channel, read_image
 from wildsr.photo.samples import Samples
 from wildsr.photo.sensor import RGB, Sensor
 
@@ -47,7 +48,7 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         paths = [lr for lr, _ in self.photos]
         self.names = [path.stem for path in paths]
         if len({name.lower() for name in self.names}) < len(paths):
-            self.names = [name.replace("/", "_") for name in relative_names(paths)]
+            self.names = flat_names(paths)
 
     @property
     def elsewhere(self) -> bool:

@@ -19,7 +19,7 @@ from wildsr.inference.packed import container_kind, each_tar, into
 from wildsr.inference.tasks import Choice, Task
 from wildsr.inference.work import Work
 from wildsr.photo.encode import BECOME, FORMATS
-from wildsr.photo.folder import list_images, relative_names
+from wildsr.photo.folder import flat_names, list_images
 from wildsr.photo.own_results import without_results
 from wildsr.seed import mix_seeds
 
@@ -80,20 +80,6 @@ class Making:
             yield Task(source, target, input, output, seed)
 
 
-def pair_names(photos: list[Path]) -> list[str]:
-    """The names of photos' pairs: paths without suffix, ``_`` for ``/``, no two alike."""
-    found: list[str] = []
-    taken: set[str] = set()
-    for relative in relative_names(photos):
-        plain = os.path.splitext(relative)[0].replace("/", "_")
-        name, count = plain, 2
-        while name.lower() in taken:  # a.png and a.jpg
-            name, count = f"{plain}-{count}", count + 1
-        taken.add(name.lower())
-        found.append(name)
-    return found
-
-
 @contextmanager
 def pair_works(
     source: str, output: str, making: Making, choice: Choice, overwrite: bool
@@ -129,7 +115,7 @@ def _photos(source: str, output: Place | None) -> list[tuple[Path | Stored, str,
             found = without_results(found, output, "hr")
         folder = given.parent if given.is_file() else given
         own = [path.relative_to(folder).as_posix() for path in found]
-        return [*zip(found, pair_names(found), own, strict=True)]
+        return [*zip(found, flat_names(found), own, strict=True)]
     one = one_of_a_store(source, "hr")
     if one is not None:
         given, name = one
@@ -141,7 +127,7 @@ def _photos(source: str, output: Place | None) -> list[tuple[Path | Stored, str,
         ]
         if not names:
             raise UserError(f"Argument `hr` must hold photos, but all of them are in {output}.")
-    pairs = pair_names([Path(name) for name in names])
+    pairs = flat_names([Path(name) for name in names])
     return [(Stored(given, n), pair, n) for n, pair in zip(names, pairs, strict=True)]
 
 

@@ -271,6 +271,23 @@ def relative_names(paths: list[Path]) -> list[str]:
     return [path.relative_to(shared).as_posix() for path in paths]
 
 
+def flat_names(photos: list[Path]) -> list[str]:
+    """Names for what is made of photos, in one folder: paths without suffix, ``_`` for ``/``.
+
+    No two are alike, also where upper and lower case are the same.
+    """
+    found: list[str] = []
+    taken: set[str] = set()
+    for relative in relative_names(photos):
+        plain = os.path.splitext(relative)[0].replace("/", "_")
+        name, count = plain, 2
+        while name.lower() in taken:  # a.png and a.jpg
+            name, count = f"{plain}-{count}", count + 1
+        taken.add(name.lower())
+        found.append(name)
+    return found
+
+
 def bare_stem(name: Path | str) -> str:
     """The name of a photo without folder, suffix and endings such as ``x4``, ``_lr``, ``_hr``.
 
