@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wildsr.forensics.coding import Coding
+from wildsr.forensics.coding import Coding, jpeg_coding, upright
 from wildsr.forensics.header import read_header
 from wildsr.forensics.pixels import read_pixels
 from wildsr.forensics.tables import libjpeg_tables
@@ -105,6 +105,24 @@ def test_a_turned_photo_has_turned_tables_and_grid(tmp_path, orientation):
     else:
         assert stated.subsampling == "4:4:0"
     assert (np.array(seen.luma)[known] == np.array(stated.luma)[known]).mean() > 0.7
+
+
+def test_a_turned_photo_of_a_subsampling_without_a_name():
+    """4:1:1 covers 8 x 32 pixels with a block of chrominance; turned, 32 x 8."""
+    table = tuple(range(1, 65))
+    stored = jpeg_coding(
+        "header", table, table, subsampling="4:1:1", phase=(0, 0), chroma_phase=(0, 0)
+    )
+    mirrored = upright(stored, 3, 44, 120)
+    assert (mirrored.subsampling, mirrored.chroma_phase) == ("4:1:1", (44 % 8, 120 % 32))
+    turned = upright(stored, 8, 44, 120)
+    assert (turned.subsampling, turned.chroma_phase) == (None, (120 % 32, 0))
+
+
+def test_the_lowest_quality_of_webp_is_kept():
+    lowest = Coding("header", "WebP", quality=0)
+    assert Coding.from_dict(lowest.to_dict()) == lowest
+    assert Coding.from_dict(lowest.to_dict()).quality == 0
 
 
 def test_other_codecs_by_kind(tmp_path):

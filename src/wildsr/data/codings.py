@@ -14,7 +14,7 @@ from wildsr.forensics.coding import Coding
 from wildsr.forensics.photo import read_coding
 from wildsr.photo.image import relative_names
 
-VERSION = 4  # of the file, and of how codings are read
+VERSION = 5  # of the file, and of how codings are read
 
 
 def codings_of(store: PackedStore, paths: Sequence[Path], indices: Sequence[int]) -> list[Coding]:

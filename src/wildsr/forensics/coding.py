@@ -50,7 +50,8 @@ class Coding:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain lists, numbers and strings; empty fields are left out."""
-        found = {name: value for name, value in asdict(self).items() if value not in (None, False)}
+        said = asdict(self).items()
+        found = {n: v for n, v in said if v is not None and v is not False}  # a quality can be 0
         if self.older is not None:
             found["older"] = self.older.to_dict()
         return {n: list(v) if isinstance(v, tuple) else v for n, v in found.items()}
@@ -92,7 +93,8 @@ def filled(table: Table, chrominance: bool = False) -> Table:
     return tuple(int(step) for step in np.where(np.asarray(table) > 0, table, near))
 
 
-_TURNED = {"4:2:2": "4:4:0", "4:4:0": "4:2:2"}
+# What they are after a rotation by 90 degrees; the others then have no name.
+_TURNED = {"4:2:2": "4:4:0", "4:4:0": "4:2:2"} | {n: n for n in ("4:2:0", "4:4:4", "4:0:0")}
 
 
 def upright(coding: Coding, orientation: int, height: int, width: int) -> Coding:
@@ -110,10 +112,10 @@ def upright(coding: Coding, orientation: int, height: int, width: int) -> Coding
     if coding.luma is None or orientation not in range(2, 9):
         return coding
     swapped, sampling = orientation in (5, 6, 7, 8), coding.subsampling
-    luma, chroma = coding.luma, coding.chroma
+    luma, chroma, unit = coding.luma, coding.chroma, chroma_unit(sampling)
     if swapped:
         luma, chroma = transposed(luma), chroma and transposed(chroma)
-        sampling = _TURNED.get(sampling or "", sampling)
+        sampling, unit = _TURNED.get(sampling or ""), unit[::-1]
         height, width = width, height
     bottom, right = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
     return jpeg_coding(
@@ -124,17 +126,22 @@ def upright(coding: Coding, orientation: int, height: int, width: int) -> Coding
         phase=(bottom * (height % 8), right * (width % 8)),
         chroma_phase=coding.chroma_phase
         and tuple(
-            flipped * (side % unit)
-            for flipped, side, unit in zip(
-                (bottom, right), (height, width), chroma_unit(sampling), strict=True
-            )
+            flipped * (side % block)
+            for flipped, side, block in zip((bottom, right), (height, width), unit, strict=True)
         ),
     )
 
 
 def chroma_unit(subsampling: str | None) -> tuple[int, int]:
     """Height and width in pixels of the photo that one 8 x 8 block of chrominance covers."""
-    down, across = {"4:2:0": (2, 2), "4:2:2": (1, 2), "4:4:0": (2, 1), "4:1:1": (1, 4)}.get(
-        subsampling or "", (1, 1)
-    )
+    down, across = _SHRUNK.get(subsampling or "", (1, 1))
     return 8 * down, 8 * across
+
+
+_SHRUNK = {
+    "4:2:0": (2, 2),
+    "4:2:2": (1, 2),
+    "4:4:0": (2, 1),
+    "4:1:1": (1, 4),
+    "4:1:0": (2, 4),
+}
