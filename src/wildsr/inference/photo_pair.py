@@ -23,7 +23,8 @@ from wildsr.inference.degrading import (
 )
 from wildsr.inference.raster import own_range
 from wildsr.photo.encode import FORMATS, Encoder, Target
-from wildsr.photo.samples import Range, on_white, write_tiff
+from wildsr.photo.rows import on_white
+from wildsr.photo.samples import Range, write_tiff
 from wildsr.photo.sensor import span_of, unit_of, values_of
 from wildsr.photo.stream import Photo
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from wildsr.error import UserError
@@ -63,6 +64,11 @@ def at_least(image: Tensor, side: int, title: str) -> None:
     height, width = image.shape[-2:]
     if min(height, width) < side:
         raise TooSmall(f"{title} needs {side} x {side} pixels, but got {height} x {width}.")
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Whether two images are equal, so that what was computed of one holds for the other."""
+    return a is b or (a.shape == b.shape and a.device == b.device and torch.equal(a, b))
 
 
 class Couple:

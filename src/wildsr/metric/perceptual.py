@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least
+from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least, same
 from wildsr.network.trunk.files import MissingWeights, trunk_file
 from wildsr.pixels import round8, unit
 
@@ -73,7 +73,7 @@ class Lpips:
         """
         assert self.network is not None
         with torch.no_grad():
-            if self._target is None or not _same(self._target[0], y):
+            if self._target is None or not same(self._target[0], y):
                 self._target = (y, self.network.encoder(y))
             distance: Tensor = self.network(self.network.encoder(x), self._target[1])
         return distance.item()
@@ -142,7 +142,3 @@ def dists(setting: Setting) -> Pair:
         needs=needs,
         measure=measure,
     )
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a is b or (a.shape == b.shape and a.device == b.device and torch.equal(a, b))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wildsr.loss.st_lpips import NETS, STLPIPS
-from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least
+from wildsr.metric.kind import LOWER, Couple, Needs, Pair, Setting, at_least, same
 from wildsr.network.trunk import shift_tolerant
 from wildsr.network.trunk.encoder import Features
 from wildsr.network.trunk.files import MissingWeights, trunk_file
@@ -42,7 +42,7 @@ class Measure:
         encoder = self.network.encoder
         height, width = x.shape[2:]
         if max(height, width) <= LARGEST:
-            if self._target is None or not _same(self._target[0], y):
+            if self._target is None or not same(self._target[0], y):
                 self._target = (y, encoder(y))
             maps = self.network.maps(encoder(x), self._target[1])
             return torch.stack([distance.mean() for distance in maps.values()]).sum().item()
@@ -109,7 +109,3 @@ def _spans(side: int) -> list[tuple[int, int]]:
 def _own(start: int, end: int, origin: int, stride: int, side: int) -> slice:
     """The features of a tile that no other one has; the last tile has those beyond the image."""
     return slice((start - origin) // stride, None if end == side else (end - origin) // stride)
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a is b or (a.shape == b.shape and a.device == b.device and torch.equal(a, b))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from wildsr.error import UserError
 from wildsr.photo.folder import SUFFIXES, bare_stem, list_images, relative_names
 from wildsr.photo.raster.view import Sight
-from wildsr.photo.rows import Array
+from wildsr.photo.rows import Array, on_white
 from wildsr.photo.stream import BAND, LIMIT, Photo
 from wildsr.photo.unreadable import TooLarge, UnreadableImage, readable
 
@@ -55,11 +55,11 @@ def read_image(path: Path | str, limit: float | None = LIMIT, sight: Sight | Non
     step = max(BAND // photo.width, 1)
     for top in range(0, photo.height, step):
         band = photo.read(min(step, photo.height - top))
-        pixels[top : top + len(band)] = on_white(band)
+        pixels[top : top + len(band)] = plain_rgb(band)
     return pixels
 
 
-def on_white(rows: Array) -> Pixels:
+def plain_rgb(rows: Array) -> Pixels:
     """Convert rows of 1 to 4 channels to 8-bit RGB, composited on white.
 
     Args:
@@ -68,11 +68,7 @@ def on_white(rows: Array) -> Pixels:
     Returns:
         (h, w, 3) of uint8, rounded to the nearest.
     """
-    if rows.shape[2] in (2, 4):
-        most = int(np.iinfo(rows.dtype).max)
-        colour, alpha = rows[..., :-1].astype(np.uint64), rows[..., -1:].astype(np.uint64)
-        mixed = (colour * alpha + most * (most - alpha) + most // 2) // most
-        rows = mixed.astype(rows.dtype)
+    rows = on_white(rows)
     if rows.dtype == np.uint16:
         rows = (rows.astype(np.uint32) + 128) // 257  # round(v / 257), without ties
     return np.broadcast_to(rows, (*rows.shape[:2], 3)).astype(np.uint8)

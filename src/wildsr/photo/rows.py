@@ -14,6 +14,23 @@ CHUNK = 1 << 20  # pixels that are read at once, ahead of the network
 AHEAD = 4  # chunks
 
 
+def on_white(pixels: Array) -> Array:
+    """Composite gray or RGB with alpha on white, without changing the data type.
+
+    Args:
+        pixels: (h, w, C) integers; only with C = 2 or 4 there is alpha.
+
+    Returns:
+        (h, w, C), without alpha, rounded to the nearest.
+    """
+    if pixels.shape[2] not in (2, 4):
+        return np.ascontiguousarray(pixels)
+    most = int(np.iinfo(pixels.dtype).max)
+    colour, alpha = pixels[..., :-1].astype(np.uint64), pixels[..., -1:].astype(np.uint64)
+    mixed = (colour * alpha + most * (most - alpha) + most // 2) // most
+    return mixed.astype(pixels.dtype)
+
+
 class Rows(Protocol):
     """Protocol of images whose rows can be read once, from top to bottom.
 

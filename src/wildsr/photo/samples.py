@@ -26,6 +26,7 @@ from wildsr.photo.formats import format_of
 from wildsr.photo.raster.base import Raster
 from wildsr.photo.raster.open import open_plainly
 from wildsr.photo.raster.ranges import valid
+from wildsr.photo.rows import on_white
 from wildsr.photo.stream import LIMIT, Photo
 from wildsr.photo.unreadable import readable
 from wildsr.photo.vips import pyvips
@@ -101,23 +102,6 @@ def read_samples(path: Path | str, limit: float | None = LIMIT) -> Samples:
     photo = Photo(path, limit)
     with readable(path):
         return on_white(photo.read(photo.height))
-
-
-def on_white(pixels: Samples) -> Samples:
-    """Composite gray or RGB with alpha on white, without changing the data type.
-
-    Args:
-        pixels: (h, w, C) integers; only with C = 2 or 4 there is alpha.
-
-    Returns:
-        (h, w, C), without alpha.
-    """
-    if pixels.shape[2] not in (2, 4):
-        return np.ascontiguousarray(pixels)
-    most = int(np.iinfo(pixels.dtype).max)
-    colour, alpha = pixels[..., :-1].astype(np.uint64), pixels[..., -1:].astype(np.uint64)
-    mixed = (colour * alpha + most * (most - alpha) + most // 2) // most
-    return mixed.astype(pixels.dtype)
 
 
 def write_samples(path: Path, pixels: Samples) -> None:

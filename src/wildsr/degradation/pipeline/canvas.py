@@ -37,12 +37,6 @@ class Canvas:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    @property
-    def uniform(self) -> bool:
-        """Whether every sample fills the whole tensor."""
-        whole = tuple(self.image.shape[2:])
-        return all(size == whole for size in self.sizes)
-
     def numbers(self, values: Sequence[float]) -> Tensor:
         """Convert one number for each sample to a tensor (B,) on the image's device."""
         return torch.tensor(values, device=self.image.device, dtype=self.image.dtype)
