@@ -23,11 +23,20 @@ def test_sum_by_hand():
 
 def test_boundaries_by_hand():
     assert KernelBoundaries()(lone(6, 6)).item() == 0
+    assert KernelBoundaries()(lone(2, 10)).item() == 0, "two taps from the border"
+    assert KernelBoundaries()(lone(1, 6)).item() > 0
     # 6 taps down and right: 1 - exp(-(36 + 36) / (2 * 169)) = 0.19187, of 169 taps
     corner = KernelBoundaries()(lone(0, 12)).item()
     assert corner == pytest.approx(30 * 0.19187 / 169, rel=1e-4)
     assert KernelBoundaries()(lone(0, 12, -2.0)).item() == pytest.approx(2 * corner)
     assert KernelBoundaries(15)(lone(0, 12)).item() == pytest.approx(corner / 2)
+
+
+@pytest.mark.parametrize("side", [3, 7])
+def test_small_kernels_have_no_free_middle(side):
+    kernel = torch.zeros(1, side, side)
+    kernel[0, 1, 0] = 1
+    assert KernelBoundaries()(kernel).item() > 0
 
 
 def test_sparsity_by_hand():

@@ -26,6 +26,9 @@ def kernel_boundaries(kernel: Tensor, weight: float = 30.0) -> Tensor:
     offsets = torch.arange(size, device=kernel.device, dtype=kernel.dtype) - (size - 1) / 2
     gaussian = torch.exp(-offsets.square() / (2 * size**2))
     mask = weight * (1 - gaussian[:, None] * gaussian[None] / gaussian.max() ** 2)
+    frame = size // 4 - 1  # taps
+    if frame > 0:
+        mask[frame:-frame, frame:-frame] = 0
     return (mask * kernel).abs().mean()
 
 
@@ -58,11 +61,12 @@ class KernelSum(nn.Module):
 
 
 class KernelBoundaries(nn.Module):
-    """Penalty on taps far from the centre: mean ``|m k|``, ``m`` a mask that grows outwards.
+    """Penalty on taps near the border: mean ``|m k|``, ``m`` a mask that grows outwards.
 
     ``m = weight (1 - g / max g)``, g a Gaussian as wide (its standard deviation) as the kernel's
-    side: 0 in the middle tap, ``0.19 weight`` in a corner of 13 x 13. It keeps mass away from the
-    border of the kernel.
+    side: ``0.19 weight`` in a corner of 13 x 13. As in the authors' code, m is 0 in all but a frame
+    of ``k // 4 - 1`` taps (two of 13), so that no kernel is punished for its width; kernels below
+    8 x 8 have no such inner part.
 
     Args:
         weight: of the mask, 30 in the authors' code.
