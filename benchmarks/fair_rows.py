@@ -62,6 +62,10 @@ WHY: dict[str, str] = {
     "the upscaler undoes a blur that is not there, with halos around every edge. `wild` measures "
     "about the same blur (3.1 pixels), finds that it does not explain the photos, and trains on "
     "milder ones.",
+    "canon-bulat": "its degrader leaves bicubic LR until the end (`degrade/pixel` rises and "
+    "has not settled), and its LR has 9 dB more of the finest detail than real LR; the upscaler, "
+    "trained against a critic of its own, draws hatching along every edge, and its results have a "
+    "green tint.",
     "canon-pdm": "its critic gains on the degrader until the end (`degrade/fool` rises, "
     "`judge/real` falls), and the degrader's noise grows with it (`degrade/noise`): the upscaler "
     "draws halos, and its results have a green tint.",
