@@ -64,9 +64,33 @@ def test_a_folder_that_mixes_says_what_it_was_made_into(tmp_path):
         "`data.lr` hold 2 RGB, 1 gray files: all are made RGB (data.channels=1 takes all as gray)"
     ]
     depth, said = depth_of({"`data.lr`": kinds})
-    assert depth == "16"
-    assert "2 of 8 bits, 1 of 16 bits: all are made 16 bits" in said[0]
+    assert depth == "8"
+    assert "2 of 8 bits, 1 of 16 bits: all are made 8 bits, as most LR photos are" in said[0]
     assert channels_of({"a": Counter({(4, "8"): 3})}) == (4, [])
+
+
+@pytest.mark.parametrize(
+    ("lr", "hr", "depth"),
+    [
+        ("8 8 8 16", "8", "8"),
+        ("8 8", "16 16 16", "8"),
+        ("8 16", "8 8 8", "16"),
+        ("16 16", "8", "16"),
+        ("8 8 8 float", "8", "float"),
+        ("16", "float", "float"),
+        ("", "8 16 16", "16"),
+        ("", "", "8"),
+    ],
+)
+def test_the_depth_is_that_of_most_lr_photos(lr, hr, depth):
+    """JPEG is not modelled in more than 8 bits: a scan among JPEGs must not turn it off."""
+    folders = {
+        f"`data.{side}`": Counter((3, one) for one in listed.split())
+        for side, listed in (("lr", lr), ("hr", hr))
+    }
+    chosen, said = depth_of(folders)
+    assert chosen == depth
+    assert bool(said) == (len(set(f"{lr} {hr}".split())) > 1)
 
 
 def test_the_range_is_that_of_the_bits_that_are_filled(tmp_path):

@@ -45,6 +45,7 @@ def test_a_folder_in_one_sentence():
         "3 re-saved, about 60 before)"
     )
     assert str(Codings.of([Coding()] * 4)) == "none of 4 photos show JPEG"
+    assert "looked for in 8-bit gray and RGB" in str(Codings.of([Coding("unread")] * 4))
     record = Codings.of([*photos, Coding("header", "WebP")]).to_dict()
     assert json.loads(json.dumps(record))["kinds"] == {"JPEG": 25, "None": 2, "WebP": 1}
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wildsr.atomic import write_text
-from wildsr.data.declared import DEPTHS
 from wildsr.data.packed import PackedStore
 from wildsr.error import UserError
 from wildsr.photo.samples import Range, kind_of
@@ -58,22 +57,36 @@ def channels_of(folders: Mapping[str, Kinds]) -> tuple[int, list[str]]:
 
 
 def depth_of(folders: Mapping[str, Kinds]) -> tuple[str, list[str]]:
-    """Choose the depth for all folders, the largest; returns it and remarks on mixtures."""
-    counts: Counter[str] = Counter()
-    for kinds in folders.values():
+    """Choose the depth for all folders; returns it and remarks on mixtures.
+
+    Floats if any file has them; else 16 bits if at least half of the LR photos have them. A scan
+    among JPEGs does not make all of them 16 bits, of which JPEG knows nothing.
+
+    Args:
+        folders: what the user calls a folder -> its files; those of LR photos end with "lr`".
+    """
+    counts = {name: Counter[str]() for name in folders}
+    for name, kinds in folders.items():
         for (_, depth), number in kinds.items():
-            counts[depth] += number
-    if not counts:
+            counts[name][depth] += number
+    every = sum(counts.values(), Counter[str]())
+    if not every:
         return "8", []
-    chosen = max(counts, key=DEPTHS.index)
-    if len(counts) == 1:
-        return chosen, []
+    if len(every) == 1:
+        return next(iter(every)), []
+    lr = sum((count for name, count in counts.items() if name.endswith("lr`")), Counter[str]())
+    decides = lr or every
+    chosen = "16" if 2 * decides["16"] >= decides.total() else "8"
+    chosen = "float" if every["float"] else chosen
     words = {"8": "8 bits", "16": "16 bits", "float": "floating-point numbers"}
-    listed = ", ".join(f"{n} of {words[d]}" for d, n in counts.most_common())
-    return chosen, [
-        f"{' and '.join(folders)} hold files {listed}: all are made {words[chosen]}, of which "
-        "black and white are those of the fewer bits (data.depth=8 cuts all to 8 bits)"
-    ]
+    listed = ", ".join(f"{n} of {words[d]}" for d, n in every.most_common())
+    remedy = (
+        "as most LR photos are (data.depth=16 keeps all bits; JPEG is then not modelled)"
+        if chosen == "8"
+        else "black and white are those of the fewer bits (data.depth=8 cuts all to 8 bits)"
+    )
+    made = f"all are made {words[chosen]}, {remedy}"
+    return chosen, [f"{' and '.join(folders)} hold files {listed}: {made}"]
 
 
 def range_of(store: PackedStore) -> Range | None:

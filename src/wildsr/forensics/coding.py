@@ -9,7 +9,7 @@ import numpy as np
 
 from wildsr.forensics.tables import Table, libjpeg_tables, nearest_quality, transposed
 
-HEADER, PIXELS, NONE = "header", "pixels", "none"
+HEADER, PIXELS, NONE, UNREAD = "header", "pixels", "none", "unread"
 WEBP = "WebP"  # a kind
 
 
@@ -18,7 +18,8 @@ class Coding:
     """How a photo was compressed, as far as its file and its pixels show.
 
     Attributes:
-        source: "header" (read from the file), "pixels" (estimated from them) or "none".
+        source: "header" (read from the file), "pixels" (estimated from them), "none", or
+            "unread": it was not looked for.
         kind: "JPEG", "WebP", "AVIF" ...; None if no lossy coding is known. Of WebP the kind and
             the quality are known, of others than these two only the kind.
         luma: quantisation steps of luminance, 64, row by row, vertical frequency growing with the

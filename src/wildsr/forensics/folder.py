@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from wildsr.forensics.coding import HEADER, PIXELS, WEBP, Coding
+from wildsr.forensics.coding import HEADER, PIXELS, UNREAD, WEBP, Coding
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Codings:
                 details.append(f"{len(resaved)} re-saved, about {usual} before")
             verb = "is" if len(photos) == 1 else "are"
             said.append(f"{len(photos)} of {total} photos {verb} {kind} ({'; '.join(details)})")
+        if not said and all(photo.source == UNREAD for photo in self.photos):
+            said = ["JPEG is looked for in 8-bit gray and RGB alone"]
         if not said:
             said = [f"none of {total} photos show JPEG"]
         others = Counter(p.kind for p in self.photos if p.kind and p.luma is p.quality is None)
