@@ -68,6 +68,16 @@ def test_evaluate_a_run_with_and_without_truth(finished, photos, tmp_path, carry
     shutil.rmtree(finished / "evaluation-2")
 
 
+def test_without_truth_it_measures_what_needs_none(photos, tmp_path, carry_out, capsys):
+    typed = ["upscaler=bicubic", "scale=4", f"data.lr={photos.val_lr}", f"output={tmp_path}"]
+    assert carry_out("evaluate", typed) == 0
+    (row,) = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert "psnr" not in row
+    assert row["lr_consistency"] > 20
+    assert row["colour_drift"] is not None
+    assert "`metric=no_reference`" in capsys.readouterr().out
+
+
 def test_evaluate_interpolation_at_the_scale_of_the_photos(photos, tmp_path, carry_out):
     folders = [f"data.lr={photos.val_lr}", f"data.hr={photos.val_hr}", f"output={tmp_path}"]
     overrides = ["upscaler=nearest", "metric=classical", "metric.metrics=[psnr]", *folders]

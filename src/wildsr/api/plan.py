@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,11 @@ def plan_of(
     runs = paths_by_name(config.run, "run")
     sets, scale = photo_sets(config, scales, runs, sensor, mirror.need if here else None)
     _first_readable(sets)
-    config = with_photos(configure("evaluate", [*overrides, f"scale={scale}"]), here)
     ranked = any(row.iteration is not None for row in rows.values())
+    more = [f"scale={scale}"]
+    if not ranked and not _chooses_metrics(overrides) and not any(map(_has_truth, sets.values())):
+        more.append("metric=no_reference")
+    config = with_photos(configure("evaluate", [*overrides, *more]), here)
     panel = _panel(config, ranked, device).take(sensor)
     return Plan(config, rows, sets, scale, panel, device)
 
@@ -108,6 +112,14 @@ def measure_part(overrides: list[str], folder: str, shard: str, part: str) -> li
     with mirrored() as mirror:
         plan = plan_of(overrides, typed, photos_here(typed, mirror), mirror)
         return plan.measure(Path(folder), chosen, lambda note: None)
+
+
+def _chooses_metrics(overrides: Sequence[str]) -> bool:
+    return any(re.match(r"[+~]*metric\b", typed) for typed in overrides)
+
+
+def _has_truth(photos: ValidationPhotos) -> bool:
+    return any(truth is not None for _, truth in photos.photos)
 
 
 def _panel(config: DictConfig, ranked: bool, device: torch.device) -> Panel:

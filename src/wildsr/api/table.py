@@ -158,7 +158,10 @@ def _report(
     _say(summary, console)  # first: the disk may be full by now
     results.write(output, summary)
     if all(found.photos[0][1] is None for found in sets.values()):
-        console.print("No ground truth was given (data.hr): look at the pictures.")
+        console.print(
+            "No ground truth was given (data.hr): `metric=no_reference` measures what can be "
+            "measured without, which does not replace a look at the pictures."
+        )
     choice = None
     if ranked:
         ranking = checkpoint_choice.rank(summary, ranked, config.panel)

@@ -43,7 +43,12 @@ from wildsr.training.validation import pictures, restoring
 def card_of_training(
     training: Training, data: Folders, folder: Path, console: Console
 ) -> Path | None:
-    """Write the report card of a training into its folder; returns its picture, or None."""
+    """Write the report card of a training into its folder; returns its picture, or None.
+
+    There is none where all crops came from pairs: no LR was generated.
+    """
+    if data.paired == data.batch:
+        return None
     networks = dict(training.networks.items())
     try:
         degrader = Degrader(training.objective.method, networks, training.scale).eval()
@@ -194,7 +199,10 @@ def report_run(
     console.print(f"{seconds}; {folder.folder / 'results.json'}\n", markup=False)
     console.print(results.table(summary, None), markup=False)
     if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
-        console.print("No ground truth was given (data.val_lr, data.val_hr): look at the pictures.")
+        console.print(
+            "No ground truth was given (data.val_lr, data.val_hr): look at the pictures; `python "
+            "evaluate.py run=DIR` measures what can be measured without."
+        )
         return summary
     for what, needs in job.panel.missing().items():
         console.print(f"{results.heading(summary, what)} is missing: {needs}", markup=False)
