@@ -117,3 +117,16 @@ def test_what_a_training_was_of(folders, tmp_path, which):
             "aligned": {"lr": 0, "hr": 0, "pairs": count},
         }[which]
     )
+
+
+def test_folders_that_are_pairs_are_called_by_their_names(folders, tmp_path):
+    def opened(lr, hr):
+        data = Folders(str(lr), str(hr), SCALE, 4, 4, 0, cache=str(tmp_path), aligned=True)
+        data.prepare_data()
+        data.setup()
+        return data
+
+    data = opened(folders / "lr", folders / "hr")
+    assert not data.report.notes, "that they look like pairs need not be said"
+    with pytest.raises(UserError, match=r"`data\.hr` must hold the HR photo .* of `data\.lr`"):
+        opened(folders / "lr", folders / "other")

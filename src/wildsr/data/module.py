@@ -80,6 +80,7 @@ class Folders(LightningDataModule):
 
     camera: KnownCamera | None = None  # the true degradation, where it is known
     pairs: Pairs | None = None  # photos with ground truth
+    aligned = False  # whether the folders are pairs
     paired = 0  # number of crops of a batch that come from them
     pairs_lr: str | None = None
     pairs_hr: str | None = None
@@ -129,7 +130,8 @@ class Folders(LightningDataModule):
         self.workers, self.trust, self.preview = workers, trust, preview
         check_limit(limit, "data.limit")
         self.limit = limit
-        if aligned and (pairs_lr, pairs_hr) == (None, None):
+        self.aligned = aligned and (pairs_lr, pairs_hr) == (None, None)
+        if self.aligned:
             pairs_lr, pairs_hr = lr, hr
         self.pairs_lr, self.pairs_hr = pairs_lr, pairs_hr
         self.paired = _paired(pairs_lr, pairs_hr, pairs_share, batch)
@@ -184,12 +186,13 @@ class Folders(LightningDataModule):
         self.pairs = self._open_pairs() if self.paired else None
         self.photos = self._validation(lr_paths)
         self._opened.clear()  # frees the lists of file names
-        self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, self.trust)
+        trust = self.trust or self.aligned  # of pairs every size has been checked
+        self.report = inspect(self.lr_store, self.hr_store, self.scale, self.patch, trust)
 
     def trained_on(self) -> dict[str, int]:
         """How many LR photos and unrelated sharp ones there are, and how many pairs, if any."""
         pairs = 0 if self.pairs is None else len(self.pairs.truth)
-        if pairs and (self.pairs_lr, self.pairs_hr) == (self.lr, self.hr):
+        if pairs and self.aligned:
             return {"lr": 0, "hr": 0, "pairs": pairs}
         found = {"lr": len(self.lr_store), "hr": len(self.hr_store)}
         return {**found, "pairs": pairs} if pairs else found
@@ -252,7 +255,8 @@ class Folders(LightningDataModule):
         return list(named.items())
 
     def _open_pairs(self) -> Pairs:
-        sides = (self.pairs_lr, "data.pairs_lr"), (self.pairs_hr, "data.pairs_hr")
+        called = ("data.lr", "data.hr") if self.aligned else ("data.pairs_lr", "data.pairs_hr")
+        sides = zip((self.pairs_lr, self.pairs_hr), called, strict=True)
         lr, hr = (self._open(str(folder), argument) for folder, argument in sides)
         if self._kind().deep:  # of one scene, in one unit
             lr.span = hr.span = self._kind().span()

@@ -103,7 +103,10 @@ def test_photos_that_are_too_small_cost_the_card_only(finished, tmp_path, carry_
     overrides = [f"run={finished}", "card=true", "metric.metrics=[psnr]", f"output={tmp_path}"]
     assert carry_out("evaluate", overrides) == 0
     said = capsys.readouterr().out.replace("\n", " ")
-    assert "No report card: Argument `real` must hold at least one photo of 32x32 pixels" in said
+    assert (
+        "No report card: Argument `real`, real LR, must hold at least one photo of 32x32 pixels"
+        in said
+    )
     assert (tmp_path / "results.json").exists()
 
 

@@ -144,6 +144,9 @@ def card(
     return Card(entries, stated | dict(protocol or {}))
 
 
+WORDS = {"real": "real", "fake": "generated"}
+
+
 def _seen(photos: Sequence[Tensor], argument: str, generator: torch.Generator) -> list[Tensor]:
     """Those that are large enough, cut to what is looked at, in float64 from 0 to 255."""
     kept = []
@@ -162,7 +165,7 @@ def _seen(photos: Sequence[Tensor], argument: str, generator: torch.Generator) -
         kept.append(photo.double())
     if not kept:
         raise UserError(
-            f"Argument `{argument}` must hold at least one photo of {SMALLEST}x{SMALLEST} pixels "
-            f"or more, but got {len(photos)} smaller ones."
+            f"Argument `{argument}`, {WORDS[argument]} LR, must hold at least one photo of "
+            f"{SMALLEST}x{SMALLEST} pixels or more, but got {len(photos)} smaller ones."
         )
     return kept
