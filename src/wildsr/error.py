@@ -41,5 +41,6 @@ def unknown(argument: str, value: object, choices: Iterable[str]) -> UserError:
 
 def nearest(value: str, choices: Iterable[str]) -> str:
     """The end of a sentence: " Did you mean ...?" with the choice nearest to ``value``, or ""."""
-    near = difflib.get_close_matches(value, list(choices), n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    names = {name.lower(): name for name in choices}  # PNG is png
+    near = difflib.get_close_matches(value.lower(), list(names), n=1, cutoff=0.5)
+    return f" Did you mean {names[near[0]]!r}?" if near else ""

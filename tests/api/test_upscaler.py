@@ -78,6 +78,11 @@ def test_what_is_asked_for_wrongly(tmp_path):
         wildsr.load_upscaler(run=tmp_path)
 
 
+def test_an_array_in_the_order_of_tensors_is_refused(upscaler):
+    with pytest.raises(wildsr.UserError, match=r"must be \(H, W, C\) as an array, .*\(3, 40, 50\)"):
+        upscaler.upscale(np.zeros((3, 40, 50), np.uint8))
+
+
 def test_a_run_on_a_device_that_is_not_there(there):
     with pytest.raises(wildsr.UserError, match="`device` must be one of"):
         wildsr.load_upscaler(run="runs/first", device="tpu")

@@ -195,6 +195,15 @@ def test_a_folder_that_cannot_be_written_to_is_a_sentence(run, refused, tmp_path
     assert "`output`: nothing can be written into" in error
 
 
+def test_it_is_compared_on_a_photo_that_can_be_read(run, photos, carry_out, capsys, monkeypatch):
+    broken = run / "broken.png"
+    broken.write_bytes(b"\x89PNG")
+    good = photos.val_lr / "photo0.png"
+    monkeypatch.setattr("wildsr.cli.export.lr_photos", lambda *_: [broken] * 7 + [good])
+    assert carry_out("export", [f"run={run}", "format=pth"]) == 0
+    assert "on photo0.png" in capsys.readouterr().out
+
+
 def test_what_cannot_be_said_is_said_to_be_unknown():
     card = markdown_card(
         ModelCard(

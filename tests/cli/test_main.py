@@ -20,7 +20,10 @@ from wildsr.training.module import Training
     [
         ("iteratons=3", r"There is no key `iteratons`\. Did you mean 'iterations'\?"),
         ("data.pach=8", r"There is no key `data.pach`\. Did you mean 'data.patch'\?"),
-        ("method.updates.upscal.every=2", r"`method.updates.upscal` needs `trains`"),
+        (
+            "method.updates.upscal.every=2",
+            r"There is no update `upscal` .*a new one needs `trains`\. Did you mean 'upscale'\?",
+        ),
         (
             "method=wld",
             r"`method` must be one of \['adversarial_camera', .*'bulat', .*'wild', .*\], "
@@ -59,6 +62,11 @@ from wildsr.training.module import Training
             r"`method._target_`.*wildsr.method.wild.Wilde",
         ),
         ("method.updates.upscale.terms.pixel.loss=l11", r"Term `upscale/pixel`.*'l11'.*'l1'"),
+        (
+            "method.updates.upscale.terms.pixl.weight=3",
+            r"There is no term `pixl` in `method.updates.upscale.terms`.*Did you mean 'pixel'\?",
+        ),
+        ("data.lrr=x", r"There is no key `data.lrr`. Did you mean 'data.lr'\?"),
         ("method.updates.upscale.terms.pixel=l1", r"Term `upscale/pixel` must .* 'l1'"),
         ("method.optimizers.upscale.lr=-1", r"`method.optimizers.upscale` cannot be made"),
         (

@@ -117,6 +117,11 @@ class Upscaler:
             UserError: saying how many it takes.
         """
         own, whole = self._loaded.channels, isinstance(image, np.ndarray)
+        if whole and own in (1, 3) and image.ndim == 3 and image.shape[0] == own < 4 < channels:
+            raise UserError(
+                "Argument `image` must be (H, W, C) as an array, but its shape "
+                f"{tuple(image.shape)} is that of (C, H, W); tensors are (C, H, W)."
+            )
         known = whole and image.dtype in (np.uint8, np.uint16)
         taken: set[int] = _taken(own)
         more = {channels - 1} & taken if known else set()  # one is alpha

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -193,11 +194,13 @@ def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
     sensor, where = source.sensor, "a sample photo"
     image = _as_seen(photo(chance.choice(HELD_OUT)), sensor)
     if source.run is not None:
-        try:
-            path = chance.choice(lr_photos(source.run, trusts(config)))
-            image, where = sensor.seen(read_kind(path, LIMIT, sensor)), path.name
-        except (UserError, UnreadableImage):  # the photos are gone, or elsewhere
-            pass
+        paths: list[Path] = []
+        with contextlib.suppress(UserError):  # the photos are gone, or elsewhere
+            paths = lr_photos(source.run, trusts(config))
+        for path in chance.sample(paths, len(paths)):
+            with contextlib.suppress(UnreadableImage):
+                image, where = sensor.seen(read_kind(path, LIMIT, sensor)), path.name
+                break
     sides: tuple[tuple[int, int], ...] = WHOLE if config.format in WEIGHTS else SIDES
     sides = ((config.size, config.size),) if config.size else sides
     crops = []

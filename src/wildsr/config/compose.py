@@ -201,6 +201,8 @@ def _apply(config: DictConfig, override: Override, kinds: dict[str, str], name: 
     return before
 
 
+# Of `data=folders`, which is not the default.
+FOLDERS = ("data.lr", "data.hr", "data.val_lr", "data.val_hr")
 # Below these keys new ones may be added: wildsr.training.objective checks every one of them.
 FREE = ("method.updates.", "finish.updates.")
 
@@ -228,8 +230,9 @@ def _take_away(parent: DictConfig | None, key: str) -> None:
 
 def _no_such_key(name: str, key: str, config: DictConfig) -> str:
     groups = {path.parent.relative_to(CONF).as_posix() for path in CONF.rglob("*/*.yaml")}
-    hint = nearest(key, groups if "/" in key else keys_of(config))
-    if name == "train" and key in ("data.lr", "data.hr", "data.val_lr", "data.val_hr"):
+    of_folders = FOLDERS if name == "train" else ()
+    hint = nearest(key, groups if "/" in key else [*keys_of(config), *of_folders])
+    if key in of_folders:
         hint = " It belongs to `data=folders`, which was not chosen."
     path = key.replace(".", "/")
     if _choices(path):

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from wildsr.argument import check_integer
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError, nearest, unknown
 
 PARTS = ("trains", "terms", "every", "clip", "stages")  # of an update
 
@@ -30,12 +30,28 @@ def check_method(config: DictConfig) -> None:
     for name, spec in updates.items():
         if spec is None:  # an update that was switched off
             continue
+        if isinstance(spec, dict) and "trains" not in spec:
+            others = [n for n, one in updates.items() if isinstance(one, dict) and "trains" in one]
+            raise UserError(
+                f"There is no update `{name}` in `method.updates`; a new one needs `trains`."
+                f"{nearest(name, others)}"
+            )
         terms = check_update(name, spec, networks, stages)
         for key, term in terms.items():
             chosen = named_values(f"Term `{name}/{key}`", term).get("loss")
+            if chosen is None:
+                raise UserError(_no_such_term(name, key, terms))
             if chosen not in config.loss:
                 raise unknown(f"Term `{name}/{key}`: loss", chosen, config.loss)
             check_term(f"Term `{name}/{key}`", term)
+
+
+def _no_such_term(update: str, key: str, terms: Mapping[str, Any]) -> str:
+    others = [name for name, term in terms.items() if isinstance(term, dict) and "loss" in term]
+    return (
+        f"There is no term `{key}` in `method.updates.{update}.terms`; a new one needs `loss`."
+        f"{nearest(key, others)}"
+    )
 
 
 def check_update(

@@ -126,7 +126,10 @@ def _photos(source: str, output: Place | None) -> list[tuple[Path | Stored, str,
             n for some in given.walk() for n in some if below is None or not n.startswith(below)
         ]
         if not names:
-            raise UserError(f"Argument `hr` must hold photos, but all of them are in {output}.")
+            raise UserError(
+                "Argument `output` must be another folder than that of the photos, but all photos "
+                f"of `hr` are in {output}."
+            )
     pairs = flat_names([Path(name) for name in names])
     return [(Stored(given, n), pair, n) for n, pair in zip(names, pairs, strict=True)]
 

@@ -47,7 +47,10 @@ def without_results(photos: list[Path], output: Path, argument: str | None = Non
     results = Results(output)
     kept = [path for path in photos if path not in results]
     if argument is not None and not kept:
-        raise UserError(f"Argument `{argument}` must hold photos, but all of them are in {output}.")
+        raise UserError(
+            "Argument `output` must be another folder than that of the photos, but all photos of "
+            f"`{argument}` are in {output}."
+        )
     return kept
 
 
