@@ -10,6 +10,7 @@ import wildsr
 PACKAGE = Path(wildsr.__file__).parent
 # Top down; a room imports the rooms below it, never one above or beside it. Ground files come last.
 ROOMS = (
+    "__main__",
     "cli",
     "sweep",
     "api",
