@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
+from wildsr.training.train import WITHOUT_TRUTH
 
 
 def test_explain_prints_the_table_and_trains_nothing(tiny, tmp_path, carry_out, capsys):
@@ -108,3 +109,23 @@ def test_the_baseline_keeps_its_rate_to_its_end(tiny, of, tmp_path, carry_out):
     assert own.schedules.upscale.until == 3
     assert baseline.schedules == {}
     assert baseline.optimizers.upscale == own.optimizers.upscale
+
+
+def test_without_truth_the_table_is_of_what_needs_none(tiny, tmp_path, carry_out, capsys):
+    """Also when the run is resumed; and metrics that were chosen stay."""
+    typed = [o for o in tiny if not o.startswith(("data.val_hr=", "metric."))]
+    typed += ["method=supervised", f"runs_dir={tmp_path}"]
+    assert carry_out("train", [*typed, "name=it", "iterations=2"]) == 0
+    assert "these are the metrics that need none" in capsys.readouterr().out.replace("\n", " ")
+    for iterations in (2, 3):
+        rows = json.loads((tmp_path / "it" / "results.json").read_text())["rows"]
+        assert [row["name"] for row in rows] == ["bicubic", "supervised"]
+        for row in rows:
+            assert row.keys() - {"name", "images"} == set(WITHOUT_TRUTH)
+            assert row["lr_consistency"] > 0  # others need larger photos
+            assert row["colour_drift"] > 0
+        if iterations == 2:
+            assert carry_out("train", [f"resume={tmp_path / 'it'}", "iterations=3"]) == 0
+    assert carry_out("train", [*typed, "name=own", "iterations=1", "metric.metrics=[ssim]"]) == 0
+    row = json.loads((tmp_path / "own" / "results.json").read_text())["rows"][0]
+    assert row["ssim"] is None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from wildsr.metric.panel import Panel
 from wildsr.photo.image import UnreadableImage
 from wildsr.run.folder import config_of
 from wildsr.run.load import load_degrader
+from wildsr.run.saved import chooses_metrics
 
 
 @dataclass
@@ -95,7 +95,7 @@ def plan_of(
     _first_readable(sets)
     ranked = any(row.iteration is not None for row in rows.values())
     more = [f"scale={scale}"]
-    if not ranked and not _chooses_metrics(overrides) and not any(map(_has_truth, sets.values())):
+    if not ranked and not (chooses_metrics(overrides) or any(s.truths for s in sets.values())):
         more.append("metric=no_reference")
     config = with_photos(configure("evaluate", [*overrides, *more]), here)
     panel = _panel(config, ranked, device).take(sensor)
@@ -112,14 +112,6 @@ def measure_part(overrides: list[str], folder: str, shard: str, part: str) -> li
     with mirrored() as mirror:
         plan = plan_of(overrides, typed, photos_here(typed, mirror), mirror)
         return plan.measure(Path(folder), chosen, lambda note: None)
-
-
-def _chooses_metrics(overrides: Sequence[str]) -> bool:
-    return any(re.match(r"[+~]*metric\b", typed) for typed in overrides)
-
-
-def _has_truth(photos: ValidationPhotos) -> bool:
-    return any(truth is not None for _, truth in photos.photos)
 
 
 def _panel(config: DictConfig, ranked: bool, device: torch.device) -> Panel:

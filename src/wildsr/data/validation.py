@@ -55,6 +55,11 @@ class ValidationPhotos(Dataset[dict[str, Any]]):
         """Whether the files only stand for photos in another place."""
         return self.fetch is not None
 
+    @property
+    def truths(self) -> tuple[Path, ...]:
+        """The files of the ground truth, each once."""
+        return tuple(dict.fromkeys(hr for _, hr in self.photos if hr is not None))
+
     def __len__(self) -> int:
         return len(self.photos)
 

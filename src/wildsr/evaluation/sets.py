@@ -44,7 +44,7 @@ def of_sets(
     bounded = Bounded(panel, measuring_device(device))
     gathered = {(row, name): panel.gather() for row in rows for name in sets}
     # Sets with the same sharp photos share their reference, which counts once in that of all sets.
-    seen = {name: tuple(sharp) or _truths(photos) for name, photos in sets.items()}
+    seen = {name: tuple(sharp) or photos.truths for name, photos in sets.items()}
     references = {paths: panel.gather() for paths in seen.values()}
     if any(isinstance(metric, Set) for metric in panel.parts.values()):
         photos_of = {paths: sets[name] for name, paths in seen.items()}
@@ -62,7 +62,7 @@ def _take_sharp(
     gathering: Gathering, bounded: Bounded, photos: ValidationPhotos, sharp: Sequence[Path]
 ) -> None:
     """Describe the sharp photos; the model of NIQE is fitted once, and kept beside the photos'."""
-    paths = list(sharp) or _truths(photos)
+    paths = list(sharp) or photos.truths
     keeps = niqe.describe in gathering.kept and bool(paths) and not photos.elsewhere
     file = fit_file(paths, photos.limit, photos.sensor) if keeps else None
     fit = None if file is None else read_fit(file)
@@ -91,11 +91,6 @@ def sharp_images(photos: ValidationPhotos, paths: Sequence[Path]) -> Iterator[Te
             with contextlib.suppress(UserError):
                 yield photos[index]["hr"]
                 seen.add(truth)
-
-
-def _truths(photos: ValidationPhotos) -> tuple[Path, ...]:
-    """The files of the ground truth, each once."""
-    return tuple(dict.fromkeys(hr for _, hr in photos.photos if hr is not None))
 
 
 def _of_sets(

@@ -213,7 +213,7 @@ def _measured(rows: Sequence[Mapping[str, Any]], protocol: Mapping[str, Any]) ->
     if not any(row.get(metric) is not None for row in rows for metric in metrics):
         return ["## Quality", "", "Nothing was measured: there was no ground truth.", ""]
     decimals = {"psnr": 2}
-    table = ["| upscaler | " + " | ".join(metric.upper() for metric in metrics) + " |"]
+    table = ["| upscaler | " + " | ".join(_title(metric, protocol) for metric in metrics) + " |"]
     table += ["| --- |" + " ---: |" * len(metrics)]
     for row in rows:
         values = [
@@ -222,6 +222,12 @@ def _measured(rows: Sequence[Mapping[str, Any]], protocol: Mapping[str, Any]) ->
         table.append(f"| {row['name']} | " + " | ".join(values) + " |")
     stated = [f"- {name}: {_plain(value)}" for name, value in protocol.items()]
     return ["## Quality", "", *table, "", "Protocol:", "", *stated, ""]
+
+
+def _title(metric: str, protocol: Mapping[str, Any]) -> str:
+    stated = protocol.get(metric)
+    title = stated.get("title") if isinstance(stated, dict) else None
+    return title if isinstance(title, str) else metric.upper()
 
 
 def _plain(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from wildsr.config.plain import read_json
@@ -11,6 +12,11 @@ from wildsr.error import UserError
 OVERRIDES = "overrides.json"  # in a run's folder
 # Valid for one command only: a run must not declare itself trusted.
 NEVER_SAVED = ("resume", "explain", "trust", "degradation.trust")
+
+
+def chooses_metrics(overrides: Iterable[str]) -> bool:
+    """Whether any of what was typed is about ``metric``."""
+    return any(override_key(typed).split(".")[0] == "metric" for typed in overrides)
 
 
 def override_key(override: str) -> str:

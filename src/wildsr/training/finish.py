@@ -198,10 +198,10 @@ def report_run(
     seconds = f"evaluated in {time.perf_counter() - begun:.0f} s"
     console.print(f"{seconds}; {folder.folder / 'results.json'}\n", markup=False)
     console.print(results.table(summary, None), markup=False)
-    if not any("hr" in job.data.photos[i] for i in range(min(1, len(job.data.photos)))):
+    if not job.data.photos.truths:
         console.print(
-            "No ground truth was given (data.val_lr, data.val_hr): look at the pictures; `python "
-            "evaluate.py run=DIR` measures what can be measured without."
+            "No ground truth was given (data.val_lr, data.val_hr): these are the metrics that need "
+            "none (docs/metrics.md), which do not replace a look at the pictures."
         )
         return summary
     for what, needs in job.panel.missing().items():

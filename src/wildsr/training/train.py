@@ -25,7 +25,7 @@ from wildsr.photo.sensor import RGB
 from wildsr.run.folder import BASELINE, Run, to_resume
 from wildsr.run.lock import Lock
 from wildsr.run.resume import resumed_config
-from wildsr.run.saved import override_key
+from wildsr.run.saved import chooses_metrics, override_key
 from wildsr.training import inventory
 from wildsr.training.build import training_device
 from wildsr.training.finish import report_run
@@ -43,6 +43,11 @@ from wildsr.training.session import (
 )
 from wildsr.training.validation import readable, restoring
 
+# Measured where there is no ground truth and no metric was chosen: what needs nothing else.
+WITHOUT_TRUTH = (
+    *("lr_consistency", "colour_drift", "noise_residue", "sharpness"),
+    *("ringing", "blockiness", "checkerboard"),
+)
 WHICH = ("resume", "runs_dir", "name", "trust")  # the keys that determine which run is resumed
 
 
@@ -113,7 +118,7 @@ def _train(
         console.print(explained(config), markup=False)
         return None
     data: Folders = make(config.data, "data", Folders)
-    panel: Panel = make(config.metric, "metric", Panel)
+    make(config.metric, "metric", Panel)  # before any photo is read
     if resumed is not None and not data.fixed:
         data.sensor, data.fixed = RGB, True  # as it began
     training = prepare(config, resumed)
@@ -125,6 +130,10 @@ def _train(
         overrides = [*overrides, *data.sensor.overrides()]
         config = configure("train", overrides)
         training = prepare(config, resumed)
+    if resumed is None and not (data.photos.truths or chooses_metrics(overrides)):
+        overrides = [*overrides, f"metric.metrics=[{','.join(WITHOUT_TRUTH)}]"]
+        config = configure("train", overrides)
+    panel: Panel = make(config.metric, "metric", Panel)
     if not data.sensor.plain:
         console.print(f"photos: {data.sensor.sentence()}", markup=False)
     for line in [*data.said, *data.report.lines(), *stand_ins(training.objective)]:
