@@ -34,6 +34,7 @@ def test_the_folder_of_a_run(finished):
         "results.csv",
         "results.json",
         "results.md",
+        "typed.json",
         "weights",
     ]
     assert sorted(p.name for p in (finished / "results").iterdir()) == ["bicubic", "supervised"]
@@ -125,7 +126,8 @@ def test_without_truth_the_table_is_of_what_needs_none(tiny, tmp_path, carry_out
             assert row["lr_consistency"] > 0  # others need larger photos
             assert row["colour_drift"] > 0
         if iterations == 2:
-            assert carry_out("train", [f"resume={tmp_path / 'it'}", "iterations=3"]) == 0
+            assert carry_out("train", [*typed, "resume=auto", "iterations=3"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["it"]
     assert carry_out("train", [*typed, "name=own", "iterations=1", "metric.metrics=[ssim]"]) == 0
     row = json.loads((tmp_path / "own" / "results.json").read_text())["rows"][0]
     assert row["ssim"] is None

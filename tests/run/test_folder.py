@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from wildsr.atomic import write_text
 from wildsr.error import UserError
 from wildsr.run.checkpoint import save_checkpoint
-from wildsr.run.folder import config_of, create, merged, plain_config, to_resume
+from wildsr.run.folder import config_of, create, merged, plain_config, record, to_resume
 from wildsr.run.lock import Lock
 from wildsr.run.saved import overrides_of
 
@@ -65,7 +65,11 @@ def test_a_run_keeps_what_was_typed_and_composed(tmp_path):
     made = create(config(tmp_path, "mine", **RUN, patch="${scale}"), typed, "unused")
     assert json.loads((made.folder / "overrides.json").read_text()) == ["method=pdm", "+new=1"]
     assert config_of(made.folder) == {**config(tmp_path, "mine", **RUN), "patch": 4}
-    assert sorted(p.name for p in made.folder.iterdir()) == ["config.yaml", "overrides.json"]
+    assert sorted(p.name for p in made.folder.iterdir()) == [
+        "config.yaml",
+        "overrides.json",
+        "typed.json",
+    ]
     assert (made.checkpoints, made.weights, made.images) == tuple(
         made.folder / name for name in ("checkpoints", "weights", "images")
     )
@@ -113,6 +117,31 @@ def test_auto_finds_the_newest_run_of_the_same_choices(tmp_path):
     free = ["iterations=7", "seconds=1", "logger=csv", "trainer.devices=2", f"runs_dir={tmp_path}"]
     assert to_resume("auto", tmp_path, None, [*reversed(typed[:2]), *free]) == newer
     assert to_resume("auto", tmp_path, None, [*typed, "scale=2"]) is None
+
+
+def test_auto_compares_what_was_typed_and_not_what_was_derived(tmp_path):
+    """A run of gray 16-bit photos, or of other copies, has more overrides than were typed."""
+    typed = ["method=wild", "data.lr=/lr"]
+    derived = [*typed, "sensor.known=true", "scale=2", "metric.metrics=[colour_drift]"]
+    made = create(config(tmp_path, "mine"), derived, "unused", typed=typed).folder
+    save_checkpoint(made / "checkpoints", {"iteration": 1, "x": torch.zeros(1)})
+    assert overrides_of(made) == derived
+    assert to_resume("auto", tmp_path, None, typed) == made
+    record(made, config(tmp_path, "mine"), [*derived, "finish=none"])
+    assert to_resume("auto", tmp_path, None, typed) == made
+    assert to_resume("auto", tmp_path, None, derived) is None
+
+
+def test_auto_does_not_take_other_weights_of_the_same_name(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "net.pth").write_text(name)
+    ours, theirs = (f"weights={tmp_path / name / 'net.pth'}" for name in ("a", "b"))
+    started = config(tmp_path, "mine", weights=str(tmp_path / "a" / "net.pth"))
+    made = create(started, [ours], "unused").folder
+    save_checkpoint(made / "checkpoints", {"iteration": 1, "x": torch.zeros(1)})
+    assert to_resume("auto", tmp_path, None, [ours]) == made
+    assert to_resume("auto", tmp_path, None, [theirs]) is None
 
 
 def test_auto_with_a_name_is_that_run(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import json
 import shutil
 from collections.abc import Callable
@@ -19,7 +20,14 @@ from wildsr.config.recorded import recorded_config
 from wildsr.error import UserError
 from wildsr.run.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
 from wildsr.run.lock import PLACE, Lock
-from wildsr.run.saved import NEVER_SAVED, OVERRIDES, override_key, overrides_of
+from wildsr.run.saved import (
+    NEVER_SAVED,
+    OVERRIDES,
+    TYPED,
+    override_key,
+    overrides_of,
+    typed_of,
+)
 
 START = "start"  # subfolder of a run: copy of the weights that it started from
 DEGRADATION = "degradation"  # subfolder: copy of the run whose degradation it uses
@@ -159,14 +167,25 @@ def to_resume(resume: str, runs_dir: Path, name: str | None, overrides: list[str
         with contextlib.suppress(
             UserError, OSError
         ):  # a damaged run does not stand in another's way
-            same = choices(overrides_of(folder)) == choices(overrides)
-            if same and checkpoints(folder / "checkpoints"):
+            same = choices(typed_of(folder)) == choices(overrides)
+            if same and _same_files(folder, overrides) and checkpoints(folder / "checkpoints"):
                 candidates.append(folder)
     return max(
         candidates,
         key=lambda folder: checkpoints(folder / "checkpoints")[0].stat().st_mtime,
         default=None,
     )
+
+
+def _same_files(folder: Path, overrides: list[str]) -> bool:
+    """Whether files that were typed, and are there, are those that the run has copied."""
+    copies = {"weights": _started_from(folder), "degradation.file": _given_camera(folder)}
+    for override in overrides:
+        typed = Path(override.partition("=")[2].strip("'\"")).expanduser()
+        for copied in copies.get(override_key(override), ()):
+            if typed.is_file() and not filecmp.cmp(typed, copied, shallow=False):
+                return False
+    return True
 
 
 def _not_emptied(folder: Path) -> Path:
@@ -188,14 +207,17 @@ def create(
     overrides: list[str],
     default_name: str,
     claim: Callable[[Path], Lock | None] = lambda folder: None,
+    typed: list[str] | None = None,
 ) -> Run:
     """Create a new run folder, or take one whose start was interrupted before any training.
 
     Args:
         config: of the training.
-        overrides: as typed by the user.
+        overrides: that it was composed from.
         default_name: of the folder, if ``name`` is not given; numbered if it is taken.
         claim: takes the lock of the folder before anything is written into it.
+        typed: those of the overrides that the user typed, by which ``resume=auto`` finds the run;
+            None: all of them.
 
     Raises:
         UserError: ``name`` is given and taken, or the folder cannot be created or written to.
@@ -221,6 +243,10 @@ def create(
         raise _taken(config, folder, lambda folder: None)
     try:
         _fill(folder, config)
+        kept = [
+            o for o in (overrides if typed is None else typed) if override_key(o) not in NEVER_SAVED
+        ]
+        write_text(folder / TYPED, json.dumps(kept, indent=1))
     except OSError as error:
         raise UserError(f"Cannot write into the run folder {folder}: {error.strerror}.") from error
     record(folder, config, overrides)
@@ -229,7 +255,7 @@ def create(
 
 def unfinished(folder: Path) -> bool:
     """Whether a folder holds nothing but the beginning of an interrupted start."""
-    made = {PLACE, START, DEGRADATION, CAMERA, "config.yaml"}
+    made = {PLACE, START, DEGRADATION, CAMERA, TYPED, "config.yaml"}
     try:
         return all(e.name in made or e.suffix == ".part" for e in folder.iterdir())
     except OSError:

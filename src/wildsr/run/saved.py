@@ -10,6 +10,7 @@ from wildsr.config.plain import read_json
 from wildsr.error import UserError
 
 OVERRIDES = "overrides.json"  # in a run's folder
+TYPED = "typed.json"  # those of them that were typed, in the first command
 # Valid for one command only: a run must not declare itself trusted.
 NEVER_SAVED = ("resume", "explain", "trust", "degradation.trust")
 
@@ -44,6 +45,21 @@ def overrides_of(folder: Path) -> list[str]:
             f"The run folder {folder} is not a run folder: {path} holds no list of what was typed."
         )
     return [one for one in saved if override_key(one) not in NEVER_SAVED]
+
+
+def typed_of(folder: Path) -> list[str]:
+    """What was typed when the run in ``folder`` was started: without what was derived from photos.
+
+    Raises:
+        UserError: it is not a run folder.
+    """
+    saved = overrides_of(folder)
+    path = folder / TYPED
+    if not path.exists():  # of an earlier version
+        return saved
+    typed = read_json(path)
+    sound = isinstance(typed, list) and all(isinstance(one, str) for one in typed)
+    return [str(one) for one in typed] if sound else saved
 
 
 def check_overrides(saved: list[str], what: str, trust: bool) -> None:

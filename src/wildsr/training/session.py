@@ -109,6 +109,7 @@ def run_folder(
     resumed: Path | None,
     data: Folders,
     claim: Callable[[Path], Lock | None],
+    typed: list[str],
 ) -> Run:
     """The folder of this training: the resumed one, or a new one; the same in all processes.
 
@@ -118,6 +119,7 @@ def run_folder(
         resumed: the run folder to resume from, if any.
         data: its label is part of a new folder's name.
         claim: takes the lock of the folder.
+        typed: those of the overrides that the user typed.
 
     Raises:
         UserError: several processes were started by hand without a ``name``.
@@ -132,7 +134,7 @@ def run_folder(
         record(resumed, config, overrides)
         made = Run(resumed, bool(checkpoints(resumed / "checkpoints")), claim(resumed))
     else:
-        made = create(config, overrides, f"{config.method.name}-{data.label}", claim)
+        made = create(config, overrides, f"{config.method.name}-{data.label}", claim, typed)
     os.environ[_RUN] = str(made.folder)
     return made
 

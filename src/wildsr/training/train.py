@@ -93,6 +93,7 @@ def _train(
         watch: looks on.
     """
     # First only which run it is: other overrides may depend on the resumed run's configuration.
+    typed = overrides
     config = configure("train", [o for o in overrides if override_key(o) in WHICH])
     locks: dict[Path, Lock] = {}
 
@@ -139,7 +140,7 @@ def _train(
     for line in [*data.said, *data.report.lines(), *stand_ins(training.objective)]:
         console.print(line, markup=False)
     readable(data.photos, console)
-    folder = run_folder(config, overrides, resumed, data, claim)
+    folder = run_folder(config, overrides, resumed, data, claim, typed)
     shown = f"run folder: {folder.folder}{' (resumed)' if folder.resumed else ''}"
     console.print(shown, markup=False)
     if resumed is not None and not folder.resumed:
