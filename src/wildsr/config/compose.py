@@ -120,9 +120,16 @@ def _chosen(typed: Sequence[Override]) -> tuple[str, ...]:
     """
     groups = [override for override in typed if _group(override) is not None]
     for override in groups:
+        of = _choices(_group(override) or "")
         if override.sign == "~":
-            of = _choices(_group(override) or "")
             raise UserError(f"`~{override.key}`: `{override.key}` must be one of {of}.")
+        # Hydra would read any YAML file whose path, from there, is given, and resolve what it says.
+        for item in _items(override.value or ""):
+            if item not in of and item not in ("null", ""):
+                raise UserError(_no_such_choice(override, item, of))
+        none = _items(override.value or "") == [""] and _group(override) == "loss"
+        if _lists(override) and (none or _group(override) not in LISTS):
+            raise UserError(f"`{override.key}` must be one of {of}, but got {override.value}.")
     return tuple(override.typed for override in groups)
 
 
@@ -247,6 +254,27 @@ def _choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+# Groups of which several can be chosen.
+LISTS = ("network/front", "loss", "experiment")
+
+
+def _items(value: str) -> list[str]:
+    """What is chosen: a name, or each of a list of names."""
+    listed = re.fullmatch(r"\[(.*)\]", value.strip("'\" "), re.DOTALL)
+    items = listed[1].split(",") if listed else [value]
+    return [item.strip(" '\"") for item in items]
+
+
+def _lists(override: Override) -> bool:
+    return (override.value or "").strip("'\" ").startswith("[")
+
+
+def _no_such_choice(override: Override, item: str, choices: Sequence[str]) -> str:
+    of = "of" if _lists(override) else "one of"
+    said = f"`{_group(override)}` must be {of} {choices}, but got {shortened(item)}."
+    return f"{said}{nearest(item, choices)}"
+
+
 def _explain(name: str, chosen: Sequence[str], message: str) -> str:
     """Hydra's message on choices as one sentence with a suggestion."""
     for word in chosen:
@@ -254,14 +282,6 @@ def _explain(name: str, chosen: Sequence[str], message: str) -> str:
         group, choices = _group(override) or "", _choices(_group(override) or "")
         if override.value in ("null", ""):
             return f"`{group}` must be one of {choices}, but got {shortened(word)}."
-        value = override.value or ""
-        listed = re.fullmatch(r"\[(.*)\]", value, re.DOTALL)
-        items = [i.strip(" '\"") for i in listed[1].split(",") if i] if listed else [value]
-        for item in items:
-            if item not in choices:
-                of = "of" if listed else "one of"
-                hint = nearest(item, choices)
-                return f"`{group}` must be {of} {choices}, but got {shortened(item)}.{hint}"
     where = re.search(r"Could not override '([^']+)'", message)
     if where:
         return f"`{where[1]}` is no choice that `{name}` makes."
