@@ -11,8 +11,15 @@ class UserError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """The message of an error in one line; its type if it has no message."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    """The message of an error in one line; its type if it has no message.
+
+    If the first line ends in a colon, the reason is in the next one.
+    """
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    said = next(iter(lines), "")
+    if said.rstrip().endswith(":") and len(lines) > 1:
+        said = f"{said.rstrip()} {lines[1].strip()}"
+    return said or type(error).__name__
 
 
 def shortened(value: object, quotes: str = "'") -> str:

@@ -3,10 +3,13 @@
 import io
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from wildsr.archive.container import Container, samples, shards_of, split_key
+from wildsr.archive.mirror import Mirror
 from wildsr.error import UserError
 
 
@@ -74,3 +77,19 @@ def test_names_in_a_tar_are_keys_of_their_own_and_bytes_are_the_same_again(tmp_p
         assert opened.getnames() == ["a_b.png", "a_c.png", "a_b-2.png", "d.e/x.png"]
     with zipfile.ZipFile(tmp_path / "1.zip") as opened:
         assert opened.namelist() == ["a.b.png", "a.c.png", "a_b.png", "d.e/x.png"]
+
+
+def test_photos_of_equal_names_in_several_tar_files_are_all_fetched(tmp_path):
+    for shard in (0, 1):
+        with tarfile.open(tmp_path / f"p-{shard}.tar", "w") as packed:
+            for number in range(3):
+                held = io.BytesIO()
+                Image.new("RGB", (8, 8), (shard, number, 0)).save(held, "PNG")
+                member = tarfile.TarInfo(f"{number:04d}.png")
+                member.size = len(held.getvalue())
+                packed.addfile(member, io.BytesIO(held.getvalue()))
+    mirror = Mirror()
+    here = Path(mirror.folder(str(tmp_path / "p-{0..1}.tar"), "data.lr"))
+    pixels = {Image.open(path).getpixel((0, 0))[:2] for path in here.rglob("*.png")}
+    mirror.close()
+    assert pixels == {(shard, number) for shard in (0, 1) for number in range(3)}

@@ -96,6 +96,9 @@ def test_what_is_refused_is_said_without_secrets(tmp_path, monkeypatch):
     for name in ("pipe_file", "ls"):
         monkeypatch.setattr(type(store.fs), name, refuse)
     assert store.refusal() == "cannot reach sftp://host/photos"
+    store.url = "sftp://me:hunter@2@host/photos"
+    assert str(store) == "sftp://host/photos"
+    store.url = "sftp://me:hunter2@host/photos"
     with pytest.raises(OSError, match=r"^cannot reach sftp://host/photos$"):
         store.put("a.jsonl", b"")
     with pytest.raises(UserError, match=r"`output`: sftp://host/photos cannot be opened: cannot r"):

@@ -216,6 +216,16 @@ def test_a_trial_is_tried_again_a_few_times_only(tmp_path):
     assert len(study.counted(made.get_trials())) == 1
 
 
+def test_a_trial_that_is_stopped_goes_on_as_often_as_it_is_stopped(tmp_path):
+    made = study.open_study(SimpleNamespace(storage=None, pruner="none"), tmp_path, "it", True)
+    trial = made.ask()
+    for _ in range(study.AGAIN + 3):
+        trial.set_user_attr("stopped", 15)
+        assert study.again(made, trial)
+        trial = made.ask()
+    assert len(study.counted(made.get_trials())) == 1
+
+
 # Real processes -------------------------------------------------------------------------------
 
 
@@ -247,7 +257,7 @@ def test_two_workers_share_and_a_killed_one_costs_nothing(tiny, tmp_path):
     last = started(typed, tmp_path)
     assert last.wait(300) == 0, last.stdout.read()
     rows = table(tmp_path / "it")
-    assert sorted(row["trial"] for row in rows) == ["0000", "0001", "0002", "0003"]
+    assert len({row["trial"] for row in rows}) == len(rows) == 4  # a retry may have taken a number
     assert {row["state"] for row in rows} <= {"complete", "pruned"}
     assert sum(row["state"] == "complete" for row in rows) >= 2
     assert len({row[RATE] for row in rows}) == 4

@@ -31,6 +31,7 @@ from wildsr.evaluation.sets import OfSets, of_sets
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
 from wildsr.inference.device import choose_device
+from wildsr.metric.kind import Pair
 from wildsr.metric.panel import Panel
 from wildsr.photo.image import list_images
 from wildsr.report import choice as checkpoint_choice
@@ -158,10 +159,9 @@ def _report(
     _say(summary, console)  # first: the disk may be full by now
     results.write(output, summary)
     if all(found.photos[0][1] is None for found in sets.values()):
-        console.print(
-            "No ground truth was given (data.hr): `metric=no_reference` measures what can be "
-            "measured without, which does not replace a look at the pictures."
-        )
+        without = not any(isinstance(part, Pair) for part in panel.parts.values())
+        remedy = "" if without else "; `metric=no_reference` measures what needs none"
+        console.print(f"No ground truth was given (data.hr): look at the pictures{remedy}.")
     choice = None
     if ranked:
         ranking = checkpoint_choice.rank(summary, ranked, config.panel)

@@ -84,12 +84,14 @@ class Mirror:
 
     def _of_tars(self, place: str, argument: str) -> Path:
         here, some = self._named(place.removesuffix(".tar")), False
-        for name in shards_of(place):
+        for number, name in enumerate(shards_of(place)):
             with open_stream(name, argument) as stream:
                 for sample in samples(stream, name):
                     if sample.photo is None:
                         continue
                     path = here / _below(sample.photo)
+                    if path.exists():  # another shard has a photo of that name
+                        path = here / f"{number:06d}" / _below(sample.photo)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     sample.fetch(path)
                     some = True

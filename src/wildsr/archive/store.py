@@ -22,7 +22,7 @@ EXTRA = "remote"
 # renamed.
 WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "tos", "memory"}
 READ_ONLY = {"http", "https", "zip", "tar", "libarchive", "github", "git", "hf"}
-_SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
+_SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/\s]*@")  # a password may hold @
 
 
 class Store:

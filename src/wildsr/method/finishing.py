@@ -126,7 +126,8 @@ def finishing(method: type[Method]) -> type[Method]:
     Raises:
         UserError: the method trains no ``upscale`` on generated LR.
     """
-    if FAITHFUL not in method.parts[network] or "sr" not in method.parts[tensor]:
+    there = FAITHFUL in method.parts[network] and "sr" in method.parts[tensor]
+    if not there or not hasattr(method, "sr_average"):
         raise UserError(
             f"`finish` needs a method that trains a network `{FAITHFUL}` on generated LR, which "
             f"{method.__name__} does not; choose finish=none."

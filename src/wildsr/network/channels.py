@@ -15,12 +15,13 @@ from wildsr.photo.folder import say_once
 class Spreads(Protocol):
     """A network that has to adapt more than its first and last layer to other channels."""
 
-    def spread(self, weights: dict[str, Tensor], source: int) -> None:
+    def spread(self, weights: dict[str, Tensor], source: int, given: Mapping[str, Tensor]) -> None:
         """Change the state dict ``weights``, adapted from ``source`` channels, in place.
 
         Args:
             weights: tensors of the network's own shapes, by name.
             source: number of image channels of the original weights.
+            given: the original weights.
         """
         ...
 
@@ -45,17 +46,20 @@ def adapted(weights: Mapping[str, Tensor], module: nn.Module, what: str) -> Mapp
     source = _source(weights[odd[0]], own[odd[0]], target)
     if source is None:
         return weights
-    made = dict(weights)
+    made, inputs = dict(weights), False
     for name in odd:
         places = _places(weights[name], own[name], source, target)
         if places is None:
             return weights
+        inputs = inputs or places == [1]
         if places == [0, 1]:  # maps image channels to image channels: keep the module's own
             made[name] = own[name]
         else:
             made[name] = _spread(weights[name], places[0], source, target)
+    if not inputs:  # only outputs differ: weights of another scale
+        return weights
     if isinstance(module, Spreads):
-        module.spread(made, source)
+        module.spread(made, source, weights)
     _said(what, source, target)
     return made
 

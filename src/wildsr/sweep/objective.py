@@ -36,6 +36,9 @@ SHARP = 64  # reference photos from the HR folder for set metrics
 ROW, BICUBIC = "trial", "bicubic"
 
 
+BY_DEGRADER = ("lr_discrepancy", "lr_consistency_learned")
+
+
 class Objective:
     """One number that measures a training, at any moment of it.
 
@@ -48,7 +51,7 @@ class Objective:
 
     def __init__(self, config: DictConfig) -> None:
         self.name = objective_of(config)
-        self.strength, self.tile, self.scale = config.strength, config.tile, config.scale
+        self.strength, self.tile = config.strength, config.tile
         self.metrics = {CARD: (), PANEL: tuple(PANELS)}.get(self.name, (self.name,))
         self.channel, self.border = config.metric.channel, config.metric.border
         self._bicubic: Mapping[str, float | None] | None = None
@@ -87,7 +90,10 @@ class Objective:
         if self.name == PANEL:
             if self._bicubic is None:
                 self._bicubic = self._rows(training, data, degrader, BICUBIC)
-            return against(found, self._bicubic)
+            # What a degradation is needed for depends on the trial's: measured with it each time.
+            by = tuple(name for name in self.metrics if name in BY_DEGRADER)
+            own = self._rows(training, data, degrader, BICUBIC, by)
+            return against(found, {**self._bicubic, **own})
         value = found[self.name]
         if value is None or not math.isfinite(value):
             raise UserError(f"`objective={self.name}` has no value on the validation photos.")
@@ -111,13 +117,19 @@ class Objective:
             return None
         return made.eval().to(measuring_device(training.device))
 
-    def _panel(self, degrader: Degrader | None) -> Panel:
-        return Panel(self.channel, self.border, self.metrics, degrader)
+    def _panel(self, degrader: Degrader | None, metrics: tuple[str, ...] | None = None) -> Panel:
+        chosen = self.metrics if metrics is None else metrics
+        return Panel(self.channel, self.border, chosen, degrader)
 
     def _rows(
-        self, training: Training, data: Folders, degrader: Degrader | None, row: str
+        self,
+        training: Training,
+        data: Folders,
+        degrader: Degrader | None,
+        row: str,
+        metrics: tuple[str, ...] | None = None,
     ) -> Mapping[str, float | None]:
-        panel = self._panel(degrader)
+        panel = self._panel(degrader, metrics)
         bicubic = of_lr(interpolation("bicubic", training.scale))
         made = {
             ROW: lambda: restoring(training, training.device, self.tile, self._strength(training)),

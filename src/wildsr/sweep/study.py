@@ -138,14 +138,19 @@ def try_again(study: Any, folder: Path) -> list[int]:
 
 
 def again(study: Any, trial: Any) -> bool:
-    """Mark a trial as failed and queue a retry; returns whether this process did so."""
+    """Mark a trial as failed and queue a retry; returns whether this process did so.
+
+    A trial whose process died is tried :data:`AGAIN` times; one that was stopped by a signal (its
+    attribute ``stopped``) goes on as often as it is stopped.
+    """
     state = optuna().trial.TrialState
     try:
         study.tell(trial.number, state=state.FAIL)
     except ValueError:  # another worker was faster
         return False
     name = place(trial)
-    before = [t for t in study.get_trials(deepcopy=False) if place(t) == name]
+    everyone = study.get_trials(deepcopy=False)
+    before = [t for t in everyone if place(t) == name and "stopped" not in t.user_attrs]
     if len(before) > AGAIN:
         return False
     study.enqueue_trial(trial.params, {"folder": name, "again": trial.number})

@@ -106,6 +106,7 @@ def _try(
         study.tell(trial, state=state.FAIL)
     else:
         if signal is not None:
+            trial.set_user_attr("stopped", signal)
             again(study, trial)
             return signal
         study.tell(trial, value)

@@ -202,7 +202,9 @@ class TensorBoard:
         needed("tensorboard", "tensorboard", "`logger=tensorboard`")
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=start or None)
+        self.writer = SummaryWriter(
+            str(run / "tensorboard"), purge_step=start + 1 if start else None
+        )
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
         """Log the values at this iteration."""

@@ -12,7 +12,7 @@ from hydra.utils import get_class
 from torch import Tensor, nn
 
 from wildsr.config.updates import check_term, check_update, known, named_values, stage_names
-from wildsr.error import UserError, unknown
+from wildsr.error import UserError, first_line, unknown
 from wildsr.method.part import Method, given, network, tensor
 from wildsr.network.trunk.encoder import Features
 from wildsr.training.image_pool import ImagePool
@@ -171,10 +171,10 @@ class Objective:
         if chosen not in list(losses):
             raise unknown(f"{where}: loss", chosen, losses)
         options = dict(losses[chosen])
-        target = get_class(options.pop("_target_"))
-        arguments = inspect.signature(target.forward).parameters  # type: ignore[attr-defined]
+        target = _loss_class(f"`loss.{chosen}`", options.pop("_target_", None))
+        arguments = inspect.signature(target.forward).parameters
         operands = {a: p for a, p in arguments.items() if a != "self"}
-        hints = get_type_hints(target.forward)  # type: ignore[attr-defined]
+        hints = get_type_hints(target.forward)
         critics = [argument for argument in operands if hints.get(argument) is nn.Module]
         settable = set(inspect.signature(target).parameters)
         known(where, spec, {*operands, *settable, "weight", "pool", "ramp"} - {"args", "kwargs"})
@@ -209,3 +209,18 @@ class Objective:
             ImagePool(size),
             ramp,
         )
+
+
+def _loss_class(where: str, name: object) -> type[nn.Module]:
+    """The class of a loss.
+
+    Raises:
+        UserError: there is none of that name, or it is no module.
+    """
+    try:
+        found = get_class(str(name))
+    except Exception as error:  # of an import, any type
+        raise UserError(f"{where}: `_target_` {name!r} is no class: {first_line(error)}") from error
+    if not issubclass(found, nn.Module):
+        raise UserError(f"{where}: `_target_` {name!r} is no torch.nn.Module.")
+    return found

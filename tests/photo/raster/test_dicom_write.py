@@ -39,6 +39,17 @@ def test_palettes_become_rgb(deep, frames, nearest, tmp_path):
     assert np.array_equal(made.pixel_array, twice(expected, (1, 2)).squeeze())
 
 
+def test_the_preamble_goes_with_the_identity(nearest, tmp_path):
+    """128 bytes in front, which scanners have been seen to fill."""
+    path, _ = palette(tmp_path / "a.dcm")
+    path.write_bytes(b"DOE^JANE 1961-02-03".ljust(128, b" ") + path.read_bytes()[128:])
+    for identity in (True, False):
+        upscaled(nearest, path, tmp_path, identity=identity)
+        said = (tmp_path / "made.dcm").read_bytes()[:128]
+        assert (said == b"\0" * 128) == (not identity)
+        assert (b"DOE" in said) == identity
+
+
 def test_one_band_of_colours_is_gray(nearest, tmp_path):
     path, expected = palette(tmp_path / "a.dcm")
     rgb = upscale_file(nearest(2), path, tmp_path / "rgb.dcm")

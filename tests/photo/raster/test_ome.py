@@ -86,6 +86,23 @@ def test_what_is_damaged_or_too_long_is_refused(monkeypatch):
         enlarged(block(), (2, 2), (60, 40), "uint16")
 
 
+def test_bits_that_count_are_those_of_the_source_s_type_alone():
+    said = block().replace("<Pixels ", '<Pixels SignificantBits="12" ')
+    assert 'SignificantBits="12"' in enlarged(said, (2, 2), (60, 40), "uint16")
+    assert "SignificantBits" not in enlarged(said, (2, 2), (60, 40), "uint8")
+
+
+def test_a_block_of_more_bands_is_left_out(noise, nearest, tmp_path):
+    pixels = noise(20, 30, 5, np.uint16)
+    for name in ("a.ome.tif", "a.tif"):
+        tifffile.imwrite(tmp_path / name, pixels, photometric="minisblack", planarconfig="contig")
+        settings = Settings(bands=[1, 2, 3])
+        made = upscale_file(nearest(2), tmp_path / name, tmp_path / f"made-{name}", settings)
+        with tifffile.TiffFile(made) as file:
+            assert not file.is_ome
+            assert file.asarray().shape == (40, 60, 3)
+
+
 def test_a_stack_in_several_files_loses_the_block_of_all(noise, nearest, tmp_path):
     """The block of one of them describes planes that its result does not hold."""
     pages = noise(20, 30, 2, np.uint16).transpose(2, 0, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -99,6 +101,16 @@ class EDSR(nn.Module):
         self.tail = nn.Sequential(
             nn.Sequential(*upsampling), nn.Conv2d(features, channels, 3, 1, 1)
         )
+
+    def spread(self, weights: dict[str, Tensor], source: int, given: Mapping[str, Tensor]) -> None:
+        """Compensate RGB weights in place for the mean of DIV2K, which differs between channels.
+
+        Other images have the mean of the three subtracted.
+        """
+        if source == 3 != self.channels:
+            mean = RANGE * torch.tensor(DIV2K_MEAN)
+            inputs = given["head.0.weight"].float().sum((2, 3)) @ (mean.mean() - mean)
+            weights["head.0.bias"] = weights["head.0.bias"] + inputs
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale ``lr`` (B, 3, H, W)."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
+import torch
 from spandrel.architectures.SwinIR import SwinIR
 from torch import Tensor
 
@@ -12,7 +14,8 @@ from wildsr.error import UserError
 from wildsr.network.padding import pad_to
 
 WINDOW = 8  # not an argument: other tools conclude from 7 that values are 8-bit
-MEAN = (0.4488 + 0.4371 + 0.4040) / 3  # of DIV2K, which spandrel's class subtracts from RGB
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # which spandrel's class subtracts from RGB
+MEAN = sum(DIV2K_MEAN) / 3
 
 
 class SwinIRLight(SwinIR):
@@ -96,14 +99,14 @@ class SwinIRLight(SwinIR):
             )
         self.scale, self.channels = scale, channels
 
-    def spread(self, weights: dict[str, Tensor], source: int) -> None:
+    def spread(self, weights: dict[str, Tensor], source: int, given: Mapping[str, Tensor]) -> None:
         """Compensate RGB weights in place for the DIV2K mean, which is subtracted from RGB only.
 
         With other channels the mean is folded into the first and last biases.
         """
         if source == 3 != self.channels:
-            inputs = weights["conv_first.weight"].sum((1, 2, 3))
-            weights["conv_first.bias"] = weights["conv_first.bias"] - MEAN * inputs
+            inputs = given["conv_first.weight"].float().sum((2, 3)) @ torch.tensor(DIV2K_MEAN)
+            weights["conv_first.bias"] = weights["conv_first.bias"] - inputs
             weights["upsample.0.bias"] = weights["upsample.0.bias"] + MEAN
 
     def forward(self, lr: Tensor) -> Tensor:

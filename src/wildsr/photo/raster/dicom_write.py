@@ -132,6 +132,7 @@ class DicomWriter(Writer):
             header.SourceImageSequence = [item]
         else:
             without_identity(header)
+            header.preamble = b"\0" * 128  # which may say anything
         header.SeriesInstanceUID = other_uid(header.get("SeriesInstanceUID"), f"x{across:.4g}")
         header.SOPInstanceUID = package.uid.generate_uid()
         meta = package.dataset.FileMetaDataset()

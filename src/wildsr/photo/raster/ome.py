@@ -41,6 +41,8 @@ def enlarged(xml: str, factors: tuple[float, float], size: tuple[int, int], dtyp
     for image in root.iter(f"{prefix}Pixels"):
         image.set("SizeX", str(size[0]))
         image.set("SizeY", str(size[1]))
+        if image.get("Type") != _NAMES.get(dtype, dtype):
+            image.attrib.pop("SignificantBits", None)
         image.set("Type", _NAMES.get(dtype, dtype))
         image.attrib.pop("BigEndian", None)
         for name, factor in (("PhysicalSizeX", factors[0]), ("PhysicalSizeY", factors[1])):

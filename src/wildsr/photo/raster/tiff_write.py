@@ -156,6 +156,8 @@ class TiffWriter(Writer):
         self, file: Any, text: str, factors: tuple[float, float], made: Page, whole: bool
     ) -> tuple[str | None, dict[str, Any] | None]:
         """The description of the first page, and ImageJ's tags that go with it."""
+        if (file.is_ome or file.is_shaped) and made.bands != file.pages[0].samplesperpixel:
+            return None, None  # it describes bands that are not in the result
         if file.is_ome and text == file.pages[0].description:
             if not whole or names_other_files(text):
                 return None, None  # it describes pages that are not in the result

@@ -117,7 +117,7 @@ def card(
     """Compare generated LR with real LR, which may show other scenes.
 
     Args:
-        real: photos of the camera, (3, H, W) uint8.
+        real: photos of the camera, (3, H, W) uint8, tensors or arrays.
         fake: results of the degradation on HR photos, likewise. Cross-validation folds and error
             bars treat images as independent: crops of one photo must be joined into one image.
         seed: of all random choices; the same seed gives the same card.
@@ -150,7 +150,8 @@ WORDS = {"real": "real", "fake": "generated"}
 def _seen(photos: Sequence[Tensor], argument: str, generator: torch.Generator) -> list[Tensor]:
     """Those that are large enough, cut to what is looked at, in float64 from 0 to 255."""
     kept = []
-    for photo in photos:
+    for given in photos:
+        photo = torch.as_tensor(given)
         if photo.dtype != torch.uint8 or photo.ndim != 3 or photo.shape[0] != 3:
             raise UserError(
                 f"Argument `{argument}` must hold uint8 images of shape (3, H, W), but got "

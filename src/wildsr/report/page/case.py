@@ -123,6 +123,8 @@ def ordering_metric(summary: Summary) -> str | None:
 
 
 Key = tuple[str, str]  # set, image
+# The page's own pictures have these names: what rows of them are called beside them.
+OWN = {"LR": "LR (row)", "truth": "truth (row)"}
 
 
 def _found(summary: Summary, metric: str | None) -> list[tuple[Key, float | None]]:
@@ -134,9 +136,10 @@ def _found(summary: Summary, metric: str | None) -> list[tuple[Key, float | None
     for key in keys:
         ends = [values.get((row, *key), {}).get(metric or "") for row in (first, last)]
         gain = None
-        if ends[0] is not None and ends[1] is not None and math.isfinite(ends[1] - ends[0]):
+        if ends[0] is not None and ends[1] is not None:
             lower = metric is not None and summary.parts[metric].better == LOWER
-            gain = (ends[1] - ends[0]) * (-1 if lower else 1)
+            more = 0.0 if ends[0] == ends[1] else ends[1] - ends[0]  # also of two infinities
+            gain = None if math.isnan(more) else more * (-1 if lower else 1)
         found.append((key, gain))
     return found
 
@@ -188,12 +191,13 @@ def _case(
     for outcome in summary.outcomes:
         if (outcome.photo_set, outcome.image) != key:
             continue
+        row = OWN.get(outcome.row, outcome.row)
         if outcome.error is not None:
-            made.errors[outcome.row] = outcome.error
+            made.errors[row] = outcome.error
         elif outcome.picture is not None and outcome.picture.exists():
             sr = torch.from_numpy(read_image(outcome.picture, None)).permute(2, 0, 1)
-            made.versions[outcome.row] = data_uri(shown(sr, scale), quality)
-            made.values[outcome.row] = outcome.values
+            made.versions[row] = data_uri(shown(sr, scale), quality)
+            made.values[row] = outcome.values
     if "hr" in photo:
         made.versions["truth"] = data_uri(
             shown(picture(photo["hr"], bands, window), scale), quality

@@ -25,7 +25,7 @@ document.querySelectorAll("#summary thead th").forEach((head, column) => {
     const value = (row) => row.children[column].dataset.value;
     const compare = (a, b) => {
       if (a === "" || b === "") return (a === "") - (b === ""); // without a value: last
-      const gap = column === 0 ? a.localeCompare(b) : Number(a) - Number(b);
+      const gap = column === 0 ? a.localeCompare(b) : a === b ? 0 : Number(a) - Number(b); // also of two infinities
       return sign * gap;
     };
     body.append(...[...body.rows].sort((one, two) => compare(value(one), value(two))));

@@ -127,6 +127,11 @@ def _column(summary: Summary, metric: str) -> dict[str, str]:
     }
 
 
+def _number(value: float) -> float | str:
+    """As JavaScript reads it."""
+    return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
 def _lines(summary: Summary) -> list[dict[str, Any]]:
     """The lines of the table as texts; the best of each set and column is marked."""
     made = []
@@ -134,7 +139,6 @@ def _lines(summary: Summary) -> list[dict[str, Any]]:
         cells = []
         for metric in summary.metrics:
             value, ends = line.values.get(metric), line.intervals.get(metric)
-            known = value is not None and math.isfinite(value)
             between = ""
             if ends is not None and ends[0] != ends[1]:
                 low, high = (results.number(summary, metric, end) for end in ends)
@@ -145,7 +149,7 @@ def _lines(summary: Summary) -> list[dict[str, Any]]:
             cells.append(
                 {
                     "text": "n/a" if value is None else results.number(summary, metric, value),
-                    "value": value if known else "",
+                    "value": "" if value is None or math.isnan(value) else _number(value),
                     "between": between,
                     "best": _is_best(summary, line, metric),
                 }
