@@ -131,3 +131,14 @@ def test_without_truth_the_table_is_of_what_needs_none(tiny, tmp_path, carry_out
     assert carry_out("train", [*typed, "name=own", "iterations=1", "metric.metrics=[ssim]"]) == 0
     row = json.loads((tmp_path / "own" / "results.json").read_text())["rows"][0]
     assert row["ssim"] is None
+
+
+def test_what_has_no_effect_is_said_and_pairs_that_would_have_none_are_refused(
+    tiny, photos, tmp_path, carry_out, capsys
+):
+    typed = [*tiny, "method=supervised", f"runs_dir={tmp_path}", "iterations=1"]
+    assert carry_out("train", [*typed, "network/critic=unet"]) == 0
+    assert "note: `network/critic=unet` has no effect: method=supervised" in capsys.readouterr().out
+    sides = [f"data.pairs_lr={photos.val_lr}", f"data.pairs_hr={photos.val_hr}"]
+    assert carry_out("train", [*tiny, *sides, "method=maeda", f"runs_dir={tmp_path}"]) == 2
+    assert "method=maeda is not trained on pairs" in capsys.readouterr().err.replace("\n", " ")

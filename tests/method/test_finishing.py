@@ -5,7 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from wildsr.error import UserError
 from wildsr.method.finishing import finishing
+from wildsr.method.maeda import Maeda
 from wildsr.method.supervised import Supervised
 from wildsr.method.wild import Wild
 
@@ -72,3 +74,8 @@ def test_wild_is_shown_another_photo_by_the_same_camera():
     networks["degrade"] = Camera()
     step = finishing(Wild)(networks, {"hr": hr, "real_lr": hr[..., ::2, ::2]}, 2)
     torch.testing.assert_close(step.redrawn_lr, step.fake_lr)
+
+
+def test_a_method_without_an_average_to_finish_is_refused():
+    with pytest.raises(UserError, match=r"`finish` needs a method .* which Maeda does not"):
+        finishing(Maeda)

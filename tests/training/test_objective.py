@@ -296,3 +296,22 @@ def test_a_pool_shows_the_critic_older_fakes():
     plain = [build(spec()).terms[1](Pair(made, b, 1)) for b in batches]
     assert torch.equal(first[0], plain[0]), "the pool fills first"
     assert any(not torch.equal(a, b) for a, b in zip(first[1:], plain[1:], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        ({"_target_": "wildsr.loss.pixel.Hubber"}, "'wildsr.loss.pixel.Hubber' is no class: "),
+        (
+            {"_target_": "torch.nn.functional.l1_loss"},
+            "functional.l1_loss' is no class: ",
+        ),
+        ({"_target_": "collections.Counter"}, "'collections.Counter' is no torch.nn.Module"),
+        ({"delta": 1}, "None is no class"),
+    ],
+)
+def test_a_loss_that_is_no_class_is_one_sentence(loss, said):
+    with pytest.raises(UserError, match=r"`loss\.l1`: `_target_` ") as caught:
+        Objective(Pair, spec(), LOSSES | {"l1": loss}, ())
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

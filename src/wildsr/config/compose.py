@@ -112,6 +112,35 @@ def literals(name: str, overrides: Sequence[str]) -> dict[str, str]:
     return _base(name, _chosen(typed))[1]
 
 
+def unused_choices(overrides: Sequence[str]) -> list[str]:
+    """What was chosen for ``train`` and is nothing that its method refers to.
+
+    Args:
+        overrides: as typed by the user.
+    """
+    typed = [Override.of(override) for override in overrides]
+    base, _ = _base("train", _chosen(typed))
+    texts = {group: _text(base, group.replace("/", ".")) for group in PARTS}
+    given = "".join(override.typed for override in typed if _group(override) is None)
+    reached, waiting = set[str](), [_text(base, "method") + _text(base, "finish") + given]
+    while waiting:
+        text = waiting.pop()
+        for group in set(texts) - reached:
+            if re.search(rf"\$\{{{re.escape(group.replace('/', '.'))}[.}}]", text):
+                reached.add(group)
+                waiting.append(texts[group])
+    return [o.typed for o in typed if _group(o) in set(texts) - reached]
+
+
+# Groups that a method may refer to, or not.
+PARTS = ("degradation", "network/upscaler", "network/degrader", "network/critic", "network/front")
+
+
+def _text(config: DictConfig, key: str) -> str:
+    node = OmegaConf.select(config, key)
+    return OmegaConf.to_yaml(node, resolve=False) if OmegaConf.is_config(node) else ""
+
+
 def _chosen(typed: Sequence[Override]) -> tuple[str, ...]:
     """The overrides that choose from groups.
 

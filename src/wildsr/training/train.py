@@ -13,13 +13,15 @@ from rich.console import Console
 
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import check_config
-from wildsr.config.compose import configure
+from wildsr.config.compose import configure, unused_choices
 from wildsr.config.help import program
 from wildsr.config.make import make, scale_of_weights, sensor_of
 from wildsr.config.trust import trusts
 from wildsr.data.module import Folders
+from wildsr.error import UserError
 from wildsr.evaluation.evaluate import Restore, interpolating
 from wildsr.evaluation.summary import Summary
+from wildsr.method.upscaling import Upscaling
 from wildsr.metric.panel import Panel
 from wildsr.photo.sensor import RGB
 from wildsr.run.folder import BASELINE, Run, to_resume
@@ -123,6 +125,12 @@ def _train(
     if resumed is not None and not data.fixed:
         data.sensor, data.fixed = RGB, True  # as it began
     training = prepare(config, resumed)
+    if data.paired and not issubclass(training.objective.method, Upscaling):
+        raise UserError(
+            f"`data.{'lr' if data.aligned else 'pairs_lr'}`: method={config.method.name} is not "
+            "trained on pairs; methods that are: supervised, wild, and others that train the "
+            "upscaler on generated LR."
+        )
     data.prepare_data()
     data.setup()
     assert data.report is not None
@@ -135,6 +143,11 @@ def _train(
         overrides = [*overrides, f"metric.metrics=[{','.join(WITHOUT_TRUTH)}]"]
         config = configure("train", overrides)
     panel: Panel = make(config.metric, "metric", Panel)
+    for choice in unused_choices(typed):
+        console.print(
+            f"note: `{choice}` has no effect: method={config.method.name} does not refer to it",
+            markup=False,
+        )
     if not data.sensor.plain:
         console.print(f"photos: {data.sensor.sentence()}", markup=False)
     for line in [*data.said, *data.report.lines(), *stand_ins(training.objective)]:
