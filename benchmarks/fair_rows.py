@@ -66,6 +66,10 @@ WHY: dict[str, str] = {
     "has not settled), and its LR has 9 dB more of the finest detail than real LR; the upscaler, "
     "trained against a critic of its own, draws hatching along every edge, and its results have a "
     "green tint.",
+    "canon-cyclesr": "its critic of real LR gains until the end (`judge/real` falls and has not "
+    "settled), and its translators have drifted from the identity (`identity_real`, "
+    "`identity_clean`: fifty times the error at the start): other colours, and a coarse texture "
+    "that the upscaler passes on.",
     "canon-pdm": "its critic gains on the degrader until the end (`degrade/fool` rises, "
     "`judge/real` falls), and the degrader's noise grows with it (`degrade/noise`): the upscaler "
     "draws halos, and its results have a green tint.",
