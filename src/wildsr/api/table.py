@@ -27,7 +27,7 @@ from wildsr.evaluation.evaluate import upscaling_protocol
 from wildsr.evaluation.outcome import Measured
 from wildsr.evaluation.parts import FOLDER as PARTS
 from wildsr.evaluation.rows import Row
-from wildsr.evaluation.sets import OfSets, of_sets
+from wildsr.evaluation.sets import OfSets, of_sets, some_of
 from wildsr.evaluation.summary import Summary, summarise
 from wildsr.evaluation.tiled_panel import STATED
 from wildsr.inference.device import choose_device
@@ -41,8 +41,6 @@ from wildsr.report.page.page import Page, write_page
 from wildsr.run.folder import plain_config
 from wildsr.run.photos import opened_data
 from wildsr.training.logger import loggers
-
-SHARP = 64  # at most this many photos of a run's HR folder serve as the sharp set
 
 
 def measure_and_report(overrides: list[str], console: Console) -> tuple[Path, Summary | None]:
@@ -206,7 +204,7 @@ def _sharp(config: DictConfig, ranked: bool) -> list[Path]:
         return []
     run = next(iter(paths_by_name(config.run, "run").values()))
     found = list_images(opened_data(run, trusts(config)).hr, "data.hr")
-    return found[:: -(-len(found) // SHARP)]
+    return list(some_of(found))
 
 
 def _say(summary: Summary, console: Console) -> None:

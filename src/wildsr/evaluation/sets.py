@@ -20,7 +20,13 @@ from wildsr.metric.kind import Set
 from wildsr.metric.panel import Gathering, Panel
 
 CPU = torch.device("cpu")
+SHARP = 64  # photos of a folder that serve as the reference
 OfSets = Mapping[tuple[str, str | None], Mapping[str, float | None]]  # by row and set
+
+
+def some_of(paths: Sequence[Path]) -> Sequence[Path]:
+    """At most 64 sharp photos, evenly spread over a folder, for the metrics of sets."""
+    return paths[:: -(-len(paths) // SHARP)] if paths else paths
 
 
 def of_sets(

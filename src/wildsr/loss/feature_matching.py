@@ -64,7 +64,10 @@ class FeatureMatching(nn.Module):
     """
 
     def forward(self, critic: nn.Module, prediction: Tensor, target: Tensor) -> Tensor:
-        """A scalar, 0 for equal images (B, C, H, W)."""
+        """A scalar, 0 for equal images (B, C, H, W).
+
+        Not quite 0 with spectral normalisation, which changes a critic in training at each pass.
+        """
         return feature_matching(critic, prediction, target)
 
 

@@ -13,6 +13,7 @@ from wildsr.config.search import CARD, PANEL, objective_of
 from wildsr.data.module import Folders
 from wildsr.error import UserError
 from wildsr.evaluation.evaluate import evaluate, interpolation, of_lr
+from wildsr.evaluation.sets import some_of
 from wildsr.evaluation.summary import summarise
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.device import measuring_device
@@ -32,7 +33,6 @@ PANELS: Mapping[str, float] = {
     "noise_residue": 0.05,
     "colour_drift": 1.0,
 }
-SHARP = 64  # reference photos from the HR folder for set metrics
 ROW, BICUBIC = "trial", "bicubic"
 
 
@@ -151,8 +151,7 @@ class Objective:
         """Photos of the HR folder: objectives without ground truth must not use it."""
         if not any(isinstance(metric, Set) for metric in panel.parts.values()):
             return ()
-        found = list_images(data.hr, "data.hr")
-        return found[:: -(-len(found) // SHARP)]
+        return some_of(list_images(data.hr, "data.hr"))
 
 
 def severity_of(degrader: Degrader, data: Folders) -> float:

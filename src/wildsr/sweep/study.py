@@ -127,8 +127,8 @@ def counted(trials: list[Any]) -> list[Any]:
 def try_again(study: Any, folder: Path) -> list[int]:
     """Queue retries of trials whose process has died; returns their numbers.
 
-    A retry resumes from the trial's checkpoint, in its folder. Trials on another machine's disk are
-    left alone, because nothing is known about their processes.
+    A retry resumes from the trial's checkpoint, in its folder, which all workers must share: of a
+    trial whose folder is not there after a minute nobody knows, and it is taken for dead.
     """
     library, found = optuna(), []
     for trial in study.get_trials(deepcopy=False, states=(library.trial.TrialState.RUNNING,)):
