@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from wildsr.cli import export as verb
+from wildsr.error import UserError
 from wildsr.export.formats import PROGRAMS
 from wildsr.export.model_card import File, ModelCard, kept_files, markdown_card
 from wildsr.inference.restorer import Restorer
@@ -202,6 +203,20 @@ def test_it_is_compared_on_a_photo_that_can_be_read(run, photos, carry_out, caps
     monkeypatch.setattr("wildsr.cli.export.lr_photos", lambda *_: [broken] * 7 + [good])
     assert carry_out("export", [f"run={run}", "format=pth"]) == 0
     assert "on photo0.png" in capsys.readouterr().out
+
+
+def test_weights_of_an_own_architecture_leave_no_file(run, carry_out, capsys, monkeypatch):
+    def refused(*_):
+        (run / "export").mkdir(exist_ok=True)
+        (run / "export" / "4x_rose.pth").write_bytes(b"half")
+        raise UserError("it names the architecture 'mine.Tiny', which is not ours.")
+
+    monkeypatch.setattr("wildsr.cli.export.write_weights", refused)
+    assert carry_out("export", [f"run={run}", "format=pth"]) == 2
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert "`format=pth` needs an architecture that is known" in said
+    assert "onnx" in said
+    assert not list((run / "export").glob("*.pth"))
 
 
 def test_what_cannot_be_said_is_said_to_be_unknown():

@@ -168,7 +168,15 @@ def _write(
         path = source.folder / f"{file_name(source.name, piece)}.{fmt}"
         _keep_the_source(path, source)
         node = source.nodes.get(piece.name or _only(source))
-        reopened = write_weights(piece, path, node, fp16, source.sensor)
+        try:
+            reopened = write_weights(piece, path, node, fp16, source.sensor)
+        except UserError as error:  # an architecture of one's own
+            path.unlink(missing_ok=True)
+            others = ", ".join(sorted(PROGRAMS))
+            raise UserError(
+                f"`format={fmt}` needs an architecture that is known when it is read: {error} "
+                f"What holds the network itself: {others}."
+            ) from error
         largest, mean = _compare(piece.network, reopened, crops, device)
         found = spandrel_model(path, channels_of(piece.network))
         tools = f"spandrel, chaiNNer ({found.architecture.name})" if found else "wildsr only"

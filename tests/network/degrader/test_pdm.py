@@ -105,7 +105,7 @@ def test_noise_depends_on_image_and_place():
 
 def test_batch_of_one_is_refused_in_training_only():
     degrader, hr = PDMDegrader(4, **SMALL), torch.rand(1, 3, 16, 16)
-    with pytest.raises(UserError, match=r"at least 2 images .* raise the batch size"):
+    with pytest.raises(UserError, match=r"at least 2 images .* raise `data.batch`"):
         degrader(hr, *degrader.draws(hr))
     assert degrader.eval()(hr, *degrader.draws(hr))[0].shape == (1, 3, 4, 4)
 

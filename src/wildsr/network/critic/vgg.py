@@ -101,7 +101,7 @@ class VGGCritic(Critic):
         if self.norm == "batch" and self.training and len(x) * places < 2:
             raise UserError(
                 "Argument `image` must be a batch of at least 2 for `norm` 'batch' at this size, "
-                f"but got {tuple(x.shape)} at the first layer; raise the batch size."
+                f"but got {tuple(x.shape)} at the first layer; raise `data.batch`."
             )
         if self.norm == "instance" and places < 2:
             raise UserError(

@@ -87,7 +87,7 @@ class KernelNetwork(nn.Module):
         if self.training and draw.numel() == draw.shape[1]:
             raise UserError(
                 "Argument `kernel_draw` must hold at least 2 images while the degrader trains (it "
-                f"normalises over the batch), but got {tuple(draw.shape)}; raise the batch size."
+                f"normalises over the batch), but got {tuple(draw.shape)}; raise `data.batch`."
             )
         logits = self.body(draw).view(-1, self.kernel_size, self.kernel_size)
         if self.centre is not None:
