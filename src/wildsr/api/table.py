@@ -159,7 +159,8 @@ def _report(
     if all(found.photos[0][1] is None for found in sets.values()):
         without = not any(isinstance(part, Pair) for part in panel.parts.values())
         remedy = "" if without else "; `metric=no_reference` measures what needs none"
-        console.print(f"No ground truth was given (data.hr): look at the pictures{remedy}.")
+        line = f"No ground truth was given (data.hr): look at the pictures{remedy}."
+        console.print(line, markup=False)
     choice = None
     if ranked:
         ranking = checkpoint_choice.rank(summary, ranked, config.panel)
