@@ -70,8 +70,8 @@ WHY: dict[str, str] = {
     "settled), and its translators have drifted from the identity (`identity_real`, "
     "`identity_clean`: fifty times the error at the start): other colours, and a coarse texture "
     "that the upscaler passes on.",
-    "canon-maeda": "real photos pass its correction network first, which drifts as the degrader does "
-    "(`generate/cycle` rises until the end, to more than seven times its first value, and "
+    "canon-maeda": "real photos pass its correction network first, which drifts as the degrader "
+    "does (`generate/cycle` rises until the end, to more than seven times its first value, and "
     "`generate/pixel` with it): red turns to brown, and edges get halos and hatching.",
     "canon-pdm": "its critic gains on the degrader until the end (`degrade/fool` rises, "
     "`judge/real` falls), and the degrader's noise grows with it (`degrade/noise`): the upscaler "
