@@ -139,6 +139,9 @@ def test_what_has_no_effect_is_said_and_pairs_that_would_have_none_are_refused(
     typed = [*tiny, "method=supervised", f"runs_dir={tmp_path}", "iterations=1"]
     assert carry_out("train", [*typed, "network/critic=unet"]) == 0
     assert "note: `network/critic=unet` has no effect: method=supervised" in capsys.readouterr().out
+    again = [f"resume={tmp_path / 'supervised-folders'}", "degradation=mild", "iterations=2"]
+    assert carry_out("train", again) == 0
+    assert "`degradation=mild` has no effect" not in capsys.readouterr().out, "by its own method"
     sides = [f"data.pairs_lr={photos.val_lr}", f"data.pairs_hr={photos.val_hr}"]
     assert carry_out("train", [*tiny, *sides, "method=maeda", f"runs_dir={tmp_path}"]) == 2
     assert "method=maeda is not trained on pairs" in capsys.readouterr().err.replace("\n", " ")

@@ -179,6 +179,27 @@ def test_without_truth(search, tmp_path, name, monkeypatch):
     assert value == 0.25 if name == "card" else 0 < value < math.inf
 
 
+@pytest.mark.parametrize("order", [(1.0, 4.0), (4.0, 1.0)])
+def test_a_trial_is_compared_with_bicubic_by_its_own_degradation(order, monkeypatch):
+    """A training stands for its degradation here; what does not need it is measured once."""
+    config = configure("sweep", ["search={seed: [1, 9]}", "objective=panel"])
+    made, measured = objective.Objective(config), []
+
+    def rows(training, data, degrader, row, metrics=None):
+        names = made.metrics if metrics is None else metrics
+        measured.append((row, names))
+        factor = 2.0 if row == objective.BICUBIC else 1.0
+        return {n: factor * (degrader if n == "lr_discrepancy" else 1.0) for n in names}
+
+    monkeypatch.setattr(made, "_degrader", lambda training: training)
+    monkeypatch.setattr(made, "_rows", rows)
+    found = {degradation: made.of(degradation, None) for degradation in order}
+    for degradation, value in found.items():
+        ours = {n: degradation if n == "lr_discrepancy" else 1.0 for n in made.metrics}
+        assert value == pytest.approx(against(ours, {n: 2 * v for n, v in ours.items()}))
+    assert sum("swd" in names for row, names in measured if row == objective.BICUBIC) == 1
+
+
 def test_the_panel_in_one_figure():
     bicubic = {"lr_discrepancy": 3.5, "swd": 99.0, "noise_residue": None, "colour_drift": 1.0}
     assert against(bicubic, bicubic) == 1

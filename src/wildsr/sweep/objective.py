@@ -36,9 +36,6 @@ PANELS: Mapping[str, float] = {
 ROW, BICUBIC = "trial", "bicubic"
 
 
-BY_DEGRADER = ("lr_discrepancy", "lr_consistency_learned")
-
-
 class Objective:
     """One number that measures a training, at any moment of it.
 
@@ -88,12 +85,14 @@ class Objective:
             return severity_of(degrader, data)
         found = self.values(training, data, degrader)
         if self.name == PANEL:
+            # What needs a degradation depends on the trial's; the rest is the same for all trials.
+            parts = self._panel(None).parts.items()
+            own = tuple(name for name, part in parts if part.needs == NEEDS)
             if self._bicubic is None:
-                self._bicubic = self._rows(training, data, degrader, BICUBIC)
-            # What a degradation is needed for depends on the trial's: measured with it each time.
-            by = tuple(name for name in self.metrics if name in BY_DEGRADER)
-            own = self._rows(training, data, degrader, BICUBIC, by)
-            return against(found, {**self._bicubic, **own})
+                rest = tuple(name for name in self.metrics if name not in own)
+                self._bicubic = self._rows(training, data, degrader, BICUBIC, rest)
+            with_own = self._rows(training, data, degrader, BICUBIC, own)
+            return against(found, {**self._bicubic, **with_own})
         value = found[self.name]
         if value is None or not math.isfinite(value):
             raise UserError(f"`objective={self.name}` has no value on the validation photos.")

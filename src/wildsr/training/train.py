@@ -143,7 +143,7 @@ def _train(
         overrides = [*overrides, f"metric.metrics=[{','.join(WITHOUT_TRUTH)}]"]
         config = configure("train", overrides)
     panel: Panel = make(config.metric, "metric", Panel)
-    for choice in unused_choices(typed):
+    for choice in unused_choices(overrides):  # of a resumed run: beside what it was started with
         console.print(
             f"note: `{choice}` has no effect: method={config.method.name} does not refer to it",
             markup=False,
