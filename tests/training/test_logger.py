@@ -127,6 +127,21 @@ def test_tensorboard(tmp_path, picture):
     ]
 
 
+def test_tensorboard_goes_on_behind_the_iteration_of_the_checkpoint(tmp_path):
+    """What was logged later is dropped, what was logged with the checkpoint stays."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for start, steps in ((0, (50, 100, 150)), (100, (150, 200))):
+        log = TensorBoard(tmp_path, start)
+        for step in steps:
+            log.scalars({"upscale/pixel": float(start)}, step)
+        log.finish()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    points = [(event.step, event.value) for event in events.Scalars("upscale/pixel")]
+    assert points == [(50, 0.0), (100, 0.0), (150, 100.0), (200, 100.0)]
+
+
 def test_tensorboard_without_its_package_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(UserError, match=r"needs the package tensorboard: pip install"):
