@@ -24,7 +24,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
 
-from wildsr.config.compose import CONF
+from wildsr.config.choice import CONF
 from wildsr.photo.image import list_images, read_image
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from wildsr.config.compose import CONF, verbs
+from wildsr.config.choice import CONF
+from wildsr.config.compose import verbs
 
 pytestmark = pytest.mark.heavy
 

@@ -10,7 +10,8 @@ from PIL import Image
 from support.pretend import PRETEND, Pretend
 
 from wildsr.cli import main
-from wildsr.config.compose import CONF, configure, verbs
+from wildsr.config.choice import CONF
+from wildsr.config.compose import configure, verbs
 from wildsr.degradation.bicubic import Bicubic
 from wildsr.inference import device as devices
 from wildsr.metric.catalogue import CATALOGUE

@@ -13,7 +13,8 @@ from support.tiers import only
 from torch.utils.data import DataLoader
 
 import wildsr
-from wildsr.config.compose import CONF, configure
+from wildsr.config.choice import CONF
+from wildsr.config.compose import configure
 from wildsr.config.help import bases
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.trunk.encoder import STAND_IN

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from wildsr.config.compose import CONF, configure, verbs
+from wildsr.config.choice import CONF
+from wildsr.config.compose import configure, verbs
 
 RECORD = Path(__file__).with_name("composed.json")
 WHOLE = ("method", "experiment", "data")  # what they choose elsewhere is theirs, too

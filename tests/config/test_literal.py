@@ -7,7 +7,8 @@ import yaml
 from omegaconf import OmegaConf
 from support.names import TORTURED
 
-from wildsr.config.compose import CONF, configure, literals, verbs
+from wildsr.config.choice import CONF
+from wildsr.config.compose import configure, literals, verbs
 from wildsr.config.help import keys
 from wildsr.config.make import make
 from wildsr.config.plain import as_config, literal, printable

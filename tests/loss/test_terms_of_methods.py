@@ -6,7 +6,7 @@ import shlex
 import pytest
 import torch
 
-from wildsr.config.compose import CONF
+from wildsr.config.choice import CONF
 
 
 def published(method):

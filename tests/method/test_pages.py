@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wildsr.config.compose import CONF, configure
+from wildsr.config.choice import CONF
+from wildsr.config.compose import configure
 from wildsr.training.session import explained
 
 FOLDER = Path(__file__).parents[2] / "docs" / "methods"

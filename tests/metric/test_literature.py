@@ -7,7 +7,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from wildsr.config.compose import CONF
+from wildsr.config.choice import CONF
 from wildsr.data.pairs import pair
 from wildsr.data.validation import ValidationPhotos
 from wildsr.evaluation.evaluate import evaluate, interpolation

@@ -9,7 +9,8 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from wildsr.config.compose import CONF, configure
+from wildsr.config.choice import CONF
+from wildsr.config.compose import configure
 from wildsr.error import UserError
 from wildsr.metric.catalogue import CATALOGUE
 from wildsr.metric.kind import Pair, Set, Single

@@ -16,7 +16,8 @@ from wildsr.api.draws import drawn_from
 from wildsr.api.images import GREEN, Back, Image, channels_in, planes_of, tensor_of
 from wildsr.api.overrides import overrides_of
 from wildsr.argument import check_scale
-from wildsr.config.compose import CONF, configure
+from wildsr.config.choice import CONF
+from wildsr.config.compose import configure
 from wildsr.config.help import choices
 from wildsr.config.make import make, sensor_of
 from wildsr.config.plain import read_yaml

@@ -12,7 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
-from wildsr.config.compose import CONF, configure, keys_of, literals, verbs
+from wildsr.config.choice import CONF
+from wildsr.config.compose import configure, keys_of, literals, verbs
 from wildsr.config.help import choices
 from wildsr.error import UserError, unknown
 

@@ -16,7 +16,8 @@ from rich.console import Console
 from wildsr import __version__
 from wildsr.config import help
 from wildsr.config.check import checked
-from wildsr.config.compose import CONF, verbs
+from wildsr.config.choice import CONF
+from wildsr.config.compose import verbs
 from wildsr.config.quiet import quiet_libraries
 from wildsr.config.trials import checked_sweep
 from wildsr.error import UserError, unknown

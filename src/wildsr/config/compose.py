@@ -7,7 +7,6 @@ import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -19,15 +18,13 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from wildsr.config.choice import CONF, checked_choices, choices_of, group_of
 from wildsr.config.finish import with_finish
 from wildsr.config.override import Override
 from wildsr.config.plain import as_config, literal
 from wildsr.config.shape import check_scalar, check_shape
 from wildsr.error import UserError, first_line, nearest, shortened
 
-PACKAGE = Path(__file__).resolve().parents[1]
-# A wheel carries conf inside the package; a checkout has it beside src.
-CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 LITERAL = "literal"  # key under which a configuration lists its literal keys; removed after reading
 
 
@@ -61,12 +58,12 @@ def _composed(
     References may be to the environment, which therefore tells one composition from another.
     """
     typed = [Override.of(override) for override in overrides]
-    chosen = _chosen(typed)
+    chosen = checked_choices(typed)
     base, kinds = _base(name, chosen)
     config, before = copy.deepcopy(base), dict[str, Any]()
     try:
         for override in typed:
-            if _group(override) is None:
+            if group_of(override) is None:
                 before[override.key] = _apply(config, override, kinds, name)
         plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -93,7 +90,7 @@ def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> No
         UserError: it names the key, the value and the valid ones.
     """
     typed = [Override.of(override) for override in overrides]
-    base, kinds = _base(name, _chosen(typed))
+    base, kinds = _base(name, checked_choices(typed))
     plain = OmegaConf.to_container(config)
     for override in typed:
         parent, leaf = _parent(base, override.key), override.key.rpartition(".")[2]
@@ -109,7 +106,7 @@ def check_scalars(name: str, overrides: Sequence[str], config: DictConfig) -> No
 def literals(name: str, overrides: Sequence[str]) -> dict[str, str]:
     """The keys whose values are taken literally, with their kinds: path, paths or text."""
     typed = [Override.of(override) for override in overrides]
-    return _base(name, _chosen(typed))[1]
+    return _base(name, checked_choices(typed))[1]
 
 
 def unused_choices(overrides: Sequence[str]) -> list[str]:
@@ -119,9 +116,9 @@ def unused_choices(overrides: Sequence[str]) -> list[str]:
         overrides: as typed by the user.
     """
     typed = [Override.of(override) for override in overrides]
-    base, _ = _base("train", _chosen(typed))
+    base, _ = _base("train", checked_choices(typed))
     texts = {group: _text(base, group.replace("/", ".")) for group in PARTS}
-    given = "".join(override.typed for override in typed if _group(override) is None)
+    given = "".join(override.typed for override in typed if group_of(override) is None)
     reached, waiting = set[str](), [_text(base, "method") + _text(base, "finish") + given]
     while waiting:
         text = waiting.pop()
@@ -129,7 +126,7 @@ def unused_choices(overrides: Sequence[str]) -> list[str]:
             if re.search(rf"\$\{{{re.escape(group.replace('/', '.'))}[.}}]", text):
                 reached.add(group)
                 waiting.append(texts[group])
-    return [o.typed for o in typed if _group(o) in set(texts) - reached]
+    return [o.typed for o in typed if group_of(o) in set(texts) - reached]
 
 
 # Groups that a method may refer to, or not.
@@ -139,27 +136,6 @@ PARTS = ("degradation", "network/upscaler", "network/degrader", "network/critic"
 def _text(config: DictConfig, key: str) -> str:
     node = OmegaConf.select(config, key)
     return OmegaConf.to_yaml(node, resolve=False) if OmegaConf.is_config(node) else ""
-
-
-def _chosen(typed: Sequence[Override]) -> tuple[str, ...]:
-    """The overrides that choose from groups.
-
-    Raises:
-        UserError: a group is to be left out.
-    """
-    groups = [override for override in typed if _group(override) is not None]
-    for override in groups:
-        of = _choices(_group(override) or "")
-        if override.sign == "~":
-            raise UserError(f"`~{override.key}`: `{override.key}` must be one of {of}.")
-        # Hydra would read any YAML file whose path, from there, is given, and resolve what it says.
-        for item in _items(override.value or ""):
-            if item not in of and item not in ("null", ""):
-                raise UserError(_no_such_choice(override, item, of))
-        none = _items(override.value or "") == [""] and _group(override) == "loss"
-        if _lists(override) and (none or _group(override) not in LISTS):
-            raise UserError(f"`{override.key}` must be one of {of}, but got {override.value}.")
-    return tuple(override.typed for override in groups)
 
 
 @functools.lru_cache(maxsize=64)
@@ -196,13 +172,6 @@ def _literals(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
         inner = node._get_node(key)
         if isinstance(inner, DictConfig) and not inner._is_interpolation() and not inner._is_none():
             yield from _literals(inner, f"{prefix}{key!s}.")
-
-
-def _group(override: Override) -> str | None:
-    """The group that an override chooses from; None if it sets a value."""
-    group = override.key.partition("@")[0]
-    braces = (override.value or "").startswith("{")
-    return group if _choices(group) and not braces else None
 
 
 def _apply(config: DictConfig, override: Override, kinds: dict[str, str], name: str) -> Any:
@@ -271,44 +240,16 @@ def _no_such_key(name: str, key: str, config: DictConfig) -> str:
     if key in of_folders:
         hint = " It belongs to `data=folders`, which was not chosen."
     path = key.replace(".", "/")
-    if _choices(path):
-        hint = f" `{path}=NAME` chooses one of {_choices(path)}."
+    if choices_of(path):
+        hint = f" `{path}=NAME` chooses one of {choices_of(path)}."
     return f"There is no key `{key if len(key) <= 200 else shortened(key)}`.{hint}"
-
-
-def _choices(group: str) -> list[str]:
-    """What a group has; nothing for what is no group."""
-    if not re.fullmatch(r"\w{1,50}(/\w{1,50})*", group):
-        return []
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-# Groups of which several can be chosen.
-LISTS = ("network/front", "loss", "experiment")
-
-
-def _items(value: str) -> list[str]:
-    """What is chosen: a name, or each of a list of names."""
-    listed = re.fullmatch(r"\[(.*)\]", value.strip("'\" "), re.DOTALL)
-    items = listed[1].split(",") if listed else [value]
-    return [item.strip(" '\"") for item in items]
-
-
-def _lists(override: Override) -> bool:
-    return (override.value or "").strip("'\" ").startswith("[")
-
-
-def _no_such_choice(override: Override, item: str, choices: Sequence[str]) -> str:
-    of = "of" if _lists(override) else "one of"
-    said = f"`{_group(override)}` must be {of} {choices}, but got {shortened(item)}."
-    return f"{said}{nearest(item, choices)}"
 
 
 def _explain(name: str, chosen: Sequence[str], message: str) -> str:
     """Hydra's message on choices as one sentence with a suggestion."""
     for word in chosen:
         override = Override.of(word)
-        group, choices = _group(override) or "", _choices(_group(override) or "")
+        group, choices = group_of(override) or "", choices_of(group_of(override) or "")
         if override.value in ("null", ""):
             return f"`{group}` must be one of {choices}, but got {shortened(word)}."
     where = re.search(r"Could not override '([^']+)'", message)

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from wildsr.argument import check_integer
-from wildsr.config.compose import CONF
+from wildsr.config.choice import CONF
 from wildsr.config.plain import read_yaml
 from wildsr.error import UserError, shortened, unknown
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from omegaconf import DictConfig
 
 from wildsr.config.check import checked
-from wildsr.config.compose import CONF
+from wildsr.config.choice import CONF
 from wildsr.config.override import written
 from wildsr.config.search import Value, space_of
 from wildsr.error import UserError

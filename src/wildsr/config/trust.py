@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from wildsr.config.compose import CONF
+from wildsr.config.choice import CONF
 from wildsr.error import UserError
 
 TARGET = "_target_"
