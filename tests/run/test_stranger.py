@@ -323,6 +323,7 @@ STATES = {
     "other pools": _with("pools", [[[], [], [], [], []]]),
     "stages": _with("stages", {"starts": {"a": 1}, "began": 0.0}),
     "stage": _with("stages", {"starts": {}, "began": "x"}),
+    "planned": _with("stages", {"starts": {}, "began": 0.0, "iterations": "many"}),
     "settling": _with("settling", {"readings": [["x"]]}),
     "moments": lambda state: state["optimizers"]["upscale"]["state"][0].update(
         exp_avg=torch.zeros(7)

@@ -135,6 +135,33 @@ def test_a_sweep_of_failures_says_why(search, monkeypatch, capsys):
     )
 
 
+@pytest.mark.parametrize("ends", ["valued", "pruned", "failed", "measured"])
+def test_a_trial_that_another_worker_took_over_costs_only_itself(
+    search, tmp_path, monkeypatch, capsys, ends
+):
+    """Its folder was not there after a minute: no shared file system, or a slow one."""
+    taken = []
+
+    def carried(trial, *_):
+        if taken:
+            return 3.0, None
+        taken.append(trial)
+        assert study.again(trial.study, trial), "the other worker"
+        if ends == "pruned":
+            raise optuna.TrialPruned
+        if ends == "failed":
+            raise UserError("Term `pixel` became NaN.")
+        if ends == "measured":
+            trial.report(1.0, 2)
+        return 2.0, None
+
+    monkeypatch.setattr(sweep, "carry_out", carried)
+    assert search("trials=2") == 0
+    assert "trial 0000: another worker took it" in capsys.readouterr().out
+    found = {row["trial"]: (row["state"], row["objective"]) for row in table(tmp_path / "it")}
+    assert found == {"0000": ("complete", "3.0"), "0002": ("complete", "3.0")}, "0001 is the retry"
+
+
 @pytest.mark.heavy
 def test_a_signal_ends_it_and_the_trial_goes_on_where_it_was(search, tmp_path, monkeypatch, capsys):
     step, seen = Training.training_step, []

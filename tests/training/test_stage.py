@@ -173,13 +173,35 @@ def test_schedules_and_averages_count_from_the_stage_of_their_network(fit, plain
     assert group["lr"] == 0.5 * group["initial_lr"], "halved once, at its second iteration"
 
 
-def test_a_run_goes_on_in_its_stage_and_more_iterations_prolong_the_last(small, tiny, tmp_path):
+def test_a_run_goes_on_in_its_stage_and_other_iterations_are_divided_anew(small, tiny):
     first = build_training(configure("train", [*tiny, *TWO, "iterations=6"]))
-    first.stages.restore({"starts": {"learn": 0, "use": 4}, "began": 2.0})
+    first.stages.restore({"starts": {"learn": 0, "use": 3}, "began": 2.0}, 3)
     again = build_training(configure("train", [*tiny, *TWO, "iterations=60"]))
     assert again.stages.starts == {"learn": 0, "use": 40}
-    again.stages.restore(first.stages.state())
+    again.stages.restore(first.stages.state(), 2)
+    assert again.stages.starts == {"learn": 0, "use": 40}, "it was still learning"
+    again.stages.restore(first.stages.state(), 3)
     assert again.stages.began == 2
-    assert again.stages.at(4) == again.stages.at(59) == "use"
+    assert again.stages.at(4) == again.stages.at(59) == "use", "the last stage is prolonged"
+    again.stages.restore({"starts": {"learn": 0, "use": 30}, "began": 0.0}, 20)
+    assert again.stages.starts["use"] == 30, "an earlier checkpoint does not say what was planned"
     with pytest.raises(UserError, match=r"checkpoint's stages are \['a'\], but .*'learn', 'use'"):
-        again.stages.restore({"starts": {"a": 0}, "began": 0.0})
+        again.stages.restore({"starts": {"a": 0}, "began": 0.0}, 0)
+
+
+def test_fewer_iterations_on_resuming_leave_no_stage_out():
+    long = Stages({"learn": 2, "use": 1, "finish": 1}, 1000)
+    short = Stages({"learn": 2, "use": 1, "finish": 1}, 100)
+    short.restore(long.state(), 40)
+    assert short.starts == {"learn": 0, "use": 50, "finish": 75}
+    short.restore(long.state(), 70)
+    assert short.starts == {"learn": 0, "use": 70, "finish": 75}
+    short.restore(long.state(), 98)
+    assert short.starts == {"learn": 0, "use": 98, "finish": 99}
+    short.restore({"starts": {"learn": 0, "use": 500, "finish": 750}, "began": 0.0}, 40)
+    assert short.starts["finish"] == 75, "an earlier checkpoint"
+    with pytest.raises(
+        UserError, match=r"`iterations=100`: .* had 99, .* \['use', 'finish'\] .* takes 101"
+    ):
+        short.restore(long.state(), 99)
+    short.restore(long.state(), 900)  # all have begun: it has come to its end

@@ -149,12 +149,13 @@ def _named(value: Any) -> bool:
 
 
 def _stages(value: Any) -> bool:
-    """Where each began, and when the present one did."""
+    """Where each began, when the present one did, and of how many iterations."""
     return (
         _named(value)
         and _named(value.get("starts"))
         and all(map(_count, value["starts"].values()))
         and _number(value.get("began"))
+        and _count(value.get("iterations", 0))
     )
 
 

@@ -23,7 +23,7 @@ from wildsr.config.trials import checked_sweep, identity, key_of, trial_override
 from wildsr.error import UserError, first_line
 from wildsr.sweep.objective import Objective
 from wildsr.sweep.results import leave, said, table
-from wildsr.sweep.study import again, counted, draw, open_study, optuna, try_again
+from wildsr.sweep.study import again, counted, draw, open_study, optuna, place, try_again
 from wildsr.sweep.trial import carry_out
 
 SETTINGS = "sweep.json"  # in the folder of a sweep: its settings
@@ -91,29 +91,53 @@ def _try(
 ) -> int | None:
     """Carry out one trial and tell Optuna; the signal that ended it, if one did."""
     library = optuna()
+    signal = None
+    try:
+        signal = _tell(study, trial, objective, base, config, folder)
+    except library.exceptions.UpdateFinishedTrialError:
+        taken = "another worker took it for dead, and tries it itself"
+        console.print(f"trial {place(trial)}: {taken}", markup=False)
+    else:
+        if signal is None:
+            console.print(said(study, trial.number), markup=False)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return signal
+
+
+def _tell(
+    study: Any, trial: Any, objective: Objective, base: list[str], config: DictConfig, folder: Path
+) -> int | None:
+    """Carry out one trial and tell Optuna; the signal that ended it, if one did.
+
+    Raises:
+        optuna.exceptions.UpdateFinishedTrialError: another worker has ended it meanwhile.
+    """
+    library = optuna()
     state = library.trial.TrialState
     if (earlier := trial.user_attrs.get("again")) is not None:
         for step, value in study.get_trials(deepcopy=False)[earlier].intermediate_values.items():
             trial.report(value, step)
     values: dict[str, Value] = draw(study, trial, space_of(config), config.seed, config.sampler)
     typed = [*base, *(f"{key}={written(value)}" for key, value in values.items())]
+    ending = state.COMPLETE
+    value: float | None = None
     try:
         value, signal = carry_out(trial, objective, typed, folder, config.validate_every)
     except library.TrialPruned:
-        study.tell(trial, state=state.PRUNED)
+        ending = state.PRUNED
     except (UserError, MemoryError, torch.OutOfMemoryError) as error:
         trial.set_user_attr("error", first_line(error))
-        study.tell(trial, state=state.FAIL)
+        ending = state.FAIL
     else:
         if signal is not None:
             trial.set_user_attr("stopped", signal)
             again(study, trial)
             return signal
-        study.tell(trial, value)
-    console.print(said(study, trial.number), markup=False)
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    told = study.tell(trial, value, state=ending, skip_if_finished=True)
+    if told.state != ending:
+        raise library.exceptions.UpdateFinishedTrialError
     return None
 
 

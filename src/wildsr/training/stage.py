@@ -34,8 +34,8 @@ class Stages:
     Each stage has its share of the iterations, and if ``seconds`` limits the run, its share of the
     seconds: it ends when either is used up, or when :meth:`end` is called because a network has
     converged. What it does not use is divided among the following stages. Where each began is part
-    of a checkpoint, so that a resumed run stays in its stage; if the run is prolonged, the last
-    stage is.
+    of a checkpoint, so that a resumed run stays in its stage; if it is resumed with other
+    iterations, they are divided anew among this stage and the following ones.
 
     Args:
         stages: name -> share, or {share, until_settled, starts}, in their order. Empty, or None,
@@ -105,13 +105,17 @@ class Stages:
 
     def state(self) -> dict[str, Any]:
         """The state for a checkpoint."""
-        return {"starts": dict(self.starts), "began": self.began}
+        return {"starts": dict(self.starts), "began": self.began, "iterations": self.iterations}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any], iteration: int) -> None:
         """Restore what :meth:`state` returned.
 
+        Args:
+            state: of a checkpoint.
+            iteration: that follows it, counted from 0.
+
         Raises:
-            UserError: it is of other stages.
+            UserError: it is of other stages, or the iterations are used up before they have begun.
         """
         starts = dict(state["starts"])
         if list(starts) != list(self.starts):
@@ -119,4 +123,21 @@ class Stages:
                 f"The checkpoint's stages are {list(starts)}, but `method.stages` has "
                 f"{list(self.starts)}."
             )
+        planned = state.get("iterations", self.iterations)  # earlier checkpoints lack it
         self.starts, self.began = starts, float(state["began"])
+        ahead = [name for name, start in starts.items() if start > iteration]
+        if ahead and (planned != self.iterations or starts[ahead[-1]] >= self.iterations):
+            self._replan(ahead, iteration)
+
+    def _replan(self, ahead: list[str], iteration: int) -> None:
+        """Divide other iterations than were planned among the stage of ``iteration`` and these."""
+        if iteration + len(ahead) > self.iterations:
+            raise UserError(
+                f"`iterations={self.iterations}`: the run has had {iteration}, and its stages "
+                f"{ahead} have yet to begin; it takes {iteration + len(ahead)} at least."
+            )
+        present = self.at(iteration)
+        assert present is not None  # the first begins with the first iteration
+        again = self._plan([present, *ahead], self.starts[present])
+        for index, name in enumerate(ahead):
+            self.starts[name] = max(again[name], iteration + index)

@@ -74,7 +74,7 @@ def restore(training: Training, state: Mapping[str, Any]) -> None:
             raise UserError("The checkpoint has the pools of other terms.")
         for term, images in zip(training.objective.terms, ranks[rank], strict=True):
             term.pool.restore(images, CPU)
-    training.stages.restore(state["stages"])
+    training.stages.restore(state["stages"], state["iteration"])
     training.settling.restore(state["settling"])
     if training.guard is not None and state.get("guard"):
         training.guard.restore(state["guard"])
