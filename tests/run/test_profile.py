@@ -14,6 +14,7 @@ import wildsr
 from wildsr.degradation.coding import JPEGCoding, WebPCoding
 from wildsr.degradation.defects import Defects
 from wildsr.degradation.depth import deepen
+from wildsr.degradation.fringes import NONE, Fringes
 from wildsr.error import UserError
 from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PRIOR
@@ -30,6 +31,7 @@ def camera():
         LOWEST + share * (HIGHEST - LOWEST),
         [None, JPEGCoding.libjpeg(40), JPEGCoding.libjpeg(80, "4:4:4"), WebPCoding(60)],
         defects=Defects(0.02, 0.75, (0.0, 1.0), 0.01, 0.02),
+        fringes=Fringes(((0.5, -0.25), (0.0, 0.0), (0.0, 0.0)), (0.0, 0.0, -1.0)),
     )
     return made
 
@@ -48,6 +50,7 @@ def test_a_camera_survives_its_file(camera, document, tmp_path):
     assert torch.equal(read.tables, camera.tables)
     assert torch.equal(read.subsampling, camera.subsampling)
     assert torch.allclose(read.defects_of, camera.defects_of)
+    assert read.fringes() == camera.fringes() != NONE
 
 
 def test_the_document_is_checked_alike_before_it_is_written(camera, document):
@@ -110,6 +113,12 @@ def put(document, key, value):
         ("population.coding.0", 3, "population.coding.0"),
         ("population.coding.0", -1, "population.coding.0"),
         ("population.coding.0", False, "population.coding.0"),
+        ("fringes", [], "fringes"),
+        ("fringes.moved", [[0, 0]] * 2, "fringes.moved"),
+        ("fringes.moved.1", [0], "fringes.moved.1"),
+        ("fringes.moved.2.0", 3, "fringes.moved.2"),
+        ("fringes.magnified", None, "fringes.magnified"),
+        ("fringes.magnified.0", float("nan"), "fringes.magnified.0"),
         ("defects", [], "defects"),
         ("defects.impulses", 1.5, "defects.impulses"),
         ("defects.rows", None, "defects.rows"),

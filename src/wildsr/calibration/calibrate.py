@@ -18,6 +18,7 @@ from wildsr.calibration.simulate import BORDER, Photo, SharpWindows, cut
 from wildsr.calibration.statistics import NAMES, WINDOW, statistics
 from wildsr.calibration.study import Group, Study
 from wildsr.degradation.coding import Coding
+from wildsr.degradation.fringes import NONE, Fringes
 from wildsr.error import UserError
 from wildsr.network.degrader.measured import POPULATION, QUIET, SensorNoise
 from wildsr.network.degrader.physics import HIGHEST, LOWEST
@@ -82,6 +83,7 @@ def calibrate(
     hr: Sequence[Photo],
     scale: int,
     seed: int = 0,
+    fringes: Fringes = NONE,
 ) -> Calibration:
     """Find cameras whose simulated images of ``hr`` show the same statistics as ``lr``.
 
@@ -97,6 +99,7 @@ def calibrate(
         hr: sharp photos of any scenes.
         scale: HR pixels for each LR pixel.
         seed: of all random choices.
+        fringes: displacements of the channels, which simulated photos get as well.
 
     Raises:
         UserError: in one of the folders no photo is large enough for a window.
@@ -108,6 +111,9 @@ def calibrate(
     own = [codings[i] for i in chosen]
     photos = torch.stack([_shown(lr[i], window, len(chosen), random) for i in chosen])
     sharp, fresh = (SharpWindows(hr, WINDOWS, scale, window, random) for _ in range(2))
+    if fringes:
+        sharp.displace(fringes)
+        fresh.displace(fringes)
     sensor = QUIET
     if sharp.deep or lr[0].shape[2] not in (1, 3):
         sensor = sensor_noise([floats_of(lr[i])[0] for i in chosen])

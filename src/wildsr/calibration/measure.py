@@ -13,9 +13,11 @@ from torch import Tensor
 from wildsr.calibration.calibrate import Calibration, calibrate
 from wildsr.calibration.channels import channel_blurs
 from wildsr.calibration.defects import measure_defects, without_defects
+from wildsr.calibration.fringes import measure_fringes
 from wildsr.calibration.simulate import Photo
 from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
 from wildsr.degradation.defects import SOUND, Defects
+from wildsr.degradation.fringes import NONE, Fringes
 from wildsr.error import UserError
 from wildsr.forensics.coding import PIXELS, WEBP, filled
 from wildsr.forensics.coding import Coding as Seen
@@ -41,6 +43,7 @@ class Measured:
         blurs: of each channel beside the common one, where it was asked for and could be measured.
         shared: why it could not.
         defects: impulses and stripes, in photos without a lossy coding.
+        fringes: displacements of the channels.
     """
 
     codings: Codings
@@ -50,6 +53,7 @@ class Measured:
     blurs: Tensor | None = None
     shared: str | None = None
     defects: Defects = SOUND
+    fringes: Fringes = NONE
 
     def sentence(self, scale: int) -> str:
         """Describe the measured camera in one sentence."""
@@ -70,7 +74,7 @@ class Measured:
                 said += f" (or bicubic: {group.bicubic:.0%} of the pictures are taken so)"
             words.append(said if len(groups) == 1 else f"{len(members)} of {total} photos: {said}")
         cameras = "" if len(groups) == 1 else f"{len(groups)} cameras, "
-        flaws = f"; {self.defects}" if self.defects else ""
+        flaws = "".join(f"; {one}" for one in (self.defects, self.fringes) if one)
         found = f"found in {self.calibration.seconds:.0f} s, then frozen"
         widths = ""
         if self.blurs is not None:
@@ -108,10 +112,11 @@ def measured(
     if all(coding is None for coding in codings):  # a coding smears them
         defects = measure_defects(photos, sharp, scale)
         photos = [without_defects(photo, defects) for photo in photos]
+    fringes = measure_fringes(photos, codings, sharp, scale, seed)
     before = time.process_time() - begun
     with torch.random.fork_rng():
         try:
-            found = calibrate(photos, codings, sharp, scale, seed)
+            found = calibrate(photos, codings, sharp, scale, seed, fringes)
             found.seconds += before
         except UserError as error:
             reason = str(error).rstrip(".")
@@ -122,7 +127,8 @@ def measured(
                 shared = str(error).rstrip(".")
     if found is not None:
         seen = [_behind(*one) for one in zip(seen, found.codings, strict=True)]
-    return Measured(Codings.of(seen), found, reason, tuple(names), blurs, shared, defects)
+    by = (blurs, shared, defects, fringes)
+    return Measured(Codings.of(seen), found, reason, tuple(names), *by)
 
 
 def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:
@@ -130,7 +136,11 @@ def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:
     if measured.calibration is not None:
         calibration = measured.calibration
         camera.set(
-            *calibration.population(seed=seed), calibration.sensor, measured.blurs, measured.defects
+            *calibration.population(seed=seed),
+            calibration.sensor,
+            measured.blurs,
+            measured.defects,
+            measured.fringes,
         )
         return
     codings = [as_coding(one) for one in measured.codings.photos]

@@ -17,6 +17,7 @@ from torch import Tensor
 from wildsr.calibration.statistics import statistics
 from wildsr.degradation.blur import centred_grid
 from wildsr.degradation.coding import Coding, coded_each
+from wildsr.degradation.fringes import Fringes, places
 from wildsr.network.degrader.measured import QUIET, by_channel
 from wildsr.network.degrader.physics import MARGIN, kernel_size, kernels, seen
 from wildsr.pixels import in_unit
@@ -61,12 +62,21 @@ class SharpWindows:
         self.rows = torch.cat([angles.cos(), -angles.sin()], 1)
         columns = angles[:half].T.repeat_interleave(2, 1)
         self.cosines, self.sines = columns.cos(), columns.sin()
+        self.signed = signed  # cycles per HR pixel
         shift = torch.exp(1j * math.pi * (scale - 1) * signed)
         self.spectra = torch.fft.rfft2(cut(chosen, self.side, random))
         self.spectra *= shift[:, None] * shift[:half]
 
     def __len__(self) -> int:
         return len(self.spectra)
+
+    def displace(self, fringes: Fringes) -> None:
+        """Displace the channels as a camera does, in each window at another place of a photo."""
+        half = self.spectra.shape[-1]
+        apart = self.scale * fringes.at(places(len(self)))
+        for window, moved in zip(self.spectra, apart, strict=True):
+            x, y = (torch.exp(-2j * math.pi * self.signed * by[:, None]) for by in moved.unbind(1))
+            window *= y[:, :, None] * x[:, None, :half]
 
     def blurred(self, index: Tensor, cameras: Tensor) -> Tensor:
         """Blur and sample each window by its own camera, without noise: (B, C, window, window).

@@ -200,6 +200,8 @@ def lost_of(camera: MeasuredCamera) -> tuple[str, ...]:
             found.append(words)
     if camera.defects():
         found.append("There are no impulses and stripes; this camera has them.")
+    if camera.fringes():
+        found.append("Channels lie on each other; this camera's do not.")
     return tuple(found)
 
 

@@ -30,9 +30,20 @@ def fill(module: torch.nn.Module, weights: Mapping[str, Any], what: str) -> None
     Raises:
         UserError: they are of another architecture (the first differences are named), or hold NaN.
     """
+    if isinstance(weights, Mapping):
+        weights = {**_added(module), **weights}
     check_shapes(module, weights, what)
     check_finite(weights, what)
     module.load_state_dict(weights)
+
+
+def _added(module: torch.nn.Module) -> dict[str, Tensor]:
+    """Entries that earlier versions did not have, as a new network has them (its ``ADDED``)."""
+    return {
+        f"{name}.{key}".lstrip("."): getattr(part, key)
+        for name, part in module.named_modules()
+        for key in getattr(part, "ADDED", ())
+    }
 
 
 def check_shapes(module: torch.nn.Module, weights: Mapping[str, Any], what: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
 from wildsr.degradation.defects import Defects
+from wildsr.degradation.fringes import Fringes
 from wildsr.error import UserError, shortened
 from wildsr.network.degrader.measured import SensorNoise
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS
@@ -14,6 +15,7 @@ from wildsr.network.degrader.stored import SUBSAMPLINGS, VALUES
 from wildsr.photo.sensor import MOST_CHANNELS, WHITES, Sensor
 
 STEPS = 32767  # the largest that libjpeg writes
+APART = 2.0  # LR pixels that a channel may be displaced
 WIDEST = 5.0  # by which a channel's blur may differ, on the scales of the parameters
 FARTHEST = 1e300  # values of a sensor
 ROUNDED = 1e-4  # by which numbers in the file may leave the range of a parameter
@@ -133,6 +135,20 @@ class Values:
         shares = {n: self.number(found[n], f"{key}.{n}", 0, 1) for n in names if n != "values"}
         taken = tuple(self.number(v, f"{key}.values.{n}", 0, 1) for n, v in enumerate(values))
         return Defects(**shares, values=taken)
+
+    def fringes(self, value: Any, channels: int) -> Fringes:
+        """Displacements of each channel."""
+        found = self.mapping(value, "fringes", ("moved", "magnified"))
+        rows = self.items(found["moved"], "fringes.moved", channels, channels)
+        moved = []
+        for n, row in enumerate(rows):
+            x, y = self.items(row, f"fringes.moved.{n}", 2, 2)
+            key = f"fringes.moved.{n}"
+            moved.append((self.number(x, key, -APART, APART), self.number(y, key, -APART, APART)))
+        key = "fringes.magnified"
+        radial = self.items(found["magnified"], key, channels, channels)
+        outwards = tuple(self.number(v, f"{key}.{n}", -APART, APART) for n, v in enumerate(radial))
+        return Fringes(tuple(moved), outwards)
 
     def camera(self, value: Any, key: str) -> list[float]:
         """The parameters of one camera, each within its range."""

@@ -21,6 +21,7 @@ from wildsr.config.plain import read_json
 from wildsr.degradation.coding import Coding
 from wildsr.degradation.defects import SOUND, Defects
 from wildsr.degradation.depth import stored
+from wildsr.degradation.fringes import NONE, Fringes
 from wildsr.error import UserError
 from wildsr.network.degrader.measured import (
     CHANNEL,
@@ -144,6 +145,7 @@ def of_camera(camera: MeasuredCamera, sensor: Sensor | None = None) -> dict[str,
         "parameters": list(PARAMETERS),
         "population": _of_population(camera),
         **({"defects": _of_defects(camera.defects())} if camera.defects() else {}),
+        **({"fringes": _of_fringes(camera.fringes())} if camera.fringes() else {}),
         **({} if camera.blur_of is None else {"blur_of_channels": camera.blur_of.tolist()}),
     }
 
@@ -162,6 +164,10 @@ def _of_population(camera: MeasuredCamera) -> dict[str, list[Any]]:
 
 def _of_defects(defects: Defects) -> dict[str, Any]:
     return {**asdict(defects), "values": list(defects.values)}
+
+
+def _of_fringes(fringes: Fringes) -> dict[str, Any]:
+    return {"moved": [list(one) for one in fringes.moved], "magnified": list(fringes.magnified)}
 
 
 def _of_sensor(camera: MeasuredCamera, sensor: Sensor) -> dict[str, Any]:
@@ -232,6 +238,7 @@ def checked_profile(document: Any, where: str) -> tuple[MeasuredCamera, Sensor]:
     if "blur_of_channels" in whole:
         blurs = torch.tensor(check.blurs(whole["blur_of_channels"], sensor.channels))
     defects = check.defects(whole["defects"]) if "defects" in whole else SOUND
+    fringes = check.fringes(whole["fringes"], sensor.channels) if "fringes" in whole else NONE
     kind = SHARED if blurs is None else CHANNEL
     camera = MeasuredCamera(scale, sensor.channels, sensor.deep, kind)
     own: list[Coding | None] = []
@@ -241,5 +248,5 @@ def checked_profile(document: Any, where: str) -> tuple[MeasuredCamera, Sensor]:
             continue
         place = check.whole(index, f"population.coding.{number}", 0, len(codings) - 1)
         own.append(codings[place])
-    camera.set(torch.tensor(cameras), own, noise, blurs, defects)
+    camera.set(torch.tensor(cameras), own, noise, blurs, defects, fringes)
     return camera, sensor

@@ -121,10 +121,9 @@ def _tell(
             trial.report(value, step)
     values: dict[str, Value] = draw(study, trial, space_of(config), config.seed, config.sampler)
     typed = [*base, *(f"{key}={written(value)}" for key, value in values.items())]
-    ending = state.COMPLETE
-    value: float | None = None
+    ending, objective_value = state.COMPLETE, None
     try:
-        value, signal = carry_out(trial, objective, typed, folder, config.validate_every)
+        objective_value, signal = carry_out(trial, objective, typed, folder, config.validate_every)
     except library.TrialPruned:
         ending = state.PRUNED
     except (UserError, MemoryError, torch.OutOfMemoryError) as error:
@@ -135,7 +134,7 @@ def _tell(
             trial.set_user_attr("stopped", signal)
             again(study, trial)
             return signal
-    told = study.tell(trial, value, state=ending, skip_if_finished=True)
+    told = study.tell(trial, objective_value, state=ending, skip_if_finished=True)
     if told.state != ending:
         raise library.exceptions.UpdateFinishedTrialError
     return None

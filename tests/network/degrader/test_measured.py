@@ -2,11 +2,14 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from wildsr.degradation.coding import JPEGCoding, WebPCoding
 from wildsr.degradation.defects import Defects
+from wildsr.degradation.fringes import NONE, Fringes
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import PRIOR
+from wildsr.network.weights import fill
 
 
 def two_kinds():
@@ -134,3 +137,45 @@ def test_defects_are_part_of_its_state_and_of_its_words():
     changed = (camera(hr, draws) - plain(hr, draws[:3])).abs()
     assert float(changed.mean()) > 0.1
     assert len(plain.draws(hr)) == 3  # nothing more is drawn without
+
+
+def test_fringes_are_part_of_its_state_and_of_its_words():
+    apart = Fringes(((1.0, 0.0), (0.0, 0.0), (0.0, 0.0)), (0.0, 0.0, 0.0))
+    camera, other, plain = (MeasuredCamera(4) for _ in range(3))
+    camera.set(PRIOR[None], [None], fringes=apart)
+    other.load_state_dict(camera.state_dict())
+    plain.set(PRIOR[None], [None])
+    assert other.fringes() == apart
+    assert "red lies +1.00 px right" in camera.sentence()
+    hr = F.avg_pool2d(torch.rand(2, 3, 80, 80), 9, 1, 4)
+    which, noise, phase = camera.draws(hr)
+    draws = which, 0 * noise, phase
+    made, aligned = camera(hr, draws), plain(hr, draws)
+    assert torch.equal(made, other(hr, draws))
+    assert torch.equal(made[:, 1:], aligned[:, 1:])
+    inner = slice(5, -5)
+    moved, before = made[:, 0, inner, 6:-4], aligned[:, 0, inner, 5:-5]
+    assert torch.allclose(moved, before, atol=1e-5)
+    assert not torch.allclose(made[:, 0], aligned[:, 0], atol=1e-2)
+    gray, draws = hr[:, :1], (which, 0 * noise[:, :2], phase)
+    assert torch.equal(camera(gray, draws), plain(gray, draws)), "of one channel"
+
+
+def test_outwards_differs_from_camera_to_camera():
+    camera = MeasuredCamera(4)
+    camera.set(PRIOR[None], [None], fringes=Fringes(((0.0, 0.0),) * 3, (1.0, 0.0, 0.0)))
+    hr = F.avg_pool2d(torch.rand(1, 3, 80, 80), 9, 1, 4).expand(4, -1, -1, -1)
+    _, noise, phase = camera.draws(hr)
+    made = camera(hr, (torch.arange(4), noise[:1].expand_as(noise), phase))
+    assert torch.equal(made[0, 1], made[1, 1])
+    assert not torch.equal(made[0, 0], made[1, 0])
+
+
+def test_the_state_of_a_run_before_there_were_fringes_is_taken():
+    camera, other = MeasuredCamera(4), MeasuredCamera(4)
+    camera.set(PRIOR[None] + 0.1, [None])
+    state = camera.state_dict()
+    del state["fringes_of_channels"]
+    fill(other, state, "It")
+    assert torch.equal(other.cameras, camera.cameras)
+    assert other.fringes() == NONE

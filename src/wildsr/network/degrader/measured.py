@@ -13,6 +13,7 @@ from wildsr.argument import check_counts
 from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import UNIT, Coding, coded_each
 from wildsr.degradation.defects import SOUND, Defects, draw_defects, spoiled
+from wildsr.degradation.fringes import NONE, Fringes, places
 from wildsr.error import unknown
 from wildsr.network.degrader.physics import (
     HIGHEST,
@@ -30,8 +31,10 @@ from wildsr.network.degrader.stored import (
     WEBP,
     coding_of,
     defects_of,
+    fringes_of,
     numbers_of_coding,
     numbers_of_defects,
+    numbers_of_fringes,
 )
 from wildsr.network.degrader.words import blurs_sentence, sentence
 
@@ -80,7 +83,9 @@ class MeasuredCamera(nn.Module):
     Of other sensors than 8-bit cameras, noise begins at a black level, which is measured as well,
     and of two or more than three channels each has a level of noise of its own. Blur is that of
     all channels, or, where that is asked for, of each its own: the camera's, wider or narrower and
-    stretched by what was measured of the channel.
+    stretched by what was measured of the channel. Channels that lie beside each other (colour
+    fringes) are displaced by the blur; each camera of the population takes another place of a
+    photo, on which lateral chromatic aberration depends.
 
     Args:
         scale: HR pixels for each LR pixel and direction.
@@ -95,12 +100,14 @@ class MeasuredCamera(nn.Module):
         hr (B, C, scale h, scale w) in [0, 1] -> LR (B, C, h, w), not clamped unless there is JPEG.
     """
 
+    ADDED = ("fringes_of_channels",)  # entries of its weights that earlier runs lack
     cameras: Tensor  # (POPULATION, P)
     tables: Tensor  # (POPULATION, 2, 64), of JPEG; 0 without
     subsampling: Tensor  # (POPULATION,) indices of SUBSAMPLINGS, or WEBP; -1 without a coding
     black: Tensor | None  # () in [0, 1]
     noise_of: Tensor | None  # (C,) each channel's level of noise, in those of all
     defects_of: Tensor  # impulses: share, together; stripes: of rows, columns; 16 values
+    fringes_of_channels: Tensor  # (C, 3) displacement in LR pixels: right, down, outwards
     blur_of: Tensor | None  # (C, 3) what each channel adds to the first three parameters
 
     def __init__(
@@ -119,9 +126,11 @@ class MeasuredCamera(nn.Module):
         self.register_buffer("tables", torch.zeros(POPULATION, 2, 64, dtype=torch.int32))
         self.register_buffer("subsampling", torch.full((POPULATION,), -1))
         self.register_buffer("defects_of", numbers_of_defects(SOUND))
+        self.register_buffer("fringes_of_channels", torch.zeros(channels, 3))
         self._codings: list[Coding | None] | None = None
         self._defects: Defects | None = None
-        self._kernels: dict[int, Tensor] = {}
+        self._fringes: Fringes | None = None
+        self._kernels: dict[int | None, Tensor] = {}
 
     @torch.no_grad()
     def set(
@@ -131,6 +140,7 @@ class MeasuredCamera(nn.Module):
         sensor: SensorNoise = QUIET,
         blurs: Tensor | None = None,
         defects: Defects = SOUND,
+        fringes: Fringes = NONE,
     ) -> None:
         """Store measured cameras, repeated until there are ``POPULATION``.
 
@@ -140,7 +150,9 @@ class MeasuredCamera(nn.Module):
             sensor: the black level and the channels' noise, where they are measured.
             blurs: (C, 3) what each channel adds to the blur of all; None for nothing.
             defects: impulses and stripes.
+            fringes: displacements of the channels.
         """
+        self.fringes_of_channels.copy_(numbers_of_fringes(fringes, self.channels))
         if self.blur_of is not None:
             self.blur_of.copy_(torch.zeros_like(self.blur_of) if blurs is None else blurs)
         if self.black is not None:
@@ -217,7 +229,8 @@ class MeasuredCamera(nn.Module):
 
     def _blurred(self, hr: Tensor, which: Tensor) -> Tensor:
         """Each picture through the blur of its camera, each channel through its own."""
-        if self.blur_of is None:
+        alike = self.blur_of is None and not self.fringes()
+        if alike or hr.shape[1] != self.channels:  # gray photos by a camera of colours
             return blur_and_sample(hr, self._blurs(which).to(hr.dtype), self.scale)
         parts = [
             blur_and_sample(one, self._blurs(which, channel).to(hr.dtype), self.scale)
@@ -268,6 +281,8 @@ class MeasuredCamera(nn.Module):
         said = sentence(self.physical())
         if self.defects():
             said += f"; {self.defects()}"
+        if self.fringes():
+            said += f"; {self.fringes()}"
         return said if self.blur_of is None else f"{said}; {blurs_sentence(self.blur_of)}"
 
     def _apply(self, fn: Any, recurse: bool = True) -> MeasuredCamera:
@@ -279,18 +294,27 @@ class MeasuredCamera(nn.Module):
         self._forget()
 
     def _forget(self) -> None:
-        self._codings, self._defects = None, None
+        self._codings, self._defects, self._fringes = None, None, None
         self._kernels = {}
 
-    def _blurs(self, which: Tensor, channel: int = 0) -> Tensor:
-        """The kernels (B, k, k) of some cameras; all of them are made once for each channel."""
+    def _blurs(self, which: Tensor, channel: int | None = None) -> Tensor:
+        """The kernels (B, k, k) of some cameras, of all channels together or of one.
+
+        All of them are made once.
+        """
         if channel not in self._kernels:
             cameras = self.cameras.float()
-            if self.blur_of is not None:
+            if self.blur_of is not None and channel is not None:
                 cameras = cameras.clone()
                 cameras[:, :3] += self.blur_of[channel]
                 cameras = cameras.clamp(LOWEST.to(cameras), HIGHEST.to(cameras))
-            parts = [kernels(part, self.scale) for part in cameras.split(32)]
+            moved: list[Tensor | None] = [None] * POPULATION
+            if self.fringes() and channel is not None:
+                moved = list(self.fringes().at(places(POPULATION))[:, channel].split(32))
+            parts = [
+                kernels(part, self.scale, by)
+                for part, by in zip(cameras.split(32), moved, strict=False)
+            ]
             self._kernels[channel] = torch.cat(parts)
         made = self._kernels[channel]
         return made[which.to(made.device)]
@@ -300,6 +324,12 @@ class MeasuredCamera(nn.Module):
         if self._defects is None:
             self._defects = defects_of(self.defects_of)
         return self._defects
+
+    def fringes(self) -> Fringes:
+        """Displacements of the channels."""
+        if self._fringes is None:
+            self._fringes = fringes_of(self.fringes_of_channels)
+        return self._fringes
 
     def codings(self) -> list[Coding | None]:
         """The lossy coding of each camera; None for none."""

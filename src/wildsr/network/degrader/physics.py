@@ -87,7 +87,7 @@ def covariance(camera: Tensor, scale: int) -> Tensor:
     return torch.stack([even + odd * x, even - odd * x, odd * d], -1)
 
 
-def kernels(camera: Tensor, scale: int) -> Tensor:
+def kernels(camera: Tensor, scale: int, moved: Tensor | None = None) -> Tensor:
     r"""The blur kernel of each camera before sharpening, (B, k, k), summing to 1.
 
     .. math:: B_{\Sigma,\beta}(x) \propto \exp(-(x^T \Sigma^{-1} x / c_\beta)^\beta), \quad
@@ -100,12 +100,16 @@ def kernels(camera: Tensor, scale: int) -> Tensor:
     Args:
         camera: (B, len(PARAMETERS)).
         scale: HR pixels for each LR pixel.
+        moved: (B, 2) how far the picture lies to the right and down, in LR pixels; None for 0.
     """
-    grid = centred_grid(kernel_size(scale), scale).to(camera)
+    grid = centred_grid(kernel_size(scale), scale).to(camera)[None]
+    if moved is not None:  # a picture lies where its kernel looks to the other side
+        grid = grid + scale * moved.to(camera)[:, :, None, None]
     blur = _bells(covariance(camera, scale), camera[:, 8].exp(), grid)
     cubic = interpolant.cubic(grid / scale)
-    cubic = cubic[0] * cubic[1]
-    return torch.lerp(blur, cubic / cubic.sum(), camera[:, 9, None, None])
+    cubic = cubic[:, 0] * cubic[:, 1]
+    cubic = cubic / cubic.sum((1, 2), keepdim=True)
+    return torch.lerp(blur, cubic, camera[:, 9, None, None])
 
 
 def whole_kernels(camera: Tensor, scale: int) -> Tensor:
@@ -120,7 +124,7 @@ def whole_kernels(camera: Tensor, scale: int) -> Tensor:
     """
     grid = centred_grid(kernel_size(scale), scale).to(camera)
     mask = camera.new_tensor([1.0, 1.0, 0.0]) * (scale * RADIUS) ** 2
-    soft = _bells(covariance(camera, scale) + mask, torch.ones_like(camera[:, 8]), grid)
+    soft = _bells(covariance(camera, scale) + mask, torch.ones_like(camera[:, 8]), grid[None])
     return torch.lerp(kernels(camera, scale), soft, -camera[:, 7, None, None])
 
 
@@ -197,7 +201,10 @@ def physical(camera: Tensor, scale: int) -> dict[str, float]:
 
 
 def _bells(covariances: Tensor, exponent: Tensor, grid: Tensor) -> Tensor:
-    """Generalised Gaussians (B, k, k) of covariances (B, 3) and exponents (B,), summing to 1."""
+    """Generalised Gaussians (B, k, k) of covariances (B, 3) and exponents (B,), summing to 1.
+
+    The grid is that of all, (1, 2, k, k), or of each (B, 2, k, k).
+    """
     xx, yy, xy = covariances.unbind(-1)
     xx, yy = ((entry - SPREAD).clamp(min=NARROWEST) for entry in (xx, yy))
     # What is left of the shear must not exceed what is left of the widths.
@@ -205,8 +212,8 @@ def _bells(covariances: Tensor, exponent: Tensor, grid: Tensor) -> Tensor:
     xy = torch.minimum(torch.maximum(xy, -limit), limit)
     xx, yy, xy = (entry[:, None, None, None] for entry in (xx, yy, xy))
     points = torch.tensor(POINTS, device=grid.device, dtype=grid.dtype)
-    x = grid[0] + points.repeat(len(POINTS))[:, None, None]
-    y = grid[1] + points.repeat_interleave(len(POINTS))[:, None, None]
+    x = grid[:, :1] + points.repeat(len(POINTS))[:, None, None]
+    y = grid[:, 1:] + points.repeat_interleave(len(POINTS))[:, None, None]
     distance = (yy * x * x - 2 * xy * x * y + xx * y * y) / (xx * yy - xy * xy)
     size = 2 * torch.exp(torch.lgamma(1 / exponent) - torch.lgamma(2 / exponent))
     size, power = (value[:, None, None, None] for value in (size, exponent))

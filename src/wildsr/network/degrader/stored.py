@@ -1,4 +1,4 @@
-"""Codings and defects of measured cameras as numbers, which weights files hold, and back."""
+"""Codings, defects and fringes of measured cameras as numbers of weights files, and back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch import Tensor
 
 from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
 from wildsr.degradation.defects import Defects
+from wildsr.degradation.fringes import NONE, Fringes
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 WEBP = len(SUBSAMPLINGS)  # stands in their place for WebP, whose quality is the first table entry
@@ -49,3 +50,18 @@ def defects_of(numbers: Tensor) -> Defects:
     """The defects that :func:`numbers_of_defects` made these numbers of, (4 + VALUES,)."""
     share, together, rows, columns, *values = numbers.tolist()
     return Defects(share, together, tuple(values), rows, columns)
+
+
+def numbers_of_fringes(fringes: Fringes, channels: int) -> Tensor:
+    """Displacements as (C, 3) floats: of each channel to the right, down, outwards."""
+    if not fringes:
+        return torch.zeros(channels, 3)
+    return torch.cat([torch.tensor(fringes.moved), torch.tensor(fringes.magnified)[:, None]], 1)
+
+
+def fringes_of(numbers: Tensor) -> Fringes:
+    """The displacements that :func:`numbers_of_fringes` made these numbers of, (C, 3)."""
+    if not bool(numbers.any()):
+        return NONE
+    rows = [[round(value, 4) for value in row] for row in numbers.tolist()]
+    return Fringes(tuple((x, y) for x, y, _ in rows), tuple(row[2] for row in rows))
