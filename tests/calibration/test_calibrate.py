@@ -26,8 +26,9 @@ from wildsr.degradation.blur import blur_and_sample
 from wildsr.degradation.coding import JPEGCoding, WebPCoding, coded
 from wildsr.error import UserError
 from wildsr.forensics.coding import Coding as Read
-from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
+from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import MARGIN, PARAMETERS, PRIOR, kernels, physical, seen
+from wildsr.network.degrader.sensor import SensorNoise
 from wildsr.photo.image import read_image
 from wildsr.photo.sensor import Sensor, values_of
 from wildsr.pixels import to_8_bit

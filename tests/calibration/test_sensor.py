@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from wildsr.calibration.sensor import sensor_noise
-from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
+from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import PRIOR
+from wildsr.network.degrader.sensor import SensorNoise
 
 
 def scenes(count, channels, size, black=0.1, seed=0):

@@ -16,8 +16,9 @@ from wildsr.degradation.defects import Defects
 from wildsr.degradation.depth import deepen
 from wildsr.degradation.fringes import NONE, Fringes
 from wildsr.error import UserError
-from wildsr.network.degrader.measured import MeasuredCamera, SensorNoise
+from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PRIOR
+from wildsr.network.degrader.sensor import SensorNoise
 from wildsr.photo.sensor import RGB, Sensor
 from wildsr.run.profile import Profile, checked_profile, of_camera, read_profile, write_profile
 

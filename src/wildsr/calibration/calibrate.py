@@ -20,8 +20,9 @@ from wildsr.calibration.study import Group, Study
 from wildsr.degradation.coding import Coding
 from wildsr.degradation.fringes import NONE, Fringes
 from wildsr.error import UserError
-from wildsr.network.degrader.measured import POPULATION, QUIET, SensorNoise
+from wildsr.network.degrader.measured import POPULATION
 from wildsr.network.degrader.physics import HIGHEST, LOWEST
+from wildsr.network.degrader.sensor import QUIET, SensorNoise
 from wildsr.pixels import floats_of
 
 WINDOWS = 150  # crops of sharp photos that are simulated

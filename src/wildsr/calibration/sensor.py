@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from wildsr.network.degrader.measured import SensorNoise
+from wildsr.network.degrader.sensor import SensorNoise
 
 BLOCK = 8  # LR pixels a side
 BINS = 12  # of brightness, with equally many blocks each

@@ -18,8 +18,8 @@ from wildsr.calibration.statistics import statistics
 from wildsr.degradation.blur import centred_grid
 from wildsr.degradation.coding import Coding, coded_each
 from wildsr.degradation.fringes import Fringes, places
-from wildsr.network.degrader.measured import QUIET, by_channel
 from wildsr.network.degrader.physics import MARGIN, kernel_size, kernels, seen
+from wildsr.network.degrader.sensor import QUIET, by_channel
 from wildsr.pixels import in_unit
 
 BORDER = 6  # LR pixels around a window, where the Fourier transform wraps around

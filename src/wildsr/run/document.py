@@ -9,8 +9,8 @@ from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
 from wildsr.degradation.defects import Defects
 from wildsr.degradation.fringes import Fringes
 from wildsr.error import UserError, shortened
-from wildsr.network.degrader.measured import SensorNoise
 from wildsr.network.degrader.physics import HIGHEST, LOWEST, PARAMETERS
+from wildsr.network.degrader.sensor import SensorNoise
 from wildsr.network.degrader.stored import SUBSAMPLINGS, VALUES
 from wildsr.photo.sensor import MOST_CHANNELS, WHITES, Sensor
 

@@ -26,11 +26,11 @@ from wildsr.error import UserError
 from wildsr.network.degrader.measured import (
     CHANNEL,
     POPULATION,
-    QUIET,
     SHARED,
     MeasuredCamera,
 )
 from wildsr.network.degrader.physics import PARAMETERS, physical
+from wildsr.network.degrader.sensor import QUIET
 from wildsr.photo.sensor import RGB, Sensor
 from wildsr.run.document import Values, of_coding
 

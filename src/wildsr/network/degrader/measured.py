@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +26,7 @@ from wildsr.network.degrader.physics import (
     seen,
     whole_kernels,
 )
+from wildsr.network.degrader.sensor import QUIET, SensorNoise, by_channel
 from wildsr.network.degrader.stored import (
     WEBP,
     coding_of,
@@ -42,30 +42,6 @@ SHARED, CHANNEL = BLURS = ("shared", "channel")  # whose a blur is
 POPULATION = 256  # cameras to be drawn from
 DEFECTS = ("impulses", "stripes_rows", "stripes_columns")
 Draws = tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
-class SensorNoise:
-    """Noise parameters of sensors other than 8-bit RGB cameras.
-
-    Attributes:
-        black: the black level, the value without light, in [0, 1].
-        of_channels: each channel's noise level relative to that of all; empty if they are equal.
-    """
-
-    black: float = 0.0
-    of_channels: tuple[float, ...] = ()
-
-
-QUIET = SensorNoise()
-
-
-def by_channel(normal: Tensor, sensor: SensorNoise) -> Tensor:
-    """Scale normal numbers (B, C + 1, H, W) by each channel's level; the last, shared one stays."""
-    if not sensor.of_channels:
-        return normal
-    levels = normal.new_tensor([*sensor.of_channels, 1.0])
-    return normal * levels.view(1, -1, 1, 1)
 
 
 class MeasuredCamera(nn.Module):
