@@ -66,6 +66,10 @@ WHY: dict[str, str] = {
     "has not settled), and its LR has 9 dB more of the finest detail than real LR; the upscaler, "
     "trained against a critic of its own, draws hatching along every edge, and its results have a "
     "green tint.",
+    "canon-cincgan": "its cleaner changes clean LR by 13/255 from the first eighth of the time on "
+    "(`translate/identity`, which begins at 0), and red turns to orange; in the second stage its "
+    "upscaler, trained against a critic of its own, gains texture until the end (`joint/smooth` "
+    "trebles and has not settled), which is hatching along every edge.",
     "canon-cyclesr": "its critic of real LR gains until the end (`judge/real` falls and has not "
     "settled), and its translators have drifted from the identity (`identity_real`, "
     "`identity_clean`: fifty times the error at the start): other colours, and a coarse texture "
