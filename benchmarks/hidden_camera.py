@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from coded_cameras import CODED
 from other_cameras import CAMERAS
 from strange_cameras import STRANGE
 from torch import Tensor, nn
@@ -25,7 +26,9 @@ SCENARIOS = {
     "x2": "blur, noise, JPEG 75 at x2",
     **{name: title for name, (title, _) in CAMERAS.items()},
 }
-MORE = {name: title for name, (title, _) in (UNSEEN | STRANGE).items()}  # run where they are named
+MORE = {
+    name: title for name, (title, _) in (UNSEEN | STRANGE | CODED).items()
+}  # run where they are named
 SCALES = dict.fromkeys([*SCENARIOS, *MORE], 4) | {"x2": 2}
 KERNEL = 21  # HR pixels
 
@@ -52,7 +55,9 @@ class HiddenCamera(nn.Module):
     @torch.no_grad()
     def forward(self, hr: Tensor) -> Tensor:
         """(B, 3, sH, sW) in [0, 1] -> 8-bit values (B, 3, H, W) in [0, 1]."""
-        others = {name: camera for name, (_, camera) in (CAMERAS | UNSEEN | STRANGE).items()}
+        others = {
+            name: camera for name, (_, camera) in (CAMERAS | UNSEEN | STRANGE | CODED).items()
+        }
         own = {"c": self._defocus, "d": self._bicubic, **others}
         make = own.get(self.scenario, self._gaussian)
         return torch.cat([make(image[None]) for image in hr])

@@ -33,6 +33,17 @@ def test_bicubic_is_bicubic(sharp):
     assert np.abs(made - expected).max() <= 0.51 / 255
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, True, "1"])
+def test_seeds_are_whole_numbers(sharp, seed):
+    with pytest.raises(wildsr.UserError, match=r"`seed` must be an integer of 0 to \d+, but got"):
+        wildsr.Pipeline("bicubic", scale=2)(sharp, seed=seed)
+
+
+def test_a_seed_of_numpy_is_a_seed(sharp):
+    made = wildsr.Pipeline("realesrgan", scale=2)
+    assert np.array_equal(made(sharp, seed=np.int64(3)), made(sharp, seed=3))
+
+
 def test_seeds_decide_and_leave_the_generator_alone(sharp):
     pipeline = wildsr.Pipeline("realesrgan", scale=4)
     torch.manual_seed(5)
@@ -104,7 +115,7 @@ def test_what_cannot_be_degraded():
     pipeline = wildsr.Pipeline("bicubic", scale=4)
     with pytest.raises(wildsr.UserError, match="`hr` must have sides of at least 8"):
         pipeline(np.zeros((7, 90, 3)))
-    with pytest.raises(wildsr.UserError, match="`seed` must be an integer of at least 0"):
+    with pytest.raises(wildsr.UserError, match="`seed` must be an integer of 0 to"):
         pipeline(np.zeros((32, 32, 3)), seed=-1)
     with pytest.raises(wildsr.UserError, match="`run` must be a run folder"):
         wildsr.load_degrader("nowhere")

@@ -52,6 +52,13 @@ from wildsr.training.module import Training
         ("metric.metrics=[psn]", r"`metric.metrics`: .*'psn'.*'psnr'"),
         ("trainer.precision=fp16", r"`trainer.precision` must be one of .*'fp16'"),
         ("trainer.accelerator=tpuu", r"`trainer.accelerator` must be .*tpuu"),
+        ("trainer.deterministic=x", r"`trainer.deterministic` must be true or false, but got 'x'"),
+        (
+            "+trainer.gradient_clip_val=1",
+            r"`trainer.gradient_clip_val` .* `method.up",
+        ),
+        ("+trainer.max_steps=3", r"`trainer.max_steps` is not for .*: use `iterations`"),
+        ("+trainer.overfit_batches=1", r"`trainer`: a key must be one of .*'overfit_batches'"),
         ("logger.kind=wandbb", r"`logger` must be one of .*'wandbb'"),
         ("resume=nowhere", r"The run folder nowhere does not exist"),
         ("augment=lr", r"`augment` must be true, false or hr, but got 'lr'"),
@@ -254,3 +261,10 @@ def test_other_errors_are_not_hidden():
 
     with pytest.raises(OSError, match="what is this"):
         main.run(work, [])
+
+
+def test_a_mode_of_wandb_is_checked_before_anything_is_made(refused, tiny, tmp_path):
+    typed = ["logger=wandb", "logger.mode=onlne", f"runs_dir={tmp_path / 'runs'}", "iterations=2"]
+    said = refused("train", [*tiny, *typed])
+    assert "`logger.mode` must be one of ['auto', 'offline', 'online'], but got 'onlne'" in said
+    assert not (tmp_path / "runs").exists()

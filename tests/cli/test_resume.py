@@ -1,6 +1,7 @@
 """Stopped, killed or extended, a run goes on as if it had never been left."""
 
 import csv
+import json
 import multiprocessing
 import os
 import random
@@ -452,3 +453,11 @@ def test_a_run_whose_photos_have_moved_or_changed(run, photos, fill, tmp_path, c
     assert "`data.hr` holds other photos than when the run was left (1 added)" in (
         capsys.readouterr().out
     )
+
+
+def test_the_same_command_goes_on_without_a_key_that_it_takes_away(tmp_path):
+    saved = ["degradation=realesrgan", "~degradation.steps.blur_again", "scale=2"]
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it" / "overrides.json").write_text(json.dumps(saved))
+    typed = [*saved[:2], "resume=auto", "name=it", f"runs_dir={tmp_path}"]
+    assert command.with_saved(typed) == ["scale=2", *typed]

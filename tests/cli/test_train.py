@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from wildsr.run.checkpoint import checkpoints, load_checkpoint
+from wildsr.training.module import Training
 from wildsr.training.train import WITHOUT_TRUTH
 
 
@@ -145,3 +146,27 @@ def test_what_has_no_effect_is_said_and_pairs_that_would_have_none_are_refused(
     sides = [f"data.pairs_lr={photos.val_lr}", f"data.pairs_hr={photos.val_hr}"]
     assert carry_out("train", [*tiny, *sides, "method=maeda", f"runs_dir={tmp_path}"]) == 2
     assert "method=maeda is not trained on pairs" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_bicubic_trained_never_sees_the_pairs(tiny, photos, tmp_path, carry_out, monkeypatch):
+    step, seen = Training.training_step, []
+
+    def watched(training, batch, index):
+        seen.append(sorted(batch))
+        step(training, batch, index)
+
+    monkeypatch.setattr(Training, "training_step", watched)
+    typed = [*tiny, "method=supervised", "iterations=1", "baseline=true", f"runs_dir={tmp_path}"]
+    sides = [f"data.pairs_lr={photos.val_lr}", f"data.pairs_hr={photos.val_hr}"]
+    assert carry_out("train", [*typed, *sides]) == 0
+    assert seen[0] == ["hr", "pair_lr", "real_lr"]
+    assert seen[-1] == ["hr", "real_lr"], "the baseline"
+
+
+def test_a_training_without_photos_to_look_at_has_its_results(tiny, tmp_path, carry_out, capsys):
+    typed = [one for one in tiny if not one.startswith(("data.val_lr", "data.val_hr"))]
+    typed += ["method=supervised", "iterations=1", f"runs_dir={tmp_path}", "name=it"]
+    assert carry_out("train", [*typed, "data.preview=0"]) == 0
+    assert json.loads((tmp_path / "it" / "results.json").read_text())["rows"] == []
+    assert (tmp_path / "it" / "report" / "index.html").exists()
+    assert "No photo was measured" in capsys.readouterr().out

@@ -66,6 +66,11 @@ def test_a_folder_that_mixes_says_what_it_was_made_into(tmp_path):
     depth, said = depth_of({"`data.lr`": kinds})
     assert depth == "8"
     assert "2 of 8 bits, 1 of 16 bits: all are made 8 bits, as most LR photos are" in said[0]
+    gray, colour = Counter({(1, "8"): 9}), Counter({(3, "8"): 5, (1, "8"): 1})
+    channels, said = channels_of({"`data.lr`": gray, "`data.hr`": colour})
+    assert channels == 1, "the camera of gray photos has no colours"
+    assert said[0].endswith("all are made gray (data.channels=3 takes all as RGB)")
+    assert channels_of({"`data.lr`": colour, "`data.hr`": gray})[0] == 3
     assert channels_of({"a": Counter({(4, "8"): 3})}) == (4, [])
 
 

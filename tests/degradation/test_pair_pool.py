@@ -45,6 +45,19 @@ def test_it_goes_on_from_its_state_dict():
     assert int(again.count) == 4
 
 
+def test_deep_pairs_keep_their_values_and_any_channels():
+    pool, seen = PairPool(2, 2, 2, channels=5, deep=True), []
+    made = torch.rand(4, 5, 2, 2), torch.rand(4, 5, 4, 4)
+    for start in (0, 2):
+        seen.append(pool(*(side[start : start + 2] for side in made)))
+    lr, hr = (
+        torch.cat([seen[1][side], getattr(pool, name)]) for side, name in enumerate(("lr", "hr"))
+    )
+    order = lr.flatten(1)[:, 0].argsort(), made[0].flatten(1)[:, 0].argsort()
+    assert torch.equal(lr[order[0]], made[0][order[1]])
+    assert torch.equal(hr[order[0]], made[1][order[1]])
+
+
 def test_evaluation_passes_everything_and_stores_nothing():
     pool = PairPool(4, 2, 2).eval()
     lr, hr = pairs([1, 2])

@@ -140,6 +140,17 @@ def test_a_frozen_network_must_exist():
         build(spec(), frozen=["critik"])
 
 
+@pytest.mark.parametrize("given", [None, "critic", 3])
+def test_frozen_networks_are_a_list(given):
+    with pytest.raises(UserError, match=r"`method.frozen` must be a list of networks, but got"):
+        build(spec(), frozen=given)
+
+
+def test_a_frozen_network_is_not_trained_all_the_same():
+    with pytest.raises(UserError, match=r"`method.frozen` has critic, which update `judge` trains"):
+        build(spec(), frozen=["critic"])
+
+
 def test_the_unchanged_specification_passes():
     rows = explain(spec())
     assert [row.update for row in rows] == ["degrade", "judge", "upscale"]

@@ -24,6 +24,17 @@ from wildsr.training.schedule import (
 # Schedules
 
 
+@pytest.mark.parametrize("given", [-1, float("nan"), float("inf"), "x", None, True])
+def test_factors_are_numbers(given):
+    for made, name in (
+        (lambda: Cosine(until=60, final=given), "final"),
+        (lambda: MultiStep(milestones=[3], gamma=given), "gamma"),
+        (lambda: Stairs(until=60, at=[0.5], gamma=given), "gamma"),
+    ):
+        with pytest.raises(UserError, match=f"`{name}` must be a factor of 0 or more, but got"):
+            made()
+
+
 def test_constant():
     assert [Constant()(i) for i in (0, 1, 10**6)] == [1, 1, 1]
     assert [Constant(warmup=4)(i) for i in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]

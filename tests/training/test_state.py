@@ -67,3 +67,17 @@ def test_a_state_of_another_method_is_refused(fit, plain_batches):
     state = whole_state(fit(["method=supervised"], plain_batches(1)))
     with pytest.raises(UserError, match=re.escape("The checkpoint's network `degrade`")):
         fit(["method=adversarial_camera"], [], lambda training: restore(training, state))
+
+
+def test_what_is_chosen_of_an_optimiser_holds_on_resuming(fit, plain_batches):
+    state = whole_state(fit(["method=supervised"], plain_batches(1)))
+    lr = "method.optimizers.upscale.lr"
+    more = [f"{lr}=0.25", "+method.optimizers.upscale.weight_decay=0.5"]
+    trained = fit(["method=supervised", *more], [], lambda training: restore(training, state))
+    (group,) = trained.optimizers().param_groups
+    assert (group["initial_lr"], group["weight_decay"]) == (0.25, 0.5)
+    moments = trained.plain_optimizers()["upscale"].state_dict()["state"][0]
+    assert torch.equal(moments["exp_avg"], state["optimizers"]["upscale"]["state"][0]["exp_avg"])
+    adamw = ["method.optimizers.upscale._target_=torch.optim.AdamW"]
+    trained = fit(["method=supervised", *adamw], [], lambda training: restore(training, state))
+    assert trained.optimizers().param_groups[0]["decoupled_weight_decay"]

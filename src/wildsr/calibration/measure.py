@@ -13,6 +13,7 @@ from torch import Tensor
 from wildsr.calibration.calibrate import Calibration, calibrate
 from wildsr.calibration.channels import channel_blurs
 from wildsr.calibration.defects import measure_defects, without_defects
+from wildsr.calibration.doubt import GRAY
 from wildsr.calibration.fringes import measure_fringes
 from wildsr.calibration.simulate import Photo
 from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
@@ -23,10 +24,13 @@ from wildsr.forensics.coding import PIXELS, WEBP, filled
 from wildsr.forensics.coding import Coding as Seen
 from wildsr.forensics.folder import Codings
 from wildsr.network.degrader.measured import MeasuredCamera
-from wildsr.network.degrader.physics import physical
+from wildsr.network.degrader.physics import HIGHEST, physical
 from wildsr.network.degrader.stored import SUBSAMPLINGS
 from wildsr.network.degrader.words import blurs_sentence, sentence
+from wildsr.pixels import in_unit, rounded
 
+RGB = 3  # channels
+ALIKE = 1.5  # 255ths; mean difference of the channels of a photo up to which it is gray
 MOST = 100  # LR photos that are used, evenly spaced in the folder
 MOST_SHARP = 200  # sharp photos that are used
 
@@ -95,7 +99,9 @@ def measured(
 ) -> Measured:
     """Measure the cameras of photos whose codings are known.
 
-    Deterministic: the same arguments give the same result, in every process.
+    Deterministic: the same arguments give the same result, in every process. The camera of photos
+    that are gray, in files of colour, is measured on gray versions of all: coloured sharp photos
+    would be compared with what has no colours.
 
     Args:
         names: of the LR photos.
@@ -112,12 +118,18 @@ def measured(
     if all(coding is None for coding in codings):  # a coding smears them
         defects = measure_defects(photos, sharp, scale)
         photos = [without_defects(photo, defects) for photo in photos]
+    colours = photos[0].shape[2]
+    if colours == RGB and 2 * sum(map(_is_gray, photos)) > len(photos):
+        photos, sharp = ([_as_gray(photo) for photo in side] for side in (photos, sharp))
     fringes = measure_fringes(photos, codings, sharp, scale, seed)
     before = time.process_time() - begun
     with torch.random.fork_rng():
         try:
             found = calibrate(photos, codings, sharp, scale, seed, fringes)
             found.seconds += before
+            if photos[0].shape[2] < colours:  # all of their noise is the same in all channels
+                for group in found.groups:
+                    group.cameras[:, GRAY] = group.solution.camera[GRAY] = HIGHEST[GRAY]
         except UserError as error:
             reason = str(error).rstrip(".")
         if by_channel and found is not None:
@@ -129,6 +141,19 @@ def measured(
         seen = [_behind(*one) for one in zip(seen, found.codings, strict=True)]
     by = (blurs, shared, defects, fringes)
     return Measured(Codings.of(seen), found, reason, tuple(names), *by)
+
+
+def _is_gray(photo: Photo) -> bool:
+    """Whether an RGB photo has no colours, but for the errors of coding."""
+    values = in_unit(torch.from_numpy(photo.copy()))
+    return 255 * float((values.amax(2) - values.amin(2)).mean()) < ALIKE
+
+
+def _as_gray(photo: Photo) -> Photo:
+    """The mean of the channels, (H, W, 1), of the same type."""
+    gray = in_unit(torch.from_numpy(photo.copy())).mean(2, keepdim=True)
+    made: Photo = rounded(gray).byte().numpy() if photo.dtype == np.uint8 else gray.numpy()
+    return made
 
 
 def take_over(camera: MeasuredCamera, measured: Measured, seed: int) -> None:

@@ -21,7 +21,7 @@ from wildsr.config.compose import verbs
 from wildsr.config.quiet import quiet_libraries
 from wildsr.config.trials import checked_sweep
 from wildsr.error import UserError, unknown
-from wildsr.run.saved import check_overrides, overrides_of
+from wildsr.run.saved import check_overrides, override_key, overrides_of
 
 # Errors of disks and networks, reported in one line; all others are bugs and show a traceback.
 OF_THE_SYSTEM = frozenset(
@@ -133,7 +133,8 @@ def with_saved(typed: list[str]) -> list[str]:
         check_overrides([o for o in saved if o not in typed], str(folder), "trust=true" in typed)
     except (OSError, ValueError, RuntimeError):  # a UserError, too
         return typed
-    return [*saved, *typed]
+    replaced = {override_key(word) for word in typed}  # a key that was taken away is away once
+    return [*(word for word in saved if override_key(word) not in replaced), *typed]
 
 
 def _show(text: str) -> None:

@@ -14,6 +14,7 @@ from wildsr.config.compose import check_scalars, configure
 from wildsr.config.measured import check_measured, check_sensor, check_shown
 from wildsr.config.paths import paths_by_name
 from wildsr.config.search import check_search
+from wildsr.config.trainer import check_logger, check_trainer
 from wildsr.config.updates import check_method
 from wildsr.config.value import (
     check_choice,
@@ -27,7 +28,6 @@ from wildsr.config.value import (
 )
 from wildsr.error import UserError, shortened, unknown
 
-LOGGERS = ("wandb", "csv", "tensorboard", "none")
 # Copies of lists in modules that import torch; tests/cli/test_command_lines.py compares them.
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 PAIRS = ("png", "jpeg", "tif")
@@ -53,8 +53,6 @@ TRAINERS = ("realesrgan", "trainner", "neosr")
 ENGINES = ("torch", "compile", "onnxruntime", "openvino", "auto")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 INTEGERS = "int8"  # a precision of `upscale` only
-ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
-TRAINING_PRECISIONS = ("auto", "bf16-mixed", "32-true", "64-true")
 
 
 def checked(verb: str, overrides: Sequence[str]) -> DictConfig:
@@ -93,8 +91,7 @@ def check_config(config: DictConfig) -> None:
         check_least(config, f"data.{key}", 1)
     check_least(config, "data.workers", 0)
     check_sensor(config)
-    check_least(config, "trainer.num_nodes", 1)
-    _logger(config)
+    check_logger(config)
     missing = sorted(f"`{key}`" for key in OmegaConf.missing_keys(config))
     if missing:
         folders = [key for key in missing if key.startswith("`data.")]
@@ -102,9 +99,7 @@ def check_config(config: DictConfig) -> None:
         raise UserError(f"{' and '.join(missing)} must be given: {what}.")
     _metrics(config)
     check_method(config)
-    for key, choices in {"accelerator": ACCELERATORS, "precision": TRAINING_PRECISIONS}.items():
-        if (value := OmegaConf.select(config, f"trainer.{key}")) not in choices:
-            raise unknown(f"`trainer.{key}`", value, choices)
+    check_trainer(config)
 
 
 def check_evaluate(config: DictConfig) -> None:
@@ -115,7 +110,7 @@ def check_evaluate(config: DictConfig) -> None:
     """
     for key, least in {"tile": 8, "seed": 0, "page_mb": 0}.items():
         check_least(config, key, least)
-    _logger(config)
+    check_logger(config)
     for key in ("card", "overwrite", "trust"):
         check_switch(config, key)
     check_device("`device`", config.device)
@@ -354,8 +349,3 @@ def _metrics(config: DictConfig) -> None:
     for name in asked:
         if name not in _catalogue():
             raise unknown("`metric.metrics`: each", name, _catalogue())
-
-
-def _logger(config: DictConfig) -> None:
-    if config.logger.kind not in LOGGERS:
-        raise unknown("`logger`", config.logger.kind, LOGGERS)

@@ -39,20 +39,30 @@ def kinds_of(paths: Sequence[Path], limit: float | None, note: Path) -> Kinds:
 
 
 def channels_of(folders: Mapping[str, Kinds]) -> tuple[int, list[str]]:
-    """Choose the number of channels for all folders; returns it and remarks on mixtures."""
+    """Choose the number of channels for all folders; returns it and remarks on mixtures.
+
+    Of gray and RGB it is RGB, unless all LR photos are gray: the camera of those has no colours.
+
+    Args:
+        folders: what the user calls a folder -> its files; those of LR photos end with "lr`".
+    """
     counts: Counter[int] = Counter()
     for kinds in folders.values():
         for (channels, _), number in kinds.items():
             counts[channels] += number
     if not counts:  # nothing can be read; reported elsewhere
         return 3, []
-    chosen = 3 if set(counts) <= {1, 3} and len(counts) > 1 else counts.most_common(1)[0][0]
+    lr = {c for name, kinds in folders.items() if name.endswith("lr`") for c, _ in kinds}
+    mixed = 1 if lr == {1} else 3
+    chosen = mixed if set(counts) <= {1, 3} and len(counts) > 1 else counts.most_common(1)[0][0]
     if len(counts) == 1:
         return chosen, []
     words = {1: "gray", 3: "RGB"}
     listed = ", ".join(f"{n} {words.get(c, f'of {c} channels')}" for c, n in counts.most_common())
     made = words.get(chosen, f"{chosen} channels")
-    remedy = " (data.channels=1 takes all as gray)" if chosen == 3 else ""
+    remedy = ""
+    if chosen in words:
+        remedy = f" (data.channels={4 - chosen} takes all as {words[4 - chosen]})"
     return chosen, [f"{' and '.join(folders)} hold {listed} files: all are made {made}{remedy}"]
 
 

@@ -86,6 +86,8 @@ def table(summary: Summary, photo_set: str | None) -> str:
 def differences(summary: Summary, photo_set: str | None) -> str:
     """Format each row against the first: mean difference, interval, p; "" for a single row."""
     rows = summary.rows
+    if not rows:  # there was no photo
+        return ""
     found = [c for c in summary.compared if c.second == rows[0] and c.photo_set == photo_set]
     cells = [[f"against {rows[0]}", "metric", "difference", "95% interval", "p"]]
     cells += [[c.first, heading(summary, c.metric), *said(summary, c)] for c in found]

@@ -198,6 +198,9 @@ def report_run(
     seconds = f"evaluated in {time.perf_counter() - begun:.0f} s"
     console.print(f"{seconds}; {folder.folder / 'results.json'}\n", markup=False)
     console.print(results.table(summary, None), markup=False)
+    if not summary.rows:
+        console.print("No photo was measured: there was none (data.preview, data.val_lr).")
+        return summary
     if not job.data.photos.truths:
         console.print(
             "No ground truth was given (data.val_lr, data.val_hr): these are the metrics that need "

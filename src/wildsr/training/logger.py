@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wildsr.atomic import write_text, writing
-from wildsr.config.check import LOGGERS as KINDS
 from wildsr.config.plain import printable
+from wildsr.config.trainer import LOGGERS as KINDS
 from wildsr.error import UserError, first_line, unknown
 from wildsr.extra import needed
 

@@ -125,11 +125,19 @@ class Objective:
         frozen: Sequence[str] = (),
         stages: Sequence[str] = (),
     ) -> None:
+        if not isinstance(frozen, Sequence) or isinstance(frozen, str):
+            raise UserError(f"`method.frozen` must be a list of networks, but got {frozen!r}.")
         self.method, self.frozen, self.stages = method, frozenset(frozen), tuple(stages)
         known("`method.frozen`", frozen, method.parts[network])
         self.updates = tuple(
             self._update(name, spec, losses) for name, spec in updates.items() if spec is not None
         )
+        for update in self.updates:
+            if both := sorted(self.frozen.intersection(update.trains)):
+                raise UserError(
+                    f"`method.frozen` has {both[0]}, which update `{update.name}` trains: take it "
+                    "from one of them."
+                )
         if not self.updates:
             raise UserError("`method.updates` must hold at least one update, but is empty.")
         for stage in self.stages:

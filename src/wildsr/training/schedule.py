@@ -38,10 +38,11 @@ class MultiStep:
     """Multiply by ``gamma`` at each of ``milestones`` (iterations).
 
     Raises:
-        UserError: a milestone that is not an integer of at least 0.
+        UserError: a milestone that is not an integer of at least 0, a factor below 0.
     """
 
     def __init__(self, milestones: Sequence[int], gamma: float = 0.5) -> None:
+        _check_factor("gamma", gamma)
         _check("milestones", milestones, 0)
         self.milestones, self.gamma = sorted(milestones), gamma
 
@@ -54,10 +55,12 @@ class Stairs:
     """Multiply by ``gamma`` at each of ``at``, given as shares of ``until`` iterations.
 
     Raises:
-        UserError: ``until`` is not a positive integer, or a share is not from 0 to 1.
+        UserError: ``until`` is not a positive integer, a share is not from 0 to 1, or a factor is
+            below 0.
     """
 
     def __init__(self, until: int, at: Sequence[float], gamma: float = 0.5) -> None:
+        _check_factor("gamma", gamma)
         _check("until", [until], 1)
         for share in at:
             _check_share("at", share)
@@ -119,10 +122,11 @@ class Cosine:
     Loshchilov & Hutter 2017, eq. 5.
 
     Raises:
-        UserError: ``until`` is not a positive integer.
+        UserError: ``until`` is not a positive integer, a factor is below 0.
     """
 
     def __init__(self, until: int, final: float = 0.0) -> None:
+        _check_factor("final", final)
         _check("until", [until], 1)
         self.until, self.final = until, final
 
@@ -142,6 +146,12 @@ def _check(argument: str, values: Sequence[int], least: int) -> None:
             raise UserError(
                 f"Argument `{argument}` must be in iterations, {least} or more, but got {value!r}."
             )
+
+
+def _check_factor(argument: str, value: float) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and 0 <= value < math.inf):
+        raise UserError(f"Argument `{argument}` must be a factor of 0 or more, but got {value!r}.")
 
 
 def _check_share(argument: str, value: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import signal
@@ -257,7 +258,9 @@ def fit_baseline(job: Job, folder: Run, training: Training) -> tuple[Training, i
     sub = Run(inner, bool(checkpoints(inner / "checkpoints")), folder.lock)
     inner.mkdir(exist_ok=True)
     record(inner, config, [])
-    again = Job(config, job.data, job.panel, job.console)
+    unpaired = copy.copy(job.data)  # what else it is trained on would not be bicubic pairs
+    unpaired.pairs, unpaired.paired = None, 0
+    again = Job(config, unpaired, job.panel, job.console)
     baseline = prepare(config, inner if sub.resumed else None)
     logs = run_loggers(again, {"kind": "csv"}, sub, baseline.iteration)
     seconds = training.seconds if training.guard is None else training.stages.began

@@ -131,8 +131,10 @@ def _found(summary: Summary, metric: str | None) -> list[tuple[Key, float | None
     """Every photo that some row succeeded with, and what the last row gains."""
     values = {(o.row, o.photo_set, o.image): o.values for o in summary.outcomes if not o.error}
     keys = dict.fromkeys((o.photo_set, o.image) for o in summary.outcomes if not o.error)
-    first, last = summary.rows[0], summary.rows[-1]
     found: list[tuple[Key, float | None]] = []
+    if not keys:
+        return found
+    first, last = summary.rows[0], summary.rows[-1]
     for key in keys:
         ends = [values.get((row, *key), {}).get(metric or "") for row in (first, last)]
         gain = None
