@@ -39,6 +39,12 @@ def test_seeds_are_whole_numbers(sharp, seed):
         wildsr.Pipeline("bicubic", scale=2)(sharp, seed=seed)
 
 
+@pytest.mark.parametrize(("name", "missing"), [("learned", "run"), ("profile", "file")])
+def test_what_a_degradation_is_made_of_must_be_given(name, missing):
+    with pytest.raises(wildsr.UserError, match=f"`{missing}` must be given: Pipeline\\('{name}'"):
+        wildsr.Pipeline(name, scale=2)
+
+
 def test_a_seed_of_numpy_is_a_seed(sharp):
     made = wildsr.Pipeline("realesrgan", scale=2)
     assert np.array_equal(made(sharp, seed=np.int64(3)), made(sharp, seed=3))

@@ -52,6 +52,8 @@ from wildsr.training.module import Training
         ("metric.metrics=[psn]", r"`metric.metrics`: .*'psn'.*'psnr'"),
         ("trainer.precision=fp16", r"`trainer.precision` must be one of .*'fp16'"),
         ("trainer.accelerator=tpuu", r"`trainer.accelerator` must be .*tpuu"),
+        ("finish.kind=foo", r"`finish.kind` must be one of \['gan', 'none'\], but got 'foo'"),
+        ("method.schedules=null", r"`method.schedules` must be a mapping, but got None"),
         ("trainer.deterministic=x", r"`trainer.deterministic` must be true or false, but got 'x'"),
         (
             "+trainer.gradient_clip_val=1",

@@ -217,6 +217,11 @@ def _node(
         inside = {f"degradation.{key}": value for key, value in settings.items()}
         chosen = overrides_of({"degradation": degradation, "scale": scale}, inside, "degrade")
         found: DictConfig = configure("degrade", chosen).degradation
+        for key in sorted(OmegaConf.missing_keys(found)):
+            missing = key.removeprefix("degradation.")
+            raise UserError(
+                f"Argument `{missing}` must be given: Pipeline({degradation!r}, {missing}=...)."
+            )
         return found
     if settings:
         raise UserError(

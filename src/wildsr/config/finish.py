@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wildsr.error import UserError
+from wildsr.error import UserError, unknown
 
 # As in wildsr.method.finishing, which imports torch; tests/config/test_finish.py compares.
 FAITHFUL, FINISHED, STAGE = "upscale", "finished", "finish"
@@ -39,8 +39,11 @@ def with_finish(plain: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(own, Mapping):
         raise UserError(f"`method.finish` must be terms by name, but got {own!r}.")
     config["method"] = method
-    if finish.get("kind", "none") == "none":
+    kind = finish.get("kind", "none")
+    if kind == "none":
         return config
+    if kind != "gan":
+        raise unknown("`finish.kind`", kind, ("gan", "none"))
     share = finish.get("share")
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
         raise UserError(f"`finish.share` must be a number between 0 and 1, but got {share!r}.")

@@ -36,7 +36,8 @@ def check_shape(key: str, default: Any, value: Any) -> None:
     default = default._value() if isinstance(default, ValueNode) else default
     if isinstance(default, DictConfig):
         if not isinstance(value, Mapping):
-            raise _refused(key, "a mapping of " + _names(default), value)
+            names = _names(default)
+            raise _refused(key, f"a mapping of {names}" if names else "a mapping", value)
         for inner, new in value.items():
             if inner in list(default):  # `in` alone leaves out ???
                 check_shape(f"{key}.{inner}", default._get_node(inner), new)
