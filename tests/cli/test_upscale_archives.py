@@ -94,7 +94,7 @@ def test_a_zip_file_in_and_out(typed, weights, photos_in, expected, carry_out, t
     assert carry_out("upscale", some) == 0  # exists
     assert out.read_bytes() == whole
     assert sorted(p.name for p in out.parent.iterdir()) == [FOLDER, "out.zip"]
-    assert read(out.parent)["bad.png"].error
+    assert read(out.parent)["out.zip/bad.png"].error
 
 
 def tar(path, files):
@@ -137,8 +137,7 @@ def test_tar_files_become_tar_files_with_their_labels(
     assert {name for name, entry in read(out).items() if entry.error} == {"p-002.tar/broken.png"}
     before = {p.name: p.stat().st_mtime_ns for p in out.glob("*.tar")}
     assert carry_out("upscale", [*some, "retry=failed"]) == 1
-    after = {p.name: p.stat().st_mtime_ns for p in out.glob("*.tar")}
-    assert {name for name in before if before[name] != after[name]} == {"p-002.tar"}
+    assert before == {p.name: p.stat().st_mtime_ns for p in out.glob("*.tar")}  # it fails again
     assert carry_out("upscale", some) == 0  # all are there
     there = [f"weights={weights}", "input=memory://a/p-{000..001}.tar", "output=memory://b"]
     assert carry_out("upscale", there) == 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar
 
+from wildsr.archive.earlier import Earlier
 from wildsr.error import UserError, first_line
 from wildsr.photo.folder import SUFFIXES
 
@@ -107,17 +108,38 @@ class Container:
     Args:
         path: the file.
         kind: ".tar" or ".zip".
+        earlier: the complete file of this kind whose place it takes, and whose other members it
+            keeps; None if there is none.
+
+    Raises:
+        UserError: the earlier one is damaged.
     """
 
-    def __init__(self, path: Path, kind: str) -> None:
+    def __init__(self, path: Path, kind: str, earlier: Path | None = None) -> None:
         self._one = threading.Lock()
         self._taken: set[str] = set()
+        self._written: set[str] = set()
+        self._earlier = None if earlier is None else Earlier(earlier, kind)
         self._tar: tarfile.TarFile | None = None
         self._zip: zipfile.ZipFile | None = None
         if kind == ".tar":
             self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         else:
             self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)  # photos are packed already
+
+    @property
+    def again(self) -> bool:
+        """Whether it takes the place of an earlier one, and keeps that one's members."""
+        return self._earlier is not None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was written."""
+        return not self._written
+
+    def had(self, name: str) -> bool:
+        """Whether the earlier one has a member of this name."""
+        return self._earlier is not None and name in self._earlier.names
 
     def name(self, wanted: str) -> str:
         """The name of a photo; in a tar file its stem gets no dots.
@@ -138,6 +160,7 @@ class Container:
     def add(self, name: str, data: bytes) -> None:
         """Append a file, without date and owner, so that the same photos make the same file."""
         with self._one:
+            self._written.add(name)
             if self._tar is not None:
                 info = tarfile.TarInfo(name)
                 info.size = len(data)
@@ -147,8 +170,10 @@ class Container:
                 self._zip.writestr(zipfile.ZipInfo(name), data)
 
     def close(self) -> None:
-        """Complete the file."""
-        for opened in (self._tar, self._zip):
+        """Complete the file, with the earlier one's members unless nothing was written."""
+        if self._earlier is not None and not self.empty:
+            self._earlier.copy(self._tar or self._zip, self._written)
+        for opened in (self._earlier, self._tar, self._zip):
             if opened is not None:
                 opened.close()
 
@@ -178,8 +203,8 @@ class Slot:
         return posixpath.splitext(self.name)[1]
 
     def exists(self) -> bool:
-        """Always False: containers are written anew."""
-        return False
+        """Whether the earlier container, which this one takes the place of, has it."""
+        return self.container.had(self.name)
 
     def deliver(self, made: Path) -> None:
         """Append the result and the other files of its sample."""

@@ -16,7 +16,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from wildsr.archive.address import place_of
-from wildsr.archive.manifest import Manifest, failed
+from wildsr.archive.manifest import Manifest
 from wildsr.archive.place import Pair, Scratch
 from wildsr.archive.shard import Shard, shard_of
 from wildsr.archive.store import Store
@@ -27,7 +27,7 @@ from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.account import Outcome
-from wildsr.inference.archives import manifests_of, unzipped
+from wildsr.inference.archives import failed_of, unzipped
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.degrading import FileDegrader, PairSettings
 from wildsr.inference.device import choose_device
@@ -66,7 +66,7 @@ def degrade(overrides: list[str], console: Console) -> int:
     if config.real is not None:
         list_images(Path(config.real).expanduser(), "real")
     output, shard = unzipped(str(config.output)), shard_of(config.shard)
-    only = None if config.retry is None else failed(manifests_of(output))
+    only = None if config.retry is None else failed_of(str(config.hr), output, shard)
     making = Making(config.format, config.draws, config.seed)
     settings = _pair_settings(config)
     with pair_works(str(config.hr), output, making, Choice(shard, only), config.overwrite) as works:

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from wildsr.archive.manifest import FOLDER, Manifest, failed
+from wildsr.archive.manifest import FOLDER, Manifest
 from wildsr.archive.shard import Shard, shard_of
 from wildsr.atomic import check_output
 from wildsr.config.allocator import tune_allocator
@@ -28,7 +28,7 @@ from wildsr.config.check import checked
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
 from wildsr.inference.account import Outcome
-from wildsr.inference.archives import manifests_of, works
+from wildsr.inference.archives import failed_of, manifests_of, works
 from wildsr.inference.closeness import BOUND
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.device import choose_device
@@ -61,7 +61,7 @@ def upscale(overrides: list[str], console: Console) -> int:
             console.print(f"{film} belongs to another shard than {shard}", markup=False)
             return 0
         return _video(config, film, Path(output).expanduser(), settings, console)
-    only = None if config.retry is None else failed(manifests_of(output))
+    only = None if config.retry is None else failed_of(source, output, shard)
     cluster = _cluster(config, console)
     if shard.count > 1:
         console.print(f"shard {shard} of the photos (shard=null takes all)", markup=False)

@@ -11,10 +11,12 @@ from pathlib import Path
 from wildsr.archive.address import Place, place_of, split_place
 from wildsr.archive.ahead import Ahead
 from wildsr.archive.container import Container, Sample, Slot
+from wildsr.archive.manifest import failed
+from wildsr.archive.shard import Shard
 from wildsr.archive.store import Store, Stored
 from wildsr.atomic import check_output
 from wildsr.error import UserError
-from wildsr.inference.packed import container_kind, each_tar, into
+from wildsr.inference.packed import container_kind, each_tar, into, part_name
 from wildsr.inference.tasks import Choice, Task, result_name, result_names, tasks
 from wildsr.inference.work import Work
 from wildsr.photo.folder import SUFFIXES, walk_images
@@ -32,6 +34,19 @@ def manifests_of(output: str) -> Place:
         return place_of(output, "output")
     folder, _ = split_place(output)
     return place_of(folder, "output")
+
+
+def failed_of(source: str, output: str, shard: Shard) -> frozenset[str]:
+    """The photos whose latest attempt at this output failed; of a tar or zip file, at this one.
+
+    Raises:
+        UserError: no manifest names any of its photos.
+    """
+    file, output = None, unzipped(output)
+    if container_kind(output) is not None:
+        own = output if source.lower().endswith(".tar") else part_name(output, shard)
+        file = split_place(own)[1]
+    return failed(manifests_of(output), file)
 
 
 @contextmanager
@@ -149,20 +164,27 @@ def _packed(
     given = place_of(source, "input")
     if isinstance(given, Path) and not given.is_dir():
         raise UserError(f"`input` must be a folder for `output={output}`, but got {given}.")
-    if choice.shard.count > 1:
-        stem, kind = os.path.splitext(output)
-        output = f"{stem}-{choice.shard.number}-of-{choice.shard.count}{kind}"
+    output = part_name(output, choice.shard)
+    file = split_place(output)[1]
 
     def fill(container: Container) -> tuple[Iterable[Task], Callable[[], int], Callable[[], None]]:
-        def task(names: tuple[str, str]) -> Task:
-            name = container.name(_posix(names[1]))
-            photo = given / names[0] if isinstance(given, Path) else Stored(given, names[0])
-            return Task(photo, Slot(container, name), _posix(names[0]), name)
+        wanted = Choice(only=choice.only if container.again else None)
 
-        todo = Ahead(_batches(given, None, format, choice), task)
+        def named() -> Iterator[list[tuple[str, str]]]:
+            """The photos, with names that do not depend on which of them are wanted."""
+            for pairs in _batches(given, None, format, Choice(choice.shard)):
+                names = [(photo, container.name(_posix(result))) for photo, result in pairs]
+                yield [pair for pair in names if _posix(pair[0]) in wanted]
+
+        def task(names: tuple[str, str]) -> Task:
+            photo = given / names[0] if isinstance(given, Path) else Stored(given, names[0])
+            slot = Slot(container, names[1])
+            return Task(photo, slot, _posix(names[0]), f"{file}/{names[1]}")
+
+        todo = Ahead(named(), task)
         return todo, lambda: todo.found, todo.close
 
-    yield from into(output, overwrite, fill)
+    yield from into(output, overwrite, fill, choice.only)
 
 
 def _tars(
@@ -170,10 +192,9 @@ def _tars(
 ) -> Iterator[Work]:
     """Each tar file into one of its name."""
 
-    def task_of(container: Container, sample: Sample, tar: str) -> Iterator[Task]:
+    def task_of(container: Container, sample: Sample) -> Iterator[Task]:
         result = result_name(str(sample.photo), format)
-        slot = Slot(container, result, sample.others)
-        yield Task(sample, slot, f"{tar}/{sample.photo}", f"{tar}/{result}")
+        yield Task(sample, Slot(container, result, sample.others), str(sample.photo), result)
 
     return each_tar(source, output, choice, overwrite, task_of)
 

@@ -6,16 +6,16 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from wildsr.archive.address import Place, place_of
+from wildsr.archive.address import Place, place_of, split_place
 from wildsr.archive.container import Container, Sample, Slot
 from wildsr.archive.place import Pair, Source, Target
 from wildsr.archive.store import Store, Stored
 from wildsr.error import UserError
 from wildsr.inference.archives import check_place, one_of_a_store, unzipped
-from wildsr.inference.packed import container_kind, each_tar, into
+from wildsr.inference.packed import container_kind, each_tar, into, part_name
 from wildsr.inference.tasks import Choice, Task
 from wildsr.inference.work import Work
 from wildsr.photo.encode import BECOME, FORMATS
@@ -173,22 +173,25 @@ def _packed(
     source: str, output: str, making: Making, choice: Choice, overwrite: bool
 ) -> Iterator[Work]:
     """Pairs into one tar or zip file; of several shards each has its own."""
-    photos = [each for each in _photos(source, None) if each[2] in choice]
-    if choice.shard.count > 1:
-        stem, kind = os.path.splitext(output)
-        output = f"{stem}-{choice.shard.number}-of-{choice.shard.count}{kind}"
+    photos = [each for each in _photos(source, None) if each[2] in choice.shard]
+    output = part_name(output, choice.shard)
+    file = split_place(output)[1]
     inside = _in_tar if container_kind(output) == ".tar" else _in_zip
 
     def fill(container: Container) -> tuple[Iterable[Task], Callable[[], int], Callable[[], None]]:
-        def place(name: str, hr: str, lr: str, number: int) -> tuple[Pair, str]:
-            return inside(container, name, hr, lr)
+        wanted = Choice(only=choice.only if container.again else None)
 
-        todo = [
+        def place(name: str, hr: str, lr: str, number: int) -> tuple[Pair, str]:
+            pair, called = inside(container, name, hr, lr)
+            return pair, f"{file}/{called}"
+
+        made = (
             task for photo, name, own in photos for task in making.tasks(photo, name, own, place)
-        ]
+        )
+        todo = [task for task in made if task.input in wanted]
         return todo, lambda: len(todo), lambda: None
 
-    yield from into(output, overwrite, fill)
+    yield from into(output, overwrite, fill, choice.only)
 
 
 def _in_tar(container: Container, name: str, hr: str, lr: str) -> tuple[Pair, str]:
@@ -207,10 +210,9 @@ def _tars(
 ) -> Iterator[Work]:
     """Each tar file into one of its name."""
 
-    def tasks(container: Container, sample: Sample, tar: str) -> Iterator[Task]:
+    def tasks(container: Container, sample: Sample) -> Iterator[Task]:
         place = _sample_place(container, sample)
-        for task in making.tasks(sample, sample.key, f"{tar}/{sample.photo}", place):
-            yield replace(task, output=f"{tar}/{task.output}")
+        return making.tasks(sample, sample.key, str(sample.photo), place)
 
     return each_tar(source, output, choice, overwrite, tasks, "hr")
 

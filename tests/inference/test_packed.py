@@ -1,0 +1,173 @@
+"""Tar and zip files of results, made again in part: what they hold already stays."""
+
+import io
+import shutil
+import tarfile
+import zipfile
+
+import pytest
+
+from wildsr.archive.manifest import read
+
+fsspec = pytest.importorskip("fsspec")
+PAIRS = ["degradation=mild", "scale=2"]
+
+
+@pytest.fixture
+def broken(tmp_path, fill):
+    """A folder of two photos and a damaged one."""
+    fill(tmp_path / "in", 2, (12, 16))
+    (tmp_path / "in" / "bad.png").write_bytes(b"no photo")
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def verb(weights):
+    """``verb("upscale", source, output, ...)``: the arguments of a verb for one input."""
+
+    def typed(name, source, output, *more):
+        first = [f"weights={weights}", f"input={source}"] if name == "upscale" else []
+        return name, [*(first or [*PAIRS, f"hr={source}"]), f"output={output}", *more]
+
+    return typed
+
+
+def members(data):
+    """Names and bytes of a tar or zip file, in its order; each name stands there once."""
+    held = io.BytesIO(data)
+    if zipfile.is_zipfile(held):
+        with zipfile.ZipFile(held) as opened:
+            pairs = [(info.filename, opened.read(info)) for info in opened.infolist()]
+    else:
+        held.seek(0)
+        with tarfile.open(fileobj=held) as opened:
+            pairs = [(member.name, opened.extractfile(member).read()) for member in opened]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def tar(path, **files):
+    """A tar file of ``name__suffix=bytes``."""
+    with tarfile.open(path, "w") as opened:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name.replace("__", "."))
+            info.size = len(data)
+            opened.addfile(info, io.BytesIO(data))
+
+
+def heal(folder):
+    shutil.copy(folder / "photo0.png", folder / "bad.png")
+
+
+@pytest.mark.parametrize("more", [[], ["overwrite=true"]])
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_retry_keeps_what_a_file_holds(name, kind, more, verb, broken, carry_out, tmp_path):
+    out = tmp_path / f"o.{kind}"
+    assert carry_out(*verb(name, broken, out)) == 1
+    before = members(out.read_bytes())
+    assert carry_out(*verb(name, broken, out, "retry=failed", *more)) == 1
+    assert members(out.read_bytes()) == before  # it fails again
+    heal(broken)
+    (broken / "photo0.png").unlink()  # its result stays
+    assert carry_out(*verb(name, broken, out, "retry=failed", *more)) == 0
+    after = members(out.read_bytes())
+    assert {key: after[key] for key in before} == before
+    assert len(after) == len(before) * 3 // 2
+    whole = out.read_bytes()
+    assert carry_out(*verb(name, broken, out, "retry=failed", *more)) == 0  # nothing is left to do
+    assert out.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_retry_in_a_store(name, verb, broken, memory, carry_out):
+    some = verb(name, broken, "memory://a/o.zip")
+    assert carry_out(*some) == 1
+    before = members(memory.cat_file("a/o.zip"))
+    heal(broken)
+    assert carry_out(some[0], [*some[1], "retry=failed", "overwrite=true"]) == 0
+    after = members(memory.cat_file("a/o.zip"))
+    assert {key: after[key] for key in before} == before
+    assert len(after) == len(before) * 3 // 2
+
+
+@pytest.mark.parametrize("more", [[], ["overwrite=true"]])
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_retry_of_a_tar_file(name, more, verb, broken, carry_out, tmp_path):
+    good = (broken / "photo0.png").read_bytes()
+    tar(tmp_path / "p.tar", a__png=good, a__txt=b"1", b__png=b"no photo", b__txt=b"2", c__txt=b"3")
+    for out in (tmp_path / "out", tmp_path / "q.tar"):
+        assert carry_out(*verb(name, tmp_path / "p.tar", out)) == 1
+    files = tmp_path / "out" / "p.tar", tmp_path / "q.tar"
+    before = members(files[0].read_bytes())
+    assert {"a.txt", "c.txt"} <= before.keys()
+    assert "b.txt" not in before
+    assert members(files[1].read_bytes()) == before
+    tar(tmp_path / "p.tar", a__png=b"lost", b__png=good, b__txt=b"2", c__txt=b"3")
+    for out, file in zip((tmp_path / "out", tmp_path / "q.tar"), files, strict=True):
+        assert carry_out(*verb(name, tmp_path / "p.tar", out, "retry=failed", *more)) == 0
+        after = members(file.read_bytes())
+        assert {key: after[key] for key in before} == before
+        assert after["b.txt"] == b"2"
+    assert {"p.tar", "q.tar"} == {
+        key.partition("/")[0] for key in (*read(tmp_path / "out"), *read(tmp_path))
+    }
+
+
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_files_beside_each_other_have_failures_of_their_own(
+    name, verb, broken, carry_out, refused, tmp_path, fill
+):
+    fill(tmp_path / "other", 2, (12, 16))
+    heal(tmp_path / "other")
+    assert carry_out(*verb(name, broken, tmp_path / "a.tar")) == 1
+    assert carry_out(*verb(name, tmp_path / "other", tmp_path / "b.tar")) == 0
+    assert "c.tar has none" in refused(*verb(name, broken, tmp_path / "c.tar", "retry=failed"))
+    assert "has none" in refused(*verb(name, broken, tmp_path, "retry=failed"))
+    heal(broken)
+    assert carry_out(*verb(name, broken, tmp_path / "a.tar", "retry=failed")) == 0
+    assert any("bad" in key for key in members((tmp_path / "a.tar").read_bytes()))
+
+
+def test_retry_of_a_file_that_is_gone_makes_it_whole(verb, broken, carry_out, tmp_path):
+    out = tmp_path / "o.tar"
+    assert carry_out(*verb("upscale", broken, out)) == 1
+    before = members(out.read_bytes())
+    out.unlink()
+    assert carry_out(*verb("upscale", broken, out, "retry=failed")) == 1
+    assert members(out.read_bytes()) == before
+
+
+def test_parts_are_retried_by_their_own_names(verb, broken, carry_out, tmp_path):
+    out = tmp_path / "o.zip"
+    typed = [verb("upscale", broken, out, f"shard={number}/2") for number in (1, 2)]
+    codes = [carry_out(*each) for each in typed]
+    assert sorted(codes) == [0, 1]
+    heal(broken)
+    for name, some in typed:
+        assert carry_out(name, [*some, "retry=failed", "overwrite=true"]) == 0
+    made = [members((tmp_path / f"o-{number}-of-2.zip").read_bytes()) for number in (1, 2)]
+    assert {*made[0], *made[1]} == {"photo0.png", "photo1.png", "bad.png"}
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_a_file_is_not_replaced_by_an_empty_one(name, kind, verb, broken, carry_out, tmp_path):
+    out = tmp_path / f"o.{kind}"
+    carry_out(*verb(name, broken, out))
+    whole = out.read_bytes()
+    for photo in broken.iterdir():
+        photo.write_bytes(b"no photo")
+    assert carry_out(*verb(name, broken, out, "overwrite=true")) == 1
+    assert out.read_bytes() == whole
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_retry_of_a_damaged_file_is_one_sentence(kind, verb, broken, carry_out, refused, tmp_path):
+    out = tmp_path / f"o.{kind}"
+    carry_out(*verb("upscale", broken, out))
+    out.write_bytes(b"cut" * 400)
+    said = refused(*verb("upscale", broken, out, "retry=failed"))
+    assert f"o.{kind} is no whole {kind} file" in said
+    assert out.read_bytes() == b"cut" * 400
+    assert not [*tmp_path.glob(".*.part")]
