@@ -171,3 +171,34 @@ def test_retry_of_a_damaged_file_is_one_sentence(kind, verb, broken, carry_out, 
     assert f"o.{kind} is no whole {kind} file" in said
     assert out.read_bytes() == b"cut" * 400
     assert not [*tmp_path.glob(".*.part")]
+
+
+@pytest.mark.parametrize("more", [[], ["overwrite=true"]])
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_photos_are_not_replaced_by_their_results(
+    name, more, verb, broken, memory, refused, tmp_path
+):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as opened:
+        opened.write(broken / "photo0.png", "a.png")
+    source = tmp_path / "p.tar"
+    tar(source, a__png=(broken / "photo0.png").read_bytes())
+    (tmp_path / "z.zip").write_bytes(held.getvalue())
+    (tmp_path / "link").symlink_to(tmp_path)
+    memory.pipe_file("a/z.zip", held.getvalue())
+    memory.pipe_file("a/p.tar", source.read_bytes())
+    here, link = tmp_path, tmp_path / "link"
+    for given, output in (
+        (source, here),
+        (source, link),
+        (source, source),
+        (here / "z.zip", link / "z.zip"),
+        (f"zip://::{here}/z.zip", here / "z.zip"),
+        (here / "z.zip", f"zip://::{here}/z.zip"),
+        ("memory://a/p.tar", "memory://a"),
+        ("zip://::memory://a/z.zip", "memory://a/z.zip"),
+    ):
+        said = refused(*verb(name, given, output, *more))
+        assert "`output` must be another file than the photos' (" in said, (given, output)
+    assert (here / "z.zip").read_bytes() == memory.cat_file("a/z.zip") == held.getvalue()
+    assert source.read_bytes() == memory.cat_file("a/p.tar")

@@ -51,6 +51,29 @@ def open_stream(name: str, argument: str = "input") -> Iterator[IO[bytes]]:
         yield file
 
 
+def same_file(one: str, other: str) -> bool:
+    """Whether two names mean one file, here or in a store; of a zip file's URL, that file."""
+    places = []
+    for name in (one, other):
+        file = name.rpartition("::")[2] if is_url(name) else name
+        folder, last = split_place(file)
+        places.append((place_of(folder, "output"), last))
+    (first, name), (second, other_name) = places
+    if isinstance(first, Path) and isinstance(second, Path):
+        return _is_same(first / name, second / other_name)
+    if isinstance(first, Store) and isinstance(second, Store):
+        paths = first.path(name), second.path(other_name)
+        return bool(first.fs == second.fs) and paths[0] == paths[1]
+    return False
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one is not there
+        return one.resolve() == other.resolve()
+
+
 def split_place(place: str) -> tuple[str, str]:
     """The folder and the name of a file, here or in a store."""
     if is_url(place):

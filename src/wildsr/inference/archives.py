@@ -184,7 +184,7 @@ def _packed(
         todo = Ahead(named(), task)
         return todo, lambda: todo.found, todo.close
 
-    yield from into(output, overwrite, fill, choice.only)
+    yield from into(source, output, overwrite, fill, choice.only)
 
 
 def _tars(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from wildsr.archive.address import Place, is_url, open_stream, place_of, split_place
+from wildsr.archive.address import Place, is_url, open_stream, place_of, same_file, split_place
 from wildsr.archive.container import KINDS, Container, Sample, samples, shards_of
 from wildsr.archive.place import Scratch
 from wildsr.archive.shard import Shard
@@ -57,7 +57,7 @@ def each_tar(
         target = output if packed else f"{output.rstrip('/')}/{last}"
         with open_stream(name, argument) as stream:
             read = _Samples(stream, last, split_place(target)[1], only, tasks_of)
-            yield from into(target, overwrite, read.into, only)
+            yield from into(name, target, overwrite, read.into, only)
 
 
 class _Samples:
@@ -104,16 +104,22 @@ class _Samples:
 
 
 def into(
-    output: str, overwrite: bool, fill: Fill, only: frozenset[str] | None = None
+    source: str, output: str, overwrite: bool, fill: Fill, only: frozenset[str] | None = None
 ) -> Iterator[Work]:
     """One container, which has its name when it is whole; nothing where it exists.
 
     Args:
+        source: where the photos are.
         output: the container.
         overwrite: whether one that exists is made again.
         fill: from the container to its tasks, how many are known, and what stops the search.
         only: the photos to try again; one that exists keeps its other members then. None for all.
+
+    Raises:
+        UserError: it would take the place of the photos.
     """
+    if same_file(source, output):
+        raise UserError(f"Argument `output` must be another file than the photos' ({source}).")
     folder, name = split_place(output)
     place = place_of(folder, "output")
     there = (place / name).exists() if isinstance(place, Path) else place.exists(name)

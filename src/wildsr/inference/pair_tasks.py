@@ -191,7 +191,7 @@ def _packed(
         todo = [task for task in made if task.input in wanted]
         return todo, lambda: len(todo), lambda: None
 
-    yield from into(output, overwrite, fill, choice.only)
+    yield from into(source, output, overwrite, fill, choice.only)
 
 
 def _in_tar(container: Container, name: str, hr: str, lr: str) -> tuple[Pair, str]:
