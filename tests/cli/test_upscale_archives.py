@@ -178,6 +178,29 @@ def test_places_that_cannot_be(weights, photos_in, tmp_path, refused, memory, mo
     assert "pip install 'wildsr[remote]'" in said("s3://bucket/photos")
 
 
+@pytest.mark.parametrize("scheme", ["file://", "local://"])
+def test_photos_are_their_own_by_every_name(
+    scheme, weights, photos_in, expected, carry_out, refused, tmp_path
+):
+    before = {p: p.read_bytes() for p in photos_in.rglob("*.png")}
+    some = [f"weights={weights}", "overwrite=true"]
+    photo = photos_in / "photo0.png"
+    for source, output in (
+        (photos_in, f"{scheme}{photos_in}"),
+        (f"{scheme}{photos_in}", photos_in),
+        (photo, f"{scheme}{photo}"),
+        (f"{scheme}{photo}", photos_in),
+    ):
+        said = refused("upscale", [*some, f"input={source}", f"output={output}"])
+        assert "Argument `output` must be another" in said
+    inside = [*some, f"input={photos_in}", f"output={scheme}{photos_in}/out"]
+    assert carry_out("upscale", inside) == 1
+    assert carry_out("upscale", inside) == 1  # results are no photos
+    made = photos_in / "out"
+    assert {p.relative_to(made).as_posix(): p.read_bytes() for p in made.rglob("*.png")} == expected
+    assert before == {p: p.read_bytes() for p in before}
+
+
 def test_secrets_are_not_said():
     store = Store.__new__(Store)
     store.url = "sftp://somebody:secret@host/photos"

@@ -195,6 +195,9 @@ def test_photos_are_not_replaced_by_their_results(
         (here / "z.zip", link / "z.zip"),
         (f"zip://::{here}/z.zip", here / "z.zip"),
         (here / "z.zip", f"zip://::{here}/z.zip"),
+        (source, f"file://{here}"),
+        (f"local://{source}", here),
+        (f"zip://::file://{here}/z.zip", here / "z.zip"),
         ("memory://a/p.tar", "memory://a"),
         ("zip://::memory://a/z.zip", "memory://a/z.zip"),
     ):

@@ -210,8 +210,8 @@ def _pair_settings(config: DictConfig) -> PairSettings:
 def _settings(config: DictConfig) -> dict[str, Any]:
     keys = ("run", "scale", "draws", "seed", "format", "quality")
     source = str(config.hr)
-    if isinstance(place_of(source, "hr"), Path):
-        source = str(Path(source).expanduser().resolve())
+    if isinstance(place := place_of(source, "hr"), Path):
+        source = str(place.resolve())
     settings = {key: config[key] for key in keys} | {"hr": source}
     plain: Any = plain_config(config)
     degradation = plain["degradation"]

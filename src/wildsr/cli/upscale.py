@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from wildsr.archive.address import local
 from wildsr.archive.manifest import FOLDER, Manifest
 from wildsr.archive.shard import Shard, shard_of
 from wildsr.atomic import check_output
@@ -52,7 +53,7 @@ def upscale(overrides: list[str], console: Console) -> int:
     """
     config = checked("upscale", overrides)
     settings = _settings(config)
-    source, output = str(config.input), str(config.output)
+    source, output = local(str(config.input)), local(str(config.output))
     tune_allocator()
     shard = shard_of(config.shard)
     film = Path(source).expanduser()
@@ -164,7 +165,7 @@ def _options(config: DictConfig) -> dict[str, Any]:
     keys = ("engine", "device", "precision", "ensemble", "colour_fix", "tile", "overlap", "batch")
     options = {key: config[key] for key in (*keys, "strength")} | {"trust": trusts(config)}
     if config.precision == "int8" or config.engine == "auto":
-        own = first_photos(str(config.input), str(config.output))
+        own = first_photos(local(str(config.input)), local(str(config.output)))
         options["calibration"] = own if config.calibration is None else str(config.calibration)
     return options
 

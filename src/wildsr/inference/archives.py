@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wildsr.archive.address import Place, place_of, split_place
+from wildsr.archive.address import Place, local, place_of, split_place
 from wildsr.archive.ahead import Ahead
 from wildsr.archive.container import Container, Sample, Slot
 from wildsr.archive.manifest import failed
@@ -23,8 +23,9 @@ from wildsr.photo.folder import SUFFIXES, walk_images
 
 
 def unzipped(output: str) -> str:
-    """The file meant by ``zip://::FILE.zip``; other outputs as they are."""
-    return output.removeprefix("zip://::") if output.lower().endswith(".zip") else output
+    """The file meant by ``zip://::FILE.zip``, and the path by the URL of a local one."""
+    zipped = output.lower().endswith(".zip")
+    return local(output.removeprefix("zip://::") if zipped else output)
 
 
 def manifests_of(output: str) -> Place:

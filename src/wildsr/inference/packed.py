@@ -10,7 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from wildsr.archive.address import Place, is_url, open_stream, place_of, same_file, split_place
+from wildsr.archive.address import (
+    Place,
+    is_url,
+    local,
+    open_stream,
+    place_of,
+    same_file,
+    split_place,
+)
 from wildsr.archive.container import KINDS, Container, Sample, samples, shards_of
 from wildsr.archive.place import Scratch
 from wildsr.archive.shard import Shard
@@ -175,6 +183,7 @@ def part_name(output: str, shard: Shard) -> str:
 
 def container_kind(output: str) -> str | None:
     """The suffix of a file of many photos; None for a folder."""
+    output = local(output)
     suffix = os.path.splitext(output.rstrip("/"))[1].lower()
     folder = not is_url(output) and Path(output).expanduser().is_dir()
     return suffix if suffix in KINDS and not folder else None
