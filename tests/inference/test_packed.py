@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 
 import pytest
+from PIL import Image
 
 from wildsr.archive.manifest import read
 
@@ -205,3 +206,67 @@ def test_photos_are_not_replaced_by_their_results(
         assert "`output` must be another file than the photos' (" in said, (given, output)
     assert (here / "z.zip").read_bytes() == memory.cat_file("a/z.zip") == held.getvalue()
     assert source.read_bytes() == memory.cat_file("a/p.tar")
+
+
+def test_results_and_labels_of_one_name_are_both_there(verb, broken, carry_out, tmp_path):
+    good = (broken / "photo0.png").read_bytes()
+    held = io.BytesIO()
+    Image.open(broken / "photo1.png").save(held, "JPEG")
+    source, out = tmp_path / "p.tar", tmp_path / "out"
+    tar(source, a__jpg=held.getvalue(), a__PNG=good, a__txt=b"1", b__jpg=held.getvalue())
+    assert carry_out(*verb("upscale", source, out, "format=png")) == 0
+    found = members((out / "p.tar").read_bytes())
+    assert found.keys() == {"a.jpg.png", "a.PNG", "a.txt", "b.png"}
+    assert found["a.PNG"] == good
+    assert (
+        Image.open(io.BytesIO(found["a.jpg.png"])).size
+        == Image.open(io.BytesIO(found["b.png"])).size
+    )
+
+
+def test_pairs_of_pairs_keep_the_files_that_were_there(verb, broken, carry_out, tmp_path):
+    good, other = ((broken / f"photo{n}.png").read_bytes() for n in (0, 1))
+    source, out = tmp_path / "p.tar", tmp_path / "out.tar"
+    tar(source, b__hr__png=good, b__lr__png=other, **{"b__lr-2__png": good}, c__png=good)
+    assert carry_out(*verb("degrade", source, out)) == 0
+    found = members(out.read_bytes())
+    assert set(found) - {"c.hr.png", "c.lr.png"} == {
+        *("b.hr.png", "b.lr.png", "b.lr-2.png", "b.lr-2-2.png")
+    }
+    assert (found["b.lr-2.png"], found["b.lr-2-2.png"]) == (other, good)
+    assert Image.open(io.BytesIO(found["b.lr.png"])).size == (8, 6)
+
+
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_samples_of_one_name_are_all_there(name, verb, broken, carry_out, tmp_path):
+    good, other = ((broken / f"photo{n}.png").read_bytes() for n in (0, 1))
+    source, out = tmp_path / "p.tar", tmp_path / "out.tar"
+    with tarfile.open(source, "w") as opened:
+        for called, data in (
+            *(("a.png", good), ("a.txt", b"1"), ("a.png", other), ("a.txt", b"2")),
+            *(("c.txt", b"3"), ("a.png", b"no photo"), ("c.txt", b"4"), ("d.png", good)),
+        ):
+            info = tarfile.TarInfo(called)
+            info.size = len(data)
+            opened.addfile(info, io.BytesIO(data))
+    for more in ([], ["retry=failed"], ["retry=failed", "overwrite=true"]):
+        assert carry_out(*verb(name, source, out, *more)) == 1
+        found = members(out.read_bytes())
+        ends = ["png"] if name == "upscale" else ["hr.png", "lr.png"]
+        assert found.keys() == {
+            *(f"{key}.{end}" for key in ("a", "a-2", "d") for end in ends),
+            *("a.txt", "a-2.txt", "c.txt", "c-2.txt"),
+        }
+        assert [found[f"{key}.txt"] for key in ("a", "a-2", "c", "c-2")] == [b"1", b"2", b"3", b"4"]
+        assert found[f"d.{ends[0]}"] == found[f"a.{ends[0]}"] != found[f"a-2.{ends[0]}"]
+    assert any(entry.error for entry in read(tmp_path).values())
+
+
+def test_draws_do_not_take_names_of_labels(verb, broken, carry_out, tmp_path):
+    source, out = tmp_path / "p.tar", tmp_path / "out.tar"
+    good = (broken / "photo0.png").read_bytes()
+    tar(source, a_1__txt=b"0", a__png=good, a__txt=b"1")
+    assert carry_out(*verb("degrade", source, out, "draws=2")) == 0
+    found = members(out.read_bytes())
+    assert (found["a_1.txt"], found["a_1-2.txt"], found["a_2.txt"]) == (b"0", b"1", b"1")
+    assert {"a_1-2.lr.png", "a_2.lr.png"} <= found.keys()

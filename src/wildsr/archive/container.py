@@ -8,7 +8,7 @@ import re
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar
@@ -59,6 +59,9 @@ class Sample:
     def __str__(self) -> str:
         return self.photo or self.key
 
+    def __contains__(self, name: str) -> bool:
+        return name == self.photo or name in self.others
+
     def fetch(self, to: Path) -> None:
         """Write the photo to a file."""
         to.write_bytes(self.data)
@@ -71,8 +74,20 @@ def split_key(name: str) -> tuple[str, str]:
     return posixpath.join(folder, stem), extension
 
 
+def distinct(name: str, others: Collection[str]) -> str:
+    """A name that differs from others, also regardless of case: with a number if need be."""
+    used = {other.lower() for other in others}
+    stem, suffix = posixpath.splitext(name)
+    number = 2
+    while name.lower() in used:
+        name, number = f"{stem}-{number}{suffix}", number + 1
+    return name
+
+
 def samples(stream: IO[bytes], name: str) -> Iterator[Sample]:
     """Read the samples of a tar file in order, one at a time in memory.
+
+    A second file of one name begins another sample.
 
     Raises:
         UserError: it is not a tar file, or a damaged one.
@@ -84,7 +99,7 @@ def samples(stream: IO[bytes], name: str) -> Iterator[Sample]:
                 if not member.isfile() or posixpath.basename(member.name).startswith("."):
                     continue
                 key, extension = split_key(member.name)
-                if current is None or current.key != key:
+                if current is None or current.key != key or member.name in current:
                     if current is not None:
                         yield current
                     current = Sample(key)
@@ -157,9 +172,29 @@ class Container:
         self._taken.add(key)
         return key + suffix
 
+    def key(self, key: str, names: Iterable[str]) -> str:
+        """The key of a sample's files here, with a number if another sample has one of its names.
+
+        Args:
+            key: of the sample.
+            names: of its files, which begin with the key.
+        """
+        ends = [name.removeprefix(key) for name in names]
+        found, number = key, 2
+        while not self._taken.isdisjoint(found + end for end in ends):
+            found, number = f"{key}-{number}", number + 1
+        self._taken.update(found + end for end in ends)
+        return found
+
     def add(self, name: str, data: bytes) -> None:
-        """Append a file, without date and owner, so that the same photos make the same file."""
+        """Append a file, without date and owner, so that the same photos make the same file.
+
+        Raises:
+            UserError: there is one of this name.
+        """
         with self._one:
+            if name in self._written:
+                raise UserError(f"the file holds {name} already")
             self._written.add(name)
             if self._tar is not None:
                 info = tarfile.TarInfo(name)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wildsr.archive.address import Place, local, place_of, split_place
 from wildsr.archive.ahead import Ahead
-from wildsr.archive.container import Container, Sample, Slot
+from wildsr.archive.container import Container, Sample, Slot, distinct
 from wildsr.archive.manifest import failed
 from wildsr.archive.shard import Shard
 from wildsr.archive.store import Store, Stored
@@ -194,8 +194,14 @@ def _tars(
     """Each tar file into one of its name."""
 
     def task_of(container: Container, sample: Sample) -> Iterator[Task]:
-        result = result_name(str(sample.photo), format)
-        yield Task(sample, Slot(container, result, sample.others), str(sample.photo), result)
+        photo = str(sample.photo)
+        result = result_name(photo, format)
+        if result != distinct(result, sample.others):
+            result = distinct(photo + posixpath.splitext(result)[1], sample.others)
+        key = container.key(sample.key, [result, *sample.others])
+        result, *names = (key + name.removeprefix(sample.key) for name in (result, *sample.others))
+        others = dict(zip(names, sample.others.values(), strict=True))
+        yield Task(sample, Slot(container, result, others), photo, result)
 
     return each_tar(source, output, choice, overwrite, task_of)
 

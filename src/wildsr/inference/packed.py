@@ -100,9 +100,11 @@ class _Samples:
         only = self.only if container.again else None
         for sample in samples(self.stream, self.name):
             if sample.photo is None:
+                key = container.key(sample.key, sample.others)
                 for name, data in sample.others.items():
-                    if not container.had(name):
-                        container.add(name, data)
+                    called = key + name.removeprefix(sample.key)
+                    if not container.had(called):
+                        container.add(called, data)
                 continue
             for task in self.tasks_of(container, sample):
                 named = f"{self.name}/{task.input}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wildsr.archive.address import Place, place_of, split_place
-from wildsr.archive.container import Container, Sample, Slot
+from wildsr.archive.container import Container, Sample, Slot, distinct
 from wildsr.archive.place import Pair, Source, Target
 from wildsr.archive.store import Store, Stored
 from wildsr.error import UserError
@@ -220,16 +220,23 @@ def _tars(
 def _sample_place(
     container: Container, sample: Sample
 ) -> Callable[[str, str, str, int], tuple[Pair, str]]:
-    """The place of a sample's pairs, each with the sample's other files."""
+    """The place of a sample's pairs, each with the sample's other files.
+
+    Where one of these has the name of a file of the pair, it gets a number: ``a.lr-2.png``.
+    """
 
     def place(name: str, hr: str, lr: str, number: int) -> tuple[Pair, str]:
-        others = {
-            f"{name}{other.removeprefix(sample.key)}": data for other, data in sample.others.items()
-        }
-        slots: tuple[Target, Target] = (
-            Slot(container, f"{name}.hr{hr}"),
-            Slot(container, f"{name}.lr{lr}", others),
-        )
-        return Pair(*slots), f"{name}.lr{lr}"
+        both = [f"{name}.hr{hr}", f"{name}.lr{lr}"]
+        others: dict[str, bytes] = {}
+        for other, data in sample.others.items():
+            called = distinct(f"{name}{other.removeprefix(sample.key)}", both)
+            if called in others:
+                called = distinct(called, [*both, *others])
+            others[called] = data
+        key = container.key(name, [*both, *others])
+        sharp, low, *names = (key + each.removeprefix(name) for each in (*both, *others))
+        others = dict(zip(names, others.values(), strict=True))
+        slots: tuple[Target, Target] = Slot(container, sharp), Slot(container, low, others)
+        return Pair(*slots), low
 
     return place
