@@ -270,3 +270,27 @@ def test_draws_do_not_take_names_of_labels(verb, broken, carry_out, tmp_path):
     found = members(out.read_bytes())
     assert (found["a_1.txt"], found["a_1-2.txt"], found["a_2.txt"]) == (b"0", b"1", b"1")
     assert {"a_1-2.lr.png", "a_2.lr.png"} <= found.keys()
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_a_file_that_exists_is_said_to(name, kind, verb, broken, memory, carry_out, capsys):
+    heal(broken)
+    some = verb(name, broken, f"memory://a/o.{kind}")
+    assert carry_out(*some) == 0
+    capsys.readouterr()
+    assert carry_out(*some) == 0
+    line = f"memory://a/o.{kind} exists; overwrite=true makes it again\n"
+    assert capsys.readouterr().out == line
+
+
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_several_files_that_exist_are_counted(name, verb, broken, carry_out, capsys, tmp_path):
+    for number in range(3):
+        tar(tmp_path / f"p-{number}.tar", a__png=(broken / "photo0.png").read_bytes())
+    assert carry_out(*verb(name, f"{tmp_path}/p-{{0..1}}.tar", tmp_path / "out")) == 0
+    capsys.readouterr()
+    assert carry_out(*verb(name, f"{tmp_path}/p-{{0..2}}.tar", tmp_path / "out")) == 0
+    said = capsys.readouterr().out
+    assert "2 tar or zip files exist; overwrite=true makes them again\n" in said
+    assert "1 upscaled" in said or "1 of 1 pairs" in said

@@ -26,7 +26,7 @@ from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
-from wildsr.inference.account import Outcome
+from wildsr.inference.account import Outcome, left_as_they_are
 from wildsr.inference.archives import failed_of, unzipped
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.degrading import FileDegrader, PairSettings
@@ -77,14 +77,20 @@ def degrade(overrides: list[str], console: Console) -> int:
         degrader = file_degrader(config.degradation, config.scale, device)
         if shard.count > 1:
             console.print(f"shard {shard} of the photos", markup=False)
-        outcome = Outcome()
+        outcome, files = Outcome(), []
         shown: list[tuple[Tensor, ...]] = []
         with _settled(output, config, shard) if apart else nullcontext():
             for work in found:
+                if work.skipped and config.cluster is None:
+                    files.append(work.name)
+                    continue
                 tasks: list[Task] = []
                 outcome += _carry_out(work, tasks, degrader, settings, config, shard, console)
                 shown += _shown(tasks, SHOWN - len(shown), degrader.sensor)
-    _summary(outcome, output, apart, console)
+    if files:
+        console.print(left_as_they_are(files), markup=False)
+    if outcome.tried or not files:
+        _summary(outcome, output, apart, console)
     real = _real(config, degrader.sensor)
     if shown and real and shard.number == 1:
         picture = Path(output).expanduser() / "real_vs_fake.png"

@@ -28,7 +28,7 @@ from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
-from wildsr.inference.account import Outcome
+from wildsr.inference.account import Outcome, left_as_they_are
 from wildsr.inference.archives import failed_of, manifests_of, works
 from wildsr.inference.closeness import BOUND
 from wildsr.inference.cluster import Cluster, carry_out_on
@@ -66,7 +66,7 @@ def upscale(overrides: list[str], console: Console) -> int:
     cluster = _cluster(config, console)
     if shard.count > 1:
         console.print(f"shard {shard} of the photos (shard=null takes all)", markup=False)
-    outcome = Outcome()
+    outcome, files = Outcome(), []
     with works(source, output, settings.format, Choice(shard, only), config.overwrite) as found:
         opened = functools.cache(lambda: _upscaler(config, console))
         for work in found:
@@ -80,8 +80,14 @@ def upscale(overrides: list[str], console: Console) -> int:
                 if not work.apart:
                     raise UserError("`cluster` takes folders and stores: one process fills a file.")
                 upscale_these = functools.partial(carry_out_on, cluster, work.check)
+            if work.skipped:
+                files.append(work.name)
+                continue
             outcome += _carry_out(work, upscale_these, shard, settings, config.overwrite, console)
-    _summary(outcome, output, console)
+    if files:
+        console.print(left_as_they_are(files), markup=False)
+    if outcome.tried or not files:
+        _summary(outcome, output, console)
     return 1 if outcome.failed else 0
 
 

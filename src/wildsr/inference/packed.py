@@ -134,7 +134,8 @@ def into(
     place = place_of(folder, "output")
     there = (place / name).exists() if isinstance(place, Path) else place.exists(name)
     if (there and not overwrite and only is None) or (only is not None and not only):
-        yield Work([], place, output, lambda: None, lambda: 0, apart=False)
+        whole = there and only is None
+        yield Work([], place, output, lambda: None, lambda: 0, apart=False, skipped=whole)
         return
     with _written(place, name, there, there and only is not None) as container:
         todo, found, stop = fill(container)

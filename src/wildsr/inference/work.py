@@ -21,6 +21,7 @@ class Work:
         found: how many tasks are known so far.
         stop: stops the search for more.
         apart: whether each result is a separate file, which any process may write.
+        skipped: whether it is a tar or zip file that exists and is left as it is.
     """
 
     todo: Iterable[Task]
@@ -30,3 +31,4 @@ class Work:
     found: Callable[[], int]
     stop: Callable[[], None] = lambda: None
     apart: bool = True
+    skipped: bool = False
