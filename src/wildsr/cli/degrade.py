@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,13 @@ from wildsr.archive.manifest import Manifest
 from wildsr.archive.place import Pair, Scratch
 from wildsr.archive.shard import Shard, shard_of
 from wildsr.archive.store import Store
-from wildsr.cli.degrade_folder import same_settings, settle_folder, settle_store
+from wildsr.cli.degrade_folder import (
+    name_of,
+    same_settings,
+    settle_folder,
+    settle_store,
+    settled_files,
+)
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
@@ -71,7 +77,10 @@ def degrade(overrides: list[str], console: Console) -> int:
     settings = _pair_settings(config)
     with pair_works(str(config.hr), output, making, Choice(shard, only), config.overwrite) as works:
         apart = _apart(config, output)
-        found = list(works) if apart else works  # of files of their own; what is wrong is said now
+        if apart:  # files of their own; what is wrong is said now
+            found: Iterable[Work] = list(works)
+        else:
+            found = settled_files(works, _settings(config), config.overwrite, only is not None)
         device = choose_device(config.device)
         tune_allocator()
         degrader = file_degrader(config.degradation, config.scale, device)
@@ -215,10 +224,7 @@ def _pair_settings(config: DictConfig) -> PairSettings:
 
 def _settings(config: DictConfig) -> dict[str, Any]:
     keys = ("run", "scale", "draws", "seed", "format", "quality")
-    source = str(config.hr)
-    if isinstance(place := place_of(source, "hr"), Path):
-        source = str(place.resolve())
-    settings = {key: config[key] for key in keys} | {"hr": source}
+    settings = {key: config[key] for key in keys} | {"hr": name_of(str(config.hr))}
     plain: Any = plain_config(config)
     degradation = plain["degradation"]
     degradation.pop("trust", None)  # which changes nothing of the pairs

@@ -133,13 +133,16 @@ def into(
     folder, name = split_place(output)
     place = place_of(folder, "output")
     there = (place / name).exists() if isinstance(place, Path) else place.exists(name)
+    work = Work([], place, output, lambda: None, lambda: 0, apart=False)
+    work.source, work.exists = source, there
     if (there and not overwrite and only is None) or (only is not None and not only):
-        whole = there and only is None
-        yield Work([], place, output, lambda: None, lambda: 0, apart=False, skipped=whole)
+        work.skipped = there and only is None
+        yield work
         return
     with _written(place, name, there, there and only is not None) as container:
-        todo, found, stop = fill(container)
-        yield Work(todo, place, output, lambda: None, found, stop, apart=False)
+        work.todo, work.found, work.stop = fill(container)
+        yield work
+    work.complete = not (there and container.empty)
 
 
 @contextmanager
