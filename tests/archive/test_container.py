@@ -87,6 +87,14 @@ def test_no_name_stands_twice_in_a_file(kind, tmp_path):
         container.add("a.png", b"2")
 
 
+def test_names_in_a_zip_file_are_text(tmp_path):
+    container = Container(tmp_path / "made.zip", ".zip")
+    container.add("Stra\udcdfe 日.png", b"1")
+    container.close()
+    with zipfile.ZipFile(tmp_path / "made.zip") as opened:
+        assert opened.namelist() == ["Stra%DFe 日.png"]
+
+
 def test_a_second_file_of_a_name_begins_a_sample():
     stream = packed(("a.png", b"1"), ("a.txt", b"2"), ("a.txt", b"3"), ("a.png", b"4"))
     found = [(s.key, s.photo, s.data, s.others) for s in samples(stream, "it")]

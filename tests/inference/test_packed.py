@@ -1,6 +1,8 @@
 """Tar and zip files of results, made again in part: what they hold already stays."""
 
 import io
+import os
+import shutil
 import tarfile
 import zipfile
 
@@ -247,3 +249,21 @@ def test_several_files_that_exist_are_counted(name, verb, broken, carry_out, cap
     said = capsys.readouterr().out
     assert "2 tar or zip files exist; overwrite=true makes them again\n" in said
     assert "1 upscaled" in said or "1 of 1 pairs" in said
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.parametrize("name", ["upscale", "degrade"])
+def test_names_of_any_bytes(name, kind, verb, broken, carry_out, tmp_path):
+    out = tmp_path / f"o.{kind}"
+    shutil.copy(broken / "photo0.png", broken / os.fsdecode(b"Stra\xdfe.png"))
+    shutil.copy(broken / "photo1.png", broken / "Stra%DFe.png")
+    assert carry_out(*verb(name, broken, out)) == 1
+    before = members(out.read_bytes())
+    odd = "Stra\udcdfe" if kind == "tar" else "Stra%DFe-2"
+    assert len([key for key in before if "Stra%DFe" in key or odd in key]) == len(before) // 2
+    assert any(odd in key for key in before)
+    heal(broken)
+    assert carry_out(*verb(name, broken, out, "retry=failed")) == 0
+    after = members(out.read_bytes())
+    assert {key: after[key] for key in before} == before
+    assert len(after) == len(before) * 5 // 4

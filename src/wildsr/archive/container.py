@@ -74,6 +74,14 @@ def split_key(name: str) -> tuple[str, str]:
     return posixpath.join(folder, stem), extension
 
 
+def text_name(name: str) -> str:
+    r"""A name as text, which a zip file needs: other bytes become ``%DF``.
+
+    File names on disk are bytes, not always text (``Stra\xdfe``).
+    """
+    return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in name)
+
+
 def distinct(name: str, others: Collection[str]) -> str:
     """A name that differs from others, also regardless of case: with a number if need be."""
     used = {other.lower() for other in others}
@@ -157,12 +165,15 @@ class Container:
         return self._earlier is not None and name in self._earlier.names
 
     def name(self, wanted: str) -> str:
-        """The name of a photo; in a tar file its stem gets no dots.
+        """The name of a photo: in a tar file its stem has no dots, in a zip file it is text.
 
         WebDataset's keys end at the first dot of a name.
         """
         if self._tar is None:
-            return wanted
+            name = text_name(wanted)
+            name = distinct(name, self._taken) if name in self._taken else name
+            self._taken.add(name)
+            return name
         stem, suffix = posixpath.splitext(wanted)
         folder, file = posixpath.split(stem)
         plain = posixpath.join(folder, file.replace(".", "_"))
@@ -192,6 +203,7 @@ class Container:
         Raises:
             UserError: there is one of this name.
         """
+        name = text_name(name) if self._zip is not None else name
         with self._one:
             if name in self._written:
                 raise UserError(f"the file holds {name} already")

@@ -201,6 +201,7 @@ def _in_tar(container: Container, name: str, hr: str, lr: str) -> tuple[Pair, st
 
 
 def _in_zip(container: Container, name: str, hr: str, lr: str) -> tuple[Pair, str]:
+    name = container.name(name)
     names = f"hr/{name}{hr}", f"lr/{name}{lr}"
     return Pair(Slot(container, names[0]), Slot(container, names[1])), names[1]
 
