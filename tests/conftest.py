@@ -17,7 +17,12 @@ from wildsr.config import allocator
 from wildsr.config import compose as command
 from wildsr.training import build
 
-pytest_plugins = ["support.photo_fixtures", "support.evaluation_fixtures", "support.store_fixtures"]
+pytest_plugins = [
+    "support.photo_fixtures",
+    "support.evaluation_fixtures",
+    "support.store_fixtures",
+    "support.container_fixtures",
+]
 
 
 def pytest_collection_finish():

@@ -79,6 +79,28 @@ def test_names_in_a_tar_are_keys_of_their_own_and_bytes_are_the_same_again(tmp_p
         assert opened.namelist() == ["a.b.png", "a.c.png", "a_b.png", "d.e/x.png"]
 
 
+@pytest.mark.parametrize("kind", [".tar", ".zip"])
+def test_no_name_stands_twice_in_a_file(kind, tmp_path):
+    container = Container(tmp_path / "made", kind)
+    container.add("a.png", b"1")
+    with pytest.raises(UserError, match=r"holds a\.png already"):
+        container.add("a.png", b"2")
+
+
+def test_names_in_a_zip_file_are_text(tmp_path):
+    container = Container(tmp_path / "made.zip", ".zip")
+    container.add("Stra\udcdfe 日.png", b"1")
+    container.close()
+    with zipfile.ZipFile(tmp_path / "made.zip") as opened:
+        assert opened.namelist() == ["Stra%DFe 日.png"]
+
+
+def test_a_second_file_of_a_name_begins_a_sample():
+    stream = packed(("a.png", b"1"), ("a.txt", b"2"), ("a.txt", b"3"), ("a.png", b"4"))
+    found = [(s.key, s.photo, s.data, s.others) for s in samples(stream, "it")]
+    assert found == [("a", "a.png", b"1", {"a.txt": b"2"}), ("a", "a.png", b"4", {"a.txt": b"3"})]
+
+
 def test_photos_of_equal_names_in_several_tar_files_are_all_fetched(tmp_path):
     for shard in (0, 1):
         with tarfile.open(tmp_path / f"p-{shard}.tar", "w") as packed:

@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from wildsr.archive.address import open_stream, place_of, split_place
+from wildsr.archive.address import local, open_stream, place_of, split_place
+from wildsr.archive.mirror import Mirror
 from wildsr.archive.store import Store, Stored
 from wildsr.error import UserError
 
@@ -133,6 +134,20 @@ def test_places(tmp_path, memory):
     assert not place_of("memory://photos", "input").read_only
     assert split_place("s3://bucket/in/a.tar") == ("s3://bucket/in", "a.tar")
     assert split_place(str(tmp_path / "a.tar")) == (str(tmp_path), "a.tar")
+
+
+@pytest.mark.parametrize("url", ["file://{}", "local://{}", "FILE://{}", "simplecache::file://{}"])
+def test_the_url_of_a_local_place_is_its_path(url, tmp_path):
+    (tmp_path / "e%20f").write_bytes(b"tar")
+    (tmp_path / "a.zip").touch()
+    typed = url.format(tmp_path)
+    assert place_of(typed, "input") == place_of(f"{typed}/", "output") == tmp_path
+    assert split_place(f"{typed}/a.tar") == (str(tmp_path), "a.tar")
+    with open_stream(f"{typed}/e%20f") as file:
+        assert file.read() == b"tar"
+    assert Mirror().folder(typed, "data.lr") == str(tmp_path)
+    assert local(f"zip://::{typed}/a.zip") == f"zip://::{typed}/a.zip"
+    assert local("s3://bucket") == "s3://bucket"
 
 
 def test_streams(memory, tmp_path):

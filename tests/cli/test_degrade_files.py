@@ -147,6 +147,20 @@ def test_a_zip_file_in_and_out(sharp, expected, carry_out, tmp_path):
     assert sorted(p.name for p in out.parent.iterdir()) == [FOLDER, "out.zip"]
 
 
+@pytest.mark.parametrize("scheme", ["file://", "local://"])
+def test_photos_are_their_own_by_every_name(scheme, sharp, expected, carry_out, refused, tmp_path):
+    (sharp / "bad.png").unlink()
+    known = [*KNOWN, "overwrite=true", f"hr={sharp}"]
+    for _ in range(2):  # pairs are no photos
+        assert carry_out("degrade", [*known, f"output={scheme}{sharp}/out"]) == 0
+    made = sharp / "out"
+    assert {p.relative_to(made).as_posix(): p.read_bytes() for p in made.rglob("?r/*")} == expected
+    again = [*KNOWN, f"hr={scheme}{sharp}", f"output={sharp}/out"]
+    assert carry_out("degrade", again) == 0  # of the same settings
+    inside = [*KNOWN, f"hr={sharp}", f"output={scheme}{sharp}"]
+    assert "`output` must be another folder" in refused("degrade", inside)
+
+
 def members(path):
     with tarfile.open(path) as opened:
         return {m.name: opened.extractfile(m).read() for m in opened}

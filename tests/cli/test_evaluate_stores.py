@@ -53,6 +53,13 @@ def test_a_store_in_and_out(memory, sides, expected, carry_out, refused, tmp_pat
     assert "does not exist" in refused("evaluate", ["data.lr=memory://nowhere", *FEW])
 
 
+def test_urls_of_local_folders_are_these(sides, expected, carry_out, tmp_path):
+    lr, hr = sides
+    typed = [f"data.lr=file://{lr}", f"data.hr=local://{hr}", f"output=file://{tmp_path}/out"]
+    assert carry_out("evaluate", [*typed, *FEW]) == 0
+    assert rows((tmp_path / "out" / "results.json").read_bytes()) == expected
+
+
 @pytest.mark.heavy
 def test_parts_in_a_store_are_the_whole(memory, sides, carry_out, capsys, tmp_path):
     lr, hr = sides

@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from wildsr.archive.address import place_of, split_place
+from wildsr.archive.address import local, place_of, split_place
 from wildsr.archive.container import Container
 from wildsr.archive.mirror import Mirror, elsewhere
 from wildsr.archive.shard import Shard
@@ -74,11 +74,12 @@ class Output:
 
     def __init__(self, typed: str, shard: Shard, overwrite: bool) -> None:
         self.shard = shard
-        self.typed = typed.removeprefix("zip://::") if typed.lower().endswith(".zip") else typed
+        zipped = typed.lower().endswith(".zip")
+        self.typed = local(typed.removeprefix("zip://::") if zipped else typed)
         self.store: Store | None = None
         self.file: str | None = None
         if not elsewhere(self.typed):
-            self.folder = Path(typed).expanduser()
+            self.folder = Path(self.typed).expanduser()
             return
         if os.path.splitext(self.typed)[1].lower() in (".tar", ".zip"):
             self.file = self.typed

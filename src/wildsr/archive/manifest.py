@@ -153,19 +153,33 @@ def read(output: Path | Store) -> dict[str, Entry]:
     return found
 
 
-def failed(output: Path | Store) -> frozenset[str]:
+def failed(output: Path | Store, file: str | None = None) -> frozenset[str]:
     """The photos, by their paths relative to the input, whose latest attempt failed.
+
+    Args:
+        output: the folder that the manifests are in.
+        file: the tar or zip file in it that the results were to be in; None for all others.
 
     Raises:
         UserError: there is no manifest.
     """
-    entries = read(output)
+    entries = [entry for entry in read(output).values() if _is_of(entry, file)]
     if not entries:
+        where = output if file is None else f"{output}/{file}"
         raise UserError(
-            f"`retry=failed` takes the photos that a manifest names, but {output} has none; "
+            f"`retry=failed` takes the photos that a manifest names, but {where} has none; "
             "without `retry` all photos without a result are made."
         )
-    return frozenset(entry.input for entry in entries.values() if entry.error is not None)
+    return frozenset(entry.input for entry in entries if entry.error is not None)
+
+
+def _is_of(entry: Entry, file: str | None) -> bool:
+    """Whether a result is in this file of many; without one, in none but that of its own input."""
+    first = entry.output.partition("/")[0]
+    if file is not None:
+        return first == file
+    packed = "/" in entry.output and first.lower().endswith((".tar", ".zip"))
+    return not packed or entry.input.startswith(f"{first}/")
 
 
 def digest(path: Path) -> str:

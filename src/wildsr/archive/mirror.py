@@ -7,7 +7,7 @@ import re
 import threading
 from pathlib import Path
 
-from wildsr.archive.address import is_url, open_stream, place_of
+from wildsr.archive.address import is_url, local, open_stream, place_of
 from wildsr.archive.container import samples, shards_of
 from wildsr.archive.place import Scratch
 from wildsr.archive.store import Store, Stored
@@ -40,7 +40,7 @@ class Mirror:
             return str(self._of_tars(place, argument))
         found = place_of(place, argument)
         if not isinstance(found, Store):
-            return place
+            return local(place)
         here = self._named(place)
         for names in found.walk():
             for name in names:

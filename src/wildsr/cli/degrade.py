@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,24 @@ from rich.progress import Progress
 from torch import Tensor
 
 from wildsr.archive.address import place_of
-from wildsr.archive.manifest import Manifest, failed
+from wildsr.archive.manifest import Manifest
 from wildsr.archive.place import Pair, Scratch
 from wildsr.archive.shard import Shard, shard_of
 from wildsr.archive.store import Store
-from wildsr.cli.degrade_folder import same_settings, settle_folder, settle_store
+from wildsr.cli.degrade_folder import (
+    name_of,
+    same_settings,
+    settle_folder,
+    settle_store,
+    settled_files,
+)
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.compose import configure
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
-from wildsr.inference.account import Outcome
-from wildsr.inference.archives import manifests_of, unzipped
+from wildsr.inference.account import Outcome, left_as_they_are
+from wildsr.inference.archives import failed_of, unzipped
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.degrading import FileDegrader, PairSettings
 from wildsr.inference.device import choose_device
@@ -66,25 +72,34 @@ def degrade(overrides: list[str], console: Console) -> int:
     if config.real is not None:
         list_images(Path(config.real).expanduser(), "real")
     output, shard = unzipped(str(config.output)), shard_of(config.shard)
-    only = None if config.retry is None else failed(manifests_of(output))
+    only = None if config.retry is None else failed_of(str(config.hr), output, shard)
     making = Making(config.format, config.draws, config.seed)
     settings = _pair_settings(config)
     with pair_works(str(config.hr), output, making, Choice(shard, only), config.overwrite) as works:
         apart = _apart(config, output)
-        found = list(works) if apart else works  # of files of their own; what is wrong is said now
+        if apart:  # files of their own; what is wrong is said now
+            found: Iterable[Work] = list(works)
+        else:
+            found = settled_files(works, _settings(config), config.overwrite, only is not None)
         device = choose_device(config.device)
         tune_allocator()
         degrader = file_degrader(config.degradation, config.scale, device)
         if shard.count > 1:
             console.print(f"shard {shard} of the photos", markup=False)
-        outcome = Outcome()
+        outcome, files = Outcome(), []
         shown: list[tuple[Tensor, ...]] = []
         with _settled(output, config, shard) if apart else nullcontext():
             for work in found:
+                if work.skipped and config.cluster is None:
+                    files.append(work.name)
+                    continue
                 tasks: list[Task] = []
                 outcome += _carry_out(work, tasks, degrader, settings, config, shard, console)
                 shown += _shown(tasks, SHOWN - len(shown), degrader.sensor)
-    _summary(outcome, output, apart, console)
+    if files:
+        console.print(left_as_they_are(files), markup=False)
+    if outcome.tried or not files:
+        _summary(outcome, output, apart, console)
     real = _real(config, degrader.sensor)
     if shown and real and shard.number == 1:
         picture = Path(output).expanduser() / "real_vs_fake.png"
@@ -209,10 +224,7 @@ def _pair_settings(config: DictConfig) -> PairSettings:
 
 def _settings(config: DictConfig) -> dict[str, Any]:
     keys = ("run", "scale", "draws", "seed", "format", "quality")
-    source = str(config.hr)
-    if isinstance(place_of(source, "hr"), Path):
-        source = str(Path(source).expanduser().resolve())
-    settings = {key: config[key] for key in keys} | {"hr": source}
+    settings = {key: config[key] for key in keys} | {"hr": name_of(str(config.hr))}
     plain: Any = plain_config(config)
     degradation = plain["degradation"]
     degradation.pop("trust", None)  # which changes nothing of the pairs

@@ -1,18 +1,20 @@
-"""The folder of pairs: new, or made with the same settings."""
+"""The folder, or tar or zip file, of pairs: new, or made with the same settings."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from wildsr.archive.address import place_of, split_place
 from wildsr.archive.manifest import FOLDER as MANIFESTS
 from wildsr.archive.store import Store
 from wildsr.atomic import check_output, write_text
 from wildsr.config.plain import read_json
 from wildsr.error import UserError, first_line
+from wildsr.inference.work import Work
 from wildsr.run.together import FOLDER as LOCKS
 
 SETTINGS = "degrade.json"  # in the folder of the pairs: their settings
@@ -111,11 +113,89 @@ def settle_store(
                 ) from error
 
 
-def _check_same(out: str, earlier: dict[str, Any], settings: dict[str, Any]) -> None:
+def settled_files(
+    works: Iterator[Work], settings: dict[str, Any], overwrite: bool, retry: bool
+) -> Iterator[Work]:
+    """See that tar and zip files that exist have the same settings, and record those of new ones.
+
+    Args:
+        works: what goes to each file; asked for the next one, it completes the last.
+        settings: of the pairs.
+        overwrite: whether a file with other settings may be replaced.
+        retry: whether a file keeps the pairs that it holds.
+
+    Raises:
+        UserError: a file has other settings, or unknown ones; its settings cannot be recorded.
+    """
+    last: tuple[Work, dict[str, Any]] | None = None
+    try:
+        for work in works:
+            _record(last)
+            own = settings | {"hr": name_of(work.source)}
+            if work.exists and (retry or not overwrite):
+                _check_recorded(work, own, retry)
+            last = work, own
+            yield work
+    finally:  # also where the next one cannot be begun
+        _record(last)
+
+
+def name_of(source: str) -> str:
+    """What the settings call sharp photos: the whole path, or the URL."""
+    place = place_of(source, "hr")
+    return str(place.resolve()) if isinstance(place, Path) else source
+
+
+def _record_of(work: Work) -> str:
+    return f"{split_place(work.name)[1]}.json"
+
+
+def _check_recorded(work: Work, settings: dict[str, Any], retry: bool) -> None:
+    place, name = work.output, _record_of(work)
+    try:
+        if isinstance(place, Store):
+            earlier = json.loads(place.fs.cat_file(place.path(f"{MANIFESTS}/{name}")))
+        elif place is not None:
+            earlier = read_json(place / MANIFESTS / name)
+    except (UserError, OSError, ValueError, KeyError):
+        earlier = None
+    remedy = "overwrite=true makes its pairs anew"
+    remedy = f"without `retry`, {remedy}" if retry else remedy
+    if not isinstance(earlier, dict):
+        raise UserError(
+            f"Argument `output` must be a new file or one of the same settings, but {work.name} "
+            f"exists, and no record beside it says with which it was made; {remedy}."
+        )
+    _check_same(work.name, earlier, settings, "file", remedy)
+
+
+def _record(made: tuple[Work, dict[str, Any]] | None) -> None:
+    if made is None or not made[0].complete:
+        return
+    work, settings = made
+    place, name, text = work.output, _record_of(work), json.dumps(settings, indent=1)
+    if isinstance(place, Path):
+        write_text(place / MANIFESTS / name, text)
+    elif place is not None:
+        try:
+            place.put(name, text.encode())
+        except OSError as error:
+            raise UserError(
+                f"`output`: nothing can be written into {place}: {first_line(error)}."
+            ) from error
+
+
+def _check_same(
+    out: str,
+    earlier: dict[str, Any],
+    settings: dict[str, Any],
+    kind: str = "folder",
+    remedy: str = "overwrite=true makes its pairs anew",
+) -> None:
     keys = dict.fromkeys((*settings, *earlier))
     changed = [key for key in keys if earlier.get(key) != settings.get(key)]
     if changed:
         raise UserError(
-            f"Argument `output` must be a new folder or one of the same settings, but {out} "
-            f"was made with another {' and '.join(changed)}; overwrite=true makes its pairs anew."
+            f"Argument `output` must be a new {kind} or one of the same settings, but {out} "
+            f"was made with another {' and '.join(changed)}; {remedy}."
         )

@@ -20,15 +20,16 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from wildsr.archive.manifest import FOLDER, Manifest, failed
+from wildsr.archive.address import local
+from wildsr.archive.manifest import FOLDER, Manifest
 from wildsr.archive.shard import Shard, shard_of
 from wildsr.atomic import check_output
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import checked
 from wildsr.config.trust import trusts
 from wildsr.error import UserError
-from wildsr.inference.account import Outcome
-from wildsr.inference.archives import manifests_of, works
+from wildsr.inference.account import Outcome, left_as_they_are
+from wildsr.inference.archives import failed_of, manifests_of, works
 from wildsr.inference.closeness import BOUND
 from wildsr.inference.cluster import Cluster, carry_out_on
 from wildsr.inference.device import choose_device
@@ -52,7 +53,7 @@ def upscale(overrides: list[str], console: Console) -> int:
     """
     config = checked("upscale", overrides)
     settings = _settings(config)
-    source, output = str(config.input), str(config.output)
+    source, output = local(str(config.input)), local(str(config.output))
     tune_allocator()
     shard = shard_of(config.shard)
     film = Path(source).expanduser()
@@ -61,11 +62,11 @@ def upscale(overrides: list[str], console: Console) -> int:
             console.print(f"{film} belongs to another shard than {shard}", markup=False)
             return 0
         return _video(config, film, Path(output).expanduser(), settings, console)
-    only = None if config.retry is None else failed(manifests_of(output))
+    only = None if config.retry is None else failed_of(source, output, shard)
     cluster = _cluster(config, console)
     if shard.count > 1:
         console.print(f"shard {shard} of the photos (shard=null takes all)", markup=False)
-    outcome = Outcome()
+    outcome, files = Outcome(), []
     with works(source, output, settings.format, Choice(shard, only), config.overwrite) as found:
         opened = functools.cache(lambda: _upscaler(config, console))
         for work in found:
@@ -79,8 +80,14 @@ def upscale(overrides: list[str], console: Console) -> int:
                 if not work.apart:
                     raise UserError("`cluster` takes folders and stores: one process fills a file.")
                 upscale_these = functools.partial(carry_out_on, cluster, work.check)
+            if work.skipped:
+                files.append(work.name)
+                continue
             outcome += _carry_out(work, upscale_these, shard, settings, config.overwrite, console)
-    _summary(outcome, output, console)
+    if files:
+        console.print(left_as_they_are(files), markup=False)
+    if outcome.tried or not files:
+        _summary(outcome, output, console)
     return 1 if outcome.failed else 0
 
 
@@ -164,7 +171,7 @@ def _options(config: DictConfig) -> dict[str, Any]:
     keys = ("engine", "device", "precision", "ensemble", "colour_fix", "tile", "overlap", "batch")
     options = {key: config[key] for key in (*keys, "strength")} | {"trust": trusts(config)}
     if config.precision == "int8" or config.engine == "auto":
-        own = first_photos(str(config.input), str(config.output))
+        own = first_photos(local(str(config.input)), local(str(config.output)))
         options["calibration"] = own if config.calibration is None else str(config.calibration)
     return options
 

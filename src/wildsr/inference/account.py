@@ -33,6 +33,11 @@ class Outcome:
     pixels: int = 0
     seconds: float = 0.0
 
+    @property
+    def tried(self) -> int:
+        """The number of all photos."""
+        return self.done + self.skipped + self.failed
+
     def __add__(self, other: Outcome) -> Outcome:
         """The outcome of both jobs together."""
         return Outcome(
@@ -43,6 +48,13 @@ class Outcome:
             self.pixels + other.pixels,
             self.seconds + other.seconds,
         )
+
+
+def left_as_they_are(files: list[str]) -> str:
+    """What is said of tar and zip files that exist."""
+    if len(files) == 1:
+        return f"{files[0]} exists; overwrite=true makes it again"
+    return f"{len(files)} tar or zip files exist; overwrite=true makes them again"
 
 
 @dataclass

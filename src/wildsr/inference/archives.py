@@ -8,21 +8,24 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wildsr.archive.address import Place, place_of, split_place
+from wildsr.archive.address import Place, local, place_of, split_place
 from wildsr.archive.ahead import Ahead
-from wildsr.archive.container import Container, Sample, Slot
+from wildsr.archive.container import Container, Sample, Slot, distinct
+from wildsr.archive.manifest import failed
+from wildsr.archive.shard import Shard
 from wildsr.archive.store import Store, Stored
 from wildsr.atomic import check_output
 from wildsr.error import UserError
-from wildsr.inference.packed import container_kind, each_tar, into
+from wildsr.inference.packed import container_kind, each_tar, into, part_name
 from wildsr.inference.tasks import Choice, Task, result_name, result_names, tasks
 from wildsr.inference.work import Work
 from wildsr.photo.folder import SUFFIXES, walk_images
 
 
 def unzipped(output: str) -> str:
-    """The file meant by ``zip://::FILE.zip``; other outputs as they are."""
-    return output.removeprefix("zip://::") if output.lower().endswith(".zip") else output
+    """The file meant by ``zip://::FILE.zip``, and the path by the URL of a local one."""
+    zipped = output.lower().endswith(".zip")
+    return local(output.removeprefix("zip://::") if zipped else output)
 
 
 def manifests_of(output: str) -> Place:
@@ -32,6 +35,19 @@ def manifests_of(output: str) -> Place:
         return place_of(output, "output")
     folder, _ = split_place(output)
     return place_of(folder, "output")
+
+
+def failed_of(source: str, output: str, shard: Shard) -> frozenset[str]:
+    """The photos whose latest attempt at this output failed; of a tar or zip file, at this one.
+
+    Raises:
+        UserError: no manifest names any of its photos.
+    """
+    file, output = None, unzipped(output)
+    if container_kind(output) is not None:
+        own = output if source.lower().endswith(".tar") else part_name(output, shard)
+        file = split_place(own)[1]
+    return failed(manifests_of(output), file)
 
 
 @contextmanager
@@ -149,20 +165,27 @@ def _packed(
     given = place_of(source, "input")
     if isinstance(given, Path) and not given.is_dir():
         raise UserError(f"`input` must be a folder for `output={output}`, but got {given}.")
-    if choice.shard.count > 1:
-        stem, kind = os.path.splitext(output)
-        output = f"{stem}-{choice.shard.number}-of-{choice.shard.count}{kind}"
+    output = part_name(output, choice.shard)
+    file = split_place(output)[1]
 
     def fill(container: Container) -> tuple[Iterable[Task], Callable[[], int], Callable[[], None]]:
-        def task(names: tuple[str, str]) -> Task:
-            name = container.name(_posix(names[1]))
-            photo = given / names[0] if isinstance(given, Path) else Stored(given, names[0])
-            return Task(photo, Slot(container, name), _posix(names[0]), name)
+        wanted = Choice(only=choice.only if container.again else None)
 
-        todo = Ahead(_batches(given, None, format, choice), task)
+        def named() -> Iterator[list[tuple[str, str]]]:
+            """The photos, with names that do not depend on which of them are wanted."""
+            for pairs in _batches(given, None, format, Choice(choice.shard)):
+                names = [(photo, container.name(_posix(result))) for photo, result in pairs]
+                yield [pair for pair in names if _posix(pair[0]) in wanted]
+
+        def task(names: tuple[str, str]) -> Task:
+            photo = given / names[0] if isinstance(given, Path) else Stored(given, names[0])
+            slot = Slot(container, names[1])
+            return Task(photo, slot, _posix(names[0]), f"{file}/{names[1]}")
+
+        todo = Ahead(named(), task)
         return todo, lambda: todo.found, todo.close
 
-    yield from into(output, overwrite, fill)
+    yield from into(source, output, overwrite, fill, choice.only)
 
 
 def _tars(
@@ -170,10 +193,15 @@ def _tars(
 ) -> Iterator[Work]:
     """Each tar file into one of its name."""
 
-    def task_of(container: Container, sample: Sample, tar: str) -> Iterator[Task]:
-        result = result_name(str(sample.photo), format)
-        slot = Slot(container, result, sample.others)
-        yield Task(sample, slot, f"{tar}/{sample.photo}", f"{tar}/{result}")
+    def task_of(container: Container, sample: Sample) -> Iterator[Task]:
+        photo = str(sample.photo)
+        result = result_name(photo, format)
+        if result != distinct(result, sample.others):
+            result = distinct(photo + posixpath.splitext(result)[1], sample.others)
+        key = container.key(sample.key, [result, *sample.others])
+        result, *names = (key + name.removeprefix(sample.key) for name in (result, *sample.others))
+        others = dict(zip(names, sample.others.values(), strict=True))
+        yield Task(sample, Slot(container, result, others), photo, result)
 
     return each_tar(source, output, choice, overwrite, task_of)
 

@@ -6,16 +6,16 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from wildsr.archive.address import Place, place_of
-from wildsr.archive.container import Container, Sample, Slot
+from wildsr.archive.address import Place, place_of, split_place
+from wildsr.archive.container import Container, Sample, Slot, distinct
 from wildsr.archive.place import Pair, Source, Target
 from wildsr.archive.store import Store, Stored
 from wildsr.error import UserError
 from wildsr.inference.archives import check_place, one_of_a_store, unzipped
-from wildsr.inference.packed import container_kind, each_tar, into
+from wildsr.inference.packed import container_kind, each_tar, into, part_name
 from wildsr.inference.tasks import Choice, Task
 from wildsr.inference.work import Work
 from wildsr.photo.encode import BECOME, FORMATS
@@ -173,22 +173,25 @@ def _packed(
     source: str, output: str, making: Making, choice: Choice, overwrite: bool
 ) -> Iterator[Work]:
     """Pairs into one tar or zip file; of several shards each has its own."""
-    photos = [each for each in _photos(source, None) if each[2] in choice]
-    if choice.shard.count > 1:
-        stem, kind = os.path.splitext(output)
-        output = f"{stem}-{choice.shard.number}-of-{choice.shard.count}{kind}"
+    photos = [each for each in _photos(source, None) if each[2] in choice.shard]
+    output = part_name(output, choice.shard)
+    file = split_place(output)[1]
     inside = _in_tar if container_kind(output) == ".tar" else _in_zip
 
     def fill(container: Container) -> tuple[Iterable[Task], Callable[[], int], Callable[[], None]]:
-        def place(name: str, hr: str, lr: str, number: int) -> tuple[Pair, str]:
-            return inside(container, name, hr, lr)
+        wanted = Choice(only=choice.only if container.again else None)
 
-        todo = [
+        def place(name: str, hr: str, lr: str, number: int) -> tuple[Pair, str]:
+            pair, called = inside(container, name, hr, lr)
+            return pair, f"{file}/{called}"
+
+        made = (
             task for photo, name, own in photos for task in making.tasks(photo, name, own, place)
-        ]
+        )
+        todo = [task for task in made if task.input in wanted]
         return todo, lambda: len(todo), lambda: None
 
-    yield from into(output, overwrite, fill)
+    yield from into(source, output, overwrite, fill, choice.only)
 
 
 def _in_tar(container: Container, name: str, hr: str, lr: str) -> tuple[Pair, str]:
@@ -198,6 +201,7 @@ def _in_tar(container: Container, name: str, hr: str, lr: str) -> tuple[Pair, st
 
 
 def _in_zip(container: Container, name: str, hr: str, lr: str) -> tuple[Pair, str]:
+    name = container.name(name)
     names = f"hr/{name}{hr}", f"lr/{name}{lr}"
     return Pair(Slot(container, names[0]), Slot(container, names[1])), names[1]
 
@@ -207,10 +211,9 @@ def _tars(
 ) -> Iterator[Work]:
     """Each tar file into one of its name."""
 
-    def tasks(container: Container, sample: Sample, tar: str) -> Iterator[Task]:
+    def tasks(container: Container, sample: Sample) -> Iterator[Task]:
         place = _sample_place(container, sample)
-        for task in making.tasks(sample, sample.key, f"{tar}/{sample.photo}", place):
-            yield replace(task, output=f"{tar}/{task.output}")
+        return making.tasks(sample, sample.key, str(sample.photo), place)
 
     return each_tar(source, output, choice, overwrite, tasks, "hr")
 
@@ -218,16 +221,23 @@ def _tars(
 def _sample_place(
     container: Container, sample: Sample
 ) -> Callable[[str, str, str, int], tuple[Pair, str]]:
-    """The place of a sample's pairs, each with the sample's other files."""
+    """The place of a sample's pairs, each with the sample's other files.
+
+    Where one of these has the name of a file of the pair, it gets a number: ``a.lr-2.png``.
+    """
 
     def place(name: str, hr: str, lr: str, number: int) -> tuple[Pair, str]:
-        others = {
-            f"{name}{other.removeprefix(sample.key)}": data for other, data in sample.others.items()
-        }
-        slots: tuple[Target, Target] = (
-            Slot(container, f"{name}.hr{hr}"),
-            Slot(container, f"{name}.lr{lr}", others),
-        )
-        return Pair(*slots), f"{name}.lr{lr}"
+        both = [f"{name}.hr{hr}", f"{name}.lr{lr}"]
+        others: dict[str, bytes] = {}
+        for other, data in sample.others.items():
+            called = distinct(f"{name}{other.removeprefix(sample.key)}", both)
+            if called in others:
+                called = distinct(called, [*both, *others])
+            others[called] = data
+        key = container.key(name, [*both, *others])
+        sharp, low, *names = (key + each.removeprefix(name) for each in (*both, *others))
+        others = dict(zip(names, others.values(), strict=True))
+        slots: tuple[Target, Target] = Slot(container, sharp), Slot(container, low, others)
+        return Pair(*slots), low
 
     return place

@@ -21,6 +21,10 @@ class Work:
         found: how many tasks are known so far.
         stop: stops the search for more.
         apart: whether each result is a separate file, which any process may write.
+        source: of a tar or zip file, where its photos are.
+        exists: whether it is a tar or zip file that exists.
+        skipped: whether that is left as it is.
+        complete: whether it is a tar or zip file that was made, and has its name.
     """
 
     todo: Iterable[Task]
@@ -30,3 +34,7 @@ class Work:
     found: Callable[[], int]
     stop: Callable[[], None] = lambda: None
     apart: bool = True
+    source: str = ""
+    exists: bool = False
+    skipped: bool = False
+    complete: bool = False
