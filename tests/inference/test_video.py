@@ -72,6 +72,44 @@ def test_black_and_white_stay_black_and_white(tmp_path, nearest, said, suffix):
         assert np.abs(np.subtract(shown(path), BARS)).max() <= 3, path
 
 
+def planes(frame):
+    """Y, Cb and Cr of a frame as floats, in levels of 8 bits."""
+    deep = "10" in frame.format.name
+    parts = [
+        np.frombuffer(plane, "<u2" if deep else np.uint8).reshape(plane.height, -1)
+        for plane in frame.planes
+    ]
+    wide = [(part[:, : plane.width]) for part, plane in zip(parts, frame.planes, strict=True)]
+    return [part.astype(float) / (4 if deep else 1) for part in wide]
+
+
+@pytest.mark.parametrize("outscale", [2, 1.5])
+@pytest.mark.parametrize("said", [FULL, STUDIO])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv420p10le"])
+def test_a_video_is_as_bright_and_colourful_as_its_source(
+    tmp_path, nearest, pixel_format, said, outscale
+):
+    """Means of Y, Cb and Cr, which a network that repeats pixels leaves as they are."""
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    drawn = np.random.default_rng(0).integers(60, 180, (16, 16, 3))
+    pixels = drawn.repeat(8, 0).repeat(8, 1).astype(np.uint8)
+    with av.open(str(source), "w") as written:
+        stream = written.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 128, 128, pixel_format
+        stream.options = {"crf": "1"}
+        stream.codec_context.color_range, stream.codec_context.colorspace = said, 5
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame = frame.reformat(format=pixel_format, dst_colorspace=5, dst_color_range=said)
+        written.mux(stream.encode(frame))
+        written.mux(stream.encode(None))
+    upscale_video(nearest, source, target, outscale, quality=100)
+    means = []
+    for path in (source, target):
+        with av.open(str(path)) as opened:
+            means.append([part.mean() for part in planes(next(opened.decode(video=0)))])
+    assert np.abs(np.subtract(*means)).max() < 0.3, means
+
+
 SUBTITLES = """1
 00:00:00,000 --> 00:00:00,300
 so far

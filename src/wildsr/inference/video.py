@@ -31,6 +31,9 @@ VIDEOS = (*CONTAINERS, ".avi")  # which are read; AVI cannot hold the times of f
 COLOURS = ("color_primaries", "color_trc", "colorspace", "color_range")
 FULL, STUDIO = 2, 1  # FFmpeg's numbers for values of 0 to 255, and of 16 to 235
 UNSAID = 2  # FFmpeg's number for a colour matrix that the file does not name
+# FFmpeg's flags, as numbers: PyAV before 18 has no names for all. Without those beside the filter,
+# subsampled colours are converted by tables that truncate, and pictures become darker.
+BICUBIC, LANCZOS, ACCURATE = 0x4, 0x200, 0x40000 | 0x4000 | 0x2000
 
 
 def upscale_video(
@@ -100,6 +103,22 @@ def _range(frame: Any) -> int:
     """Whether black is 0 or 16: as the frame says it, or its format, else 16."""
     full = int(frame.color_range) == FULL or frame.format.name.startswith(("yuvj", "rgb", "gbr"))
     return FULL if full else STUDIO
+
+
+def _widened(frame: Any) -> Any:
+    """A frame of 10 bits in studio range as one of 8 bits in full range.
+
+    FFmpeg itself takes gray as 127.5 here, not 128, which tints every picture.
+    """
+    import av
+
+    parts = []
+    for plane, low, width in zip(frame.planes, (64, 512, 512), (876, 896, 896), strict=True):
+        rows = np.frombuffer(plane, "<u2").reshape(plane.height, -1)[:, : plane.width]
+        values = (rows.astype(np.float32) - low) * (255 / width) + (128 if low == 512 else 0)
+        parts.append(np.rint(values).clip(0, 255).astype(np.uint8).ravel())
+    pixels = np.concatenate(parts).reshape(-1, frame.width)
+    return av.VideoFrame.from_ndarray(pixels, format="yuv420p")
 
 
 class _Frames:
@@ -185,6 +204,7 @@ class _Frames:
                 src_colorspace=matrix,
                 src_color_range=_range(frame),
                 dst_color_range=FULL,
+                interpolation=BICUBIC | ACCURATE,
             ).to_ndarray()
             images.append(np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))))
         alike = len({image.shape for image in images}) == 1
@@ -198,16 +218,17 @@ class _Frames:
         made = av.VideoFrame.from_ndarray(pixels.astype(np.uint8, copy=False), format="rgb24")
         if self.out is None:
             self._open(frame, made)
-        matrix = self._matrix(frame)
+        full = _range(frame) == FULL
         made = made.reformat(
             width=self.out.width,
             height=self.out.height,
-            format="yuv420p",
-            dst_colorspace=matrix,
-            interpolation="LANCZOS",
+            format="yuv420p10le" if full else "yuv420p",
+            dst_colorspace=self._matrix(frame),
+            interpolation=LANCZOS | ACCURATE,
             src_color_range=FULL,
-            dst_color_range=_range(frame),
+            dst_color_range=STUDIO,
         )
+        made = _widened(made) if full else made
         made.pts, made.time_base = frame.pts, frame.time_base
         self.written.mux(self.out.encode(made))
         self._pass_on()
