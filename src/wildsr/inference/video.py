@@ -15,19 +15,11 @@ from wildsr.extra import needed
 from wildsr.inference.container import container_of, open_video
 from wildsr.inference.strips import together, upscale_image
 from wildsr.inference.upscaler import Upscaler
+from wildsr.inference.video_output import CONTAINERS
 from wildsr.photo.folder import say_once
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import LIMIT
 
-# Suffix: FFmpeg's name of the container.
-CONTAINERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-}
-VIDEOS = (*CONTAINERS, ".avi")  # which are read; AVI cannot hold the times of frames
 COLOURS = ("color_primaries", "color_trc", "colorspace", "color_range")
 FULL, STUDIO = 2, 1  # FFmpeg's numbers for values of 0 to 255, and of 16 to 235
 UNSAID = 2  # FFmpeg's number for a colour matrix that the file does not name
