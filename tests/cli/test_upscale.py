@@ -174,8 +174,26 @@ def test_results_inside_the_input_are_not_upscaled_again(tmp_path, noise_photo):
     noise_photo(tmp_path / "a.png")
     noise_photo(tmp_path / "out" / "a.png")
     assert [t.source for t in tasks(tmp_path, tmp_path / "out", None)] == [tmp_path / "a.png"]
+    (tmp_path / "a.png").unlink()
     with pytest.raises(UserError, match="holds only results"):
-        list(tasks(tmp_path / "out", tmp_path, None))
+        list(tasks(tmp_path, tmp_path / "out", None))
+
+
+@pytest.mark.parametrize("output", [".", "..", "link"])
+def test_an_output_that_contains_the_photos(
+    output, weights, tmp_path, noise_photo, refused, monkeypatch
+):
+    noise_photo(tmp_path / "in" / "photos" / "a.png")
+    (tmp_path / "in" / "link").symlink_to("..")
+    monkeypatch.chdir(tmp_path / "in")
+    said = f"`output`: {output} contains the photos of"
+    assert f"{said} `input`; name another folder." in refused(
+        "upscale", [f"weights={weights}", "input=photos", f"output={output}"]
+    )
+    assert f"{said} `hr`; name another folder." in refused(
+        "degrade", ["degradation=bicubic", "scale=4", "hr=photos", f"output={output}"]
+    )
+    assert tree(tmp_path) == ["in/photos/a.png"]
 
 
 @pytest.fixture
