@@ -134,6 +134,65 @@ def test_subtitles_come_along_where_the_container_can_hold_them(tmp_path, neares
     assert "1 subtitle stream(s)" in caplog.text
 
 
+def beep(path, codec, layout="stereo"):
+    """A frame, and a fifth of a second of silence."""
+    with av.open(str(path), "w") as written:
+        webm = path.suffix == ".webm"
+        stream = written.add_stream("libvpx-vp9" if webm else "mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = written.add_stream(codec, rate=48000)
+        sound.layout = layout
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+        written.mux(stream.encode(frame))
+        written.mux(stream.encode(None))
+        size = sound.codec_context.frame_size or 1024
+        made = av.AudioResampler(sound.codec_context.format, layout, 48000, size)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 9600), np.int16), "s16", "stereo")
+        silence.sample_rate = 48000
+        for part in made.resample(silence):
+            written.mux(sound.encode(part))
+        written.mux(sound.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "target", "named"),
+    [
+        ("in.mkv", "pcm_s16le 5.1", "out.mp4", "pcm_s16le"),
+        ("in.webm", "libopus", "out.mov", "opus"),
+        ("in.mkv", "flac", "out.mov", "flac"),
+        ("in.mkv", "aac", "out.webm", "aac"),
+        ("in.mov", "pcm_mulaw", "out.mkv", "pcm_mulaw"),
+        ("in.avi", "pcm_s16le", "out.mp4", None),
+        ("in.avi", "pcm_s16le 5.1", "out.mp4", None),
+        ("in.avi", "pcm_s16le mono", "out.mp4", None),
+        ("in.mkv", "flac", "out.mp4", None),
+        ("in.avi", "pcm_s16le", "out.mov", None),
+        ("in.avi", "pcm_s16le", "out.mkv", None),
+    ],
+)
+def test_sound_that_a_container_cannot_hold_is_refused_at_once(
+    tmp_path, name, codec, target, named
+):
+    def never(lr):
+        raise AssertionError("a frame was computed")
+
+    beep(tmp_path / name, *codec.split())
+    network = nn.Upsample(scale_factor=2)
+    if named is not None:
+        network.forward = never
+    up = Upscaler(network, network, 2, "nearest", torch.device("cpu"))
+    if named is None:
+        assert upscale_video(up, tmp_path / name, tmp_path / target) == 1
+        with av.open(str(tmp_path / target)) as opened:
+            assert len(opened.streams.audio) == 1
+        return
+    said = rf"^{target} cannot hold the video's sound \({named}\); name an `output` that ends"
+    said += r" in \.m(kv|ov)\.$"
+    with pytest.raises(UserError, match=said):
+        upscale_video(up, tmp_path / name, tmp_path / target)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_pixels_that_are_not_square_stay_so(tmp_path, nearest):
     with av.open(str(tmp_path / "in.mkv"), "w") as written:
         stream = written.add_stream("libx264", rate=5)

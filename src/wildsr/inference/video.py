@@ -15,7 +15,7 @@ from wildsr.extra import needed
 from wildsr.inference.container import container_of, open_video
 from wildsr.inference.strips import together, upscale_image
 from wildsr.inference.upscaler import Upscaler
-from wildsr.inference.video_output import CONTAINERS
+from wildsr.inference.video_output import CONTAINERS, check_sound, copied, encoder_of, holds
 from wildsr.photo.folder import say_once
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import LIMIT
@@ -68,14 +68,11 @@ def upscale_video(
         container_of(source)
         with source.open("rb") as file, open_video(av, file, source, limit) as read:
             form = CONTAINERS[target.suffix.lower()]
+            check_sound(list(read.streams.audio), target)
             # An absolute path: FFmpeg would take text before a colon for a protocol.
             with av.open(str(partial.path.absolute()), "w", format=form) as written:
                 done = _Frames(upscaler, read, written, outscale, quality).carry_out(progress)
-    except (
-        av.FFmpegError,
-        ValueError,
-        OSError,
-    ) as error:  # ValueError: sound that a container cannot hold
+    except (av.FFmpegError, ValueError, OSError) as error:
         partial.discard()
         if isinstance(error, UserError):
             raise
@@ -144,19 +141,18 @@ class _Frames:
 
     def _carried(self) -> list[Any]:
         """Sound, and subtitles that the container can hold; what stays behind is said once."""
-        known = self.written.supported_codecs
+        form = self.written.format.name
         kept, left = list(self.read.streams.audio), []
         for stream in self.read.streams:
             if stream is self.video or stream in kept:
                 continue
-            codec = getattr(stream, "codec", None)
-            if stream.type == "subtitle" and codec is not None and codec.canonical_name in known:
+            if stream.type == "subtitle" and holds(form, stream):
                 kept.append(stream)
             else:
                 left.append(stream.type)
         if left:
             said = ", ".join(f"{count} {kind}" for kind, count in Counter(left).items())
-            say_once(f"{self.read.name}: left out of {self.written.format.name}: {said} stream(s)")
+            say_once(f"{self.read.name}: left out of {form}: {said} stream(s)")
         return kept
 
     def _batches(self) -> Iterator[list[Any]]:
@@ -228,15 +224,15 @@ class _Frames:
     def _open(self, frame: Any, made: Any) -> None:
         """The stream of the result, in even numbers of pixels, which 4:2:0 needs."""
         share = self.factor / self.upscaler.scale
-        vp9 = self.written.format.name == "webm"
+        encoder = encoder_of(self.written.format.name)
         rate = self.video.average_rate or self.video.guessed_rate or 25
-        self.out = self.written.add_stream("libvpx-vp9" if vp9 else "libx264", rate=rate)
+        self.out = self.written.add_stream(encoder, rate=rate)
         self.out.width, self.out.height = (
             max(round(side * share / 2) * 2, 2) for side in (made.width, made.height)
         )
         self.out.pix_fmt = "yuv420p"
         factor = round(12 + (100 - self.quality) * 0.4)
-        self.out.options = {"crf": str(factor), **({"b:v": "0"} if vp9 else {})}
+        self.out.options = {"crf": str(factor), **({"b:v": "0"} if "vp9" in encoder else {})}
         self.out.codec_context.time_base = frame.time_base
         for name in COLOURS:
             setattr(self.out.codec_context, name, getattr(self.video.codec_context, name))
@@ -249,7 +245,7 @@ class _Frames:
             ratio = self.video.sample_aspect_ratio
             self.out.codec_context.sample_aspect_ratio = 1 / ratio if turned else ratio
         for stream in self.carried:
-            self.sound[stream] = self.written.add_stream_from_template(stream)
+            self.sound[stream] = copied(self.written, stream)
 
     def _matrix(self, frame: Any) -> int:
         """The colour matrix of a frame: the one it declares, else by its size."""
