@@ -193,20 +193,31 @@ def test_sound_that_a_container_cannot_hold_is_refused_at_once(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_pixels_that_are_not_square_stay_so(tmp_path, nearest):
+@pytest.mark.parametrize(
+    ("ratio", "suffix", "size"),
+    [
+        (Fraction(4, 3), ".mkv", (192, 96)),
+        (Fraction(4, 3), ".mp4", (192, 96)),
+        (Fraction(4, 3), ".webm", (256, 96)),  # VP9 has no place for it
+        (Fraction(3, 4), ".webm", (192, 128)),
+        (Fraction(1), ".webm", (192, 96)),
+    ],
+)
+def test_pixels_that_are_not_square_are_shown_as_they_were(tmp_path, nearest, ratio, suffix, size):
     with av.open(str(tmp_path / "in.mkv"), "w") as written:
         stream = written.add_stream("libx264", rate=5)
         stream.width, stream.height, stream.pix_fmt = 96, 48, "yuv420p"
-        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        stream.codec_context.sample_aspect_ratio = ratio
         stream.codec_context.colorspace = 1  # BT.709, which small videos do not have unsaid
         frame = av.VideoFrame.from_ndarray(np.full((48, 96, 3), 90, np.uint8), format="rgb24")
         written.mux(stream.encode(frame))
         written.mux(stream.encode(None))
-    upscale_video(nearest, tmp_path / "in.mkv", tmp_path / "out.mkv")
-    with av.open(str(tmp_path / "out.mkv")) as made:
+    target = tmp_path / f"out{suffix}"
+    upscale_video(nearest, tmp_path / "in.mkv", target)
+    with av.open(str(target)) as made:
         stream = made.streams.video[0]
-        assert (stream.width, stream.height) == (192, 96)
-        assert stream.sample_aspect_ratio == Fraction(4, 3)
+        assert (stream.width, stream.height) == size
+        assert stream.sample_aspect_ratio == (1 if suffix == ".webm" else ratio)
         assert next(made.decode(video=0)).colorspace == 1
 
 

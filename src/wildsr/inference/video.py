@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from wildsr.photo.stream import LIMIT
 COLOURS = ("color_primaries", "color_trc", "colorspace", "color_range")
 FULL, STUDIO = 2, 1  # FFmpeg's numbers for values of 0 to 255, and of 16 to 235
 UNSAID = 2  # FFmpeg's number for a colour matrix that the file does not name
+WIDEST = 8  # an aspect ratio of pixels that is believed
 # FFmpeg's flags, as numbers: PyAV before 18 has no names for all. Without those beside the filter,
 # subsampled colours are converted by tables that truncate, and pictures become darker.
 BICUBIC, LANCZOS, ACCURATE = 0x4, 0x200, 0x40000 | 0x4000 | 0x2000
@@ -40,6 +42,7 @@ def upscale_video(
     """Upscale a video frame by frame; sound, frame times and colour tags are kept.
 
     Writes H.264 (VP9 in .webm) with 8 bits and constant quality; a rotated video comes out upright.
+    Pixels that are not square stay so, but in .webm, whose pictures become wider or higher instead.
     Each frame is upscaled on its own, so details that a network invents may flicker.
 
     Args:
@@ -223,13 +226,18 @@ class _Frames:
 
     def _open(self, frame: Any, made: Any) -> None:
         """The stream of the result, in even numbers of pixels, which 4:2:0 needs."""
-        share = self.factor / self.upscaler.scale
         encoder = encoder_of(self.written.format.name)
         rate = self.video.average_rate or self.video.guessed_rate or 25
         self.out = self.written.add_stream(encoder, rate=rate)
-        self.out.width, self.out.height = (
-            max(round(side * share / 2) * 2, 2) for side in (made.width, made.height)
-        )
+        ratio = self.video.sample_aspect_ratio or Fraction(1)
+        ratio = 1 / ratio if round(frame.rotation / 90) % 2 else ratio
+        sides = [
+            float(side * self.factor / self.upscaler.scale) for side in (made.width, made.height)
+        ]
+        if "vp9" in encoder and 1 / WIDEST < ratio < WIDEST:  # VP9 has no place for it
+            sides[ratio < 1] *= float(max(ratio, 1 / ratio))
+            ratio = Fraction(1)
+        self.out.width, self.out.height = (max(round(side / 2) * 2, 2) for side in sides)
         self.out.pix_fmt = "yuv420p"
         factor = round(12 + (100 - self.quality) * 0.4)
         self.out.options = {"crf": str(factor), **({"b:v": "0"} if "vp9" in encoder else {})}
@@ -240,10 +248,7 @@ class _Frames:
         self.out.codec_context.colorspace = self._matrix(frame)
         if _range(frame) == FULL:  # also declared by pixel formats such as yuvj420p
             self.out.codec_context.color_range = FULL
-        if self.video.sample_aspect_ratio:
-            turned = round(frame.rotation / 90) % 2
-            ratio = self.video.sample_aspect_ratio
-            self.out.codec_context.sample_aspect_ratio = 1 / ratio if turned else ratio
+        self.out.codec_context.sample_aspect_ratio = ratio
         for stream in self.carried:
             self.sound[stream] = copied(self.written, stream)
 

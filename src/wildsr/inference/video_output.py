@@ -73,7 +73,7 @@ def holds(form: str, stream: Any) -> bool:
 
     try:
         with av.open(io.BytesIO(), "w", format=form) as trial:
-            video = trial.add_stream(encoder_of(form), rate=25)
+            video: Any = trial.add_stream(encoder_of(form), rate=25)
             video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
             made = copied(trial, stream)
             trial.start_encoding()
