@@ -130,6 +130,9 @@ def test_pairs_below_the_photos_of_a_store(sharp, expected, memory, carry_out, r
     assert "must be another folder" in refused(
         "degrade", [*KNOWN, "hr=memory://a", "output=memory://a"]
     )
+    assert "memory://a contains the photos of `hr`" in refused(
+        "degrade", [*KNOWN, "hr=memory://a/hr", "output=memory://a"]
+    )
 
 
 def test_a_zip_file_in_and_out(sharp, expected, carry_out, tmp_path):

@@ -11,8 +11,9 @@ from torch import nn
 
 from wildsr.cli import export as verb
 from wildsr.error import UserError
+from wildsr.export.card_file import kept_files
 from wildsr.export.formats import PROGRAMS
-from wildsr.export.model_card import File, ModelCard, kept_files, markdown_card
+from wildsr.export.model_card import File, ModelCard, markdown_card
 from wildsr.inference.restorer import Restorer
 from wildsr.method.part import Method, given, network, tensor
 from wildsr.network.upscaler.compact import Compact
@@ -116,6 +117,63 @@ def test_published_weights_become_another_format_beside_them(tmp_path, carry_out
     assert "**Method:** not known" in (tmp_path / "2x_Theirs.md").read_text()
 
 
+@pytest.fixture
+def theirs(tmp_path):
+    """A file of published weights."""
+    torch.manual_seed(0)
+    made = Compact(2, features=8, convolutions=2).eval()
+    torch.save({"params": made.state_dict()}, tmp_path / "2x_Theirs.pth")
+    return tmp_path / "2x_Theirs.pth"
+
+
+CARDS = [b"# Theirs\nby me", "# Theirs, by Jos\xe9".encode("latin-1"), b""]
+
+
+@pytest.mark.parametrize("text", CARDS)
+def test_a_card_of_the_author_is_kept(theirs, text, carry_out, capsys):
+    card = theirs.with_suffix(".md")
+    card.write_bytes(text)
+    for fmt in ("safetensors", "torchscript"):
+        assert carry_out("export", [f"weights={theirs}", f"format={fmt}"]) == 0
+        assert "2x_Theirs.export.md, as the other card is kept" in capsys.readouterr().out
+    assert card.read_bytes() == text
+    own = (theirs.parent / "2x_Theirs.export.md").read_text()
+    assert "# 2x_Theirs\n" in own
+    assert own.count("| 2x_Theirs.safetensors |") == own.count("| 2x_Theirs.pt |") == 1
+
+
+def test_a_card_of_a_run_is_kept_by_an_export_of_its_weights(run, carry_out):
+    (weights,) = (run / "weights").glob("*.safetensors")
+    card = weights.with_suffix(".md")
+    before = card.read_bytes()
+    assert carry_out("export", [f"weights={weights}", "format=pth"]) == 0
+    assert card.read_bytes() == before
+    assert "not known" in card.with_suffix(".export.md").read_text()
+
+
+def test_a_card_and_pictures_of_others_are_kept_by_a_run(run, tmp_path, carry_out):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "4x_rose.md").write_text("theirs")
+    (out / "4x_rose.export.contact.png").write_text("theirs as well")
+    for _ in range(2):
+        assert carry_out("export", [f"run={run}", f"output={out}"]) == 0
+    assert (out / "4x_rose.md").read_text() == "theirs"
+    assert (out / "4x_rose.export.contact.png").read_text() == "theirs as well"
+    card = (out / "4x_rose.export-2.md").read_text()
+    assert "![contact](4x_rose.export-2.contact.png)" in card
+    assert not (out / "4x_rose.export-3.md").exists()
+
+
+def test_a_file_of_the_author_is_not_replaced(theirs, refused, carry_out):
+    other = theirs.with_suffix(".safetensors")
+    other.write_text("theirs as well")
+    assert "is not of an earlier export" in refused("export", [f"weights={theirs}"])
+    assert other.read_text() == "theirs as well"
+    assert carry_out("export", [f"weights={theirs}", "name=Mine"]) == 0
+    assert carry_out("export", [f"weights={theirs}", "name=Mine"]) == 0
+
+
 def test_networks_in_a_row_are_a_file_each_and_the_card_says_their_order(
     tmp_path, monkeypatch, carry_out
 ):
@@ -139,7 +197,7 @@ def test_networks_in_a_row_are_a_file_each_and_the_card_says_their_order(
     source = verb.Source(
         Restorer(TwoStep, networks, 4).eval(), 4, "rose", tmp_path, nodes, ("TwoStep", "It.")
     )
-    monkeypatch.setattr(verb, "_source", lambda config: source)
+    monkeypatch.setattr(verb, "source_of", lambda config: source)
     assert carry_out("export", ["run=it"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
         "1x_rose_clean.safetensors",

@@ -129,7 +129,12 @@ def test_without_truth_the_table_is_of_what_needs_none(tiny, tmp_path, carry_out
         if iterations == 2:
             assert carry_out("train", [*typed, "resume=auto", "iterations=3"]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["it"]
+    capsys.readouterr()
     assert carry_out("train", [*typed, "name=own", "iterations=1", "metric.metrics=[ssim]"]) == 0
+    said = capsys.readouterr().out.replace("\n", " ")
+    assert "No ground truth was given" in said
+    assert "without which the table has no SSIM." in said
+    assert "need none" not in said
     row = json.loads((tmp_path / "own" / "results.json").read_text())["rows"][0]
     assert row["ssim"] is None
 

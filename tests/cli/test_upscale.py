@@ -174,8 +174,26 @@ def test_results_inside_the_input_are_not_upscaled_again(tmp_path, noise_photo):
     noise_photo(tmp_path / "a.png")
     noise_photo(tmp_path / "out" / "a.png")
     assert [t.source for t in tasks(tmp_path, tmp_path / "out", None)] == [tmp_path / "a.png"]
+    (tmp_path / "a.png").unlink()
     with pytest.raises(UserError, match="holds only results"):
-        list(tasks(tmp_path / "out", tmp_path, None))
+        list(tasks(tmp_path, tmp_path / "out", None))
+
+
+@pytest.mark.parametrize("output", [".", "..", "link"])
+def test_an_output_that_contains_the_photos(
+    output, weights, tmp_path, noise_photo, refused, monkeypatch
+):
+    noise_photo(tmp_path / "in" / "photos" / "a.png")
+    (tmp_path / "in" / "link").symlink_to("..")
+    monkeypatch.chdir(tmp_path / "in")
+    said = f"`output`: {output} contains the photos of"
+    assert f"{said} `input`; name another folder." in refused(
+        "upscale", [f"weights={weights}", "input=photos", f"output={output}"]
+    )
+    assert f"{said} `hr`; name another folder." in refused(
+        "degrade", ["degradation=bicubic", "scale=4", "hr=photos", f"output={output}"]
+    )
+    assert tree(tmp_path) == ["in/photos/a.png"]
 
 
 @pytest.fixture
@@ -385,6 +403,45 @@ def test_videos_that_cannot_be(weights, tmp_path, refused, monkeypatch):
     assert tree(tmp_path / "o") == []
     monkeypatch.setitem(sys.modules, "av", None)
     assert "pip install 'wildsr[video]'" in refused("upscale", arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("output=s3://x/y", "`output` of a video must be a file or folder of this machine"),
+        ("output=zip://::o.zip", "must be a file or folder of this machine"),
+        ("output=o.tar", "must be a folder, or end in one of ['.mp4'"),
+        ("output=o.zip", "must be a folder, or end in one of"),
+        ("output=o.gif", "must be a folder, or end in one of"),
+        ("output=o.npy", "must be a folder, or end in one of"),
+        ("output=o.avi", "must be a folder, or end in one of"),
+        ("output=a.mp4", "`output` must be another file than the video"),
+        ("output=.", "`output` must be another file than the video"),
+        ("cluster=ray", "`cluster` is of photos only"),
+        ("retry=failed", "`retry` is of photos only"),
+        ("depth=16", "`depth` is of photos only"),
+        ("format=png", "`format` is of photos only"),
+        ("page=1", "`page` is of photos only"),
+        ("bands=[1]", "`bands` is of photos only"),
+        ("range=auto", "`range` is of photos only"),
+    ],
+)
+def test_a_video_is_not_put_where_it_cannot_be(
+    change, reason, weights, tmp_path, refused, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.mp4").write_bytes(b"it is not opened")
+    assert reason in refused("upscale", [f"weights={weights}", "input=a.mp4", change])
+    assert tree(tmp_path) == ["a.mp4"]
+
+
+def test_a_video_goes_into_a_folder_with_a_dot(weights, tmp_path, carry_out):
+    film(tmp_path / "a.avi", frames=1, sound=False)
+    arguments = [f"weights={weights}", f"input={tmp_path / 'a.avi'}", "depth=8"]
+    (tmp_path / "o.tar").mkdir()
+    for folder in ("out.v2", "o.tar"):
+        assert carry_out("upscale", [*arguments, f"output={tmp_path / folder}"]) == 0
+        assert tree(tmp_path / folder) == ["a.mkv"]
 
 
 # Photos and weights of others --------------------------------------------------------------------

@@ -166,9 +166,11 @@ def test_places_that_cannot_be(weights, photos_in, tmp_path, refused, memory, mo
         return refused("upscale", [f"weights={weights}", f"input={source}", f"output={there}"])
 
     memory.pipe_file("empty/notes.txt", b"no photo")
+    memory.pipe_file("b/c/a.png", b"not opened")
     assert "holds none (left out: 1 file of other kinds)" in said("memory://empty")
     assert "memory://nowhere does not exist" in said("memory://nowhere")
     assert "another folder than the photos'" in said("memory://empty", "memory://empty")
+    assert "memory://b contains the photos of `input`" in said("memory://b/c", "memory://b")
     assert "cannot be opened: Protocol not known: s4" in said("s4://bucket")
     assert "be written into http://a/b photo by photo" in said(photos_in, "http://a/b")
     assert "x.tar" in said(tmp_path / "x.tar")

@@ -72,6 +72,44 @@ def test_black_and_white_stay_black_and_white(tmp_path, nearest, said, suffix):
         assert np.abs(np.subtract(shown(path), BARS)).max() <= 3, path
 
 
+def planes(frame):
+    """Y, Cb and Cr of a frame as floats, in levels of 8 bits."""
+    deep = "10" in frame.format.name
+    parts = [
+        np.frombuffer(plane, "<u2" if deep else np.uint8).reshape(plane.height, -1)
+        for plane in frame.planes
+    ]
+    wide = [(part[:, : plane.width]) for part, plane in zip(parts, frame.planes, strict=True)]
+    return [part.astype(float) / (4 if deep else 1) for part in wide]
+
+
+@pytest.mark.parametrize("outscale", [2, 1.5])
+@pytest.mark.parametrize("said", [FULL, STUDIO])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv420p10le"])
+def test_a_video_is_as_bright_and_colourful_as_its_source(
+    tmp_path, nearest, pixel_format, said, outscale
+):
+    """Means of Y, Cb and Cr, which a network that repeats pixels leaves as they are."""
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    drawn = np.random.default_rng(0).integers(60, 180, (16, 16, 3))
+    pixels = drawn.repeat(8, 0).repeat(8, 1).astype(np.uint8)
+    with av.open(str(source), "w") as written:
+        stream = written.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 128, 128, pixel_format
+        stream.options = {"crf": "1"}
+        stream.codec_context.color_range, stream.codec_context.colorspace = said, 5
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame = frame.reformat(format=pixel_format, dst_colorspace=5, dst_color_range=said)
+        written.mux(stream.encode(frame))
+        written.mux(stream.encode(None))
+    upscale_video(nearest, source, target, outscale, quality=100)
+    means = []
+    for path in (source, target):
+        with av.open(str(path)) as opened:
+            means.append([part.mean() for part in planes(next(opened.decode(video=0)))])
+    assert np.abs(np.subtract(*means)).max() < 0.3, means
+
+
 SUBTITLES = """1
 00:00:00,000 --> 00:00:00,300
 so far
@@ -96,20 +134,90 @@ def test_subtitles_come_along_where_the_container_can_hold_them(tmp_path, neares
     assert "1 subtitle stream(s)" in caplog.text
 
 
-def test_pixels_that_are_not_square_stay_so(tmp_path, nearest):
+def beep(path, codec, layout="stereo"):
+    """A frame, and a fifth of a second of silence."""
+    with av.open(str(path), "w") as written:
+        webm = path.suffix == ".webm"
+        stream = written.add_stream("libvpx-vp9" if webm else "mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = written.add_stream(codec, rate=48000)
+        sound.layout = layout
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+        written.mux(stream.encode(frame))
+        written.mux(stream.encode(None))
+        size = sound.codec_context.frame_size or 1024
+        made = av.AudioResampler(sound.codec_context.format, layout, 48000, size)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 9600), np.int16), "s16", "stereo")
+        silence.sample_rate = 48000
+        for part in made.resample(silence):
+            written.mux(sound.encode(part))
+        written.mux(sound.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "target", "named"),
+    [
+        ("in.mkv", "pcm_s16le 5.1", "out.mp4", "pcm_s16le"),
+        ("in.webm", "libopus", "out.mov", "opus"),
+        ("in.mkv", "flac", "out.mov", "flac"),
+        ("in.mkv", "aac", "out.webm", "aac"),
+        ("in.mov", "pcm_mulaw", "out.mkv", "pcm_mulaw"),
+        ("in.avi", "pcm_s16le", "out.mp4", None),
+        ("in.avi", "pcm_s16le 5.1", "out.mp4", None),
+        ("in.avi", "pcm_s16le mono", "out.mp4", None),
+        ("in.mkv", "flac", "out.mp4", None),
+        ("in.avi", "pcm_s16le", "out.mov", None),
+        ("in.avi", "pcm_s16le", "out.mkv", None),
+    ],
+)
+def test_sound_that_a_container_cannot_hold_is_refused_at_once(
+    tmp_path, name, codec, target, named
+):
+    def never(lr):
+        raise AssertionError("a frame was computed")
+
+    beep(tmp_path / name, *codec.split())
+    network = nn.Upsample(scale_factor=2)
+    if named is not None:
+        network.forward = never
+    up = Upscaler(network, network, 2, "nearest", torch.device("cpu"))
+    if named is None:
+        assert upscale_video(up, tmp_path / name, tmp_path / target) == 1
+        with av.open(str(tmp_path / target)) as opened:
+            assert len(opened.streams.audio) == 1
+        return
+    said = rf"^{target} cannot hold the video's sound \({named}\); name an `output` that ends"
+    said += r" in \.m(kv|ov)\.$"
+    with pytest.raises(UserError, match=said):
+        upscale_video(up, tmp_path / name, tmp_path / target)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "suffix", "size"),
+    [
+        (Fraction(4, 3), ".mkv", (192, 96)),
+        (Fraction(4, 3), ".mp4", (192, 96)),
+        (Fraction(4, 3), ".webm", (256, 96)),  # VP9 has no place for it
+        (Fraction(3, 4), ".webm", (192, 128)),
+        (Fraction(1), ".webm", (192, 96)),
+    ],
+)
+def test_pixels_that_are_not_square_are_shown_as_they_were(tmp_path, nearest, ratio, suffix, size):
     with av.open(str(tmp_path / "in.mkv"), "w") as written:
         stream = written.add_stream("libx264", rate=5)
         stream.width, stream.height, stream.pix_fmt = 96, 48, "yuv420p"
-        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        stream.codec_context.sample_aspect_ratio = ratio
         stream.codec_context.colorspace = 1  # BT.709, which small videos do not have unsaid
         frame = av.VideoFrame.from_ndarray(np.full((48, 96, 3), 90, np.uint8), format="rgb24")
         written.mux(stream.encode(frame))
         written.mux(stream.encode(None))
-    upscale_video(nearest, tmp_path / "in.mkv", tmp_path / "out.mkv")
-    with av.open(str(tmp_path / "out.mkv")) as made:
+    target = tmp_path / f"out{suffix}"
+    upscale_video(nearest, tmp_path / "in.mkv", target)
+    with av.open(str(target)) as made:
         stream = made.streams.video[0]
-        assert (stream.width, stream.height) == (192, 96)
-        assert stream.sample_aspect_ratio == Fraction(4, 3)
+        assert (stream.width, stream.height) == size
+        assert stream.sample_aspect_ratio == (1 if suffix == ".webm" else ratio)
         assert next(made.decode(video=0)).colorspace == 1
 
 

@@ -1,10 +1,17 @@
 """Colours of TIFF files that are neither gray nor RGB: converted, or refused in a sentence."""
 
+import io
+
 import numpy as np
 import pytest
 import tifffile
+import torch
+from PIL import Image, ImageCms
 from skimage.color import lab2rgb
+from torch import nn
 
+from wildsr.inference.file import upscale_file
+from wildsr.inference.upscaler import Upscaler
 from wildsr.photo.image import read_image
 from wildsr.photo.stream import Photo
 from wildsr.photo.unreadable import UnreadableImage
@@ -15,6 +22,10 @@ LAB = np.array([[[100, 0, 0], [0, 0, 0], [53, 40, 30], [60, -50, 20], [40, 10, -
 def stored(kind, pixels, path, **options):
     tifffile.imwrite(path, pixels, photometric=kind, metadata=None, **options)
     return path
+
+
+def name_of(profile):
+    return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
 
 
 def as_stored(dtype):
@@ -31,7 +42,20 @@ def test_lab_of_many_bits_becomes_srgb(dtype, tmp_path, profile):
     expected = lab2rgb(LAB) * 255
     assert np.abs(read_image(path) - expected).max() <= 2
     if dtype == np.uint16:
-        assert "icc-profile-data" not in Photo(path).blobs  # it was of Lab
+        assert name_of(Photo(path).blobs["icc-profile-data"]) == "sRGB"  # not that of Lab
+
+
+@pytest.mark.parametrize("kind", ["cielab", "icclab"])
+def test_lab_of_8_bits_becomes_srgb_and_says_so(kind, tmp_path):
+    pixels = np.rint(LAB * (2.55, 1, 1) + ((0, 128, 128) if kind == "icclab" else 0))
+    path = stored(kind, (pixels.astype(int) % 256).astype(np.uint8), tmp_path / "a.tif")
+    assert np.abs(read_image(path) - lab2rgb(LAB) * 255).max() <= 3
+    assert name_of(Photo(path).blobs["icc-profile-data"]) == "sRGB"
+    same = nn.Identity()
+    upscale_file(Upscaler(same, same, 1, "same", torch.device("cpu")), path, tmp_path / "b.tif")
+    with Image.open(tmp_path / "b.tif") as made:
+        assert made.mode == "RGB"
+        assert name_of(made.info["icc_profile"]) == "sRGB"
 
 
 @pytest.mark.parametrize(

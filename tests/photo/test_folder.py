@@ -160,7 +160,7 @@ def test_results_of_ours_are_no_photos_unless_they_are_named(tmp_path, caplog, k
 def test_photos_below_the_output_are_results(tmp_path):
     inside, outside = tmp_path / "out" / "a.png", tmp_path / "output" / "b.png"
     assert without_results([inside, outside], tmp_path / "out") == [outside]
-    with pytest.raises(UserError, match=r"`output` must be another folder .* of `hr` are in"):
+    with pytest.raises(UserError, match=r"`output`: .*out contains the photos of `hr`"):
         without_results([inside], tmp_path / "out", "hr")
 
 

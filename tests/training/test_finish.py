@@ -85,6 +85,55 @@ def test_strength_goes_from_the_faithful_to_the_finished(made, photos, tmp_path)
     torch.testing.assert_close(sr(run=own), half)
 
 
+def test_an_export_says_its_strength(made, tmp_path, carry_out):
+    run = shutil.copytree(made / "with", tmp_path / "rose")
+    (run / "finish.json").write_text(json.dumps({"strength": 1}))
+    results = json.loads((run / "results.json").read_text())
+    if not any(row["name"] == "supervised strength 0.25" for row in results["rows"]):
+        results["rows"].append({**results["rows"][-1], "name": "supervised strength 0.25"})
+        (run / "results.json").write_text(json.dumps(results))
+    cards = {}
+    for strength, name in (
+        (None, "4x_rose"),
+        (1, "4x_rose"),
+        (0, "4x_rose_strength0"),
+        (0.25, "4x_rose_strength0.25"),
+        (0.3, "4x_rose_strength0.3"),
+    ):
+        asked = [] if strength is None else [f"strength={strength}"]
+        for fmt in ("safetensors", "torchscript"):
+            assert carry_out("export", [f"run={run}", f"format={fmt}", *asked]) == 0
+        cards[strength] = (run / "export" / f"{name}.md").read_text()
+        said = 1 if strength is None else strength
+        assert f"- **Strength:** {said:g}, of 0" in cards[strength]
+        assert (
+            f"| {name}.safetensors | safetensors, single precision, strength {said:g}:"
+            in (cards[strength])
+        )
+        assert cards[strength].count(f", strength {said:g}: ") == 2
+    assert cards[1].count("(this card's)") == 1
+    assert "| **supervised finished** (this card's) |" in cards[1]
+    assert "| **supervised** (this card's) |" in cards[0]
+    assert "| **supervised strength 0.25** (this card's) |" in cards[0.25]
+    assert "(this card's)" not in cards[0.3]
+    assert "Strength 0.3 itself was not measured." in cards[0.3]
+    assert carry_out("export", [f"run={run}", "strength=0", "name=it"]) == 0
+    assert carry_out("export", [f"run={run}", "strength=1", "name=it", "format=pth"]) == 0
+    card = (run / "export" / "4x_it.md").read_text()
+    assert "strength 0: " in card
+    assert "strength 1: " in card
+    (faithful,) = (run / "weights").glob("4x_with.safetensors")
+    assert carry_out("export", [f"weights={faithful}", "strength=0.5", f"output={tmp_path}"]) == 0
+    assert "strength 0.5: " in (tmp_path / "4x_with_strength0.5.md").read_text()
+
+
+def test_the_card_of_a_run_says_which_file_is_which(made):
+    card = (made / "with" / "weights" / "4x_with.md").read_text()
+    assert "| 4x_with.safetensors | safetensors, single precision, strength 0 |" in card
+    assert "| 4x_with_finished.safetensors | safetensors, single precision, strength 1 |" in card
+    assert "strength" not in (made / "without" / "weights" / "4x_without.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("run", "strength", "message"),
     [

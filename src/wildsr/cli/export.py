@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,20 +16,20 @@ from torch import Tensor, nn
 
 from wildsr.atomic import check_output, write_bytes, write_text
 from wildsr.cli.export_camera import export_camera
+from wildsr.cli.export_source import Source, source_of
 from wildsr.config.allocator import tune_allocator
 from wildsr.config.check import CAMERA, TRAINERS, WEIGHTS, checked
 from wildsr.config.trust import trusts
 from wildsr.data.demo import HELD_OUT, photo
 from wildsr.data.store import read_kind
 from wildsr.error import UserError
+from wildsr.export.card_file import PICTURES, card_place, kept_files, listed, picture_beside
 from wildsr.export.formats import PROGRAMS, Upscale, write_program
 from wildsr.export.handover import Piece, file_name, pieces, spandrel_model, write_weights
 from wildsr.export.model_card import (
     File,
     ModelCard,
     architecture,
-    first_sentence,
-    kept_files,
     markdown_card,
     results_of,
 )
@@ -39,42 +37,14 @@ from wildsr.inference.device import choose_device, single_precision
 from wildsr.inference.tile import channels_of
 from wildsr.photo.image import LIMIT, UnreadableImage
 from wildsr.photo.samples import Samples
-from wildsr.photo.sensor import RGB, Sensor
+from wildsr.photo.sensor import Sensor
 from wildsr.pixels import floats_of, luma
-from wildsr.run.load import open_upscaler
 from wildsr.run.photos import lr_photos
 
 SIDES = ((96, 96), (70, 53))  # LR pixels of the crops on which an exported program is compared
 WHOLE = ((96, 96), (64, 48))  # for weights: multiples of the window, as each tool pads differently
 ALIKE = 1e-3  # in [0, 1]; a float32 file that differs more does not compute the same function
 OPENED_BY = {"onnx": "ONNX Runtime, chaiNNer", "torchscript": "libtorch", "ncnn": "Upscayl, ncnn"}
-
-
-@dataclass(frozen=True)
-class Source:
-    """The upscaler to export, from a run or a file.
-
-    Attributes:
-        upscaler: (B, C, H, W) to (B, C, sH, sW), in evaluation mode.
-        scale: s.
-        name: of the run or the file, without a scale.
-        folder: where exports are written.
-        nodes: the configuration of each network, by name; empty for published weights.
-        method: its name and the first sentence of its docstring; None if unknown.
-        run: the run's folder, if it is one.
-        file: the file it came from, if it is one.
-        sensor: the kind of photos that it was trained on.
-    """
-
-    upscaler: nn.Module
-    scale: int
-    name: str
-    folder: Path
-    nodes: Mapping[str, Mapping[str, Any]]
-    method: tuple[str, str] | None = None
-    run: Path | None = None
-    file: Path | None = None
-    sensor: Sensor = RGB
 
 
 def export(overrides: list[str], console: Console) -> int:
@@ -89,15 +59,14 @@ def export(overrides: list[str], console: Console) -> int:
         return export_camera(config, console)
     device = choose_device(config.device)
     tune_allocator()
-    source = _source(config)
-    if config.output is not None:
-        source = replace(source, folder=Path(str(config.output)).expanduser())
-    source = replace(source, name=str(config.name) if config.name is not None else source.name)
+    source = source_of(config)
     check_output(source.folder)
     where, crops = _crops(config, source)
+    whole = Piece("", source.upscaler, source.scale)
+    place = card_place(source.folder / f"{file_name(source.name, whole)}.md", source.run is None)
     try:
-        files, written = _write(config, source, crops, device)
-        card = _card(config, source, files)
+        files, written = _write(config, source, crops, device, listed(place))
+        card = _card(config, source, files, place)
     except OSError as error:
         raise UserError(f"Cannot write into {source.folder}: {error.strerror}.") from error
     for file, path in zip(files, written, strict=True):
@@ -109,44 +78,26 @@ def export(overrides: list[str], console: Console) -> int:
                     f"({255 * file.largest:.2g} levels of 8 bits), {file.mean:.1e} on average"
                 )
             )
-    console.print(f"model card: {card}", markup=False)
+    theirs = "" if place.stem == file_name(source.name, whole) else ", as the other card is kept"
+    console.print(f"model card: {card}{theirs}", markup=False)
     return 0
 
 
-def _source(config: DictConfig) -> Source:
-    if config.run is not None:
-        folder = Path(str(config.run)).expanduser()
-        found = open_upscaler(run=folder, trust=trusts(config), strength=config.strength)
-        assert found.method is not None
-        method = (found.method.__name__, first_sentence(found.method.__doc__))
-        where = folder / "export"
-        return Source(
-            found.network,
-            found.scale,
-            found.name,
-            where,
-            found.nodes,
-            method,
-            run=folder,
-            sensor=found.sensor,
-        )
-    path = Path(str(config.weights)).expanduser()
-    found = open_upscaler(weights=path, strength=config.strength)
-    about = (found.network, found.scale, found.name, path.parent, found.nodes)
-    return Source(*about, file=path, sensor=found.sensor)
-
-
 def _write(
-    config: DictConfig, source: Source, crops: list[Tensor], device: torch.device
+    config: DictConfig,
+    source: Source,
+    crops: list[Tensor],
+    device: torch.device,
+    known: Collection[str],
 ) -> tuple[list[File], list[Path]]:
-    """The files, each as the card lists it and where it is."""
+    """The files, each as the card lists it and where it is; ``known`` are earlier ones."""
     fp16, fmt = bool(config.fp16), str(config.format)
-    precision = "half precision" if fp16 else "single precision"
+    precision = ("half precision" if fp16 else "single precision") + source.stated
     if fmt in PROGRAMS:
         suffix = PROGRAMS[fmt].suffixes[0]
         whole = Piece("", source.upscaler, source.scale)
         path = source.folder / f"{file_name(source.name, whole)}{suffix}"
-        _keep_the_source(path, source)
+        _keep_others([path.with_suffix(end) for end in PROGRAMS[fmt].suffixes], source, known)
         sizes = f", {config.size} x {config.size} pixels only" if config.size else ""
         about = f"{fmt}, {precision}{sizes}: {OPENED_BY[fmt]}"
         reopened = write_program(source.upscaler, path, fmt, fp16, config.size)
@@ -166,7 +117,7 @@ def _write(
     files, written = [], []
     for piece in pieces(source.upscaler, source.scale):
         path = source.folder / f"{file_name(source.name, piece)}.{fmt}"
-        _keep_the_source(path, source)
+        _keep_others([path], source, known)
         node = source.nodes.get(piece.name or _only(source))
         try:
             reopened = write_weights(piece, path, node, fp16, source.sensor)
@@ -191,9 +142,16 @@ def _only(source: Source) -> str:
     return str(names[0])
 
 
-def _keep_the_source(path: Path, source: Source) -> None:
-    if source.file is not None and path.resolve() == source.file.resolve():
-        raise UserError(f"{path} is what is exported; choose another `name`, `output` or `format`.")
+def _keep_others(paths: list[Path], source: Source, known: Collection[str]) -> None:
+    """Refuse to replace what is exported, or files beside it that no earlier export wrote."""
+    if source.file is None:
+        return
+    other = "choose another `name`, `output` or `format`."
+    for path in paths:
+        if path.resolve() == source.file.resolve():
+            raise UserError(f"{path} is what is exported; {other}")
+        if path.exists() and path.name not in known:
+            raise UserError(f"{path} exists and is not of an earlier export; {other}")
 
 
 def _crops(config: DictConfig, source: Source) -> tuple[str, list[Tensor]]:
@@ -262,16 +220,15 @@ def _compare(
     return float(every.max()), float(every.mean())
 
 
-def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
+def _card(config: DictConfig, source: Source, files: list[File], path: Path) -> Path:
     """Write the model card, and the run's pictures next to it."""
     parts = pieces(source.upscaler, source.scale)
     whole = Piece("", source.upscaler, source.scale)
-    path = source.folder / f"{file_name(source.name, whole)}.md"
     pictures = {}
-    for picture in ("contact", "degradation"):
+    for picture in PICTURES:
         made = source.run / f"{picture}.png" if source.run is not None else None
         if made is not None and made.exists():
-            copied = path.with_name(f"{path.stem}.{picture}.png")
+            copied = picture_beside(path, picture)
             write_bytes(copied, made.read_bytes())
             pictures[picture] = copied.name
     note = ""
@@ -279,7 +236,7 @@ def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
         order = ", then ".join(f"`{piece.name}`" for piece in parts)
         note = f"An image passes through {order}: as weights a file each, else all in one file."
     card = ModelCard(
-        path.stem,
+        file_name(source.name, whole),
         source.scale,
         ", then ".join(architecture(piece.network) for piece in parts),
         sum(p.numel() for piece in parts for p in piece.network.parameters()),
@@ -291,6 +248,7 @@ def _card(config: DictConfig, source: Source, files: list[File]) -> Path:
         note,
         kept_files(path, files),
         source.sensor,
+        source.strength,
     )
     write_text(path, markdown_card(card))
     return path

@@ -38,11 +38,21 @@ from wildsr.inference.sample import first_photos
 from wildsr.inference.settings import Settings
 from wildsr.inference.tasks import Choice
 from wildsr.inference.upscaler import Upscaler
-from wildsr.inference.video import CONTAINERS, VIDEOS, upscale_video
+from wildsr.inference.video import upscale_video
+from wildsr.inference.video_output import VIDEOS, video_target
 from wildsr.inference.work import Work
 from wildsr.run.load import load_upscaler
 
 SHOWN = 100  # maximum failures listed in the summary
+PHOTOS = (
+    "cluster",
+    "retry",
+    "format",
+    "depth",
+    "bands",
+    "page",
+    "range",
+)  # keys that are of photos
 
 
 def upscale(overrides: list[str], console: Console) -> int:
@@ -61,7 +71,7 @@ def upscale(overrides: list[str], console: Console) -> int:
         if film.name not in shard:
             console.print(f"{film} belongs to another shard than {shard}", markup=False)
             return 0
-        return _video(config, film, Path(output).expanduser(), settings, console)
+        return _video(config, film, output, settings, console)
     only = None if config.retry is None else failed_of(source, output, shard)
     cluster = _cluster(config, console)
     if shard.count > 1:
@@ -131,13 +141,12 @@ def _cluster(config: DictConfig, console: Console) -> Cluster | None:
 
 
 def _video(
-    config: DictConfig, source: Path, output: Path, settings: Settings, console: Console
+    config: DictConfig, source: Path, output: str, settings: Settings, console: Console
 ) -> int:
-    named = output.suffix.lower() in VIDEOS and not output.is_dir()
-    own = source.name if source.suffix.lower() in CONTAINERS else f"{source.stem}.mkv"
-    target = output if named else output / own
-    if target.resolve() == source.resolve():
-        raise UserError(f"`output` must be another file than the video ({source}).")
+    for key in PHOTOS:
+        if config[key] is not None and (key, config[key]) != ("depth", 8):
+            raise UserError(f"`{key}` is of photos only; leave it out for the video {source}.")
+    target = video_target(source, output)
     if target.exists() and not config.overwrite:
         console.print(f"{target} exists; overwrite=true makes it again", markup=False)
         return 0

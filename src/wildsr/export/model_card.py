@@ -15,6 +15,10 @@ from wildsr.config.plain import read_json
 from wildsr.error import UserError
 from wildsr.photo.sensor import RGB, Sensor
 
+TAGS = "tags: [super-resolution, image-restoration, wildsr]"
+STRENGTH = "- **Strength:** {:g}, of 0 (the faithful upscaler) to 1 (the finished one)"
+UNKNOWN = "- **Method:** not known"  # on the card of weights without a run
+
 
 @dataclass(frozen=True)
 class File:
@@ -49,8 +53,10 @@ class ModelCard:
         pictures: caption -> path relative to the card.
         licence: as the user states it; None if not stated.
         note: how the files are used, if that is not evident.
-        others: rows of the table about further files, see :func:`kept_files`.
+        others: rows of the table about further files, see
+            :func:`wildsr.export.card_file.kept_files`.
         sensor: the kind of photos that it was trained on.
+        strength: of the finish; None where there is none, or the files have several.
     """
 
     name: str
@@ -65,6 +71,7 @@ class ModelCard:
     note: str = ""
     others: Sequence[str] = ()
     sensor: Sensor = RGB
+    strength: float | None = None
 
 
 def markdown_card(card: ModelCard) -> str:
@@ -76,7 +83,7 @@ def markdown_card(card: ModelCard) -> str:
         "---",
         f"license: {json.dumps(card.licence or 'unknown')}",
         "pipeline_tag: image-to-image",
-        "tags: [super-resolution, image-restoration, wildsr]",
+        TAGS,
         "---",
         "",
         f"# {card.name}",
@@ -86,8 +93,9 @@ def markdown_card(card: ModelCard) -> str:
         else f"A restorer of photos, made with wildsr {version('wildsr')}.",
         "",
         f"- **Scale:** {card.scale}",
-        f"- **Method:** {f'{card.method[0]}: {card.method[1]}' if card.method else 'not known'}",
+        f"- **Method:** {card.method[0]}: {card.method[1]}" if card.method else UNKNOWN,
         f"- **Architecture:** {card.architecture}, {card.parameters:,} parameters",
+        *([STRENGTH.format(card.strength)] if card.strength is not None else []),
         f"- **Training data:** {_data(trained_on)}",
         f"- **Training:** {_training(protocol)}",
         f"- **Licence:** {licence}",
@@ -107,7 +115,7 @@ def markdown_card(card: ModelCard) -> str:
         "",
         "Differences are in [0, 1]; a level of 8 bits is 0.0039.",
         "",
-        *_measured(card.results.get("rows", []), protocol),
+        *_measured(card.results.get("rows", []), protocol, card.strength),
     ]
     if card.pictures:
         lines += ["## Pictures", ""]
@@ -121,20 +129,6 @@ def _images(sensor: Sensor) -> str:
     if sensor.plain:
         return f"RGB in [0, 1], {shape}"
     return f"{sensor.sentence()}: black is 0 and white is 1, {shape}"
-
-
-def kept_files(card: Path, new: Sequence[File]) -> list[str]:
-    """The table rows of an earlier card about other files that still exist."""
-    if not card.exists():
-        return []
-    rows = [line for line in card.read_text().splitlines() if line.startswith("| ")]
-    names = [row.split("|")[1].strip() for row in rows]
-    written = {file.name for file in new}
-    return [
-        row
-        for name, row in zip(names, rows, strict=True)
-        if name not in written and card.with_name(name).is_file()
-    ]
 
 
 def results_of(folder: Path) -> dict[str, Any]:
@@ -207,21 +201,37 @@ def _difference(value: float | None) -> str:
     return "" if value is None else f"{value:.1e}"
 
 
-def _measured(rows: Sequence[Mapping[str, Any]], protocol: Mapping[str, Any]) -> list[str]:
-    """The table of a run's results and how they came about."""
+def _measured(
+    rows: Sequence[Mapping[str, Any]], protocol: Mapping[str, Any], strength: float | None
+) -> list[str]:
+    """The table of a run's results, with that of the exported strength marked, and its protocol."""
     metrics = list(dict.fromkeys(k for row in rows for k in row if k not in ("name", "images")))
     if not any(row.get(metric) is not None for row in rows for metric in metrics):
         return ["## Quality", "", "Nothing was measured: there was no ground truth.", ""]
     decimals = {"psnr": 2}
     table = ["| upscaler | " + " | ".join(_title(metric, protocol) for metric in metrics) + " |"]
     table += ["| --- |" + " ---: |" * len(metrics)]
+    exported = _row_of(strength, [str(row["name"]) for row in rows])
     for row in rows:
         values = [
             "n/a" if row.get(m) is None else f"{row[m]:.{decimals.get(m, 4)}f}" for m in metrics
         ]
-        table.append(f"| {row['name']} | " + " | ".join(values) + " |")
+        name = f"**{exported}** (this card's)" if row["name"] == exported else row["name"]
+        table.append(f"| {name} | " + " | ".join(values) + " |")
+    if strength is not None and exported is None:
+        table += ["", f"Strength {strength:g} itself was not measured."]
     stated = [f"- {name}: {_plain(value)}" for name, value in protocol.items()]
     return ["## Quality", "", *table, "", "Protocol:", "", *stated, ""]
+
+
+def _row_of(strength: float | None, names: Sequence[str]) -> str | None:
+    """The row of a strength, called as :func:`wildsr.evaluation.rows.strength_label` does."""
+    if strength is None:
+        return None
+    ends = {0.0: "", 1.0: " finished"}
+    finished = [name.removesuffix(" finished") for name in names if name.endswith(" finished")]
+    wanted = [f"{own}{ends.get(strength, f' strength {strength:g}')}" for own in finished]
+    return next((name for name in wanted if name in names), None)
 
 
 def _title(metric: str, protocol: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from wildsr.inference.packed import container_kind, each_tar, into, part_name
 from wildsr.inference.tasks import Choice, Task, result_name, result_names, tasks
 from wildsr.inference.work import Work
 from wildsr.photo.folder import SUFFIXES, walk_images
+from wildsr.photo.own_results import contains
 
 
 def unzipped(output: str) -> str:
@@ -131,14 +132,7 @@ def _batches(
     source: Place, output: Place | None, format: str | None, choice: Choice
 ) -> Iterator[list[tuple[str, str]]]:
     found = walk_images(source, "input") if isinstance(source, Path) else source.walk()
-    below = None
-    if isinstance(source, Store) and isinstance(output, Store) and source.kinds == output.kinds:
-        if source.root == output.root:
-            raise UserError(
-                f"Argument `output` must be another folder than the photos' ({source})."
-            )
-        if output.root.startswith(f"{source.root}/"):
-            below = f"{output.root.removeprefix(f'{source.root}/')}/"
+    below = results_below(source, output, "input")
     some = False
     for names in found:
         own = [name for name in names if below is None or not name.startswith(below)]
@@ -147,6 +141,29 @@ def _batches(
         yield pairs if choice.all else [pair for pair in pairs if _posix(pair[0]) in choice]
     if not some:
         raise UserError(f"Argument `input`: {source} holds only results, in {output}.")
+
+
+def results_below(photos: Place, output: Place | None, argument: str) -> str | None:
+    """The path below a store of photos where their results go; None where that is elsewhere.
+
+    Args:
+        photos: the store.
+        output: where the results go.
+        argument: the user's name for the photos.
+
+    Raises:
+        UserError: they go to the photos, or to a folder that contains them.
+    """
+    if not (isinstance(photos, Store) and isinstance(output, Store)):
+        return None
+    if photos.kinds != output.kinds:
+        return None
+    if photos.root == output.root:
+        raise UserError(f"Argument `output` must be another folder than the photos' ({photos}).")
+    root, wanted = (f"{store.root.rstrip('/')}/" for store in (photos, output))
+    if root.startswith(wanted):
+        raise contains(output, argument)
+    return wanted.removeprefix(root) if wanted.startswith(root) else None
 
 
 def one_of_a_store(url: str, argument: str = "input") -> tuple[Store, str] | None:

@@ -14,13 +14,13 @@ from wildsr.archive.container import Container, Sample, Slot, distinct
 from wildsr.archive.place import Pair, Source, Target
 from wildsr.archive.store import Store, Stored
 from wildsr.error import UserError
-from wildsr.inference.archives import check_place, one_of_a_store, unzipped
+from wildsr.inference.archives import check_place, one_of_a_store, results_below, unzipped
 from wildsr.inference.packed import container_kind, each_tar, into, part_name
 from wildsr.inference.tasks import Choice, Task
 from wildsr.inference.work import Work
 from wildsr.photo.encode import BECOME, FORMATS
 from wildsr.photo.folder import flat_names, list_images
-from wildsr.photo.own_results import without_results
+from wildsr.photo.own_results import contains, without_results
 from wildsr.seed import mix_seeds
 
 CHOSEN = ("png", "tif")  # containers of both files that can be asked for
@@ -121,28 +121,14 @@ def _photos(source: str, output: Place | None) -> list[tuple[Path | Stored, str,
         given, name = one
         names = [name]
     else:
-        below = _below(given, output)
+        below = results_below(given, output, "hr")
         names = [
             n for some in given.walk() for n in some if below is None or not n.startswith(below)
         ]
         if not names:
-            raise UserError(
-                "Argument `output` must be another folder than that of the photos, but all photos "
-                f"of `hr` are in {output}."
-            )
+            raise contains(output, "hr")
     pairs = flat_names([Path(name) for name in names])
     return [(Stored(given, n), pair, n) for n, pair in zip(names, pairs, strict=True)]
-
-
-def _below(given: Store, output: Place | None) -> str | None:
-    """The path below a store of photos where their pairs go; None where that is elsewhere."""
-    if isinstance(output, Store) and given.kinds == output.kinds:
-        root = given.root.rstrip("/")
-        if output.root == given.root:
-            raise UserError(f"Argument `output` must be another folder than the photos' ({given}).")
-        if output.root.startswith(f"{root}/"):
-            return output.root.removeprefix(f"{root}/") + "/"
-    return None
 
 
 def _plain(source: str, output: str, making: Making, choice: Choice) -> Work:

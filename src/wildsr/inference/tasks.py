@@ -17,7 +17,7 @@ from wildsr.atomic import LONGEST
 from wildsr.error import UserError, unknown
 from wildsr.photo.encode import BECOME, FORMATS
 from wildsr.photo.folder import list_images, walk_images
-from wildsr.photo.own_results import Results
+from wildsr.photo.own_results import Results, contains, within
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,8 @@ def tasks(
         return _one(source, output, format, choice)
     if output.resolve() == source.resolve():
         raise UserError(f"Argument `output` must be another folder than the photos' ({source}).")
+    if within(os.path.realpath(source), os.path.realpath(output)):
+        raise contains(output, "input")
 
     def task(names: tuple[str, str]) -> Task:
         return Task(source / names[0], output / names[1], _posix(names[0]), _posix(names[1]))

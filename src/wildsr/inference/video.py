@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,18 @@ from wildsr.extra import needed
 from wildsr.inference.container import container_of, open_video
 from wildsr.inference.strips import together, upscale_image
 from wildsr.inference.upscaler import Upscaler
+from wildsr.inference.video_output import CONTAINERS, check_sound, copied, encoder_of, holds
 from wildsr.photo.folder import say_once
 from wildsr.photo.rows import Array
 from wildsr.photo.stream import LIMIT
 
-# Suffix: FFmpeg's name of the container.
-CONTAINERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-}
-VIDEOS = (*CONTAINERS, ".avi")  # which are read; AVI cannot hold the times of frames
 COLOURS = ("color_primaries", "color_trc", "colorspace", "color_range")
 FULL, STUDIO = 2, 1  # FFmpeg's numbers for values of 0 to 255, and of 16 to 235
 UNSAID = 2  # FFmpeg's number for a colour matrix that the file does not name
+WIDEST = 8  # an aspect ratio of pixels that is believed
+# FFmpeg's flags, as numbers: PyAV before 18 has no names for all. Without those beside the filter,
+# subsampled colours are converted by tables that truncate, and pictures become darker.
+BICUBIC, LANCZOS, ACCURATE = 0x4, 0x200, 0x40000 | 0x4000 | 0x2000
 
 
 def upscale_video(
@@ -45,6 +42,7 @@ def upscale_video(
     """Upscale a video frame by frame; sound, frame times and colour tags are kept.
 
     Writes H.264 (VP9 in .webm) with 8 bits and constant quality; a rotated video comes out upright.
+    Pixels that are not square stay so, but in .webm, whose pictures become wider or higher instead.
     Each frame is upscaled on its own, so details that a network invents may flicker.
 
     Args:
@@ -73,14 +71,11 @@ def upscale_video(
         container_of(source)
         with source.open("rb") as file, open_video(av, file, source, limit) as read:
             form = CONTAINERS[target.suffix.lower()]
+            check_sound(list(read.streams.audio), target)
             # An absolute path: FFmpeg would take text before a colon for a protocol.
             with av.open(str(partial.path.absolute()), "w", format=form) as written:
                 done = _Frames(upscaler, read, written, outscale, quality).carry_out(progress)
-    except (
-        av.FFmpegError,
-        ValueError,
-        OSError,
-    ) as error:  # ValueError: sound that a container cannot hold
+    except (av.FFmpegError, ValueError, OSError) as error:
         partial.discard()
         if isinstance(error, UserError):
             raise
@@ -100,6 +95,22 @@ def _range(frame: Any) -> int:
     """Whether black is 0 or 16: as the frame says it, or its format, else 16."""
     full = int(frame.color_range) == FULL or frame.format.name.startswith(("yuvj", "rgb", "gbr"))
     return FULL if full else STUDIO
+
+
+def _widened(frame: Any) -> Any:
+    """A frame of 10 bits in studio range as one of 8 bits in full range.
+
+    FFmpeg itself takes gray as 127.5 here, not 128, which tints every picture.
+    """
+    import av
+
+    parts = []
+    for plane, low, width in zip(frame.planes, (64, 512, 512), (876, 896, 896), strict=True):
+        rows = np.frombuffer(plane, "<u2").reshape(plane.height, -1)[:, : plane.width]
+        values = (rows.astype(np.float32) - low) * (255 / width) + (128 if low == 512 else 0)
+        parts.append(np.rint(values).clip(0, 255).astype(np.uint8).ravel())
+    pixels = np.concatenate(parts).reshape(-1, frame.width)
+    return av.VideoFrame.from_ndarray(pixels, format="yuv420p")
 
 
 class _Frames:
@@ -133,19 +144,18 @@ class _Frames:
 
     def _carried(self) -> list[Any]:
         """Sound, and subtitles that the container can hold; what stays behind is said once."""
-        known = self.written.supported_codecs
+        form = self.written.format.name
         kept, left = list(self.read.streams.audio), []
         for stream in self.read.streams:
             if stream is self.video or stream in kept:
                 continue
-            codec = getattr(stream, "codec", None)
-            if stream.type == "subtitle" and codec is not None and codec.canonical_name in known:
+            if stream.type == "subtitle" and holds(form, stream):
                 kept.append(stream)
             else:
                 left.append(stream.type)
         if left:
             said = ", ".join(f"{count} {kind}" for kind, count in Counter(left).items())
-            say_once(f"{self.read.name}: left out of {self.written.format.name}: {said} stream(s)")
+            say_once(f"{self.read.name}: left out of {form}: {said} stream(s)")
         return kept
 
     def _batches(self) -> Iterator[list[Any]]:
@@ -185,6 +195,7 @@ class _Frames:
                 src_colorspace=matrix,
                 src_color_range=_range(frame),
                 dst_color_range=FULL,
+                interpolation=BICUBIC | ACCURATE,
             ).to_ndarray()
             images.append(np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))))
         alike = len({image.shape for image in images}) == 1
@@ -198,32 +209,38 @@ class _Frames:
         made = av.VideoFrame.from_ndarray(pixels.astype(np.uint8, copy=False), format="rgb24")
         if self.out is None:
             self._open(frame, made)
-        matrix = self._matrix(frame)
+        full = _range(frame) == FULL
         made = made.reformat(
             width=self.out.width,
             height=self.out.height,
-            format="yuv420p",
-            dst_colorspace=matrix,
-            interpolation="LANCZOS",
+            format="yuv420p10le" if full else "yuv420p",
+            dst_colorspace=self._matrix(frame),
+            interpolation=LANCZOS | ACCURATE,
             src_color_range=FULL,
-            dst_color_range=_range(frame),
+            dst_color_range=STUDIO,
         )
+        made = _widened(made) if full else made
         made.pts, made.time_base = frame.pts, frame.time_base
         self.written.mux(self.out.encode(made))
         self._pass_on()
 
     def _open(self, frame: Any, made: Any) -> None:
         """The stream of the result, in even numbers of pixels, which 4:2:0 needs."""
-        share = self.factor / self.upscaler.scale
-        vp9 = self.written.format.name == "webm"
+        encoder = encoder_of(self.written.format.name)
         rate = self.video.average_rate or self.video.guessed_rate or 25
-        self.out = self.written.add_stream("libvpx-vp9" if vp9 else "libx264", rate=rate)
-        self.out.width, self.out.height = (
-            max(round(side * share / 2) * 2, 2) for side in (made.width, made.height)
-        )
+        self.out = self.written.add_stream(encoder, rate=rate)
+        ratio = self.video.sample_aspect_ratio or Fraction(1)
+        ratio = 1 / ratio if round(frame.rotation / 90) % 2 else ratio
+        sides = [
+            float(side * self.factor / self.upscaler.scale) for side in (made.width, made.height)
+        ]
+        if "vp9" in encoder and 1 / WIDEST < ratio < WIDEST:  # VP9 has no place for it
+            sides[ratio < 1] *= float(max(ratio, 1 / ratio))
+            ratio = Fraction(1)
+        self.out.width, self.out.height = (max(round(side / 2) * 2, 2) for side in sides)
         self.out.pix_fmt = "yuv420p"
         factor = round(12 + (100 - self.quality) * 0.4)
-        self.out.options = {"crf": str(factor), **({"b:v": "0"} if vp9 else {})}
+        self.out.options = {"crf": str(factor), **({"b:v": "0"} if "vp9" in encoder else {})}
         self.out.codec_context.time_base = frame.time_base
         for name in COLOURS:
             setattr(self.out.codec_context, name, getattr(self.video.codec_context, name))
@@ -231,12 +248,9 @@ class _Frames:
         self.out.codec_context.colorspace = self._matrix(frame)
         if _range(frame) == FULL:  # also declared by pixel formats such as yuvj420p
             self.out.codec_context.color_range = FULL
-        if self.video.sample_aspect_ratio:
-            turned = round(frame.rotation / 90) % 2
-            ratio = self.video.sample_aspect_ratio
-            self.out.codec_context.sample_aspect_ratio = 1 / ratio if turned else ratio
+        self.out.codec_context.sample_aspect_ratio = ratio
         for stream in self.carried:
-            self.sound[stream] = self.written.add_stream_from_template(stream)
+            self.sound[stream] = copied(self.written, stream)
 
     def _matrix(self, frame: Any) -> int:
         """The colour matrix of a frame: the one it declares, else by its size."""

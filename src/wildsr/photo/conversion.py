@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from wildsr.photo.vips import pyvips
+
 GRAY, COLOUR = ("b-w", "grey16"), ("srgb", "rgb", "rgb16")
 DEPTHS: dict[str, np.dtype[Any]] = {
     "uchar": np.dtype(np.uint8),
@@ -44,10 +46,9 @@ def converted(image: Any, lab: int | None) -> Any:
         light = image[0] * (100 / 255)
         colours = [image[n].copy(format=kind).cast("float") - less for n in (1, 2)]
         image = light.bandjoin(colours).copy(interpretation="lab")
-        image = image.colourspace("srgb")
-        image = _without_profile(image)
+        image = _as_srgb(image)
     elif image.interpretation in ("lab", "labs", "labq", "lch", "xyz"):
-        image = _without_profile(image.colourspace("srgb"))
+        image = _as_srgb(image)
     if image.format not in DEPTHS:
         if image.format in ("float", "double"):
             raise ValueError("floating-point pixels, only 8 and 16 bits are supported")
@@ -62,8 +63,9 @@ def converted(image: Any, lab: int | None) -> Any:
     return image
 
 
-def _without_profile(image: Any) -> Any:
-    image = image.copy()
-    if image.get_typeof("icc-profile-data"):  # of the space that the pixels have left
-        image.remove("icc-profile-data")
+def _as_srgb(image: Any) -> Any:
+    """Convert colours that need no profile, and attach sRGB's in place of any that it had."""
+    image = image.colourspace("srgb").copy()
+    profile = pyvips.Operation.call("profile_load", "srgb")
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", bytes(profile))
     return image

@@ -47,11 +47,15 @@ def without_results(photos: list[Path], output: Path, argument: str | None = Non
     results = Results(output)
     kept = [path for path in photos if path not in results]
     if argument is not None and not kept:
-        raise UserError(
-            "Argument `output` must be another folder than that of the photos, but all photos of "
-            f"`{argument}` are in {output}."
-        )
+        raise contains(output, argument)
     return kept
+
+
+def contains(output: object, argument: str) -> UserError:
+    """The error for an output folder in which all photos are."""
+    return UserError(
+        f"Argument `output`: {output} contains the photos of `{argument}`; name another folder."
+    )
 
 
 def within(real: str, folder: str) -> bool:

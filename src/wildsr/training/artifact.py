@@ -18,6 +18,7 @@ from wildsr.export.model_card import (
 )
 from wildsr.method.finishing import FINISHED
 from wildsr.photo.sensor import RGB, Sensor
+from wildsr.run.finish import SUFFIX
 from wildsr.training.module import Training
 
 FINISH = (
@@ -55,7 +56,7 @@ def artifact(
             training.scale,
             " and ".join(architecture(network) for network in averaged.values()),
             sum(p.numel() for network in averaged.values() for p in network.parameters()),
-            [File(path.name, "safetensors, single precision") for path in weights],
+            [_file(path, training.guard is not None) for path in weights],
             (method.__name__, first_sentence(method.__doc__)),
             results_of(folder),
             {name: os.path.relpath(path, card.parent) for name, path in pictures.items()},
@@ -68,3 +69,9 @@ def artifact(
     described = [folder / name for name in ("config.yaml", "overrides.json", "results.json")]
     files = [*weights, card, *described, *pictures.values()]
     return {path.relative_to(folder).as_posix(): path for path in files if path.exists()}
+
+
+def _file(weights: Path, finish: bool) -> File:
+    """A file of weights, with its strength where there is a finish."""
+    strength = f", strength {int(weights.stem.endswith(SUFFIX))}" if finish else ""
+    return File(weights.name, f"safetensors, single precision{strength}")

@@ -22,6 +22,8 @@ from wildsr.export.handover import short
 from wildsr.inference.degrader import Degrader
 from wildsr.inference.weights import save_weights
 from wildsr.method.finishing import FAITHFUL, FINISHED
+from wildsr.metric.kind import Pair
+from wildsr.metric.panel import Panel
 from wildsr.photo.sensor import RGB
 from wildsr.report import results
 from wildsr.report.card.of_run import ENOUGH, card_of
@@ -202,11 +204,19 @@ def report_run(
         console.print("No photo was measured: there was none (data.preview, data.val_lr).")
         return summary
     if not job.data.photos.truths:
-        console.print(
-            "No ground truth was given (data.val_lr, data.val_hr): these are the metrics that need "
-            "none (docs/metrics.md), which do not replace a look at the pictures."
-        )
+        console.print(f"No ground truth was given (data.val_lr, data.val_hr){_instead(job.panel)}")
         return summary
     for what, needs in job.panel.missing().items():
         console.print(f"{results.heading(summary, what)} is missing: {needs}", markup=False)
     return summary
+
+
+def _instead(panel: Panel) -> str:
+    """What that means for a table, as the rest of the sentence."""
+    without = [metric.title for metric in panel.parts.values() if isinstance(metric, Pair)]
+    if without:
+        return f", without which the table has no {', '.join(without)}."
+    return (
+        ": these are the metrics that need none (docs/metrics.md), which do not replace a look at "
+        "the pictures."
+    )
