@@ -5,11 +5,17 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import tifffile
+import torch
 from PIL import Image
 
-from wildsr.calibration.measure import Measured
+from wildsr.calibration.measure import Measured, take_over
+from wildsr.data.measure import measure
+from wildsr.data.module import Folders
 from wildsr.forensics.coding import Coding
 from wildsr.forensics.folder import Codings
+from wildsr.network.degrader.measured import MeasuredCamera
+from wildsr.run.profile import read_profile
 
 WEBP_60 = Coding("pixels", "WebP", quality=60)
 HOSTILE = ("[b]x.jpg", "<img src=x>.png")
@@ -194,3 +200,40 @@ def test_a_folder_without_a_whole_photo_is_refused(tmp_path, refused):
     (tmp_path / "a.png").write_bytes(b"no photo")
     typed = [f"data.lr={tmp_path}", f"output={tmp_path / 'out'}"]
     assert "`data.lr` must hold photos, but none" in refused("look", typed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "sensor"),
+    [("L", np.uint8, (1, "8")), ("L", np.uint16, (1, "16")), ("RGB", np.uint16, (3, "16"))],
+)
+def test_the_camera_is_of_the_sensor_that_training_sees(
+    tmp_path, carry_out, capsys, kind, dtype, sensor
+):
+    """The same numbers as those of the run's own measurement."""
+    sides = {"lr": (96, 104), "hr": (200, 208)}
+    for number, (side, size) in enumerate(sides.items()):
+        (tmp_path / side).mkdir()
+        for photo in range(3):
+            pixels = np.asarray(scene(10 * number + photo, size).convert(kind))
+            values = pixels.astype(dtype) * (257 if dtype == np.uint16 else 1)
+            tifffile.imwrite(tmp_path / side / f"{photo}.tif", values)
+    folders = [f"data.lr={tmp_path / 'lr'}", f"data.hr={tmp_path / 'hr'}"]
+    out = tmp_path / "out"
+    assert carry_out("look", [*folders, "scale=2", f"output={out}"]) == 0
+    channels, depth = sensor
+    said = capsys.readouterr().out.replace("\n", " ")
+    assert f"kind: {'gray' if channels == 1 else 'RGB'}, {depth} bits, black 0, white" in said
+    camera, found = read_profile(out / "camera.json")
+    assert (found.channels, found.depth) == sensor
+    data = Folders(str(tmp_path / "lr"), str(tmp_path / "hr"), 2, 8, 1, 0, trust=True)
+    data.prepare_data()
+    data.setup()
+    trained = MeasuredCamera(2, channels, data.kind().deep)
+    take_over(trained, measure(data, 0), 0)
+    assert data.kind() == found
+    torch.testing.assert_close(camera.cameras, trained.cameras, rtol=1e-3, atol=1e-3)
+
+
+def test_kinds_are_not_spoken_of_where_photos_are_of_cameras(mixed, tmp_path, carry_out, capsys):
+    assert carry_out("look", [f"data.lr={mixed}", f"output={tmp_path / 'out'}"]) == 0
+    assert "kind:" not in capsys.readouterr().out

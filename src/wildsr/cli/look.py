@@ -84,7 +84,8 @@ def _write(folder: Path, found: Folder, config: DictConfig, lr: Path, seconds: f
     write_text(written[1], json.dumps(data, indent=1, allow_nan=False) + "\n")
     (folder / "camera.json").unlink(missing_ok=True)  # of an earlier look
     if found.measured is not None:
-        camera = MeasuredCamera(scale)
+        camera = MeasuredCamera(scale, found.sensor.channels, found.sensor.deep)
         take_over(camera, found.measured, config.seed)
-        written.append(write_profile(folder, printable(profile(camera, found.measured))))
+        made = profile(camera, found.measured, found.sensor)
+        written.append(write_profile(folder, printable(made)))
     return written

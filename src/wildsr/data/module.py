@@ -209,12 +209,12 @@ class Folders(LightningDataModule):
     def _open(self, folder: str, argument: str, show: StoreProgress | None = None) -> PackedStore:
         """The store of a folder."""
         if (folder, argument) not in self._opened:
-            paths, kind = self._paths(folder, argument), self._kind()
+            paths, kind = self._paths(folder, argument), self.kind()
             made = open_store(paths, self.cache, argument, _THREADS, show, self.limit, kind)
             self._opened[folder, argument] = made
         return self._opened[folder, argument]
 
-    def _kind(self) -> Sensor:
+    def kind(self) -> Sensor:
         """Channels and depth of all photos, by the files' headers where they are not given."""
         if self.sensor is None:
             found = {}
@@ -236,7 +236,7 @@ class Folders(LightningDataModule):
 
     def _take_ranges(self) -> None:
         """Black and white of both folders, from their values where they are not given."""
-        sensor = self._kind()
+        sensor = self.kind()
         if not self.fixed:
             given = dict(zip(("lr", "hr"), self.ranges, strict=True))
             *auto, said = ranges_of(self.lr_store, self.hr_store)
@@ -258,8 +258,8 @@ class Folders(LightningDataModule):
         called = ("data.lr", "data.hr") if self.aligned else ("data.pairs_lr", "data.pairs_hr")
         sides = zip((self.pairs_lr, self.pairs_hr), called, strict=True)
         lr, hr = (self._open(str(folder), argument) for folder, argument in sides)
-        if self._kind().deep:  # of one scene, in one unit
-            lr.span = hr.span = self._kind().span()
+        if self.kind().deep:  # of one scene, in one unit
+            lr.span = hr.span = self.kind().span()
         return Pairs.of(lr, hr, self.scale)
 
     def _validation(self, lr_paths: list[Path]) -> ValidationPhotos:
@@ -276,7 +276,7 @@ class Folders(LightningDataModule):
                 names = zip(lr_paths, relative_names(lr_paths), strict=True)
                 readable = [path for path, name in names if name not in skipped]
             photos = [(path, None) for path in readable[: self.preview]]
-        return ValidationPhotos(photos, self.scale, limit=self.limit, sensor=self._kind())
+        return ValidationPhotos(photos, self.scale, limit=self.limit, sensor=self.kind())
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches from ``start`` to ``iterations``."""

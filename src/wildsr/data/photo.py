@@ -114,7 +114,7 @@ class Photo(Folders):
             )
         truth = None if self.truth is None else _file(self.truth, "data.val_hr")
         self.photos = ValidationPhotos(
-            [(path, truth)], self.scale, ("data.lr", "data.val_hr"), self.limit, self._kind()
+            [(path, truth)], self.scale, ("data.lr", "data.val_hr"), self.limit, self.kind()
         )
         self.report = Alone(path.name, (height, width), self.patch, self.scale)
 

@@ -10,6 +10,7 @@ import lightning
 import torch
 
 from wildsr.calibration.measure import take_over
+from wildsr.data.measure import measure
 from wildsr.data.module import Folders
 from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.protocol import Harvests
@@ -18,7 +19,6 @@ from wildsr.report.degradation.pools import harvested, pools_sheet
 from wildsr.run.profile import profile, write_profile
 from wildsr.training.copied import copied
 from wildsr.training.kernel_estimate import estimate_kernel
-from wildsr.training.measure import measure
 from wildsr.training.module import Training
 
 CPU = torch.device("cpu")

@@ -11,9 +11,13 @@ from statistics import median
 
 from wildsr.calibration.groups import by_coding
 from wildsr.calibration.measure import MOST_SHARP, Measured, as_coding, measured, spread
+from wildsr.data.measure import measure
+from wildsr.data.module import Folders
 from wildsr.error import UserError
+from wildsr.forensics.coding import UNREAD
 from wildsr.forensics.folder import Codings
 from wildsr.photo.image import UnreadableImage, list_images, read_image, relative_names
+from wildsr.photo.sensor import RGB, Sensor
 from wildsr.report.look.photo import KEPT, Look, look_at, middle
 
 THREADS = 2  # that decode and inspect photos
@@ -45,6 +49,8 @@ class Folder:
         odd: photos that differ from their group.
         measured: the measured degradation; None without HR photos.
         unreadable_sharp: like ``unreadable``, for the HR photos.
+        sensor: the kind of photos that training takes them for, where the degradation was measured.
+        mixed: remarks on photos of several kinds.
     """
 
     found: int
@@ -54,6 +60,8 @@ class Folder:
     odd: tuple[Odd, ...]
     measured: Measured | None
     unreadable_sharp: tuple[tuple[str, str], ...] = ()
+    sensor: Sensor = RGB
+    mixed: tuple[str, ...] = ()
 
     @property
     def codings(self) -> Codings:
@@ -101,6 +109,11 @@ def look_into(
         made = list(pool.map(one, chosen))
     looks = tuple(look for look in made if isinstance(look, Look))
     unreadable = tuple(look for look in made if not isinstance(look, Look))
+    data = opened(lr, hr, scale, seed, limit) if looks and hr is not None else None
+    if data is not None:
+        said = {name for name, _ in unreadable}
+        unreadable += tuple(pair for pair in data.lr_store.skipped.items() if pair[0] not in said)
+        looks = tuple(look for look in looks if look.name not in data.lr_store.skipped)
     if not looks:
         raise UserError(
             f"Argument `data.lr` must hold photos, but none of {lr} can be read: "
@@ -110,13 +123,40 @@ def look_into(
     odd = [found for group in groups for found in odd_ones([looks[i] for i in group])]
     camera: Measured | None = None
     lost: list[tuple[str, str]] = []
-    if sharp:
+    if data is not None:
+        camera = measure(data, seed, names=[look.name for look in looks])
+        lost = list(data.hr_store.skipped.items())
+    elif sharp:
         camera, lost = _camera(looks, sharp, scale, seed, limit)
+    if camera is not None:
         known = zip(looks, camera.codings.photos, strict=True)  # more than each shows by itself
-        looks = tuple(replace(look, coding=coding) for look, coding in known)
+        looks = tuple(
+            look if coding.source == UNREAD else replace(look, coding=coding)
+            for look, coding in known
+        )
     return Folder(
-        len(paths), looks, unreadable, tuple(map(tuple, groups)), tuple(odd), camera, tuple(lost)
+        len(paths),
+        looks,
+        unreadable,
+        tuple(map(tuple, groups)),
+        tuple(odd),
+        camera,
+        tuple(lost),
+        *((RGB, ()) if data is None else (data.kind(), tuple(data.said))),
     )
+
+
+def opened(lr: Path, hr: Path, scale: int, seed: int, limit: float | None) -> Folders | None:
+    """Both folders as training opens them; None if it takes their photos for 8-bit RGB.
+
+    Those need no cache: they are measured on what was inspected.
+    """
+    data = Folders(str(lr), str(hr), scale, 1, 1, seed, trust=True, limit=limit)
+    if data.kind().plain:
+        return None
+    data.prepare_data()
+    data.setup()
+    return data
 
 
 def _camera(

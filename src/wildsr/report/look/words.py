@@ -35,6 +35,7 @@ def findings(folder: Folder, scale: int) -> list[Finding]:
     looks = folder.looks
     lines = [
         Finding("photos", _photos(folder)),
+        Finding("kind", _kind(folder)),
         Finding("coding", f"{folder.codings}."),
         Finding("tables", _tables(looks)),
         Finding("grid", _grid(looks)),
@@ -48,6 +49,14 @@ def findings(folder: Folder, scale: int) -> list[Finding]:
         Finding("training", _training(folder, scale)),
     ]
     return [line for line in lines if line.said]
+
+
+def _kind(folder: Folder) -> str:
+    """What training takes the photos for, where that is not 8-bit RGB."""
+    if folder.sensor.plain:
+        return ""
+    said = f"{folder.sensor.sentence()}; the camera is measured so, the rest on them as 8-bit RGB"
+    return ". ".join([said, *folder.mixed]) + "."
 
 
 def document(folder: Folder, scale: int, seconds: float) -> dict[str, Any]:
