@@ -161,7 +161,7 @@ def test_photos_are_their_own_by_every_name(scheme, sharp, expected, carry_out, 
     again = [*KNOWN, f"hr={scheme}{sharp}", f"output={sharp}/out"]
     assert carry_out("degrade", again) == 0  # of the same settings
     inside = [*KNOWN, f"hr={sharp}", f"output={scheme}{sharp}"]
-    assert "`output` must be another folder" in refused("degrade", inside)
+    assert "contains the photos of `hr`" in refused("degrade", inside)
 
 
 def members(path):

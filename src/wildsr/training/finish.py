@@ -201,7 +201,8 @@ def report_run(
     console.print(f"{seconds}; {folder.folder / 'results.json'}\n", markup=False)
     console.print(results.table(summary, None), markup=False)
     if not summary.rows:
-        console.print("No photo was measured: there was none (data.preview, data.val_lr).")
+        said = "No photo was measured: there was none (data.preview, data.val_lr)."
+        console.print(said, markup=False)
         return summary
     if not job.data.photos.truths:
         console.print(f"No ground truth was given (data.val_lr, data.val_hr){_instead(job.panel)}")
