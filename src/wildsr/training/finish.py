@@ -205,7 +205,8 @@ def report_run(
         console.print(said, markup=False)
         return summary
     if not job.data.photos.truths:
-        console.print(f"No ground truth was given (data.val_lr, data.val_hr){_instead(job.panel)}")
+        said = f"No ground truth was given (data.val_lr, data.val_hr){_instead(job.panel)}"
+        console.print(said, markup=False)
         return summary
     for what, needs in job.panel.missing().items():
         console.print(f"{results.heading(summary, what)} is missing: {needs}", markup=False)
