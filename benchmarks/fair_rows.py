@@ -74,14 +74,14 @@ WHY: dict[str, str] = {
     "settled), and its translators have drifted from the identity (`identity_real`, "
     "`identity_clean`: fifty times the error at the start): other colours, and a coarse texture "
     "that the upscaler passes on.",
-    "canon-dasr": "its LR has 7.7 dB more of the finest detail than real LR, and blue turns to "
-    "teal: the degrader ends in a sigmoid, is 3/255 from the identity when its own stage begins "
+    "canon-dasr": "its LR has 7.7 dB more of the finest detail than real LR: the degrader, which "
+    "ends in a sigmoid, is 3/255 from the identity when its own stage begins "
     "(`identity/identity`), and its critic gains on it (`degrade/fool` rises by half and stays "
     "there); the upscaler, trained against a critic of its own, hatches edges finely.",
     "canon-dsgan": "its critic of sharp photos wins from the first eighth of the upscaler's stage "
     "on (`judge_hr/real` at about 0.03, `upscale/fool` at about 10), and the upscaler draws "
     "speckles and halos along every edge; and its degrader, which ends in a sigmoid, is 4/255 from "
-    "the identity when its own stage begins (`identity/identity`), and turns blue to teal.",
+    "the identity when its own stage begins (`identity/identity`).",
     "canon-maeda": "real photos pass its correction network first, which drifts as the degrader "
     "does (`generate/cycle` rises until the end, to more than seven times its first value, and "
     "`generate/pixel` with it): red turns to brown, and edges get halos and hatching.",
