@@ -93,6 +93,20 @@ def test_photos_without_colours_or_content_have_none():
     assert measured([np.zeros((20, 20, 3), np.uint8)]) == NONE, "smaller than a piece"
 
 
+def test_channels_that_show_different_things_have_none():
+    random = np.random.default_rng(0)
+    noise = [random.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(4)]
+    assert measured(noise) == NONE
+
+
+def test_small_sharp_photos_show_it_or_nothing_does():
+    photos = list(taken((0.6, 0.0)))
+    for side, seen in ((100, True), (60, False)):
+        small = [photo[:side, :side] for photo in HR]
+        found = measure_fringes(photos, [None] * len(photos), small, SCALE)
+        assert bool(found) == seen
+
+
 def test_windows_are_displaced_as_kernels_displace_them():
     random = np.random.default_rng(0)
     side = (32 + 2 * BORDER) * SCALE

@@ -26,6 +26,7 @@ LEAST = 0.04  # LR pixels that it has at least, as it shows
 SCENES = (0.08, 0.08, 0.17)
 WINDOWS = 60  # crops of sharp photos that show how much of a displacement is seen
 FAINTEST = 0.1  # least share of it that is seen
+ALIKE = 0.5  # least share of the cross-spectrum in phase: channels show the same scene
 FARTHEST = 1.5  # LR pixels that are looked for
 
 Pieces = tuple[Tensor, Tensor]  # (n, C, side, side) and their places (n, 2) in the photo
@@ -62,8 +63,11 @@ def measure_fringes(
     shown = torch.stack([_sure(photos, channel) for channel in range(channels)])
     if not bool(shown.any()):
         return NONE
-    windows = SharpWindows(hr, WINDOWS, scale, 2 * PIECE, random)
-    if not len(windows):
+    for window in (2 * PIECE, PIECE):  # the smaller one of small photos
+        windows = SharpWindows(hr, WINDOWS, scale, window, random)
+        if len(windows):
+            break
+    else:
         return NONE
     spectra, own, found = windows.spectra, [codings[number] for number in large], shown
     for _ in range(STEPS):
@@ -118,7 +122,20 @@ def _sure(photos: Sequence[Pieces], channel: int) -> Tensor:
     scenes = torch.tensor(SCENES) / len(photos) ** 0.5
     large = found.abs() > torch.maximum(SURE * torch.maximum(error, scenes), torch.tensor(LEAST))
     large[:2] = large[:2].any()
+    if bool(large.any()) and _in_phase(photos, channel, found) < ALIKE:
+        return torch.zeros(3)
     return torch.where(large, found, 0.0)
+
+
+def _in_phase(photos: Sequence[Pieces], channel: int, found: Tensor) -> float:
+    """Share of the cross-spectra that is in phase once a displacement is taken out."""
+    real, whole = 0.0, 1e-9
+    for pieces, where in photos:
+        spectra, frequencies = _cross_spectrum(pieces, channel, pieces.shape[1] // 2)
+        moved = found[:2] + found[2] * where
+        left = spectra * torch.exp(2j * math.pi * (moved @ frequencies.T))
+        real, whole = real + float(left.real.sum()), whole + float(left.abs().sum())
+    return real / whole
 
 
 def _displacement(photos: Sequence[Pieces], channel: int) -> tuple[Tensor, Tensor]:

@@ -64,7 +64,10 @@ class SharpWindows:
         self.cosines, self.sines = columns.cos(), columns.sin()
         self.signed = signed  # cycles per HR pixel
         shift = torch.exp(1j * math.pi * (scale - 1) * signed)
-        self.spectra = torch.fft.rfft2(cut(chosen, self.side, random))
+        squares = cut(chosen, self.side, random)
+        self.spectra = squares[..., :half].to(torch.complex64)  # of none, which MKL refuses
+        if len(squares):
+            self.spectra = torch.fft.rfft2(squares)
         self.spectra *= shift[:, None] * shift[:half]
 
     def __len__(self) -> int:
