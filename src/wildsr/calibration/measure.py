@@ -16,6 +16,7 @@ from wildsr.calibration.defects import measure_defects, without_defects
 from wildsr.calibration.doubt import GRAY
 from wildsr.calibration.fringes import measure_fringes
 from wildsr.calibration.simulate import Photo
+from wildsr.calibration.webp import COLOURS
 from wildsr.degradation.coding import Coding, JPEGCoding, WebPCoding
 from wildsr.degradation.defects import SOUND, Defects
 from wildsr.degradation.fringes import NONE, Fringes
@@ -27,9 +28,8 @@ from wildsr.network.degrader.measured import MeasuredCamera
 from wildsr.network.degrader.physics import HIGHEST, physical
 from wildsr.network.degrader.stored import SUBSAMPLINGS
 from wildsr.network.degrader.words import blurs_sentence, sentence
-from wildsr.pixels import in_unit, rounded
+from wildsr.pixels import in_unit, luma, rounded
 
-RGB = 3  # channels
 ALIKE = 1.5  # 255ths; mean difference of the channels of a photo up to which it is gray
 MOST = 100  # LR photos that are used, evenly spaced in the folder
 MOST_SHARP = 200  # sharp photos that are used
@@ -119,7 +119,7 @@ def measured(
         defects = measure_defects(photos, sharp, scale)
         photos = [without_defects(photo, defects) for photo in photos]
     colours = photos[0].shape[2]
-    if colours == RGB and 2 * sum(map(_is_gray, photos)) > len(photos):
+    if colours == COLOURS and 2 * sum(map(_is_gray, photos)) > len(photos):
         photos, sharp = ([_as_gray(photo) for photo in side] for side in (photos, sharp))
     fringes = measure_fringes(photos, codings, sharp, scale, seed)
     before = time.process_time() - begun
@@ -150,9 +150,9 @@ def _is_gray(photo: Photo) -> bool:
 
 
 def _as_gray(photo: Photo) -> Photo:
-    """The mean of the channels, (H, W, 1), of the same type."""
-    gray = in_unit(torch.from_numpy(photo.copy())).mean(2, keepdim=True)
-    made: Photo = rounded(gray).byte().numpy() if photo.dtype == np.uint8 else gray.numpy()
+    """The luma, (H, W, 1), of the same type."""
+    gray = luma(in_unit(torch.from_numpy(photo.copy())).permute(2, 0, 1)).permute(1, 2, 0)
+    made: Photo = (rounded(gray).byte() if photo.dtype == np.uint8 else gray).numpy()
     return made
 
 

@@ -11,7 +11,7 @@ from wildsr.calibration.fit import Solution
 from wildsr.calibration.rounds import RADII, Rounds, Seen
 from wildsr.degradation.coding import WebPCoding
 
-COLOURS = 3  # channels of WebP
+COLOURS = 3  # channels of a photo with colours, which WebP has
 USUAL, OTHERS = 60, (15, 30, 45, 75, 90)  # qualities
 FINE = 8  # between the best of them and its neighbours
 LESS = 0.5  # share of chi^2 that must be left with the usual quality, for others to be tried

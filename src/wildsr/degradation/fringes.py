@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 ASPECT = 4 / 3  # of the photos whose places :func:`places` draws from
-GOLDEN = 1.32471795724474602596  # x^3 = x + 1; its powers spread points evenly (Roberts 2018)
+PLASTIC = 1.324717957244746  # x^3 = x + 1; its powers spread points evenly (Roberts 2018)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ NONE = Fringes()
 
 def places(count: int) -> Tensor:
     """``count`` points (N, 2) spread evenly over a photo, as :meth:`Fringes.at` takes them."""
-    steps = torch.tensor([GOLDEN**-1, GOLDEN**-2], dtype=torch.float64)
+    steps = torch.tensor([PLASTIC**-1, PLASTIC**-2], dtype=torch.float64)
     unit = (0.5 + torch.arange(count, dtype=torch.float64)[:, None] * steps) % 1
     half = torch.tensor([ASPECT, 1.0], dtype=torch.float64) / math.hypot(ASPECT, 1.0)
     return ((2 * unit - 1) * half).float()

@@ -24,7 +24,8 @@ def fill(module: torch.nn.Module, weights: Mapping[str, Any], what: str) -> None
 
     Args:
         module: the network.
-        weights: tensors by name, in the shapes of ``module``.
+        weights: tensors by name, in the shapes of ``module``. Of parts with a list ``ADDED`` those
+            entries may be missing, as in weights of earlier versions; they stay as they are.
         what: the weights, as errors call them.
 
     Raises:

@@ -89,7 +89,7 @@ def _try(
     folder: Path,
     console: Console,
 ) -> int | None:
-    """Carry out one trial and tell Optuna; the signal that ended it, if one did."""
+    """Carry out one trial and say how it ended; the signal that stopped it, if one did."""
     library = optuna()
     signal = None
     try:
@@ -109,7 +109,7 @@ def _try(
 def _tell(
     study: Any, trial: Any, objective: Objective, base: list[str], config: DictConfig, folder: Path
 ) -> int | None:
-    """Carry out one trial and tell Optuna; the signal that ended it, if one did.
+    """Carry out one trial and tell Optuna how it ended; the signal that stopped it, if one did.
 
     Raises:
         optuna.exceptions.UpdateFinishedTrialError: another worker has ended it meanwhile.
@@ -121,9 +121,9 @@ def _tell(
             trial.report(value, step)
     values: dict[str, Value] = draw(study, trial, space_of(config), config.seed, config.sampler)
     typed = [*base, *(f"{key}={written(value)}" for key, value in values.items())]
-    ending, objective_value = state.COMPLETE, None
+    ending, found = state.COMPLETE, None
     try:
-        objective_value, signal = carry_out(trial, objective, typed, folder, config.validate_every)
+        found, signal = carry_out(trial, objective, typed, folder, config.validate_every)
     except library.TrialPruned:
         ending = state.PRUNED
     except (UserError, MemoryError, torch.OutOfMemoryError) as error:
@@ -134,7 +134,7 @@ def _tell(
             trial.set_user_attr("stopped", signal)
             again(study, trial)
             return signal
-    told = study.tell(trial, objective_value, state=ending, skip_if_finished=True)
+    told = study.tell(trial, found, state=ending, skip_if_finished=True)
     if told.state != ending:
         raise library.exceptions.UpdateFinishedTrialError
     return None

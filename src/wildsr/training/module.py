@@ -20,6 +20,7 @@ from wildsr.seed import mix_seeds
 from wildsr.training.ema import EMA, Anchor, copy_weights
 from wildsr.training.guard import Guard
 from wildsr.training.objective import Objective, Update
+from wildsr.training.optimizer import resume
 from wildsr.training.rollback import copies, go_back
 from wildsr.training.settling import Settling
 from wildsr.training.stage import Stages
@@ -105,11 +106,7 @@ class Training(lightning.LightningModule):
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
             if name in self.restored_optimizers:
-                chosen = [dict(group) for group in optimizer.param_groups]
-                optimizer.load_state_dict(self.restored_optimizers[name])
-                for group, own in zip(optimizer.param_groups, chosen, strict=True):
-                    rate = group["lr"] if group["initial_lr"] == own["initial_lr"] else own["lr"]
-                    group |= {key: own[key] for key in _options(optimizer)} | {"lr": rate}
+                resume(optimizer, self.restored_optimizers[name])
             made.append(optimizer)
         self.restored_optimizers = {}
         return made
@@ -306,11 +303,3 @@ class Training(lightning.LightningModule):
         listed = all_of_them if isinstance(all_of_them, list) else [all_of_them]
         named = zip(self.optimizer_names, listed, strict=True)
         return {name: optimizer for name, optimizer in named if name in update.trains}
-
-
-def _options(optimizer: torch.optim.Optimizer) -> set[str]:
-    """What a configuration chooses of an optimiser; other entries of a group may be its state."""
-    known = optimizer.param_groups[0].keys() - {"params"}
-    if type(optimizer).__module__.startswith("torch.optim."):
-        return known & {*optimizer.defaults, "initial_lr"}
-    return known & {"lr", "initial_lr", "betas", "eps", "weight_decay", "momentum"}

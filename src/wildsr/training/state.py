@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from wildsr.error import UserError, first_line
+from wildsr.error import UserError
 from wildsr.network.weights import fill
 from wildsr.training.copied import copied
 from wildsr.training.module import Training
+from wildsr.training.optimizer import check_optimizer
 
 CPU = torch.device("cpu")
 # What a checkpoint must have.
 KEYS = ("iteration", "seconds", "networks", "ema", "optimizers", "pools", "stages", "settling")
-# Entries of optimiser states that have the shape of the weight.
-MOMENTS = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "grad_avg"}
 
 
 def whole_state(training: Training) -> dict[str, Any]:
@@ -79,37 +77,6 @@ def restore(training: Training, state: Mapping[str, Any]) -> None:
     if training.guard is not None and state.get("guard"):
         training.guard.restore(state["guard"])
     training.iteration, training.seconds = state["iteration"], state["seconds"]
-
-
-def check_optimizer(
-    name: str,
-    make: Callable[[Any], torch.optim.Optimizer],
-    parameters: list[nn.Parameter],
-    state: Any,
-) -> None:
-    """Refuse the state of another optimiser, or of another network's.
-
-    Args:
-        name: of the network.
-        make: its optimiser, as a function of the parameters.
-        parameters: of the network.
-        state: from a checkpoint.
-
-    Raises:
-        UserError: it does not fit.
-    """
-    try:
-        trial = make(parameters)
-        trial.load_state_dict(state)
-        for parameter, values in trial.state.items():
-            for key in values.keys() & MOMENTS:
-                if isinstance(values[key], Tensor) and values[key].shape != parameter.shape:
-                    raise UserError(f"its `{key}` is {tuple(values[key].shape)}")
-    except Exception as error:  # a state of another optimiser can raise any type
-        raise UserError(
-            f"The checkpoint's optimiser state of `{name}` belongs to another optimiser: "
-            f"{first_line(error)}."
-        ) from error
 
 
 def own_rank() -> int:
